@@ -1,0 +1,1 @@
+//! Turns a plan into pixels: weights, text encoders, denoisers, samplers, VAE, previews.

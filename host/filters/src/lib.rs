@@ -1,0 +1,1 @@
+//! Runs third-party wasm filters: manifest, sandbox, chain.

@@ -1,0 +1,1 @@
+//! CPU kernels behind candle's CustomOp; the home of unsafe.

@@ -1,0 +1,137 @@
+//! The two pixel containers.
+
+use crate::{Extent, Rect};
+
+/// RGBA, interleaved, row-major, tightly packed: `data[(y * w + x) * 4 + c]`.
+/// Values are sRGB-encoded, 0..=1, with straight (unassociated) alpha.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Image {
+    extent: Extent,
+    data: Vec<f32>,
+}
+
+/// One plane, row-major: 0 keeps a pixel, 1 repaints it, values between are soft.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mask {
+    extent: Extent,
+    data: Vec<f32>,
+}
+
+impl Image {
+    /// Fully transparent black.
+    pub fn new(extent: Extent) -> Self {
+        Self { extent, data: vec![0.0; extent.area() as usize * 4] }
+    }
+
+    /// Takes `extent.w * extent.h * 4` values; panics on any other length, which is a bug of the caller.
+    pub fn from_data(extent: Extent, data: Vec<f32>) -> Self {
+        assert_eq!(data.len() as u64, extent.area() * 4, "an image of {extent:?} needs w*h*4 values");
+        Self { extent, data }
+    }
+
+    /// Size in pixels.
+    pub fn extent(&self) -> Extent {
+        self.extent
+    }
+
+    /// All values, interleaved RGBA.
+    pub fn data(&self) -> &[f32] {
+        &self.data
+    }
+
+    /// All values, interleaved RGBA.
+    pub fn data_mut(&mut self) -> &mut [f32] {
+        &mut self.data
+    }
+
+    /// The values, without a copy.
+    pub fn into_data(self) -> Vec<f32> {
+        self.data
+    }
+
+    /// The pixel at column `x`, row `y`.
+    pub fn pixel(&self, x: u32, y: u32) -> [f32; 4] {
+        let i = (y as usize * self.extent.w as usize + x as usize) * 4;
+        [self.data[i], self.data[i + 1], self.data[i + 2], self.data[i + 3]]
+    }
+
+    /// Sets the pixel at column `x`, row `y`.
+    pub fn set_pixel(&mut self, x: u32, y: u32, rgba: [f32; 4]) {
+        let i = (y as usize * self.extent.w as usize + x as usize) * 4;
+        self.data[i..i + 4].copy_from_slice(&rgba);
+    }
+
+    /// A copy of `rect`, which must lie inside the image.
+    pub fn crop(&self, rect: Rect) -> Image {
+        Image { extent: rect.extent(), data: crop(&self.data, self.extent, rect, 4) }
+    }
+}
+
+impl Mask {
+    /// All `value`.
+    pub fn new(extent: Extent, value: f32) -> Self {
+        Self { extent, data: vec![value; extent.area() as usize] }
+    }
+
+    /// Takes `extent.w * extent.h` values; panics on any other length, which is a bug of the caller.
+    pub fn from_data(extent: Extent, data: Vec<f32>) -> Self {
+        assert_eq!(data.len() as u64, extent.area(), "a mask of {extent:?} needs w*h values");
+        Self { extent, data }
+    }
+
+    /// Size in pixels.
+    pub fn extent(&self) -> Extent {
+        self.extent
+    }
+
+    /// All values.
+    pub fn data(&self) -> &[f32] {
+        &self.data
+    }
+
+    /// All values.
+    pub fn data_mut(&mut self) -> &mut [f32] {
+        &mut self.data
+    }
+
+    /// The value at column `x`, row `y`.
+    pub fn at(&self, x: u32, y: u32) -> f32 {
+        self.data[y as usize * self.extent.w as usize + x as usize]
+    }
+
+    /// Sets the value at column `x`, row `y`.
+    pub fn set(&mut self, x: u32, y: u32, value: f32) {
+        self.data[y as usize * self.extent.w as usize + x as usize] = value;
+    }
+
+    /// A copy of `rect`, which must lie inside the mask.
+    pub fn crop(&self, rect: Rect) -> Mask {
+        Mask { extent: rect.extent(), data: crop(&self.data, self.extent, rect, 1) }
+    }
+
+    /// The smallest rect holding every value above 0, `None` for an empty mask.
+    pub fn bounds(&self) -> Option<Rect> {
+        let w = self.extent.w as usize;
+        let (mut x0, mut y0, mut x1, mut y1) = (u32::MAX, u32::MAX, 0, 0);
+        for (y, row) in self.data.chunks_exact(w.max(1)).enumerate() {
+            let Some(first) = row.iter().position(|&v| v > 0.0) else { continue };
+            let last = row.iter().rposition(|&v| v > 0.0).unwrap_or(first);
+            x0 = x0.min(first as u32);
+            x1 = x1.max(last as u32 + 1);
+            y0 = y0.min(y as u32);
+            y1 = y as u32 + 1;
+        }
+        (x1 > 0).then(|| Rect::new(x0 as i32, y0 as i32, x1 - x0, y1 - y0))
+    }
+}
+
+fn crop(data: &[f32], extent: Extent, rect: Rect, channels: usize) -> Vec<f32> {
+    assert!(extent.rect().contains(rect), "crop {rect:?} must lie inside {extent:?}");
+    let (w, row) = (extent.w as usize * channels, rect.w as usize * channels);
+    let mut out = Vec::with_capacity(row * rect.h as usize);
+    for y in rect.y as usize..rect.y as usize + rect.h as usize {
+        let start = y * w + rect.x as usize * channels;
+        out.extend_from_slice(&data[start..start + row]);
+    }
+    out
+}

@@ -1,0 +1,1 @@
+//! Write an Underpaint filter in Rust.
