@@ -79,9 +79,7 @@ impl Rect {
     pub fn intersect(self, other: Rect) -> Option<Rect> {
         let (x0, y0) = (self.x.max(other.x), self.y.max(other.y));
         let (x1, y1) = (self.right().min(other.right()), self.bottom().min(other.bottom()));
-        (x1 > x0 as i64 && y1 > y0 as i64).then(|| {
-            Rect::new(x0, y0, (x1 - x0 as i64) as u32, (y1 - y0 as i64) as u32)
-        })
+        (x1 > x0 as i64 && y1 > y0 as i64).then(|| Rect::new(x0, y0, (x1 - x0 as i64) as u32, (y1 - y0 as i64) as u32))
     }
 
     /// True if `other` lies wholly inside this rect.

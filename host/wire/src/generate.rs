@@ -102,11 +102,15 @@ mod seed {
             Int(u64),
             Text(String),
         }
-        match Option::<Wire>::deserialize(d).map_err(|_| D::Error::custom("seed must be an integer 0..2^53-1 or a decimal string up to 2^64-1"))? {
+        match Option::<Wire>::deserialize(d)
+            .map_err(|_| D::Error::custom("seed must be an integer 0..2^53-1 or a decimal string up to 2^64-1"))?
+        {
             None => Ok(None),
             Some(Wire::Int(n)) if n < 1 << 53 => Ok(Some(n)),
             Some(Wire::Int(_)) => Err(D::Error::custom("a seed above 2^53-1 must be sent as a decimal string")),
-            Some(Wire::Text(t)) => t.parse().map(Some).map_err(|_| D::Error::custom("seed must be a decimal number up to 2^64-1")),
+            Some(Wire::Text(t)) => {
+                t.parse().map(Some).map_err(|_| D::Error::custom("seed must be a decimal number up to 2^64-1"))
+            }
         }
     }
 }

@@ -1,2 +1,167 @@
-//! Chores of the repository: `cargo xtask demo`, `cargo xtask test`.
-fn main() {}
+//! Chores of the repository, each one command that sets up what it needs.
+//!
+//! Decision: plain `std` and child processes, no dependencies, so that `cargo xtask` itself builds in a second on a
+//! fresh machine. What a chore needs and can install (rustup's wasm target) it installs; what it cannot (Krita, a C
+//! compiler) it names in one sentence with the command that would.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+const HELP: &str = "\
+cargo xtask demo [--out DIR]   build Underpaint, fill selections in photographs, run a filter, write the pictures
+cargo xtask test [FILTER]      every test: Rust, Python client, sandbox, socket, and Krita where it is installed
+cargo xtask ci                 what continuous integration adds: formatting, clippy, the Windows check, then test
+cargo xtask filters            build the first-party filters to wasm and put them beside their source
+cargo xtask zip                pack the editor adapters into out/*.zip
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = env::args().skip(1).collect();
+    let rest = args.get(1..).unwrap_or_default();
+    let result = match args.first().map(String::as_str) {
+        Some("demo") => demo(rest),
+        Some("test") => test(rest),
+        Some("ci") => ci(),
+        Some("filters") => filters(),
+        Some("zip") => zip(),
+        _ => {
+            print!("{HELP}");
+            return if args.is_empty() || args[0] == "--help" { ExitCode::SUCCESS } else { ExitCode::from(2) };
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(sentence) => {
+            eprintln!("error: {sentence}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+type Result = std::result::Result<(), String>;
+
+fn demo(args: &[String]) -> Result {
+    preconditions()?;
+    run(cargo().args(["build", "-p", "underpaint"]))?;
+    let mut command = Command::new(built("underpaint"));
+    command.arg("demo").args(args);
+    if !args.iter().any(|a| a == "--out") {
+        command.arg("--out").arg(root().join("out/demo"));
+    }
+    run(&mut command)
+}
+
+fn test(args: &[String]) -> Result {
+    preconditions()?;
+    wasm_target()?;
+    let skipped = root().join("target/skipped.txt");
+    let _ = std::fs::remove_file(&skipped);
+    run(cargo().args(["build", "-p", "underpaint"]))?;
+    python_tests(&skipped)?;
+    let mut tests = cargo();
+    match has("cargo-nextest", "--version") {
+        true => tests.args(["nextest", "run", "--workspace", "--no-fail-fast"]),
+        false => tests.args(["test", "--workspace", "--no-fail-fast"]),
+    };
+    let outcome = run(tests.args(args).env("UNDERPAINT_SKIPPED", &skipped));
+    if let Ok(lines) = std::fs::read_to_string(&skipped) {
+        println!("\nNot run here:\n{lines}");
+    }
+    outcome
+}
+
+fn ci() -> Result {
+    run(cargo().args(["fmt", "--all", "--check"]))?;
+    wasm_target()?;
+    run(cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
+    run(Command::new("rustup").args(["target", "add", "x86_64-pc-windows-gnu"]))?;
+    run(cargo().args(["check", "--workspace", "--target", "x86_64-pc-windows-gnu"]))?;
+    test(&[])
+}
+
+fn filters() -> Result {
+    wasm_target()?;
+    let build = ["build", "--profile", "filter", "--target", "wasm32-unknown-unknown", "-p"];
+    for name in ["film-grain"] {
+        run(cargo().args(build).arg(name))?;
+        let from = root().join("target/wasm32-unknown-unknown/filter").join(format!("{}.wasm", name.replace('-', "_")));
+        let to = root().join(format!("plugins/{name}/{name}.wasm"));
+        std::fs::copy(&from, &to).map_err(|e| format!("could not copy {} to {}: {e}", from.display(), to.display()))?;
+    }
+    Ok(())
+}
+
+fn zip() -> Result {
+    let out = root().join("out");
+    std::fs::create_dir_all(&out).map_err(|e| format!("could not create {}: {e}", out.display()))?;
+    run(python().arg("adapters/krita/pack.py").arg(out.join("underpaint-krita.zip")))
+}
+
+/// The stdlib client's own tests, against the real daemon built a moment ago.
+fn python_tests(skipped: &Path) -> Result {
+    if !has("python3", "--version") {
+        let line = "skipped: the Python client's tests, because python3 is not installed (apt install python3)\n";
+        return std::fs::write(skipped, line).map_err(|e| e.to_string());
+    }
+    let tests = ["-m", "unittest", "discover", "-s", "tests/python", "-v"];
+    run(python().args(tests).env("UNDERPAINT_BIN", built("underpaint")))
+}
+
+/// What cannot be installed from here is named with the command that would.
+fn preconditions() -> Result {
+    if cfg!(unix) && !has("cc", "--version") {
+        return Err("a C compiler is missing (wasmtime and the linker need one): apt install gcc libc6-dev".into());
+    }
+    Ok(())
+}
+
+fn wasm_target() -> Result {
+    let add = Command::new("rustup").args(["target", "add", "wasm32-unknown-unknown"]).status();
+    match add {
+        Ok(status) if status.success() => Ok(()),
+        _ => Err("the wasm target could not be installed: run `rustup target add wasm32-unknown-unknown`".into()),
+    }
+}
+
+fn has(program: &str, flag: &str) -> bool {
+    Command::new(program).arg(flag).output().is_ok_and(|o| o.status.success())
+}
+
+fn cargo() -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root());
+    command
+}
+
+fn python() -> Command {
+    let mut command = Command::new("python3");
+    command.current_dir(root());
+    command
+}
+
+/// Where cargo put a binary of the dev profile.
+fn built(name: &str) -> PathBuf {
+    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    target.join("debug").join(format!("{name}{}", env::consts::EXE_SUFFIX))
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("tests/xtask lies in the repository").to_owned()
+}
+
+fn run(command: &mut Command) -> Result {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let args: Vec<_> = command.get_args().map(|a| a.to_string_lossy().into_owned()).collect();
+    let line = format!(
+        "{} {}",
+        Path::new(&name).file_name().map_or(name.clone().into(), |f| f.to_string_lossy()),
+        args.join(" ")
+    );
+    eprintln!("+ {line}");
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("`{line}` failed ({status})")),
+        Err(e) => Err(format!("`{name}` could not be started ({e}): is it installed?")),
+    }
+}
