@@ -4,7 +4,9 @@
 //! nothing left to choose and every decision can be tested as a row of a table.
 
 mod facts;
+mod prepared;
 mod sampling;
 
 pub use facts::{Defaults, Family, ModelFacts};
+pub use prepared::{Inpaint, Prepared};
 pub use sampling::{Sampler, Sampling, Scheduler};
