@@ -114,7 +114,9 @@ impl Mask {
         let w = self.extent.w as usize;
         let (mut x0, mut y0, mut x1, mut y1) = (u32::MAX, u32::MAX, 0, 0);
         for (y, row) in self.data.chunks_exact(w.max(1)).enumerate() {
-            let Some(first) = row.iter().position(|&v| v > 0.0) else { continue };
+            let Some(first) = row.iter().position(|&v| v > 0.0) else {
+                continue;
+            };
             let last = row.iter().rposition(|&v| v > 0.0).unwrap_or(first);
             x0 = x0.min(first as u32);
             x1 = x1.max(last as u32 + 1);

@@ -5,11 +5,44 @@
 //! enter and leave the daemon. A [`Mask`] is one `f32` plane, 0 keep, 1 repaint, and is never rounded.
 //! Values go forward through the functions of this crate; what flows back is a [`Job`]'s progress and
 //! cancellation.
+//!
+//! One operator, one file. A repaint passes through them in this order: [`masks`] widens and softens the
+//! selection, [`resize`] brings crop and mask to the model's size and the picture back, [`infill`] fills
+//! what the model should not see (or is the whole fill, when there is no model), [`color_match`] takes
+//! back a drift of the whole picture, [`composite`] cuts the [`Patch`] and [`over`] is what the editor
+//! does with it.
+//!
+//! ```
+//! use underpaint_raster::{Extent, Image, Mask, Unattended, composite, infill, masks, over};
+//!
+//! let canvas = Image::from_data(Extent::new(32, 32), [0.2, 0.4, 0.6, 1.0].repeat(32 * 32));
+//! let mut selection = Mask::new(canvas.extent(), 0.0);
+//! (12..20).for_each(|x| (12..20).for_each(|y| selection.set(x, y, 1.0)));
+//!
+//! let softness = masks::softness(&selection, 1.0, None, None);
+//! let alpha = masks::denoise_mask(&selection, &softness);
+//! let filled = infill::exemplar(&canvas, &alpha, 7, &Unattended).unwrap();
+//! let patch = composite(&filled, &canvas, &alpha, (0, 0)).unwrap();
+//! assert_eq!(over(&canvas, &patch).pixel(0, 0), canvas.pixel(0, 0));
+//! ```
 
+mod blur;
+mod color;
+mod color_match;
+mod composite;
+mod distance;
 mod geometry;
 mod image;
+pub mod infill;
 mod job;
+pub mod masks;
+mod morphology;
+mod resize;
 
+pub use color::{Lab, lab_from_srgb, srgb_from_lab};
+pub use color_match::{ColorMatch, Matched, color_match};
+pub use composite::{Patch, composite, over};
 pub use geometry::{Extent, Rect};
 pub use image::{Image, Mask};
 pub use job::{Cancelled, Job, Stage, Unattended};
+pub use resize::{resize, resize_mask};

@@ -1,0 +1,103 @@
+//! From a selection to the two masks of a repaint, as pure functions of the mask and three numbers.
+//!
+//! Decision: two masks, never one. The *denoise mask* says where, and how strongly, the model may paint;
+//! the *compositing mask* is the alpha of the returned patch. The first is the selection grown and
+//! feathered; the second is opaque wherever the selection was and fades out before the first ends, so
+//! nothing that was not repainted is ever blended in. An engine that knows no strength, such as the
+//! exemplar fill, uses the denoise mask as its alpha. No value is ever rounded to 0 or 1 on the way
+//! (only > 0.99 becomes 1), and the canvas' edge does not fade: a selection touching it stays whole there.
+
+use crate::{Mask, blur, morphology};
+use serde::{Deserialize, Serialize};
+
+/// How far a selection is widened and softened, in pixels of the mask.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Softness {
+    /// Width of the denoise mask's soft edge, added to the softness the selection already has.
+    pub feather_px: f32,
+    /// How far the selection is widened before it is feathered.
+    pub grow_px: f32,
+    /// Width of the band in which the patch fades into the canvas.
+    pub blend_px: f32,
+}
+
+/// Largest feather and growth that is followed; beyond it nothing is gained.
+const MAX_PX: f32 = 499.0;
+
+/// The softness a painter would expect for `mask` repainted with `strength` (0 keep .. 1 repaint).
+///
+/// With `diag` and `short` the diagonal and shorter side of the selection's bounds:
+/// `feather = max(0.10 strength diag, min(32 strength, short / 4))`, `grow = 4 + feather / 2`,
+/// `blend = min(25, grow + feather / 2)`. A selection that is already soft keeps its own softness: the
+/// width of its 5-95 % band is measured and only what is missing is added (widths add as squares, as for
+/// blurs), and the growth shrinks in proportion. `feather_px` and `grow_px`, where given, win over these
+/// rules; a feather of 0 also means no growth and no blend, unless a growth is given.
+/// The rules' scale is krita-ai-diffusion's (v1.53), but the floor of 32 px there knows no selection size.
+pub fn softness(mask: &Mask, strength: f64, feather_px: Option<u32>, grow_px: Option<u32>) -> Softness {
+    let strength = if strength.is_finite() { strength.clamp(0.0, 1.0) as f32 } else { 1.0 };
+    let (w, h) = mask.bounds().map_or((0.0, 0.0), |b| (b.w as f32, b.h as f32));
+    let wanted = (0.10 * strength * w.hypot(h)).max((32.0 * strength).min(w.min(h) / 4.0)).min(MAX_PX);
+    let (feather, share) = match feather_px {
+        Some(px) => ((px as f32).min(MAX_PX), 1.0),
+        None => {
+            let missing = (wanted * wanted - own_feather(mask).powi(2)).max(0.0).sqrt();
+            (missing, if wanted > 0.0 { missing / wanted } else { 0.0 })
+        }
+    };
+    let hard = feather_px == Some(0);
+    let grow = match grow_px {
+        Some(px) => (px as f32).min(MAX_PX),
+        None if hard => 0.0,
+        None => (4.0 + feather / 2.0) * share,
+    };
+    let blend = if hard { 0.0 } else { (grow + feather.max(wanted * (1.0 - share)) / 2.0).min(25.0) };
+    Softness { feather_px: feather, grow_px: grow, blend_px: blend }
+}
+
+/// The feather that would have given a hard selection the soft edge this mask has: the area of its
+/// 5-95 % band over the length of its 50 % contour. 0 for a hard mask.
+fn own_feather(mask: &Mask) -> f32 {
+    let (w, h) = (mask.extent().w as usize, mask.extent().h as usize);
+    let data = mask.data();
+    let band = data.iter().filter(|v| (0.05..=0.95).contains(*v)).count() as f32;
+    if band == 0.0 {
+        return 0.0;
+    }
+    let mut crossings = 0u32;
+    for y in 0..h {
+        for x in 0..w {
+            let inside = data[y * w + x] >= 0.5;
+            crossings += u32::from(x + 1 < w && inside != (data[y * w + x + 1] >= 0.5));
+            crossings += u32::from(y + 1 < h && inside != (data[(y + 1) * w + x] >= 0.5));
+        }
+    }
+    // Cauchy-Crofton with two directions: a contour of length l is crossed 4 l / pi times.
+    let contour = (crossings as f32 * std::f32::consts::FRAC_PI_4).max(1.0);
+    // A step blurred by a tent of width f has a 5-95 % band of 0.684 f.
+    band / contour / 0.684
+}
+
+/// Where, and how strongly, the model may paint: the selection dilated by a square of `grow_px`, blurred
+/// by a tent `feather_px` wide. Same extent as `mask`.
+pub fn denoise_mask(mask: &Mask, s: &Softness) -> Mask {
+    let mut out = blur::tent(&morphology::dilate(mask, whole(s.grow_px)), whole(s.feather_px));
+    out.data_mut().iter_mut().filter(|v| **v > 0.99).for_each(|v| *v = 1.0);
+    out
+}
+
+/// The patch's alpha: the support of the denoise mask, eroded by half of `blend_px` and blurred by a
+/// gaussian `blend_px` wide, so that it ends where the denoise mask ends and is 1 in the selection.
+/// Same extent as `mask`; 0 wherever [`denoise_mask`] is 0.
+pub fn compositing_mask(mask: &Mask, s: &Softness) -> Mask {
+    let mut support = denoise_mask(mask, s);
+    support.data_mut().iter_mut().for_each(|v| *v = f32::from(*v > 0.0));
+    let blend = whole(s.blend_px);
+    let mut out = blur::gaussian(&morphology::erode(&support, blend / 2), blend);
+    // The gaussian's reach is exactly the erosion's, this only pins it down against rounding.
+    out.data_mut().iter_mut().zip(support.data()).for_each(|(v, s)| *v *= s);
+    out
+}
+
+fn whole(px: f32) -> u32 {
+    px.clamp(0.0, MAX_PX) as u32
+}
