@@ -1,2 +1,7 @@
-//! The daemon and command line of Underpaint.
-fn main() {}
+//! The binary `underpaint`; everything it does is in the library beside it.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    underpaint::cli::main()
+}

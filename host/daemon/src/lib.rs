@@ -1,0 +1,7 @@
+//! The daemon and the command line of Underpaint, as a library so that tests can call what the binary calls.
+//!
+//! This is the only crate that knows sockets, clocks, files and the terminal. [`cli`] turns arguments into requests,
+//! `server` turns frames into requests, and both end in the same function, `worker::run`, which is the product on
+//! one page.
+
+pub mod cli;
