@@ -1,7 +1,9 @@
 //! Parameters of `generate` and the words they use.
 
 use serde::{Deserialize, Serialize};
-use underpaint_raster::{Extent, Rect};
+use underpaint_raster::Extent;
+
+use crate::image::{Canvas, Placed, Px};
 
 /// What a job is to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -32,17 +34,8 @@ pub struct FilterCall {
     pub params: serde_json::Map<String, serde_json::Value>,
 }
 
-/// Where pixels come from, as an image description of PROTOCOL.md section 4 or, in process, nothing at all.
-/// The wire layer turns blobs into rasters before planning; planning sees only the geometry.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Canvas {
-    /// Size of the whole document in pixels.
-    pub extent: Extent,
-    /// Which part of it `image` covers.
-    pub rect: Rect,
-}
-
-/// Parameters of a `generate` request, without its pixels. `None` means "the model's default".
+/// Parameters of a `generate` request that say what to paint, without its pixels and without how the job is to be
+/// run (those are [`Pixels`] and [`Run`]). `None` means "the model's default".
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Generate {
@@ -79,12 +72,78 @@ pub struct Generate {
     pub feather_px: Option<u32>,
     /// How far the mask is grown before feathering, in canvas pixels, 0..=499.
     pub grow_px: Option<u32>,
+}
+
+/// The pixels of a `generate` request. [`Generate`], this and [`Run`] are read from the same `params` object.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Pixels {
+    /// The document; may be absent for mode `generate`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub canvas: Option<Canvas>,
+    /// What to repaint: 0 keep, full repaint. May reach outside the canvas' rect; that part is ignored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mask: Option<Placed>,
+    /// Pixel layout of the patches; absent = the canvas', or `rgba8` without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub px: Option<Px>,
+    /// Not in this version; a request that names any is refused rather than painted without.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub loras: Vec<serde_json::Value>,
+    /// Not in this version; a request that names any is refused rather than painted without.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub controls: Vec<serde_json::Value>,
+}
+
+/// How a job of any kind is run and watched.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Run {
     /// Shown in queue lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
+    /// The job goes on when the connection is lost, and its result waits for `job/attach`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub keep: bool,
+    /// Takes the place of the waiting live job with the same key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub live: Option<Live>,
+    /// The same text within ten minutes, from a client of the same name, joins the job instead of starting another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dedupe: Option<String>,
+    /// Progress is sent only if this token is given; it is repeated in each event. At most 64 bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub progress: Option<String>,
+    /// Pictures of the state so far, with the progress.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preview: Option<Preview>,
+}
+
+/// A picture that is repainted while the painter goes on drawing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Live {
+    /// One per view; 1 to 64 bytes.
+    pub key: String,
+}
+
+/// How often and how large previews are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Preview {
+    /// Longest side in pixels, 8..=512.
+    pub max_side: u32,
+    /// Shortest time between two in milliseconds, 100..=60000.
+    pub every_ms: u32,
+}
+
+impl Default for Preview {
+    fn default() -> Self {
+        Self { max_side: 256, every_ms: 500 }
+    }
 }
 
 /// Seeds as JSON: integers are exact only up to 2^53-1, larger ones travel as decimal strings.
-mod seed {
+pub(crate) mod seed {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
     pub fn serialize<S: Serializer>(seed: &Option<u64>, s: S) -> Result<S::Ok, S::Error> {
@@ -112,5 +171,18 @@ mod seed {
                 t.parse().map(Some).map_err(|_| D::Error::custom("seed must be a decimal number up to 2^64-1"))
             }
         }
+    }
+}
+
+/// As [`seed`], for seeds that are always there.
+pub(crate) mod seed_number {
+    use serde::{Deserializer, Serializer, de::Error};
+
+    pub fn serialize<S: Serializer>(seed: &u64, s: S) -> Result<S::Ok, S::Error> {
+        super::seed::serialize(&Some(*seed), s)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<u64, D::Error> {
+        super::seed::deserialize(d)?.ok_or_else(|| D::Error::custom("a seed is missing"))
     }
 }

@@ -1,0 +1,399 @@
+//! Pixels on the wire: a description of bytes in a blob, and the way between those bytes and rasters.
+//!
+//! Decision: descriptions are checked against the blob with checked arithmetic before anything is allocated, and
+//! whatever passes [`Image::check`] converts without failing. 8- and 16-bit values come back bit for bit.
+
+use crate::blob::Name;
+use crate::hello::Limits;
+use crate::{Error, Kind};
+use serde::{Deserialize, Serialize};
+use underpaint_raster as raster;
+use underpaint_raster::{Extent, Rect};
+
+/// Layout of one pixel; multi-byte values are little endian.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Px {
+    /// 4 bytes R, G, B, A.
+    #[default]
+    Rgba8,
+    /// 4 bytes B, G, R, A.
+    Bgra8,
+    /// 8 bytes R, G, B, A.
+    Rgba16,
+    /// 16 bytes R, G, B, A, 0..=1; values outside are clamped, NaN reads as 0.
+    Rgbaf32,
+    /// 1 byte.
+    G8,
+    /// 2 bytes.
+    G16,
+    /// 4 bytes, 0..=1; values outside are clamped, NaN reads as 0.
+    Gf32,
+}
+
+impl Px {
+    /// Bytes of one pixel.
+    pub const fn bytes(self) -> u64 {
+        match self {
+            Px::G8 => 1,
+            Px::G16 => 2,
+            Px::Rgba8 | Px::Bgra8 | Px::Gf32 => 4,
+            Px::Rgba16 => 8,
+            Px::Rgbaf32 => 16,
+        }
+    }
+
+    /// True for one channel, which masks must have.
+    pub const fn is_grey(self) -> bool {
+        matches!(self, Px::G8 | Px::G16 | Px::Gf32)
+    }
+}
+
+/// What the alpha channel means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Alpha {
+    /// Colours are not multiplied by alpha.
+    #[default]
+    Straight,
+    /// Colours are multiplied by alpha.
+    Premul,
+    /// The fourth channel is padding; every pixel is opaque.
+    None,
+}
+
+/// Colour encoding.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Color {
+    /// sRGB, encoded.
+    #[default]
+    #[serde(rename = "srgb")]
+    Srgb,
+    /// sRGB primaries, linear light.
+    #[serde(rename = "linear-srgb")]
+    LinearSrgb,
+}
+
+/// How the bytes are packed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Encoding {
+    /// Rows of pixels.
+    #[default]
+    Raw,
+}
+
+/// Where an image's pixels are and how to read them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Image {
+    /// The blob they are in; several images may share one.
+    pub blob: Name,
+    /// First byte of the first row.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub offset: u64,
+    /// Width in pixels.
+    pub w: u32,
+    /// Height in pixels.
+    pub h: u32,
+    /// From the start of one row to the start of the next, in bytes; absent = packed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stride: Option<u64>,
+    /// Layout of one pixel.
+    pub px: Px,
+    /// What the alpha channel means; ignored for grey.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub alpha: Alpha,
+    /// Colour encoding; ignored for masks.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub color: Color,
+    /// Packing.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub enc: Encoding,
+}
+
+fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
+fn is_default<T: Default + PartialEq>(t: &T) -> bool {
+    *t == T::default()
+}
+
+/// An image of part of the canvas.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Placed {
+    /// Which part, in canvas pixels; as large as the image.
+    pub rect: Rect,
+    /// Its pixels.
+    pub image: Image,
+}
+
+/// The document and its visible pixels, or the part of them the job needs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Canvas {
+    /// Size of the whole document, `[w, h]`.
+    pub extent: Extent,
+    /// Which part of it `image` covers; inside the document.
+    pub rect: Rect,
+    /// The pixels.
+    pub image: Image,
+}
+
+impl Image {
+    /// A packed raw image at the start of `blob`.
+    pub fn packed(blob: Name, extent: Extent, px: Px) -> Self {
+        Self { blob, offset: 0, w: extent.w, h: extent.h, stride: None, px, alpha: Alpha::Straight, color: Color::Srgb, enc: Encoding::Raw }
+    }
+
+    /// Its size in pixels.
+    pub fn extent(&self) -> Extent {
+        Extent::new(self.w, self.h)
+    }
+
+    fn row_bytes(&self) -> u64 {
+        self.w as u64 * self.px.bytes()
+    }
+
+    /// Bytes from one row to the next.
+    pub fn stride(&self) -> u64 {
+        self.stride.unwrap_or(self.row_bytes())
+    }
+
+    /// Fails unless the description fits a blob of `blob_bytes` and the limits. `field` is its path in the
+    /// request, for the error.
+    pub fn check(&self, field: &str, blob_bytes: u64, limits: &Limits) -> Result<(), Error> {
+        let Image { blob, offset, w, h, .. } = self;
+        if *w == 0 || *h == 0 {
+            return Err(Error::field(field, format!("`{field}` is {w}x{h} pixels; both sides must be at least 1.")));
+        }
+        if (*w).max(*h) > limits.max_side || self.extent().area() > limits.max_pixels {
+            let message = format!(
+                "`{field}` is {w}x{h} pixels; at most {} in all and {} a side are accepted.",
+                limits.max_pixels, limits.max_side
+            );
+            return Err(Error::new(Kind::TooLarge, message).with("field", field));
+        }
+        let (row, stride) = (self.row_bytes(), self.stride());
+        if stride < row {
+            return Err(Error::field(&format!("{field}.stride"), format!("`{field}.stride` is {stride}, less than a row's {row} bytes.")));
+        }
+        let end = stride.checked_mul(*h as u64 - 1).and_then(|n| n.checked_add(row)).and_then(|n| n.checked_add(*offset));
+        if end.is_none_or(|end| end > blob_bytes) {
+            return Err(Error::field(field, format!("`{field}` needs more bytes than the {blob_bytes} of blob `{blob}`.")));
+        }
+        Ok(())
+    }
+
+    fn rows<'a>(&self, bytes: &'a [u8]) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let (offset, stride, row) = (self.offset as usize, self.stride() as usize, self.row_bytes() as usize);
+        (0..self.h as usize).map(move |y| &bytes[offset + y * stride..][..row])
+    }
+
+    /// The pixels as a raster: sRGB-encoded, straight alpha; grey becomes opaque RGB.
+    /// Panics if [`Image::check`] was not passed with this blob.
+    pub fn to_raster(&self, bytes: &[u8]) -> raster::Image {
+        let mut data = Vec::with_capacity(self.extent().area() as usize * 4);
+        for row in self.rows(bytes) {
+            push_rgba(self.px, row, &mut data);
+        }
+        self.normalise(&mut data);
+        raster::Image::from_data(self.extent(), data)
+    }
+
+    /// The pixels as a mask; the image must be grey. Panics if [`Image::check`] was not passed with this blob.
+    pub fn to_mask(&self, bytes: &[u8]) -> raster::Mask {
+        let mut data = Vec::with_capacity(self.extent().area() as usize);
+        for row in self.rows(bytes) {
+            push_grey(self.px, row, &mut data);
+        }
+        raster::Mask::from_data(self.extent(), data)
+    }
+
+    fn normalise(&self, data: &mut [f32]) {
+        if self.px.is_grey() || self.alpha == Alpha::None {
+            data.iter_mut().skip(3).step_by(4).for_each(|a| *a = 1.0);
+        } else if self.alpha == Alpha::Premul {
+            for px in data.chunks_exact_mut(4) {
+                let a = px[3];
+                px[..3].iter_mut().for_each(|c| *c = if a > 0.0 { (*c / a).min(1.0) } else { 0.0 });
+            }
+        }
+        if self.color == Color::LinearSrgb {
+            for px in data.chunks_exact_mut(4) {
+                px[..3].iter_mut().for_each(|c| *c = encode_srgb(*c));
+            }
+        }
+    }
+}
+
+/// Linear light to the sRGB encoding (IEC 61966-2-1), 0..=1 to 0..=1.
+fn encode_srgb(linear: f32) -> f32 {
+    if linear <= 0.003_130_8 { linear * 12.92 } else { 1.055 * linear.powf(1.0 / 2.4) - 0.055 }
+}
+
+fn u16_at(b: &[u8]) -> f32 {
+    u16::from_le_bytes([b[0], b[1]]) as f32 / 65535.0
+}
+
+fn f32_at(b: &[u8]) -> f32 {
+    let v = f32::from_le_bytes([b[0], b[1], b[2], b[3]]);
+    if v.is_nan() { 0.0 } else { v.clamp(0.0, 1.0) }
+}
+
+fn push_rgba(px: Px, row: &[u8], out: &mut Vec<f32>) {
+    let byte = |b: u8| b as f32 / 255.0;
+    match px {
+        Px::Rgba8 => out.extend(row.iter().map(|&b| byte(b))),
+        Px::Bgra8 => out.extend(row.chunks_exact(4).flat_map(|p| [byte(p[2]), byte(p[1]), byte(p[0]), byte(p[3])])),
+        Px::Rgba16 => out.extend(row.chunks_exact(2).map(u16_at)),
+        Px::Rgbaf32 => out.extend(row.chunks_exact(4).map(f32_at)),
+        Px::G8 => out.extend(row.iter().flat_map(|&b| [byte(b), byte(b), byte(b), 1.0])),
+        Px::G16 => out.extend(row.chunks_exact(2).map(u16_at).flat_map(|v| [v, v, v, 1.0])),
+        Px::Gf32 => out.extend(row.chunks_exact(4).map(f32_at).flat_map(|v| [v, v, v, 1.0])),
+    }
+}
+
+fn push_grey(px: Px, row: &[u8], out: &mut Vec<f32>) {
+    match px {
+        Px::G16 => out.extend(row.chunks_exact(2).map(u16_at)),
+        Px::Gf32 => out.extend(row.chunks_exact(4).map(f32_at)),
+        // `check_mask_px` lets nothing else through.
+        _ => out.extend(row.iter().map(|&b| b as f32 / 255.0)),
+    }
+}
+
+/// A raster as packed bytes of `px`, straight alpha, rounded to nearest. Grey formats take the red channel.
+pub fn to_bytes(image: &raster::Image, px: Px) -> Vec<u8> {
+    let data = image.data();
+    let byte = |v: f32| (v.clamp(0.0, 1.0) * 255.0 + 0.5) as u8;
+    let word = |v: f32| ((v.clamp(0.0, 1.0) * 65535.0 + 0.5) as u16).to_le_bytes();
+    let pixels = data.chunks_exact(4);
+    match px {
+        Px::Rgba8 => data.iter().map(|&v| byte(v)).collect(),
+        Px::Bgra8 => {
+            let mut out = vec![0; data.len()];
+            for (p, o) in pixels.zip(out.chunks_exact_mut(4)) {
+                o.copy_from_slice(&[byte(p[2]), byte(p[1]), byte(p[0]), byte(p[3])]);
+            }
+            out
+        }
+        Px::Rgba16 => data.iter().flat_map(|&v| word(v)).collect(),
+        Px::Rgbaf32 => data.iter().flat_map(|v| v.to_le_bytes()).collect(),
+        Px::G8 => pixels.map(|p| byte(p[0])).collect(),
+        Px::G16 => pixels.flat_map(|p| word(p[0])).collect(),
+        Px::Gf32 => pixels.flat_map(|p| p[0].to_le_bytes()).collect(),
+    }
+}
+
+/// A mask as packed 32-bit floats ([`Px::Gf32`]), which keeps it exact.
+pub fn mask_to_bytes(mask: &raster::Mask) -> Vec<u8> {
+    mask.data().iter().flat_map(|v| v.to_le_bytes()).collect()
+}
+
+/// Fails unless `rect` and `image` agree in size; `field` is the path of the object holding both.
+pub fn check_placed(field: &str, rect: Rect, image: &Image) -> Result<(), Error> {
+    if rect.extent() == image.extent() {
+        return Ok(());
+    }
+    let message = format!("`{field}.rect` is {}x{} pixels but its image {}x{}; they must agree.", rect.w, rect.h, image.w, image.h);
+    Err(Error::field(&format!("{field}.rect"), message))
+}
+
+impl Canvas {
+    /// Fails unless the rect lies inside the document and is as large as the image.
+    pub fn check(&self) -> Result<(), Error> {
+        let Extent { w, h } = self.extent;
+        if w == 0 || h == 0 || w > i32::MAX as u32 || h > i32::MAX as u32 {
+            return Err(Error::field("canvas.extent", format!("`canvas.extent` is {w}x{h} pixels; each side must be 1 to 2147483647.")));
+        }
+        check_placed("canvas", self.rect, &self.image)?;
+        if !self.extent.rect().contains(self.rect) {
+            let Rect { x, y, w: rw, h: rh } = self.rect;
+            return Err(Error::field("canvas.rect", format!("`canvas.rect` ({rw}x{rh} at {x},{y}) must lie inside the document's {w}x{h} pixels.")));
+        }
+        Ok(())
+    }
+}
+
+/// Fails unless a mask's image is one channel.
+pub fn check_mask_px(field: &str, image: &Image) -> Result<(), Error> {
+    if image.px.is_grey() {
+        return Ok(());
+    }
+    Err(Error::field(&format!("{field}.px"), format!("`{field}.px` must be g8, g16 or gf32: a mask has one channel.")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name() -> Name {
+        Name::try_from("c1".to_owned()).unwrap()
+    }
+
+    #[test]
+    fn descriptions_stay_inside_their_blob_and_the_limits() {
+        let limits = Limits::default();
+        let base = Image::packed(name(), Extent::new(4, 3), Px::Rgba8);
+        let with = |f: &dyn Fn(&mut Image)| {
+            let mut image = base.clone();
+            f(&mut image);
+            image
+        };
+        for (image, bytes, ok) in [
+            (base.clone(), 48, true),
+            (base.clone(), 47, false),
+            (with(&|i| i.offset = 1), 48, false),
+            (with(&|i| i.offset = u64::MAX), 48, false),
+            (with(&|i| i.stride = Some(15)), 48, false),
+            (with(&|i| i.stride = Some(20)), 56, true),
+            (with(&|i| i.stride = Some(20)), 55, false),
+            (with(&|i| i.stride = Some(u64::MAX)), u64::MAX, false),
+            (with(&|i| i.w = 0), 48, false),
+            (with(&|i| i.h = 0), 48, false),
+            (with(&|i| (i.w, i.h) = (16385, 1)), u64::MAX, false),
+            (with(&|i| (i.w, i.h) = (16384, 16384)), u64::MAX, false),
+            (with(&|i| (i.w, i.h) = (u32::MAX, u32::MAX)), u64::MAX, false),
+        ] {
+            assert_eq!(image.check("canvas.image", bytes, &limits).is_ok(), ok, "{image:?} in {bytes}");
+        }
+    }
+
+    #[test]
+    fn eight_and_sixteen_bits_come_back_exactly() {
+        let bytes: Vec<u8> = (0..=255).flat_map(|v: u8| [v, 255 - v, v / 2, v]).collect();
+        for px in [Px::Rgba8, Px::Bgra8] {
+            let image = Image::packed(name(), Extent::new(16, 16), px);
+            assert_eq!(to_bytes(&image.to_raster(&bytes), px), bytes, "{px:?}");
+        }
+        let words: Vec<u8> = (0..=u16::MAX).flat_map(|v| v.to_le_bytes()).collect();
+        let image = Image::packed(name(), Extent::new(128, 128), Px::Rgba16);
+        assert_eq!(to_bytes(&image.to_raster(&words), Px::Rgba16), words);
+    }
+
+    #[test]
+    fn pixels_mean_what_their_description_says() {
+        let read = |px, alpha, color, bytes: &[u8]| {
+            let image = Image { alpha, color, ..Image::packed(name(), Extent::new(1, 1), px) };
+            image.check("image", bytes.len() as u64, &Limits::default()).unwrap();
+            image.to_raster(bytes).pixel(0, 0).map(|v| (v * 255.0).round() as u8)
+        };
+        let (s, l) = (Color::Srgb, Color::LinearSrgb);
+        assert_eq!(read(Px::Bgra8, Alpha::Straight, s, &[1, 2, 3, 4]), [3, 2, 1, 4]);
+        assert_eq!(read(Px::Rgba8, Alpha::Premul, s, &[64, 128, 0, 128]), [128, 255, 0, 128]);
+        assert_eq!(read(Px::Rgba8, Alpha::Premul, s, &[64, 128, 0, 0]), [0, 0, 0, 0]);
+        assert_eq!(read(Px::Rgba8, Alpha::None, s, &[9, 8, 7, 0]), [9, 8, 7, 255]);
+        assert_eq!(read(Px::Rgba8, Alpha::Straight, l, &[0, 255, 55, 9]), [0, 255, 128, 9]);
+        assert_eq!(read(Px::G8, Alpha::Straight, s, &[77]), [77, 77, 77, 255]);
+        let nan = [f32::NAN, 2.0, -1.0, 0.5].map(f32::to_le_bytes).concat();
+        assert_eq!(read(Px::Rgbaf32, Alpha::Straight, s, &nan), [0, 255, 0, 128]);
+    }
+
+    #[test]
+    fn masks_read_offset_and_stride() {
+        let image = Image { offset: 1, stride: Some(4), ..Image::packed(name(), Extent::new(2, 2), Px::G8) };
+        let bytes = [9, 0, 255, 9, 9, 51, 102];
+        image.check("mask.image", bytes.len() as u64, &Limits::default()).unwrap();
+        assert_eq!(image.to_mask(&bytes).data(), [0.0, 1.0, 0.2, 0.4]);
+    }
+}

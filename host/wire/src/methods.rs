@@ -1,0 +1,289 @@
+//! Parameters and results of the methods other than `hello` and `generate`.
+
+use crate::generate::{FilterCall, Mode, Preview};
+use crate::image::{Image, Px};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use underpaint_raster::{Extent, Rect};
+
+/// Result of `generate` and `filter/apply`: the blobs were put before it, so nothing has to be fetched.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct JobResult {
+    /// The job's id.
+    pub job: String,
+    /// Always `done`.
+    pub state: JobState,
+    /// Seed of the first patch.
+    #[serde(with = "crate::generate::seed_number")]
+    pub seed: u64,
+    /// What to place above the picture; empty if nothing was to be changed.
+    pub patches: Vec<PatchRef>,
+    /// The values used, defaults included.
+    pub used: Value,
+    /// What is needed to make the same picture again.
+    pub receipt: Value,
+    /// Where the time went.
+    pub timing_ms: Map<String, Value>,
+}
+
+/// Straight-alpha RGBA to be placed on the canvas; where its alpha is 0 nothing changes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PatchRef {
+    /// In canvas pixels.
+    pub rect: Rect,
+    /// In the layout of the canvas that was sent.
+    pub image: Image,
+    /// The seed of this picture.
+    #[serde(with = "crate::generate::seed_number")]
+    pub seed: u64,
+}
+
+/// Parameters of `fill/context`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FillContext {
+    /// What is to be done.
+    pub mode: Mode,
+    /// Model id; absent = the configured default.
+    #[serde(default)]
+    pub model: Option<String>,
+    /// Size of the whole document.
+    pub extent: Extent,
+    /// The smallest rect holding the selection, in canvas pixels.
+    pub mask_bounds: Rect,
+    /// 0 keeps, 1 repaints.
+    #[serde(default)]
+    pub denoise_strength: Option<f64>,
+}
+
+/// Result of `fill/context`: the part of the canvas worth sending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Context {
+    /// In canvas pixels, inside the document.
+    pub rect: Rect,
+}
+
+/// Parameters of `filter/apply`, beside those of [`crate::generate::Run`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FilterApply {
+    /// The pixels.
+    pub image: Image,
+    /// Where they are on the canvas; absent = at the origin.
+    #[serde(default)]
+    pub rect: Option<Rect>,
+    /// Run in this order.
+    pub filters: Vec<FilterCall>,
+    /// For filters that draw random numbers; absent = 0.
+    #[serde(default, with = "crate::generate::seed")]
+    pub seed: Option<u64>,
+    /// Layout of the patch; absent = the image's.
+    #[serde(default)]
+    pub px: Option<Px>,
+}
+
+/// Parameters of `models/load`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LoadModel {
+    /// From `models/list`.
+    pub model: String,
+}
+
+/// Parameters of the notification `cancel`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cancel {
+    /// Id of the request to cancel; of this connection.
+    pub id: crate::rpc::Id,
+}
+
+/// Parameters of `job/cancel` and `job/forget`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct JobName {
+    /// From `job/state` or `job/list`.
+    pub job: String,
+}
+
+/// Parameters of `job/attach`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Attach {
+    /// From `job/state` or `job/list`.
+    pub job: String,
+    /// As in [`crate::generate::Run`].
+    #[serde(default)]
+    pub progress: Option<String>,
+    /// As in [`crate::generate::Run`].
+    #[serde(default)]
+    pub preview: Option<Preview>,
+}
+
+/// Parameters of `job/move`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MoveJob {
+    /// A waiting job of this connection.
+    pub job: String,
+    /// 0 = next among this connection's waiting jobs; beyond the last = last.
+    pub position: u32,
+}
+
+/// Parameters of `subscribe`; a new list replaces the old one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Subscribe {
+    /// Which events are wanted.
+    pub topics: Vec<Topic>,
+}
+
+/// A group of events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Topic {
+    /// `queue/changed`.
+    Queue,
+    /// `models/changed`.
+    Models,
+    /// `filters/changed`.
+    Filters,
+}
+
+/// A job has one state, changes only forwards, and reaches exactly one of the last three.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum JobState {
+    /// Waits for the device.
+    Queued,
+    /// Has the device.
+    Running,
+    /// Its result was sent or waits to be fetched.
+    Done,
+    /// Ended with an error.
+    Failed,
+    /// Ended because nobody wanted it any more.
+    Cancelled,
+}
+
+/// A job as `job/list` and `status` show it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct JobInfo {
+    /// Its id.
+    pub job: String,
+    /// Where it stands.
+    pub state: JobState,
+    /// As submitted; absent in `status`, and for jobs of other connections.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// True if submitted by this connection.
+    pub mine: bool,
+    /// As submitted.
+    pub keep: bool,
+    /// Jobs before it in the queue, the running one not counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<u32>,
+    /// Steps done in the present stage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<u32>,
+    /// Steps of the present stage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps: Option<u32>,
+}
+
+/// Result of `status`: no paths, no tokens, no prompts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// Since the daemon started.
+    pub uptime_ms: u64,
+    /// `cpu`, `cuda` or `metal`.
+    pub device: String,
+    /// Of the device; absent where the system does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<Memory>,
+    /// The resident model's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Running and waiting jobs, in order.
+    pub queue: Vec<JobInfo>,
+    /// Connections, this one included.
+    pub clients: u32,
+}
+
+/// Memory of the device the engine uses; for `cpu` the daemon's own and the machine's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Memory {
+    /// In use.
+    pub used_bytes: u64,
+    /// There is.
+    pub total_bytes: u64,
+}
+
+/// Whether a model can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ModelState {
+    /// Can be loaded.
+    Ready,
+    /// Is in memory.
+    Loaded,
+    /// Cannot be used; `reason` says why.
+    Unusable,
+}
+
+/// A model as `models/list` shows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelInfo {
+    /// From the scan; the only way to name a model on the wire.
+    pub id: String,
+    /// For people.
+    pub name: String,
+    /// E.g. `sd15`, `exemplar`.
+    pub family: String,
+    /// On disk; 0 for what is built in.
+    pub bytes: u64,
+    /// Whether it can be used.
+    pub state: ModelState,
+    /// Why not, one sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What it was trained at, `[w, h]`; absent if any size suits it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub native_extent: Option<Extent>,
+    /// Sizes are multiples of this many pixels.
+    pub multiple: u32,
+    /// What it can do.
+    pub modes: Vec<Mode>,
+    /// What is used when a request says nothing; absent for a model without such settings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub defaults: Option<ModelDefaults>,
+    /// Names for `sampler`.
+    pub samplers: Vec<String>,
+    /// Names for `scheduler`.
+    pub schedulers: Vec<String>,
+    /// SHA-256 of the weights, once known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hash: Option<String>,
+}
+
+/// What a painter gets when they say nothing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelDefaults {
+    /// Sampling steps.
+    pub steps: u32,
+    /// Classifier-free guidance.
+    pub guidance_scale: f64,
+    /// Update rule.
+    pub sampler: String,
+    /// Noise levels.
+    pub scheduler: String,
+}
+
+/// A filter as `filters/list` shows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FilterInfo {
+    /// For `filters: [{name}]`.
+    pub name: String,
+    /// The author's.
+    pub version: String,
+    /// For people.
+    pub title: String,
+    /// For people.
+    pub description: String,
+    /// What can be set: `{name, type, default, min?, max?, choices?, unit?}` each.
+    pub params: Vec<Value>,
+    /// `{memory_bytes, timeout_ms}`.
+    pub limits: Value,
+}

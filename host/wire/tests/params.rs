@@ -1,0 +1,64 @@
+//! Parameters of `generate` as clients send them: what is understood, and which member an error names.
+
+use serde_json::json;
+use underpaint_wire::generate::{Generate, Mode, Pixels, Run};
+use underpaint_wire::{Kind, json, methods};
+
+fn object(value: serde_json::Value) -> serde_json::Map<String, serde_json::Value> {
+    json::object(value.to_string().as_bytes()).unwrap()
+}
+
+#[test]
+fn one_object_holds_all_three_parts() {
+    let params = object(json!({
+        "mode": "fill", "prompt": "a lake", "seed": "18446744073709551615", "steps": 12, "later": {"x": 1},
+        "canvas": {"extent": [640, 480], "rect": {"x": 1, "y": 2, "w": 3, "h": 4}, "image": {"blob": "c1", "w": 3, "h": 4, "px": "bgra8"}},
+        "mask": {"rect": {"x": 1, "y": 2, "w": 3, "h": 4}, "image": {"blob": "c1", "offset": 48, "w": 3, "h": 4, "px": "g8"}},
+        "keep": true, "live": {"key": "v"}, "progress": "p", "preview": {"max_side": 128},
+    }));
+    let what: Generate = json::params(&params).unwrap();
+    assert_eq!((what.mode, what.seed, what.steps), (Mode::Fill, Some(u64::MAX), Some(12)));
+    let pixels: Pixels = json::params(&params).unwrap();
+    let (canvas, mask) = (pixels.canvas.unwrap(), pixels.mask.unwrap());
+    canvas.check().unwrap();
+    assert_eq!((canvas.rect, mask.image.offset), (mask.rect, 48));
+    let run: Run = json::params(&params).unwrap();
+    assert!(run.keep);
+    let preview = run.preview.unwrap();
+    assert_eq!((run.live.unwrap().key.as_str(), preview.max_side, preview.every_ms), ("v", 128, 500));
+}
+
+#[test]
+fn errors_name_the_member() {
+    let image = json!({"blob": "c1", "w": 1, "h": 1, "px": "rgba8"});
+    let with = |key: &str, value: serde_json::Value| json!({ key: value });
+    for (params, field) in [
+        (with("steps", json!(-1)), "steps"),
+        (with("steps", json!("ten")), "steps"),
+        (with("guidance_scale", json!("NaN")), "guidance_scale"),
+        (with("mode", json!("inpaint")), "mode"),
+        (with("seed", json!(9_007_199_254_740_992u64)), "seed"),
+        (with("seed", json!("-1")), "seed"),
+        (with("seed", json!(1.5)), "seed"),
+        (with("filters", json!([{"params": {}}])), "filters[0].name"),
+        (with("canvas", json!({"extent": [1, 1], "image": image})), "canvas.rect"),
+        (with("canvas", json!({"extent": [1], "rect": {"x": 0, "y": 0, "w": 1, "h": 1}, "image": image})), "canvas.extent"),
+        (with("mask", json!({"rect": {"x": 0, "y": 0, "w": 1, "h": 1}, "image": {"blob": "a/b", "w": 1, "h": 1, "px": "g8"}})), "mask.image.blob"),
+        (with("mask", json!({"rect": {"x": 0, "y": 0, "w": 1, "h": 1}, "image": {"blob": "c1", "w": 1, "h": 1, "px": "png"}})), "mask.image.px"),
+        (with("keep", json!("yes")), "keep"),
+        (with("preview", json!({"max_side": -4})), "preview.max_side"),
+    ] {
+        let params = object(params);
+        let what = json::params::<Generate>(&params).err();
+        let error = what.or(json::params::<Pixels>(&params).err()).or(json::params::<Run>(&params).err());
+        let error = error.unwrap_or_else(|| panic!("{params:?} was accepted"));
+        assert_eq!(error.kind, Kind::InvalidParams);
+        assert_eq!(error.data["field"], field, "{error}");
+    }
+}
+
+#[test]
+fn a_missing_top_level_member_is_named_too() {
+    let error = json::params::<methods::JobName>(&object(json!({}))).unwrap_err();
+    assert_eq!(error.data["field"], "job", "{error}");
+}
