@@ -9,6 +9,6 @@ mod exemplar;
 mod neutral;
 mod push_pull;
 
-pub use exemplar::exemplar;
+pub use exemplar::{Options, exemplar, exemplar_with};
 pub use neutral::neutral;
 pub use push_pull::push_pull;

@@ -1,0 +1,189 @@
+//! One level of the pyramid: texels with a border, what each one is, and which patches it holds.
+
+use super::search::REACH;
+use crate::Image;
+use rayon::prelude::*;
+
+/// R, G, B, sRGB-encoded, and how busy the neighbourhood is.
+pub(super) type Texel = [f32; 4];
+
+/// Weight of the busyness channel against a colour channel.
+const BUSY: f32 = 2.0;
+
+/// What a texel is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Part of the picture, may be copied.
+    Known,
+    /// Part of the picture, too near to the hole to be copied.
+    Near,
+    /// To be filled.
+    Hole,
+    /// Transparent, or beyond the picture: never compared, never copied.
+    Void,
+}
+
+/// A picture of the pyramid with a border of [`REACH`] void texels, so that no patch leaves the arrays.
+pub(super) struct Level {
+    /// Row length, border included.
+    pub stride: usize,
+    /// Number of rows, border included.
+    pub rows: usize,
+    pub texels: Vec<Texel>,
+    pub kind: Vec<Kind>,
+    /// True where a whole patch may be copied from, by its centre.
+    pub source: Vec<bool>,
+    /// True where a patch touches the hole, by its centre: these are matched.
+    pub target: Vec<bool>,
+    /// True where a target patch holds void texels, which its comparisons must skip.
+    pub ragged: Vec<bool>,
+}
+
+impl Level {
+    /// The full picture; `hole` and `near` (which includes the hole) are row-major without border.
+    pub fn finest(image: &Image, hole: &[bool], near: &[bool]) -> Level {
+        let (w, h) = (image.extent().w as usize, image.extent().h as usize);
+        let (stride, rows) = (w + 2 * REACH, h + 2 * REACH);
+        let mut texels = vec![[0.0; 4]; stride * rows];
+        let mut kind = vec![Kind::Void; stride * rows];
+        for y in 0..h {
+            for x in 0..w {
+                let (i, o) = (y * w + x, (y + REACH) * stride + x + REACH);
+                let p = &image.data()[i * 4..i * 4 + 4];
+                kind[o] = match (hole[i], near[i], p[3] >= 0.5) {
+                    (true, ..) => Kind::Hole,
+                    (_, _, false) => Kind::Void,
+                    (_, true, _) => Kind::Near,
+                    _ => Kind::Known,
+                };
+                texels[o] = [p[0], p[1], p[2], 0.0];
+            }
+        }
+        busyness(&mut texels, &kind, stride);
+        Level::new(stride, rows, texels, kind)
+    }
+
+    fn new(stride: usize, rows: usize, texels: Vec<Texel>, kind: Vec<Kind>) -> Level {
+        let any = |wanted: fn(Kind) -> bool| {
+            let plane: Vec<bool> = kind.par_iter().map(|&k| wanted(k)).collect();
+            spread(&plane, stride)
+        };
+        let touches_hole = any(|k| k == Kind::Hole);
+        let touches_void = any(|k| k == Kind::Void);
+        let spoiled = any(|k| k != Kind::Known);
+        let inside: Vec<bool> = (0..kind.len())
+            .map(|i| {
+                let (x, y) = (i % stride, i / stride);
+                (REACH..stride - REACH).contains(&x) && (REACH..rows - REACH).contains(&y)
+            })
+            .collect();
+        let pick = |f: &dyn Fn(usize) -> bool| (0..kind.len()).map(|i| inside[i] && f(i)).collect();
+        let target = pick(&|i| touches_hole[i] && kind[i] != Kind::Void);
+        let source = pick(&|i| !spoiled[i]);
+        Level { stride, rows, texels, kind, source, target, ragged: touches_void }
+    }
+
+    pub fn has_sources(&self) -> bool {
+        self.source.contains(&true)
+    }
+
+    pub fn has_hole(&self) -> bool {
+        self.kind.contains(&Kind::Hole)
+    }
+
+    /// Without the border.
+    pub fn shorter_side(&self) -> usize {
+        self.stride.min(self.rows) - 2 * REACH
+    }
+
+    /// Half the size, rounded up. A texel is the mean of its known children and known itself if at least
+    /// half of those inside the picture are.
+    pub fn halved(&self) -> Level {
+        let (w, h) = (self.stride - 2 * REACH, self.rows - 2 * REACH);
+        let (stride, rows) = (w.div_ceil(2) + 2 * REACH, h.div_ceil(2) + 2 * REACH);
+        let mut texels = vec![[0.0; 4]; stride * rows];
+        let mut kind = vec![Kind::Void; stride * rows];
+        for y in 0..h.div_ceil(2) {
+            for x in 0..w.div_ceil(2) {
+                let mut sum = [0.0f32; 4];
+                let (mut known, mut hole, mut near) = (0, 0, 0);
+                for (u, v) in [(0, 0), (1, 0), (0, 1), (1, 1)] {
+                    let i = (2 * y + v + REACH) * self.stride + 2 * x + u + REACH;
+                    match self.kind[i] {
+                        Kind::Void => continue,
+                        Kind::Hole => hole += 1,
+                        k => {
+                            known += 1;
+                            near += i32::from(k == Kind::Near);
+                            (0..4).for_each(|c| sum[c] += self.texels[i][c]);
+                        }
+                    }
+                }
+                let o = (y + REACH) * stride + x + REACH;
+                if known > 0 && known >= hole {
+                    texels[o] = sum.map(|v| v / known as f32);
+                    kind[o] = if 2 * near > known { Kind::Near } else { Kind::Known };
+                } else if hole > 0 {
+                    kind[o] = Kind::Hole;
+                }
+            }
+        }
+        Level::new(stride, rows, texels, kind)
+    }
+}
+
+/// Fills the fourth channel of known texels: the mean absolute luma difference to the right and lower
+/// neighbour, over a window of known texels.
+fn busyness(texels: &mut [Texel], kind: &[Kind], stride: usize) {
+    const WINDOW: usize = 8;
+    let known = |i: usize| matches!(kind[i], Kind::Known | Kind::Near);
+    let luma = |i: usize| 0.299 * texels[i][0] + 0.587 * texels[i][1] + 0.114 * texels[i][2];
+    let rows = kind.len() / stride;
+    // Summed-area tables of the differences and of their number, in f64 for exactness.
+    let mut table = vec![[0.0f64; 2]; (stride + 1) * (rows + 1)];
+    for y in 0..rows {
+        let mut row = [0.0f64; 2];
+        for x in 0..stride {
+            let i = y * stride + x;
+            for j in [i + 1, i + stride] {
+                if j < kind.len() && known(i) && known(j) {
+                    row[0] += f64::from((luma(i) - luma(j)).abs());
+                    row[1] += 1.0;
+                }
+            }
+            let above = table[y * (stride + 1) + x + 1];
+            table[(y + 1) * (stride + 1) + x + 1] = [above[0] + row[0], above[1] + row[1]];
+        }
+    }
+    for y in 0..rows {
+        for x in 0..stride {
+            let i = y * stride + x;
+            if !known(i) {
+                continue;
+            }
+            let (x0, x1) = (x.saturating_sub(WINDOW), (x + WINDOW + 1).min(stride));
+            let (y0, y1) = (y.saturating_sub(WINDOW), (y + WINDOW + 1).min(rows));
+            let at = |x: usize, y: usize, c: usize| table[y * (stride + 1) + x][c];
+            let sum = |c: usize| at(x1, y1, c) - at(x0, y1, c) - at(x1, y0, c) + at(x0, y0, c);
+            texels[i][3] = if sum(1) > 0.0 { BUSY * (sum(0) / sum(1)) as f32 } else { 0.0 };
+        }
+    }
+}
+
+/// True where any texel within [`REACH`] in both directions is true.
+fn spread(plane: &[bool], stride: usize) -> Vec<bool> {
+    let mut across = vec![false; plane.len()];
+    across.par_chunks_exact_mut(stride).zip(plane.par_chunks_exact(stride)).for_each(|(out, row)| {
+        for (x, out) in out.iter_mut().enumerate() {
+            *out = row[x.saturating_sub(REACH)..(x + REACH + 1).min(stride)].contains(&true);
+        }
+    });
+    let rows = plane.len() / stride;
+    let mut out = vec![false; plane.len()];
+    out.par_chunks_exact_mut(stride).enumerate().for_each(|(y, out)| {
+        for v in y.saturating_sub(REACH)..(y + REACH + 1).min(rows) {
+            out.iter_mut().zip(&across[v * stride..]).for_each(|(o, a)| *o |= a);
+        }
+    });
+    out
+}

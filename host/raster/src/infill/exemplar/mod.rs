@@ -1,0 +1,144 @@
+//! Exemplar fill: the hole is rebuilt from patches of the picture itself.
+//!
+//! PatchMatch (Barnes et al. 2009) finds for every 7x7 patch that touches the hole the most similar patch
+//! of the known picture; voting (Wexler et al. 2007) makes of these matches the hole's next colours; the
+//! two alternate from a coarse picture, where only the composition is decided, to the full one.
+//!
+//! Decisions. Colours are compared sRGB-encoded, together with a fourth channel that tells how busy the
+//! surroundings are (after Newson et al. 2014), so that a coarse level, where gravel and fog look
+//! alike, does not fill one with the other. Votes are sharpened towards the best match, and the last level
+//! copies pixels instead of averaging them: averages are what makes such fills soft. A thin screened Poisson
+//! blend then takes away the steps between neighbouring copies and at the hole's edge. Random numbers
+//! belong to rows, not to threads, and bands of rows see each other only between sweeps, so a seed gives
+//! one picture on every machine.
+
+mod blend;
+mod level;
+mod search;
+mod vote;
+
+use crate::{Cancelled, Extent, Image, Job, Mask, Rect, Stage, distance, infill};
+use level::Level;
+use search::{Field, Search};
+
+/// How [`exemplar_with`] fills.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Options {
+    /// Another seed gives another, equally likely fill.
+    pub seed: u64,
+    /// Pixels this near to the hole are not copied from. 0 suits a fill; when an object is removed, a few
+    /// pixels keep its shadow or fringe from coming back.
+    pub source_margin_px: u32,
+}
+
+/// [`exemplar_with`] with nothing but a seed.
+pub fn exemplar(image: &Image, mask: &Mask, seed: u64, job: &dyn Job) -> Result<Image, Cancelled> {
+    exemplar_with(image, mask, &Options { seed, ..Options::default() }, job)
+}
+
+/// `image` with every pixel under mask > 0 rebuilt from the rest of the picture, colour and alpha; pixels
+/// under mask 0 are bit-identical. Image and mask share one extent.
+///
+/// A soft mask value means "in the hole": the whole support is rebuilt, and the caller blends it with the
+/// mask as alpha. Pixels with alpha below 0.5 are never copied from and never compared. Where no whole 7x7
+/// patch is known the fill is [`infill::push_pull`]'s. Progress is reported as [`Stage::Infill`];
+/// cancellation is honoured within some milliseconds.
+pub fn exemplar_with(image: &Image, mask: &Mask, options: &Options, job: &dyn Job) -> Result<Image, Cancelled> {
+    assert_eq!(image.extent(), mask.extent(), "image and mask have one extent");
+    job.step(Stage::Infill, 0, 1)?;
+    let Some(bounds) = mask.bounds() else { return Ok(image.clone()) };
+    let window = window(bounds, image.extent());
+    let part = image.crop(window);
+    let hole: Vec<bool> = mask.crop(window).data().iter().map(|&m| m > 0.0).collect();
+    let filled = match fill(&part, &hole, options, job)? {
+        Some(filled) => filled,
+        None => {
+            let hard = hole.iter().map(|&h| f32::from(h)).collect();
+            infill::push_pull(&part, &Mask::from_data(part.extent(), hard))
+        }
+    };
+    let mut out = image.clone();
+    for (i, _) in hole.iter().enumerate().filter(|(_, h)| **h) {
+        let (x, y) = ((i % window.w as usize) as u32, (i / window.w as usize) as u32);
+        out.set_pixel(x + window.x as u32, y + window.y as u32, filled.pixel(x, y));
+    }
+    Ok(out)
+}
+
+/// What is looked at: the hole's bounds and as much again on every side, at least 160 px. Farther pixels
+/// are rarely the better match, and time and memory then follow the hole, not the canvas.
+fn window(bounds: Rect, canvas: Extent) -> Rect {
+    let pad = bounds.w.max(bounds.h).max(160) as i32;
+    let (x, y) = ((bounds.x - pad).max(0), (bounds.y - pad).max(0));
+    let right = (bounds.right() + i64::from(pad)).min(i64::from(canvas.w));
+    let bottom = (bounds.bottom() + i64::from(pad)).min(i64::from(canvas.h));
+    Rect::new(x, y, (right - i64::from(x)) as u32, (bottom - i64::from(y)) as u32)
+}
+
+/// Rounds of matching and voting at a level: many where they are cheap and decide the composition.
+fn rounds(level: usize, levels: usize) -> u32 {
+    if level + 1 == levels { 16 } else { [2, 4, 6, 8, 10][level.min(4)] }
+}
+
+/// `None` if no whole patch is known.
+fn fill(image: &Image, hole: &[bool], options: &Options, job: &dyn Job) -> Result<Option<Image>, Cancelled> {
+    let extent = image.extent();
+    let known: Vec<bool> = hole.iter().map(|h| !h).collect();
+    let inside = distance::distance(extent, &known);
+    let mut deepest = inside.iter().copied().filter(|d| d.is_finite()).fold(0.0, f32::max);
+    let near: Vec<bool> = match options.source_margin_px {
+        0 => hole.to_vec(),
+        margin => distance::distance(extent, hole).iter().map(|&d| d <= margin as f32).collect(),
+    };
+    let mut levels = vec![Level::finest(image, hole, &near)];
+    if !levels[0].has_sources() {
+        return Ok(None);
+    }
+    // Coarse enough that a patch in the middle of the hole sees known pixels, if the picture allows it.
+    while deepest > 3.0 {
+        job.step(Stage::Infill, 0, 1)?;
+        let next = levels[levels.len() - 1].halved();
+        if !next.has_sources() || next.shorter_side() < 24 || !next.has_hole() {
+            break;
+        }
+        levels.push(next);
+        deepest /= 2.0;
+    }
+
+    let count = levels.len();
+    let steps: u32 = (0..count).map(|l| rounds(l, count) + 1).sum::<u32>() + 1;
+    let mut step = 0;
+    let mut tick = |job: &dyn Job| {
+        step += 1;
+        job.step(Stage::Infill, step, steps)
+    };
+    let mut field: Option<Field> = None;
+    while let Some(mut level) = levels.pop() {
+        let index = levels.len();
+        let mut search = Search::new(&level, options.seed, index, job);
+        let mut matches = match field.take() {
+            Some(coarse) => {
+                let matches = search.refine(&coarse, &level);
+                vote::vote(&mut level, &matches, vote::SHARP, job)?;
+                matches
+            }
+            None => search.onion(&mut level)?,
+        };
+        tick(job)?;
+        let rounds = rounds(index, count);
+        for _ in 0..rounds {
+            search.rescore(&level, &mut matches)?;
+            search.sweep(&level, &mut matches)?;
+            search.sweep(&level, &mut matches)?;
+            vote::vote(&mut level, &matches, vote::SHARP, job)?;
+            tick(job)?;
+        }
+        if index == 0 {
+            let out = blend::finish(image, hole, &level, &matches, job)?;
+            tick(job)?;
+            return Ok(Some(out));
+        }
+        field = Some(matches);
+    }
+    Ok(None)
+}
