@@ -7,7 +7,7 @@
 //! exemplar fill, uses the denoise mask as its alpha. No value is ever rounded to 0 or 1 on the way
 //! (only > 0.99 becomes 1), and the canvas' edge does not fade: a selection touching it stays whole there.
 
-use crate::{Mask, blur, morphology};
+use crate::{Extent, Mask, Rect, blur, morphology};
 use serde::{Deserialize, Serialize};
 
 /// How far a selection is widened and softened, in pixels of the mask.
@@ -34,9 +34,7 @@ const MAX_PX: f32 = 499.0;
 /// rules; a feather of 0 also means no growth and no blend, unless a growth is given.
 /// The rules' scale is krita-ai-diffusion's (v1.53), but the floor of 32 px there knows no selection size.
 pub fn softness(mask: &Mask, strength: f64, feather_px: Option<u32>, grow_px: Option<u32>) -> Softness {
-    let strength = if strength.is_finite() { strength.clamp(0.0, 1.0) as f32 } else { 1.0 };
-    let (w, h) = mask.bounds().map_or((0.0, 0.0), |b| (b.w as f32, b.h as f32));
-    let wanted = (0.10 * strength * w.hypot(h)).max((32.0 * strength).min(w.min(h) / 4.0)).min(MAX_PX);
+    let wanted = wanted_feather(mask.bounds().map_or(Extent::new(0, 0), Rect::extent), strength);
     let (feather, share) = match feather_px {
         Some(px) => ((px as f32).min(MAX_PX), 1.0),
         None => {
@@ -52,6 +50,19 @@ pub fn softness(mask: &Mask, strength: f64, feather_px: Option<u32>, grow_px: Op
     };
     let blend = if hard { 0.0 } else { (grow + feather.max(wanted * (1.0 - share)) / 2.0).min(25.0) };
     Softness { feather_px: feather, grow_px: grow, blend_px: blend }
+}
+
+/// The softness [`softness`] gives to a hard selection of which only the bounds are known yet.
+pub fn hard_softness(bounds: Extent, strength: f64) -> Softness {
+    let feather = wanted_feather(bounds, strength);
+    let grow = 4.0 + feather / 2.0;
+    Softness { feather_px: feather, grow_px: grow, blend_px: (grow + feather / 2.0).min(25.0) }
+}
+
+fn wanted_feather(bounds: Extent, strength: f64) -> f32 {
+    let strength = if strength.is_finite() { strength.clamp(0.0, 1.0) as f32 } else { 1.0 };
+    let (w, h) = (bounds.w as f32, bounds.h as f32);
+    (0.10 * strength * w.hypot(h)).max((32.0 * strength).min(w.min(h) / 4.0)).min(MAX_PX)
 }
 
 /// The feather that would have given a hard selection the soft edge this mask has: the area of its
