@@ -1,0 +1,223 @@
+//! The plan, and how a request becomes one.
+
+use crate::context::Context;
+use crate::{Family, Inpaint, ModelFacts, PlanError, Sampling, check, context, steps};
+use underpaint_raster::masks::{self, Softness};
+use underpaint_raster::{Extent, Mask, Rect};
+use underpaint_wire::generate::{FilterCall, Generate, Mode};
+
+/// Which pixels there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CanvasFacts {
+    /// Size of the whole document in pixels.
+    pub extent: Extent,
+    /// The part of it whose pixels were sent.
+    pub rect: Rect,
+}
+
+/// Everything a job does, resolved: nothing is left to choose.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// What to do.
+    pub mode: Mode,
+    /// May be empty.
+    pub prompt: String,
+    /// May be empty.
+    pub negative_prompt: String,
+    /// Steps, noise, guidance, seeds.
+    pub sampling: Sampling,
+    /// Where the pixels given to [`Plan::prepare`] lie in the document; `None` if there are none.
+    pub available: Option<Rect>,
+    /// The part of the canvas the model sees, at what scale, and where its picture goes.
+    pub context: Context,
+    /// How the selection becomes the two masks.
+    pub softness: Softness,
+    /// What the model sees under the mask.
+    pub infill: Infill,
+    /// How the denoising loop treats the mask.
+    pub inpaint: Inpaint,
+    /// Opacity of the patch.
+    pub alpha: Alpha,
+    /// Whether the result's colours are brought back to the surroundings'.
+    pub color_match: bool,
+    /// Run in this order on every patch.
+    pub filters: Vec<FilterCall>,
+}
+
+/// What stands under the mask before the model begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Infill {
+    /// The original pixels.
+    Original,
+    /// Smooth colours of the surroundings.
+    PushPull,
+    /// Grey, fading into the surroundings.
+    Neutral,
+    /// Patches of the picture itself; for the embedded model this is the result.
+    Exemplar,
+}
+
+/// Where the patch is opaque.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Alpha {
+    /// Everywhere: the result replaces the whole context.
+    Whole,
+    /// The compositing mask: opaque in the selection, gone before the repainted part ends.
+    Blend,
+    /// The denoise mask itself, for an engine that replaces pixels wholly or not at all.
+    Denoise,
+}
+
+/// What the embedded exemplar fill can do.
+const EXEMPLAR_MODES: &[Mode] = &[Mode::Fill, Mode::Remove];
+/// What a diffusion model can do.
+const DIFFUSION_MODES: &[Mode] = &[Mode::Generate, Mode::Fill, Mode::Expand, Mode::Add, Mode::Remove, Mode::Background];
+/// The exemplar fill is seamless by itself: a wide feather would only cost surroundings.
+const EXEMPLAR_FEATHER_PX: f32 = 6.0;
+/// Longest side of a document; the protocol's limit.
+const MAX_SIDE: u32 = 16384;
+
+/// The modes a model of this family has, in the order shown to painters.
+pub fn modes(family: Family) -> &'static [Mode] {
+    match family {
+        Family::Exemplar => EXEMPLAR_MODES,
+        Family::Sd15 => DIFFUSION_MODES,
+    }
+}
+
+/// Resolves a request. `canvas` tells which part of the document there are pixels of, `mask` has the extent of that
+/// part (0 keep, 1 repaint). An absent seed counts as 0: whoever wants a random one draws it before.
+pub fn plan(
+    request: &Generate,
+    canvas: Option<CanvasFacts>,
+    mask: Option<&Mask>,
+    model: &ModelFacts,
+) -> Result<Plan, PlanError> {
+    check::numbers(request)?;
+    let mode = request.mode;
+    if !modes(model.family).contains(&mode) {
+        return Err(PlanError::Mode { mode, model: model.id.clone(), modes: modes(model.family) });
+    }
+    if let Some(c) = &canvas
+        && (!c.extent.rect().contains(c.rect) || c.extent.w.max(c.extent.h) > MAX_SIDE)
+    {
+        return Err(PlanError::CanvasOutside { rect: c.rect, extent: c.extent });
+    }
+    if let Some(mask) = mask {
+        let canvas = canvas.as_ref().ok_or(PlanError::CanvasMissing { mode })?.rect.extent();
+        if mask.extent() != canvas {
+            return Err(PlanError::MaskExtent { mask: mask.extent(), canvas });
+        }
+    }
+    match (mode, canvas) {
+        (Mode::Generate, canvas) => generate(request, canvas, mask, model),
+        (_, None) => Err(PlanError::CanvasMissing { mode }),
+        (_, Some(canvas)) => repaint(request, canvas, mask.ok_or(PlanError::MaskMissing { mode })?, model),
+    }
+}
+
+/// A whole picture, with diffusers' semantics so that results can be compared.
+fn generate(
+    request: &Generate,
+    canvas: Option<CanvasFacts>,
+    mask: Option<&Mask>,
+    model: &ModelFacts,
+) -> Result<Plan, PlanError> {
+    let context = match (&canvas, request.extent) {
+        (None, extent) => {
+            let extent = extent.unwrap_or(Extent::new(model.native_side, model.native_side));
+            check::extent(extent, model.multiple)?;
+            Context { rect: extent.rect(), fit: extent, extent }
+        }
+        (Some(c), Some(extent)) => {
+            check::extent(extent, model.multiple)?;
+            Context { rect: c.rect, fit: extent, extent }
+        }
+        (Some(c), None) => context::whole(c.rect, model),
+    };
+    if mask.is_some_and(|m| m.bounds().is_none()) {
+        return Err(PlanError::MaskEmpty);
+    }
+    let steps = request.steps.unwrap_or(model.defaults.steps);
+    let strength = if canvas.is_some() { request.denoise_strength.unwrap_or(1.0) } else { 1.0 };
+    let taken = steps::diffusers(steps, strength);
+    if taken.start_step >= taken.steps && strength > 0.0 {
+        return Err(PlanError::NoStepLeft { denoise_strength: strength, steps });
+    }
+    Ok(Plan {
+        mode: request.mode,
+        prompt: request.prompt.clone(),
+        negative_prompt: request.negative_prompt.clone(),
+        sampling: sampling(request, model, taken)?,
+        context,
+        available: canvas.map(|c| c.rect),
+        softness: Softness { feather_px: 0.0, grow_px: 0.0, blend_px: 0.0 },
+        infill: Infill::Original,
+        inpaint: if mask.is_some() { Inpaint::Replace } else { Inpaint::None },
+        alpha: Alpha::Whole,
+        color_match: false,
+        filters: request.filters.clone(),
+    })
+}
+
+/// The painter's version: crop, zoom, soft masks, colour match.
+fn repaint(request: &Generate, canvas: CanvasFacts, mask: &Mask, model: &ModelFacts) -> Result<Plan, PlanError> {
+    let bounds = mask.bounds().ok_or(PlanError::MaskEmpty)?;
+    let bounds = Rect::new(bounds.x + canvas.rect.x, bounds.y + canvas.rect.y, bounds.w, bounds.h);
+    let strength = request.denoise_strength.unwrap_or(1.0);
+    let exemplar = model.family == Family::Exemplar;
+    let mut softness = masks::softness(mask, strength, request.feather_px, request.grow_px);
+    if exemplar {
+        if request.feather_px.is_none() {
+            softness.feather_px = softness.feather_px.min(EXEMPLAR_FEATHER_PX);
+        }
+        if request.grow_px.is_none() {
+            softness.grow_px = softness.grow_px.min(2.0 + softness.feather_px / 2.0);
+        }
+    }
+    // What the whole document would give, if those pixels were sent; else the best of what was.
+    let wanted = context::repaint(bounds, &softness, canvas.extent.rect(), model);
+    let context = match canvas.rect.contains(wanted.rect) {
+        true => wanted,
+        false => context::repaint(bounds, &softness, canvas.rect, model),
+    };
+    assert!(context.rect.contains(bounds) && canvas.rect.contains(context.rect), "mask in context in canvas");
+    let steps = request.steps.unwrap_or(model.defaults.steps);
+    let full = strength >= 1.0;
+    let infill = match request.mode {
+        _ if exemplar => Infill::Exemplar,
+        Mode::Remove => Infill::Exemplar,
+        Mode::Expand => Infill::PushPull,
+        Mode::Background => Infill::Neutral,
+        Mode::Add if full => Infill::Neutral,
+        Mode::Fill if full => Infill::PushPull,
+        Mode::Add | Mode::Fill | Mode::Generate => Infill::Original,
+    };
+    Ok(Plan {
+        mode: request.mode,
+        prompt: request.prompt.clone(),
+        negative_prompt: request.negative_prompt.clone(),
+        sampling: sampling(request, model, steps::repaint(steps, strength))?,
+        context,
+        available: Some(canvas.rect),
+        softness,
+        infill,
+        inpaint: Inpaint::Differential,
+        alpha: if exemplar { Alpha::Denoise } else { Alpha::Blend },
+        color_match: !exemplar && request.mode != Mode::Background,
+        filters: request.filters.clone(),
+    })
+}
+
+fn sampling(request: &Generate, model: &ModelFacts, steps: steps::Steps) -> Result<Sampling, PlanError> {
+    Ok(Sampling {
+        sampler: request.sampler.as_deref().map_or(Ok(model.defaults.sampler), check::sampler)?,
+        scheduler: request.scheduler.as_deref().map_or(Ok(model.defaults.scheduler), check::scheduler)?,
+        steps: steps.steps,
+        start_step: steps.start_step,
+        guidance_scale: request.guidance_scale.unwrap_or(model.defaults.guidance_scale),
+        seed: request.seed.unwrap_or(0),
+        batch: request.batch.unwrap_or(1),
+        clip_skip: request.clip_skip.unwrap_or(1),
+    })
+}

@@ -1,0 +1,136 @@
+//! Pixels there and back: the context at the model's size, and the model's picture at the canvas' size.
+
+use crate::{Alpha, Infill, Plan, Prepared};
+use underpaint_raster::masks::{self, Softness};
+use underpaint_raster::{Cancelled, Extent, Image, Job, Mask, Rect, infill, resize, resize_mask};
+
+impl Plan {
+    /// Crops, fills and resizes what the engine sees. `canvas` and `mask` are those the plan was made for; `seed`
+    /// drives the exemplar infill. For the embedded model `init` of the result is already the finished picture.
+    pub fn prepare(
+        &self,
+        canvas: Option<&Image>,
+        mask: Option<&Mask>,
+        seed: u64,
+        job: &dyn Job,
+    ) -> Result<Prepared, Cancelled> {
+        let extent = self.context.extent;
+        let Some(canvas) = canvas else {
+            return Ok(Prepared { extent, init: None, mask: None });
+        };
+        let original = self.original(canvas);
+        let Some(mask) = mask.map(|m| m.crop(self.local())) else {
+            let init = opaque(&resize_to(&original, self.context.fit));
+            return Ok(Prepared { extent, init: Some(pad(&init, extent)), mask: None });
+        };
+        let denoise = masks::denoise_mask(&mask, &self.softness);
+        if self.infill == Infill::Exemplar && self.alpha == Alpha::Denoise {
+            let init = infill::exemplar(&original, &denoise, seed, job)?;
+            return Ok(Prepared { extent, init: Some(init), mask: Some(denoise) });
+        }
+        // Infill at the model's size, so that its cost does not depend on the canvas.
+        let init = opaque(&resize_to(&original, self.context.fit));
+        let hole = resize_mask(&self.hole(&mask), self.context.fit);
+        let init = match self.infill {
+            Infill::Original => init,
+            Infill::PushPull => infill::push_pull(&init, &hole),
+            Infill::Neutral => infill::neutral(&init, &hole),
+            Infill::Exemplar => infill::exemplar(&init, &hole, seed, job)?,
+        };
+        let denoise = resize_mask(&denoise, self.context.fit);
+        Ok(Prepared { extent, init: Some(pad(&init, extent)), mask: Some(pad_mask(&denoise, extent)) })
+    }
+
+    /// The canvas under the context, in canvas pixels.
+    pub fn original(&self, canvas: &Image) -> Image {
+        canvas.crop(self.local())
+    }
+
+    /// The engine's picture (of the model's extent) at the context's extent.
+    pub fn restore(&self, picture: Image) -> Image {
+        let picture = match self.context.fit == self.context.extent {
+            true => picture,
+            false => picture.crop(self.context.fit.rect()),
+        };
+        resize_to(&picture, self.context.rect.extent())
+    }
+
+    /// The patch's opacity over the context.
+    pub fn alpha(&self, mask: Option<&Mask>) -> Mask {
+        match (self.alpha, mask) {
+            (Alpha::Whole, _) | (_, None) => Mask::new(self.context.rect.extent(), 1.0),
+            (Alpha::Blend, Some(m)) => masks::compositing_mask(&m.crop(self.local()), &self.softness),
+            (Alpha::Denoise, Some(m)) => masks::denoise_mask(&m.crop(self.local()), &self.softness),
+        }
+    }
+
+    /// Where the engine may have painted, over the context; 1 everywhere without a mask.
+    pub fn denoise_mask(&self, mask: Option<&Mask>) -> Mask {
+        mask.map_or_else(
+            || Mask::new(self.context.rect.extent(), 1.0),
+            |m| masks::denoise_mask(&m.crop(self.local()), &self.softness),
+        )
+    }
+
+    /// The context relative to the pixels that were sent.
+    fn local(&self) -> Rect {
+        let (c, a) = (self.context.rect, self.available.unwrap_or(self.context.rect));
+        Rect::new(c.x - a.x, c.y - a.y, c.w, c.h)
+    }
+
+    /// What is replaced before the model begins: less than what it may paint, so that the model still sees the
+    /// true edge of the surroundings.
+    fn hole(&self, mask: &Mask) -> Mask {
+        let grow_px = (self.softness.grow_px - self.softness.feather_px / 2.0).max(0.0);
+        masks::denoise_mask(mask, &Softness { feather_px: 0.0, grow_px, blend_px: 0.0 })
+    }
+}
+
+fn resize_to(image: &Image, to: Extent) -> Image {
+    if image.extent() == to { image.clone() } else { resize(image, to) }
+}
+
+/// Models know no transparency: what shows through takes the colours of what is beside it.
+fn opaque(image: &Image) -> Image {
+    if image.data().chunks_exact(4).all(|p| p[3] >= 1.0) {
+        return image.clone();
+    }
+    let clear = image.data().chunks_exact(4).map(|p| 1.0 - p[3]).collect();
+    let mut out = infill::push_pull(image, &Mask::from_data(image.extent(), clear));
+    for p in out.data_mut().chunks_exact_mut(4) {
+        // A wholly transparent picture has no colours to lend: mid grey.
+        let rest = 1.0 - p[3].clamp(0.0, 1.0);
+        p.iter_mut().take(3).for_each(|v| *v = *v * (1.0 - rest) + 0.5 * rest);
+        p[3] = 1.0;
+    }
+    out
+}
+
+/// `image` at the top left of `extent`, its last column and row repeated.
+fn pad(image: &Image, extent: Extent) -> Image {
+    let from = image.extent();
+    if from == extent {
+        return image.clone();
+    }
+    let mut out = Image::new(extent);
+    for y in 0..extent.h {
+        for x in 0..extent.w {
+            out.set_pixel(x, y, image.pixel(x.min(from.w - 1), y.min(from.h - 1)));
+        }
+    }
+    out
+}
+
+fn pad_mask(mask: &Mask, extent: Extent) -> Mask {
+    let from = mask.extent();
+    if from == extent {
+        return mask.clone();
+    }
+    let mut out = Mask::new(extent, 0.0);
+    for y in 0..extent.h {
+        for x in 0..extent.w {
+            out.set(x, y, mask.at(x.min(from.w - 1), y.min(from.h - 1)));
+        }
+    }
+    out
+}

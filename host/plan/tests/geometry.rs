@@ -1,0 +1,184 @@
+//! From selection to context: the peers' cases as a table, and what must hold for every selection.
+
+use underpaint_plan::{
+    Alpha, CanvasFacts, Defaults, Family, Infill, Inpaint, ModelFacts, Sampler, Scheduler, context, plan,
+};
+use underpaint_raster::{Extent, Image, Mask, Rect, Unattended};
+use underpaint_wire::generate::{Generate, Mode};
+
+fn model(family: Family, native_side: u32, multiple: u32) -> ModelFacts {
+    let defaults = Defaults { steps: 20, guidance_scale: 7.0, sampler: Sampler::Dpmpp2m, scheduler: Scheduler::Karras };
+    ModelFacts { id: "test".into(), family, native_side, multiple, in_channels: 4, defaults }
+}
+
+fn selection(extent: Extent, rect: Rect) -> Mask {
+    let mut mask = Mask::new(extent, 0.0);
+    for y in rect.y as u32..rect.y as u32 + rect.h {
+        for x in rect.x as u32..rect.x as u32 + rect.w {
+            mask.set(x, y, 1.0);
+        }
+    }
+    mask
+}
+
+/// Selections in the middle of a canvas, a model of 1024 x 1024: area of the context as the side of a square, and
+/// how much it is zoomed. Two thirds of the rows are a peer's; small selections are where we differ.
+#[test]
+fn small_selections_are_zoomed_and_large_ones_get_their_surroundings() {
+    let model = model(Family::Sd15, 1024, 16);
+    for (w, h, canvas, side, zoom) in [
+        (400, 300, Extent::new(4000, 3000), 1024.0, 1.0),
+        (800, 600, Extent::new(8000, 6000), 1320.0, 0.78),
+        (2400, 1800, Extent::new(4000, 3000), 3464.0, 0.30),
+        (64, 64, Extent::new(4000, 3000), 209.0, 4.9),
+        (200, 150, Extent::new(4000, 3000), 504.0, 2.03),
+        (20, 20, Extent::new(4000, 3000), 128.0, 8.0),
+    ] {
+        let bounds = Rect::new(canvas.w as i32 / 2 - w / 2, canvas.h as i32 / 2 - h / 2, w as u32, h as u32);
+        let rect = context(bounds, canvas, 1.0, &model);
+        let got = (rect.extent().area() as f64).sqrt();
+        assert!((got / side - 1.0).abs() < 0.03, "{w}x{h} on {canvas:?}: {rect:?}, side {got:.0}, expected {side}");
+        let mask = selection(canvas, bounds);
+        let request = Generate { mode: Mode::Fill, ..Generate::default() };
+        let plan =
+            plan(&request, Some(CanvasFacts { extent: canvas, rect: canvas.rect() }), Some(&mask), &model).unwrap();
+        assert_eq!(plan.context.rect, rect, "the plan takes what fill/context asked for");
+        let got = plan.context.zoom();
+        assert!((got / zoom - 1.0).abs() < 0.03, "{w}x{h} on {canvas:?}: zoom {got:.3}, expected {zoom}");
+        assert!(zoom != 1.0 || plan.context.fit == rect.extent(), "at 1:1 nothing is resampled");
+    }
+}
+
+/// SplitMix64 (Steele et al. 2014): enough randomness for a property test, the same everywhere.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: u32) -> u32 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((z ^ (z >> 31)) % u64::from(n)) as u32
+    }
+}
+
+#[test]
+fn mask_in_context_in_canvas_for_every_selection() {
+    let mut random = Random(2);
+    for round in 0..400 {
+        let canvas = Extent::new(1 + random.below(700), 1 + random.below(700));
+        let (w, h) = (1 + random.below(canvas.w), 1 + random.below(canvas.h));
+        let (w, h) = if round % 3 == 0 { (w, h.min(3)) } else { (w, h) };
+        let at = (random.below(canvas.w - w + 1) as i32, random.below(canvas.h - h + 1) as i32);
+        let bounds = Rect::new(at.0, at.1, w, h);
+        let multiple = [8, 16, 64][random.below(3) as usize];
+        let family = if round % 5 == 0 { Family::Exemplar } else { Family::Sd15 };
+        let model = model(family, [64, 512, 1024][random.below(3) as usize], multiple);
+        let strength = 0.05 + 0.95 * f64::from(random.below(100)) / 99.0;
+        let request = Generate {
+            mode: Mode::Fill,
+            denoise_strength: Some(strength),
+            feather_px: (round % 7 == 0).then(|| random.below(500)),
+            grow_px: (round % 11 == 0).then(|| random.below(500)),
+            ..Generate::default()
+        };
+        // Every other adapter sends only what fill/context asked for.
+        let wanted = context(bounds, canvas, strength, &model);
+        let sent = if round % 2 == 0 { canvas.rect() } else { wanted };
+        let local = Rect::new(bounds.x - sent.x, bounds.y - sent.y, w, h);
+        let mask = selection(sent.extent(), local);
+        let what = format!("round {round}: {bounds:?} on {canvas:?}, sent {sent:?}, {model:?}, {request:?}");
+        assert!(wanted.x >= 0 && canvas.rect().contains(wanted) && wanted.contains(bounds), "{what}: {wanted:?}");
+
+        let plan = plan(&request, Some(CanvasFacts { extent: canvas, rect: sent }), Some(&mask), &model).expect(&what);
+        let c = plan.context;
+        assert!(sent.contains(c.rect) && c.rect.contains(bounds), "{what}: {c:?}");
+        assert!(c.extent.w >= c.fit.w && c.extent.h >= c.fit.h, "{what}: {c:?}");
+        if family == Family::Sd15 {
+            assert!(c.extent.w.is_multiple_of(multiple) && c.extent.h.is_multiple_of(multiple), "{what}: {c:?}");
+            assert!(c.extent.area() <= 8 << 20, "{what}: {c:?}");
+            assert!(c.zoom() < 9.0, "{what}: {c:?}");
+            // Scaled the same in x and y, to within half a model pixel's rounding on each side.
+            let (zx, zy) = (f64::from(c.fit.w) / f64::from(c.rect.w), f64::from(c.fit.h) / f64::from(c.rect.h));
+            let rounding = 0.51 / f64::from(c.rect.w) + 0.51 / f64::from(c.rect.h);
+            assert!((zx - zy).abs() <= rounding, "{what}: {c:?}, {zx} and {zy}");
+        }
+    }
+}
+
+#[test]
+fn the_surroundings_are_at_least_64_model_pixels_wide() {
+    let model = model(Family::Sd15, 512, 64);
+    let canvas = Extent::new(3000, 2000);
+    for (w, h) in [(40, 40), (900, 20), (20, 900), (500, 400)] {
+        let bounds = Rect::new(1000, 600, w, h);
+        let mask = selection(canvas, bounds);
+        let request = Generate { mode: Mode::Fill, ..Generate::default() };
+        let p = plan(&request, Some(CanvasFacts { extent: canvas, rect: canvas.rect() }), Some(&mask), &model).unwrap();
+        let (c, zoom) = (p.context.rect, p.context.zoom());
+        for ring in [bounds.x - c.x, (c.right() - bounds.right()) as i32] {
+            assert!(f64::from(ring) * zoom >= 63.0, "{w}x{h}: ring {ring} px at zoom {zoom:.2}");
+        }
+    }
+}
+
+#[test]
+fn each_mode_prepares_what_its_model_should_see() {
+    let sd = model(Family::Sd15, 64, 8);
+    let exemplar = model(Family::Exemplar, 64, 1);
+    for (mode, strength, model, infill, alpha, color_match) in [
+        (Mode::Fill, 1.0, &sd, Infill::PushPull, Alpha::Blend, true),
+        (Mode::Fill, 0.5, &sd, Infill::Original, Alpha::Blend, true),
+        (Mode::Expand, 0.5, &sd, Infill::PushPull, Alpha::Blend, true),
+        (Mode::Add, 1.0, &sd, Infill::Neutral, Alpha::Blend, true),
+        (Mode::Remove, 1.0, &sd, Infill::Exemplar, Alpha::Blend, true),
+        (Mode::Background, 1.0, &sd, Infill::Neutral, Alpha::Blend, false),
+        (Mode::Fill, 1.0, &exemplar, Infill::Exemplar, Alpha::Denoise, false),
+        (Mode::Remove, 1.0, &exemplar, Infill::Exemplar, Alpha::Denoise, false),
+    ] {
+        let canvas = Extent::new(100, 75);
+        let mut image = Image::new(canvas);
+        image.data_mut().chunks_exact_mut(4).enumerate().for_each(|(i, p)| {
+            p.copy_from_slice(&[(i % 100) as f32 / 99.0, 0.5, 0.25, 1.0]);
+        });
+        let mask = selection(canvas, Rect::new(40, 30, 16, 16));
+        let request = Generate { mode, denoise_strength: Some(strength), ..Generate::default() };
+        let plan =
+            plan(&request, Some(CanvasFacts { extent: canvas, rect: canvas.rect() }), Some(&mask), model).unwrap();
+        assert_eq!((plan.infill, plan.alpha, plan.color_match), (infill, alpha, color_match), "{mode:?} {strength}");
+        assert_eq!(plan.inpaint, Inpaint::Differential);
+        let prepared = plan.prepare(Some(&image), Some(&mask), 1, &Unattended).unwrap();
+        let (init, inner) = (prepared.init.unwrap(), prepared.mask.unwrap());
+        assert_eq!((init.extent(), inner.extent()), (plan.context.extent, plan.context.extent));
+        assert!(init.data().chunks_exact(4).all(|p| p[3] == 1.0), "what the engine sees is opaque");
+        let back = plan.restore(init);
+        assert_eq!(back.extent(), plan.context.rect.extent());
+        // The patch fades out no later than what was repainted.
+        let (alpha, denoise) = (plan.alpha(Some(&mask)), plan.denoise_mask(Some(&mask)));
+        assert!(alpha.data().iter().zip(denoise.data()).all(|(a, d)| *a == 0.0 || *d > 0.0));
+    }
+}
+
+/// A picture that goes through the model untouched comes back where it was: at 1:1 exactly, zoomed nearly.
+#[test]
+fn a_picture_returns_to_its_place() {
+    for (side, rect) in [(64, Rect::new(70, 50, 12, 10)), (64, Rect::new(20, 20, 4, 4)), (512, Rect::new(3, 3, 60, 60))]
+    {
+        let canvas = Extent::new(150, 110);
+        let mut image = Image::new(canvas);
+        for (i, p) in image.data_mut().chunks_exact_mut(4).enumerate() {
+            let (x, y) = ((i % 150) as f32, (i / 150) as f32);
+            p.copy_from_slice(&[0.5 + 0.4 * (x * 0.21).sin(), 0.5 + 0.4 * (y * 0.17).cos(), x / 150.0, 1.0]);
+        }
+        let model = model(Family::Sd15, side, 8);
+        let request = Generate { mode: Mode::Fill, denoise_strength: Some(0.5), ..Generate::default() };
+        let mask = selection(canvas, rect);
+        let plan =
+            plan(&request, Some(CanvasFacts { extent: canvas, rect: canvas.rect() }), Some(&mask), &model).unwrap();
+        let prepared = plan.prepare(Some(&image), Some(&mask), 1, &Unattended).unwrap();
+        let back = plan.restore(prepared.init.unwrap());
+        let original = plan.original(&image);
+        let worst = back.data().iter().zip(original.data()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        let limit = if plan.context.fit == plan.context.rect.extent() { 0.0 } else { 0.02 };
+        assert!(worst <= limit, "{:?}: {worst}", plan.context);
+    }
+}
