@@ -1,1 +1,42 @@
-//! CPU kernels behind candle's CustomOp; the home of unsafe.
+//! The arithmetic a diffusion model spends its time in, for the CPU: convolution, linear
+//! layers, attention, normalisation and activations over `f32` slices, behind functions that take
+//! and return candle tensors.
+//!
+//! Decisions, and why:
+//! - *One matrix product.* `gemm` holds the only hot inner loop; convolution, linear layers and
+//!   attention differ in how they lay its operands out and in what they do with a finished
+//!   tile. Weights are laid out for it once ([`PackedConv`], [`PackedLinear`]) and replace the
+//!   original tensor: a model's `f32` weights are most of its memory.
+//! - *One source for every processor.* `simd` compiles the same bodies for AVX-512, for AVX2 with
+//!   FMA and for the baseline of the target (SSE2, NEON), and picks one at run time.
+//! - *All threads, nothing serial.* Work is cut into tasks over the rayon pool; every task owns its
+//!   part of the output, and its scratch memory is a few hundred KiB kept per thread.
+//! - *Other devices and types.* On the CPU every other type is computed in `f32` and rounded
+//!   back; on other devices the same functions use candle's own operations.
+//! - *Inference only.* Results do not carry gradients.
+//!
+//! `unsafe` is allowed in this crate alone: vector instructions chosen at run time and
+//! several threads writing disjoint parts of one output cannot be said without it. Each block states why
+//! it is sound, and the tests run each one on every instruction set the machine has.
+#![allow(unsafe_code)]
+
+mod activation;
+mod attention;
+mod conv;
+mod gather;
+mod gemm;
+mod linear;
+mod norm;
+mod output;
+mod simd;
+mod tensor;
+
+pub use activation::{geglu, gelu, quick_gelu, silu};
+pub use attention::attention;
+pub use candle_core::Result;
+pub use conv::{PackedConv, conv2d};
+pub use linear::{PackedLinear, linear};
+pub use norm::{group_norm, layer_norm};
+
+#[cfg(test)]
+mod reference;
