@@ -1,11 +1,22 @@
 //! The last step: from matches to pixels.
+//!
+//! Decision: every hole pixel is copied from the source of its own patch, not averaged. Where neighbours were
+//! copied from different places, and at the hole's edge, a screened Poisson equation (Pérez et al. 2003;
+//! Bhat et al. 2008) spreads the step over a few pixels: the differences inside the copies are kept, the
+//! steps between them become what the sources show there.
 
-use super::level::Level;
+use super::level::{Kind, Level};
 use super::search::{Field, NONE, REACH};
-use super::vote::for_patches;
 use crate::{Cancelled, Image, Job};
+use rayon::prelude::*;
 
-/// `image` with its hole filled from the sources of the best-matching patches.
+/// How strongly a pixel holds on to its copied value: steps fade over about `1 / sqrt(HOLD)` pixels.
+const HOLD: f32 = 0.02;
+const ITERATIONS: u32 = 40;
+
+type Rgb = [f32; 3];
+
+/// `image` with its hole filled from the sources of the matches.
 pub(super) fn finish(
     image: &Image,
     hole: &[bool],
@@ -16,20 +27,106 @@ pub(super) fn finish(
     let w = image.extent().w as usize;
     let mut out = image.clone();
     for (i, _) in hole.iter().enumerate().filter(|(_, h)| **h) {
-        if i % 4096 == 0 && job.is_cancelled() {
-            return Err(Cancelled);
-        }
         let at = (i / w + REACH) * level.stride + i % w + REACH;
-        let mut best = (NONE, f32::INFINITY);
-        for_patches(at, level.stride, |p| {
-            if field.source[p] as usize != NONE && field.cost[p] < best.1 {
-                best = (field.source[p] as usize + at - p, field.cost[p]);
-            }
-        });
-        if best.0 != NONE {
-            let (x, y) = (best.0 % level.stride - REACH, best.0 / level.stride - REACH);
+        let s = field.source[at] as usize;
+        if s != NONE {
+            let (x, y) = (s % level.stride - REACH, s / level.stride - REACH);
             out.set_pixel((i % w) as u32, (i / w) as u32, image.pixel(x as u32, y as u32));
         }
     }
+    let fix = correction(level, field, job)?;
+    let pixels = out.data_mut().par_chunks_exact_mut(4).enumerate().filter(|(i, _)| hole[*i]);
+    pixels.for_each(|(i, rgba)| {
+        let at = (i / w + REACH) * level.stride + i % w + REACH;
+        (0..3).for_each(|c| rgba[c] = (rgba[c] + fix[at][c]).clamp(0.0, 1.0));
+    });
     Ok(out)
+}
+
+/// What to add to the copied texels, per texel of the level. With c the copies, it minimises over the hole
+/// `sum (u_q - u_r - (g_qr - (c_q - c_r)))^2 + HOLD sum u_q^2`, where g is the sources' own difference
+/// and u is 0 on known texels; by conjugate gradients from 0.
+fn correction(level: &Level, field: &Field, job: &dyn Job) -> Result<Vec<Rgb>, Cancelled> {
+    let stride = level.stride;
+    let neighbours = |i: usize| [i - 1, i + 1, i - stride, i + stride];
+    let in_hole = |i: usize| level.kind[i] == Kind::Hole;
+    let known = |i: usize| matches!(level.kind[i], Kind::Known | Kind::Near);
+    let source = |i: usize| field.source[i] as usize;
+    let color = |i: usize| -> Rgb { [level.texels[i][0], level.texels[i][1], level.texels[i][2]] };
+    let copy = |i: usize| if in_hole(i) && source(i) != NONE { color(source(i)) } else { color(i) };
+    let minus = |a: Rgb, b: Rgb| [a[0] - b[0], a[1] - b[1], a[2] - b[2]];
+
+    let n = level.kind.len();
+    let mut right = vec![[0.0; 3]; n];
+    right.par_iter_mut().enumerate().filter(|(i, _)| in_hole(*i)).for_each(|(q, sum)| {
+        for r in neighbours(q) {
+            if !in_hole(r) && !known(r) {
+                continue;
+            }
+            // The difference q - r as q's source shows it, and as r's source does.
+            let (mut wanted, mut views) = ([0.0; 3], 0.0);
+            let mut view = |a: usize, b: usize| {
+                if known(a) && known(b) {
+                    let d = minus(color(a), color(b));
+                    (0..3).for_each(|c| wanted[c] += d[c]);
+                    views += 1.0;
+                }
+            };
+            if source(q) != NONE {
+                view(source(q), source(q) + r - q);
+            }
+            if in_hole(r) && source(r) != NONE {
+                view(source(r) + q - r, source(r));
+            }
+            if views > 0.0 {
+                let now = minus(copy(q), copy(r));
+                (0..3).for_each(|c| sum[c] += wanted[c] / views - now[c]);
+            }
+        }
+    });
+    // A u: the operator of the normal equations, 0 outside the hole.
+    let apply = |u: &[Rgb], out: &mut [Rgb]| {
+        out.par_iter_mut().enumerate().filter(|(i, _)| in_hole(*i)).for_each(|(q, out)| {
+            let mut sum = u[q].map(|v| v * HOLD);
+            for r in neighbours(q) {
+                if in_hole(r) || known(r) {
+                    (0..3).for_each(|c| sum[c] += u[q][c] - u[r][c]);
+                }
+            }
+            *out = sum;
+        });
+    };
+    // Summed per row and then in order, so that the number of threads does not show.
+    let dot = |a: &[Rgb], b: &[Rgb]| -> f64 {
+        let rows = a.par_chunks(stride).zip(b.par_chunks(stride));
+        let sums: Vec<f64> = rows
+            .map(|(a, b)| a.iter().zip(b).map(|(a, b)| f64::from(a[0] * b[0] + a[1] * b[1] + a[2] * b[2])).sum())
+            .collect();
+        sums.iter().sum()
+    };
+    let add = |to: &mut [Rgb], from: &[Rgb], factor: f32| {
+        to.par_iter_mut().zip(from).for_each(|(to, from)| (0..3).for_each(|c| to[c] += factor * from[c]));
+    };
+    let mut u = vec![[0.0; 3]; n];
+    let mut residual = right;
+    let mut direction = residual.clone();
+    let mut applied = vec![[0.0; 3]; n];
+    let mut power = dot(&residual, &residual);
+    for _ in 0..ITERATIONS {
+        if job.is_cancelled() {
+            return Err(Cancelled);
+        }
+        if power < 1e-9 {
+            break;
+        }
+        apply(&direction, &mut applied);
+        let factor = (power / dot(&direction, &applied).max(1e-30)) as f32;
+        add(&mut u, &direction, factor);
+        add(&mut residual, &applied, -factor);
+        let next = dot(&residual, &residual);
+        let keep = (next / power) as f32;
+        power = next;
+        direction.par_iter_mut().zip(&residual).for_each(|(d, r)| (0..3).for_each(|c| d[c] = r[c] + keep * d[c]));
+    }
+    Ok(u)
 }

@@ -1,7 +1,9 @@
 //! One level of the pyramid: texels with a border, what each one is, and which patches it holds.
 
 use super::search::REACH;
-use crate::Image;
+use super::vote::for_patches;
+use crate::distance::distance;
+use crate::{Extent, Image};
 use rayon::prelude::*;
 
 /// R, G, B, sRGB-encoded, and how busy the neighbourhood is.
@@ -9,6 +11,11 @@ pub(super) type Texel = [f32; 4];
 
 /// Weight of the busyness channel against a colour channel.
 const BUSY: f32 = 2.0;
+
+/// A texel one step deeper in the hole counts this much of the last, down to [`DEEP`] steps: what is
+/// known must win over what was guessed, but a guess deep inside is as good as its neighbours.
+const FADE: f32 = 0.8;
+const DEEP: f32 = 12.0;
 
 /// What a texel is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -35,8 +42,11 @@ pub(super) struct Level {
     pub source: Vec<bool>,
     /// True where a patch touches the hole, by its centre: these are matched.
     pub target: Vec<bool>,
-    /// True where a target patch holds void texels, which its comparisons must skip.
-    pub ragged: Vec<bool>,
+    /// How much a texel of a target counts in comparisons and votes: 1 where it is known, less the
+    /// deeper it lies in the hole, 0 where it is void.
+    pub confidence: Vec<f32>,
+    /// Sum of the confidences of a target's patch.
+    pub mass: Vec<f32>,
 }
 
 impl Level {
@@ -69,7 +79,6 @@ impl Level {
             spread(&plane, stride)
         };
         let touches_hole = any(|k| k == Kind::Hole);
-        let touches_void = any(|k| k == Kind::Void);
         let spoiled = any(|k| k != Kind::Known);
         let inside: Vec<bool> = (0..kind.len())
             .map(|i| {
@@ -80,7 +89,33 @@ impl Level {
         let pick = |f: &dyn Fn(usize) -> bool| (0..kind.len()).map(|i| inside[i] && f(i)).collect();
         let target = pick(&|i| touches_hole[i] && kind[i] != Kind::Void);
         let source = pick(&|i| !spoiled[i]);
-        Level { stride, rows, texels, kind, source, target, ragged: touches_void }
+        let confidence = vec![0.0; kind.len()];
+        let mass = vec![0.0; kind.len()];
+        let mut level = Level { stride, rows, texels, kind, source, target, confidence, mass };
+        level.trust();
+        level
+    }
+
+    /// Sets confidences by depth in the hole.
+    fn trust(&mut self) {
+        let known: Vec<bool> = self.kind.iter().map(|k| matches!(k, Kind::Known | Kind::Near)).collect();
+        let depth = distance(Extent::new(self.stride as u32, self.rows as u32), &known);
+        self.confidence = (self.kind.iter().zip(&depth))
+            .map(|(kind, &d)| match kind {
+                Kind::Void => 0.0,
+                _ => FADE.powf(d.min(DEEP)),
+            })
+            .collect();
+        self.weigh();
+    }
+
+    /// Brings `mass` up to date with `confidence`.
+    pub fn weigh(&mut self) {
+        let (stride, confidence, target) = (self.stride, &self.confidence, &self.target);
+        self.mass.par_iter_mut().enumerate().filter(|(i, _)| target[*i]).for_each(|(i, mass)| {
+            *mass = 0.0;
+            for_patches(i, stride, |j| *mass += confidence[j]);
+        });
     }
 
     pub fn has_sources(&self) -> bool {

@@ -1,6 +1,6 @@
 //! PatchMatch: for every target patch the most similar source patch.
 
-use super::level::{Kind, Level, Texel};
+use super::level::{Kind, Level};
 use crate::{Cancelled, Job};
 use rayon::prelude::*;
 
@@ -65,8 +65,11 @@ impl<'a> Search<'a> {
     /// compared, in what is known of them, with every source (or a sample of them).
     pub fn onion(&mut self, level: &mut Level) -> Result<Field, Cancelled> {
         let mut field = Field::new(level);
-        let mut known: Vec<bool> = level.kind.iter().map(|k| matches!(k, Kind::Known | Kind::Near)).collect();
         let mut random = Random::new(self.seed, u64::MAX - 1);
+        // Until a layer is filled it does not count.
+        let trusted = level.confidence.clone();
+        let hole = level.kind.iter().map(|&k| k == Kind::Hole);
+        level.confidence.iter_mut().zip(hole).filter(|(_, h)| *h).for_each(|(c, _)| *c = 0.0);
         let stride = level.stride;
         let neighbours = |i: usize| [i - 1, i + 1, i - stride, i + stride];
         let mut todo: Vec<usize> = (0..level.target.len()).filter(|&i| level.kind[i] == Kind::Hole).collect();
@@ -79,9 +82,8 @@ impl<'a> Search<'a> {
             (0..4096).map(|_| self.sources[random.below(self.sources.len())]).collect()
         };
         loop {
-            let job = self.job;
-            let texels = &level.texels;
-            let known_now = &known;
+            level.weigh();
+            let (job, now) = (self.job, &*level);
             let best: Result<Vec<(u32, f32)>, Cancelled> = layer
                 .par_iter()
                 .map(|&i| {
@@ -90,7 +92,7 @@ impl<'a> Search<'a> {
                     }
                     let mut best = (sample[0], f32::INFINITY);
                     for &s in &sample {
-                        let cost = masked_cost(texels, stride, i, s as usize, best.1, |j| known_now[j]);
+                        let cost = patch_cost(now, i, s as usize, best.1);
                         if cost < best.1 {
                             best = (s, cost);
                         }
@@ -102,14 +104,15 @@ impl<'a> Search<'a> {
                 (field.source[i], field.cost[i]) = (s, cost);
                 if level.kind[i] == Kind::Hole {
                     level.texels[i] = level.texels[s as usize];
-                    known[i] = true;
+                    level.confidence[i] = trusted[i];
                 }
             }
             if todo.is_empty() {
+                level.weigh();
                 return Ok(field);
             }
             let (next, rest): (Vec<_>, Vec<_>) =
-                todo.into_iter().partition(|&i| neighbours(i).iter().any(|&j| known[j]));
+                todo.into_iter().partition(|&i| neighbours(i).iter().any(|&j| level.confidence[j] > 0.0));
             // A hole that no known texel touches lies in transparent surroundings: take it whole.
             (layer, todo) = if next.is_empty() { (rest, Vec::new()) } else { (next, rest) };
         }
@@ -205,19 +208,18 @@ impl Field {
     }
 }
 
-/// Mean squared difference per texel of the patches at `target` and `source`; anything at least `limit`
-/// once it is known to reach it.
+/// Mean squared difference per texel of the patches at `target` and `source`, weighted by the target's
+/// confidence; anything at least `limit` once it is known to reach it.
 #[inline]
 fn patch_cost(level: &Level, target: usize, source: usize, limit: f32) -> f32 {
-    if level.ragged[target] {
-        return masked_cost(&level.texels, level.stride, target, source, limit, |j| level.kind[j] != Kind::Void);
-    }
-    let (texels, stride) = (&level.texels, level.stride);
+    let (texels, confidence, stride) = (&level.texels, &level.confidence, level.stride);
     let corner = REACH * stride + REACH;
-    let limit = limit * (SIDE * SIDE) as f32;
+    let mass = level.mass[target].max(1e-6);
+    let limit = limit * mass;
     let mut sum = 0.0;
     for row in 0..SIDE {
-        let a = &texels[target - corner + row * stride..][..SIDE];
+        let start = target - corner + row * stride;
+        let (a, w) = (&texels[start..][..SIDE], &confidence[start..][..SIDE]);
         let b = &texels[source - corner + row * stride..][..SIDE];
         // Two chains of additions keep the pipeline busy.
         let mut even = [0.0f32; 4];
@@ -226,7 +228,7 @@ fn patch_cost(level: &Level, target: usize, source: usize, limit: f32) -> f32 {
             let to = if x % 2 == 0 { &mut even } else { &mut odd };
             for c in 0..4 {
                 let d = a[x][c] - b[x][c];
-                to[c] += d * d;
+                to[c] += w[x] * d * d;
             }
         }
         sum += (even[0] + odd[0]) + (even[1] + odd[1]) + ((even[2] + odd[2]) + (even[3] + odd[3]));
@@ -234,34 +236,7 @@ fn patch_cost(level: &Level, target: usize, source: usize, limit: f32) -> f32 {
             break;
         }
     }
-    sum / (SIDE * SIDE) as f32
-}
-
-/// The same over the texels of the target for which `counts` is true; 0 if there are none.
-fn masked_cost(
-    texels: &[Texel],
-    stride: usize,
-    target: usize,
-    source: usize,
-    limit: f32,
-    counts: impl Fn(usize) -> bool,
-) -> f32 {
-    let corner = REACH * stride + REACH;
-    let (mut sum, mut n) = (0.0, 0);
-    for row in 0..SIDE {
-        for x in 0..SIDE {
-            let step = row * stride + x;
-            let (t, s) = (target - corner + step, source - corner + step);
-            if counts(t) {
-                (0..4).for_each(|c| sum += (texels[t][c] - texels[s][c]).powi(2));
-                n += 1;
-            }
-        }
-        if sum >= limit * (SIDE * SIDE) as f32 {
-            break;
-        }
-    }
-    if n == 0 { 0.0 } else { sum / n as f32 }
+    sum / mass
 }
 
 /// SplitMix64 (Steele et al. 2014): small, and any two keys give independent streams.

@@ -10,7 +10,7 @@ pub(super) const SHARP: f32 = 0.3;
 
 /// Replaces the hole's texels by the weighted mean of what their 49 patches' sources propose.
 pub(super) fn vote(level: &mut Level, field: &Field, softness: f32, job: &dyn Job) -> Result<(), Cancelled> {
-    let (stride, kind) = (level.stride, &level.kind);
+    let (stride, kind, level_confidence) = (level.stride, &level.kind, &level.confidence);
     let before = level.texels.clone();
     level.texels.par_chunks_exact_mut(stride).enumerate().try_for_each(|(y, row)| {
         if job.is_cancelled() {
@@ -32,7 +32,7 @@ pub(super) fn vote(level: &mut Level, field: &Field, softness: f32, job: &dyn Jo
             for_patches(i, stride, |p| {
                 let s = field.source[p] as usize;
                 if s != NONE {
-                    let w = (scale / (scale + field.cost[p] - best)).powi(2);
+                    let w = level_confidence[p] * (scale / (scale + field.cost[p] - best)).powi(2);
                     let from = before[s + i - p];
                     (0..4).for_each(|c| sum[c] += w * from[c]);
                     weights += w;
