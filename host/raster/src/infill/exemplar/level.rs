@@ -10,11 +10,11 @@ use rayon::prelude::*;
 pub(super) type Texel = [f32; 4];
 
 /// Weight of the busyness channel against a colour channel.
-const BUSY: f32 = 2.0;
+const BUSY: f32 = 6.0;
 
 /// A texel one step deeper in the hole counts this much of the last, down to [`DEEP`] steps: what is
 /// known must win over what was guessed, but a guess deep inside is as good as its neighbours.
-const FADE: f32 = 0.8;
+const FADE: f32 = 0.6;
 const DEEP: f32 = 12.0;
 
 /// What a texel is.
@@ -170,7 +170,7 @@ impl Level {
 /// Fills the fourth channel of known texels: the mean absolute luma difference to the right and lower
 /// neighbour, over a window of known texels.
 fn busyness(texels: &mut [Texel], kind: &[Kind], stride: usize) {
-    const WINDOW: usize = 8;
+    const WINDOW: usize = 4;
     let known = |i: usize| matches!(kind[i], Kind::Known | Kind::Near);
     let luma = |i: usize| 0.299 * texels[i][0] + 0.587 * texels[i][1] + 0.114 * texels[i][2];
     let rows = kind.len() / stride;

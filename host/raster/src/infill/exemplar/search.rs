@@ -8,6 +8,9 @@ use rayon::prelude::*;
 pub(super) const REACH: usize = 3;
 const SIDE: usize = 2 * REACH + 1;
 
+/// Price of a neighbour that is copied from elsewhere, in mean patch costs.
+const COHERENCE: f32 = 0.2;
+
 /// Rows that one task sweeps in order; part of the result, so not to be derived from the machine.
 const BAND: usize = 16;
 
@@ -142,6 +145,7 @@ impl<'a> Search<'a> {
         let number = self.sweeps;
         self.sweeps += 1;
         let before = field.source.clone();
+        let coherence = COHERENCE * field.mean_cost(level);
         let bands = field.source.par_chunks_mut(stride * BAND).zip(field.cost.par_chunks_mut(stride * BAND));
         bands.enumerate().try_for_each(|(band, (source, cost))| {
             if self.job.is_cancelled() {
@@ -155,35 +159,40 @@ impl<'a> Search<'a> {
                 if !level.target[i] {
                     return;
                 }
+                // Neighbours within the band are this sweep's, beyond it the last sweep's.
+                let at = |j: usize| {
+                    let own = j >= first && j < first + len;
+                    (if own { source[j - first] } else { before[j] }) as usize
+                };
+                let around = [i - 1, i + 1, i - stride, i + stride].map(|j| (j, at(j)));
+                // What a candidate pays for not continuing its neighbours' copies.
+                let breaks = |s: usize| {
+                    let broken = |&&(j, t): &&(usize, usize)| t != NONE && t + i != s + j;
+                    around.iter().filter(broken).count() as f32 * coherence
+                };
                 let mut best = (source[k] as usize, cost[k]);
-                let mut consider = |s: usize| {
+                let mut total = cost[k] + breaks(best.0);
+                let mut consider = |best: &mut (usize, f32), s: usize| {
                     if s != best.0 && level.source[s] {
-                        let c = patch_cost(level, i, s, best.1);
-                        if c < best.1 {
-                            best = (s, c);
+                        let extra = breaks(s);
+                        let c = if extra < total { patch_cost(level, i, s, total - extra) } else { f32::INFINITY };
+                        if c + extra < total {
+                            *best = (s, c);
+                            total = c + extra;
                         }
                     }
                 };
-                // Neighbours within the band are this sweep's, beyond it the last sweep's.
-                let at = |j: usize| if j >= first && j < first + len { source[j - first] } else { before[j] };
-                let (beside, beyond) = if up { (i + 1, i + stride) } else { (i - 1, i - stride) };
-                for j in [beside, beyond] {
-                    let s = at(j) as usize;
+                let ahead = if up { [around[1], around[3]] } else { [around[0], around[2]] };
+                for (j, s) in ahead {
                     if s != NONE {
-                        consider((s + i).wrapping_sub(j).min(level.source.len() - 1));
+                        consider(&mut best, (s + i).wrapping_sub(j).min(level.source.len() - 1));
                     }
                 }
                 let mut radius = self.radius;
                 while radius >= 1 {
                     let (x, y) = (best.0 % stride, best.0 / stride);
                     let (x, y) = (random.around(x, radius, stride), random.around(y, radius, level.rows));
-                    let s = y * stride + x;
-                    if level.source[s] {
-                        let c = patch_cost(level, i, s, best.1);
-                        if c < best.1 {
-                            best = (s, c);
-                        }
-                    }
+                    consider(&mut best, y * stride + x);
                     radius /= 2;
                 }
                 (source[k], cost[k]) = (best.0 as u32, best.1);
@@ -202,6 +211,19 @@ impl<'a> Search<'a> {
 pub(super) const NONE: usize = u32::MAX as usize;
 
 impl Field {
+    /// Over all targets, summed by rows so that the number of threads does not show.
+    fn mean_cost(&self, level: &Level) -> f32 {
+        let rows = self.cost.par_chunks(self.stride).zip(level.target.par_chunks(self.stride));
+        let sums: Vec<(f64, u32)> = rows
+            .map(|(costs, targets)| {
+                let costs = costs.iter().zip(targets).filter(|(_, t)| **t);
+                costs.fold((0.0, 0), |(sum, n), (c, _)| (sum + f64::from(*c), n + 1))
+            })
+            .collect();
+        let (sum, n) = sums.iter().fold((0.0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
+        (sum / f64::from(n.max(1))) as f32
+    }
+
     fn new(level: &Level) -> Field {
         let n = level.target.len();
         Field { stride: level.stride, source: vec![NONE as u32; n], cost: vec![0.0; n] }
