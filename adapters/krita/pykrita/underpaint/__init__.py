@@ -1,0 +1,47 @@
+"""Underpaint in Krita: fill a selection, from the daemon on this computer, as a new layer.
+
+A thin adapter: it reads pixels and a selection, sends them, shows progress and places a layer. Every decision about
+crop, resolution, masks and colour is taken by the daemon. Who does what:
+
+    document.py    the only file that touches Krita's documents
+    connection.py  the protocol over QLocalSocket on the GUI thread
+    daemon.py      finds, starts and finds again the one daemon
+    job.py         one fill, as a generator that the event loop steps
+    docker.py      the widgets
+    qt.py          PyQt5 or PyQt6, whichever this Krita brings
+
+`underpaint_client.py` (framing, blobs; shared with the other adapters) is put next to these files on installation.
+"""
+
+from krita import DockWidgetFactory, DockWidgetFactoryBase, Extension, Krita
+
+from .docker import DOCKER_ID, UnderpaintDocker
+from .qt import QtWidgets, guarded
+
+
+class UnderpaintExtension(Extension):
+    """Puts the fill into Tools > Scripts, where a shortcut can be given to it."""
+
+    def __init__(self, parent):
+        super().__init__(parent)
+
+    def setup(self):
+        """Called by Krita once, before any window exists. Nothing to do."""
+
+    def createActions(self, window):
+        """Called by Krita for each window."""
+        action = window.createAction("underpaint_fill", "Underpaint: Fill Selection", "tools/scripts")
+        action.triggered.connect(guarded(lambda *_: self._fill(window)))
+
+    @staticmethod
+    def _fill(window):
+        docker = window.qwindow().findChild(QtWidgets.QDockWidget, DOCKER_ID)
+        if docker is not None:
+            docker.setVisible(True)
+            docker.raise_()
+            docker.start()
+
+
+Krita.instance().addExtension(UnderpaintExtension(Krita.instance()))
+Krita.instance().addDockWidgetFactory(
+    DockWidgetFactory(DOCKER_ID, DockWidgetFactoryBase.DockRight, UnderpaintDocker))

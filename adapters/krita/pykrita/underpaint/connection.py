@@ -1,0 +1,205 @@
+"""The conversation with the daemon on a `QLocalSocket`, driven by the GUI thread's signals.
+
+No thread: the socket is read and written in pieces of at most 1 MiB per turn of the event loop, so a 64 MiB picture
+leaves Krita painting. What is said lives in `underpaint_client.Conversation`; this file only moves its bytes.
+"""
+
+from .qt import QtCore, QtNetwork, guarded, later
+from .underpaint_client import Answer, Conversation, Disconnected, ProtocolError
+
+PIECE_BYTES = 1 << 20
+HELLO_MS = 5000
+TURN_MS = 20
+"""How long one turn of the event loop may be spent on writing or on reading."""
+
+
+class Connection(QtCore.QObject):
+    """One connection. It is opened once and used until `closed`; reconnecting means making another."""
+
+    ready = QtCore.pyqtSignal()
+    """The daemon answered `hello`; `server` is known."""
+    closed = QtCore.pyqtSignal(str)
+    """The connection ended, or never came about. Sent once. The text says why, empty if we closed it."""
+    notice = QtCore.pyqtSignal(object)
+    """A `Notice` arrived."""
+
+    def __init__(self, path, client_name, version, token=None, parent=None):
+        super().__init__(parent)
+        self._conversation = Conversation(client_name, version, token=token)
+        self._handlers = {0: self._greeted}
+        self._offset = 0
+        self._over = False
+        self._pumping = self._reading = False
+        self._drained = []
+        self._socket = QtNetwork.QLocalSocket(self)
+        self._socket.setReadBufferSize(4 * PIECE_BYTES)
+        self._socket.connected.connect(self._pump)
+        self._socket.bytesWritten.connect(self._pump)
+        self._socket.readyRead.connect(self._read)
+        self._socket.disconnected.connect(self._disconnected)
+        broken = getattr(self._socket, "errorOccurred", None)
+        if broken is None:  # before Qt 5.15
+            broken = self._socket.error
+        broken.connect(self._disconnected)
+        self._path = path
+
+    def open(self):
+        """Connects. Apart from the constructor, because a refusal is told before this returns."""
+        later(self._too_late, HELLO_MS)
+        self._socket.connectToServer(self._path)
+
+    @property
+    def server(self):
+        """The answer to hello, or None."""
+        return self._conversation.server
+
+    @property
+    def chunk_bytes(self):
+        """The longest piece `upload` takes at once."""
+        return self._conversation.chunk_bytes
+
+    def call(self, method, params=None, then=None):
+        """Asks; `then(result, error)` is called once, with an exception in `error` if there is no result.
+        Returns the request id, for `cancel`."""
+        if self._over:
+            later(lambda: then is not None and then(None, Disconnected("Underpaint is not running.")))
+            return None
+        number = self._conversation.request(method, params)
+        self._handlers[number] = then
+        self._pump()
+        return number
+
+    def notify(self, method, params=None):
+        """Tells the daemon something."""
+        self._conversation.notify(method, params)
+        self._pump()
+
+    def cancel(self, request_id):
+        """Gives a job up; its `then` still gets the answer."""
+        self._conversation.cancel(request_id)
+        self._pump()
+
+    def upload(self, size):
+        """Begins a blob; see `underpaint_client.Upload`. After each piece wait with `when_drained`."""
+        return self._conversation.upload(size)
+
+    def patches(self, result):
+        """The patches of a job's result."""
+        return self._conversation.patches(result)
+
+    def when_drained(self, resume):
+        """Calls `resume()` from the event loop as soon as little is waiting to be written."""
+        self._drained.append(resume)
+        later(self._pump)
+
+    def close(self):
+        """Ends the connection without a word to anybody but the daemon."""
+        self._end("")
+
+    # Moving bytes
+
+    @guarded
+    def _pump(self, *_):
+        if self._over or self._pumping or self._socket.state() != QtNetwork.QLocalSocket.LocalSocketState.ConnectedState:
+            return
+        self._pumping = True  # waiting below may send bytesWritten
+        try:
+            self._write_for_a_while()
+        finally:
+            self._pumping = False
+        if not self._conversation.outgoing:
+            drained, self._drained = self._drained, []
+            for resume in drained:
+                later(resume)
+
+    def _write_for_a_while(self):
+        """Writes until all is written or the turn is over. Waiting a little for the daemon to read is what makes large
+        pictures quick: the kernel takes 200 KiB at a time, and a turn of Krita's event loop may repaint the canvas."""
+        outgoing = self._conversation.outgoing
+        turn = QtCore.QElapsedTimer()
+        turn.start()
+        while outgoing and not self._over:
+            if self._socket.bytesToWrite() >= PIECE_BYTES:
+                if turn.elapsed() > TURN_MS or not self._socket.waitForBytesWritten(TURN_MS):
+                    return
+                continue
+            view = memoryview(outgoing[0]).cast("B")
+            piece = view[self._offset:self._offset + PIECE_BYTES]
+            written = self._socket.write(bytes(piece))
+            if written < 0:
+                return
+            self._offset += written
+            if self._offset == len(view):
+                outgoing.popleft()
+                self._offset = 0
+
+    @guarded
+    def _read(self):
+        if self._over or self._reading:
+            return
+        self._reading = True  # waiting below sends readyRead
+        try:
+            self._read_for_a_while()
+        except ProtocolError as error:
+            self._end("Underpaint sent something this plug-in does not understand (%s). Are both of the same version?" % error)
+        finally:
+            self._reading = False
+
+    def _read_for_a_while(self):
+        """Reads until nothing more has come or the turn is over; in the middle of a frame it waits a little for the
+        rest, for the same reason as above."""
+        turn = QtCore.QElapsedTimer()
+        turn.start()
+        while not self._over:
+            data = self._socket.read(PIECE_BYTES)
+            for event in self._conversation.receive(data or b""):
+                self._happened(event)
+            if turn.elapsed() > TURN_MS:
+                later(self._read)
+                return
+            if not data and (self._conversation.decoder.between_frames or not self._socket.waitForReadyRead(TURN_MS)):
+                return
+
+    def _happened(self, event):
+        if not isinstance(event, Answer):
+            self.notice.emit(event)
+            return
+        if event.id is None:
+            return  # about something we said that has no answer; whoever waits for its effect is told by his own
+        then = self._handlers.pop(event.id, None)
+        if then is not None:
+            then(event.result, event.error)
+
+    def _greeted(self, _result, error):
+        if error is not None:
+            self._end(str(error))
+        else:
+            self.ready.emit()
+
+    @guarded
+    def _too_late(self):
+        if self.server is None:
+            self._end("Underpaint accepted the connection but does not answer.")
+
+    @guarded
+    def _disconnected(self, *_):
+        later(self._gone)  # not from within the socket's own call, which may be connectToServer
+
+    def _gone(self):
+        if self._over or self._socket.state() == QtNetwork.QLocalSocket.LocalSocketState.ConnectedState:
+            return  # an error that did not end the connection
+        while not self._over and self._socket.bytesAvailable():
+            self._read()  # what arrived before the end still counts
+        self._end("Underpaint closed the connection." if self.server else "Underpaint is not running.")
+
+    def _end(self, why):
+        if self._over:
+            return
+        self._over = True
+        self._socket.abort()
+        self.closed.emit(why)
+        handlers, self._handlers = self._handlers, {}
+        for then in handlers.values():
+            if then is not None and then != self._greeted:
+                then(None, Disconnected(why))
+        self.deleteLater()

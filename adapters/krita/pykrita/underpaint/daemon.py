@@ -1,0 +1,205 @@
+"""The one daemon, as Krita sees it: found, started when nobody is there, lost and found again.
+
+Decision: the program is started detached and never stopped from here. It serves other editors too and outlives this
+Krita; `underpaint stop` or its own idle rule ends it.
+"""
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+
+from .connection import Connection
+from .qt import QtCore, guarded, later
+from .underpaint_client import find_endpoint
+
+VERSION = "0.1.0"
+START_MS = 15000
+"""How long a started daemon may take until it answers. It usually takes a tenth of a second."""
+POLL_MS = 100
+LOOK_MS = 1000
+"""How often a docker that is visible looks whether somebody started a daemon."""
+
+_INHERITED = ("LD_LIBRARY_PATH", "LD_PRELOAD", "PYTHONHOME", "PYTHONPATH", "QT_PLUGIN_PATH")
+"""What Krita's AppImage sets for itself and another program must not inherit."""
+
+INSTALLED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "installed.json")
+"""Written by `underpaint adapter install krita`: {"program": "<the binary that installed this plug-in>"}."""
+
+
+def find_program(setting=""):
+    """The path of `underpaint`: the docker's setting, what installed this plug-in, PATH, the usual folders. None if
+    it is nowhere. A setting that points nowhere is not silently replaced by another program: None too."""
+    if setting:
+        return setting if _runnable(setting) else None
+    name = "underpaint.exe" if sys.platform == "win32" else "underpaint"
+    home = os.path.expanduser("~")
+    candidates = [
+        os.environ.get("UNDERPAINT_BIN"), _installed_by(), shutil.which("underpaint"),
+        os.path.join(home, ".local", "bin", name), os.path.join(home, ".cargo", "bin", name),
+    ]
+    return next((path for path in candidates if path and _runnable(path)), None)
+
+
+def _runnable(path):
+    return os.path.isfile(path) and os.access(path, os.X_OK)
+
+
+def _installed_by():
+    try:
+        with open(INSTALLED, encoding="utf-8") as file:
+            return str(json.load(file)["program"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def start_program(program, report_path):
+    """Runs `underpaint serve` on its own, its complaints going to `report_path`. Returns whether it could be run."""
+    environment = QtCore.QProcessEnvironment.systemEnvironment()
+    for name in _INHERITED:
+        environment.remove(name)
+    process = QtCore.QProcess()
+    process.setProgram(program)
+    process.setArguments(["serve"])
+    process.setProcessEnvironment(environment)
+    process.setWorkingDirectory(os.path.expanduser("~"))
+    process.setStandardInputFile(QtCore.QProcess.nullDevice())
+    process.setStandardOutputFile(QtCore.QProcess.nullDevice())
+    process.setStandardErrorFile(report_path)
+    started = process.startDetached()
+    return started[0] if isinstance(started, tuple) else bool(started)
+
+
+class Daemon(QtCore.QObject):
+    """Keeps at most one connection. `wake` makes one at any price, `look` only if somebody is listening."""
+
+    ready = QtCore.pyqtSignal()
+    """Connected; `connection` can be used."""
+    starting = QtCore.pyqtSignal()
+    """Nobody listened, so the program was started."""
+    lost = QtCore.pyqtSignal(str)
+    """A connection that was ready ended, or `wake` failed: one sentence for the painter."""
+    notice = QtCore.pyqtSignal(object)
+
+    def __init__(self, setting, parent=None):
+        """`setting()` gives the path the painter chose for the program, or an empty string."""
+        super().__init__(parent)
+        self._setting = setting
+        self.connection = None
+        self._trying = None
+        self._determined = False
+        self._started = False
+        self._report = None
+        self._clock = QtCore.QElapsedTimer()
+        self._watch = QtCore.QTimer(self)
+        self._watch.setInterval(LOOK_MS)
+        self._watch.timeout.connect(guarded(lambda *_: self.look()))
+
+    def watch(self, on):
+        """While on, looks every second for a daemon that somebody started."""
+        if on:
+            self._watch.start()
+            self.look()
+        else:
+            self._watch.stop()
+
+    def look(self):
+        """Connects if an endpoint is published and nothing is under way."""
+        if self.connection is None and self._trying is None and not self._determined and find_endpoint() is not None:
+            self._try()
+
+    def wake(self):
+        """Connects, and starts the program if nobody answers. `ready` or `lost` follows; `ready` at once if it is so."""
+        if self.connection is not None:
+            self.ready.emit()
+        elif not self._determined:
+            self._determined, self._started = True, False
+            self._clock.start()
+            if self._trying is None:
+                self._try()
+
+    def _try(self):
+        endpoint = find_endpoint()
+        if endpoint is None:
+            self._failed("")
+            return
+        connection = Connection(endpoint.socket, "krita", VERSION, parent=self)
+        self._trying = connection
+        connection.notice.connect(self.notice)
+        connection.ready.connect(guarded(lambda: self._connected(connection)))
+        connection.closed.connect(guarded(lambda why: self._closed(connection, why)))
+        connection.open()
+
+    def _connected(self, connection):
+        self._trying, self.connection = None, connection
+        self._determined = False
+        self._forget_report()
+        self.ready.emit()
+
+    def _closed(self, connection, why):
+        if connection is self._trying:
+            self._trying = None
+            self._failed(why)
+        elif connection is self.connection:
+            self.connection = None
+            if why:
+                self.lost.emit("Underpaint stopped running. It is started again with the next picture.")
+
+    def _failed(self, why):
+        """An attempt to connect came to nothing."""
+        if not self._determined:
+            return
+        if not self._started:
+            self._start()
+        elif self._clock.elapsed() < START_MS and not self._complaint():
+            later(self._again, POLL_MS)
+        else:
+            self._give_up(self._complaint() or why)
+
+    def _again(self):
+        if self._determined and self._trying is None and self.connection is None:
+            self._try()
+
+    def _start(self):
+        setting = self._setting()
+        program = find_program(setting)
+        if program is None and setting:
+            self._give_up("There is no program at %s, where the setting under More says Underpaint is." % setting, raw=True)
+            return
+        if program is None:
+            self._give_up("The program “underpaint” was not found. Run “underpaint adapter install krita” once, or choose "
+                          "the program under More.", raw=True)
+            return
+        handle, self._report = tempfile.mkstemp(prefix="underpaint-start-", suffix=".txt")
+        os.close(handle)
+        if not start_program(program, self._report):
+            self._give_up("%s could not be started. Is it a program for this computer?" % program, raw=True)
+            return
+        self._started = True
+        self._clock.start()
+        self.starting.emit()
+        later(self._again, POLL_MS)
+
+    def _complaint(self):
+        """The last line a started daemon wrote if it looks like its farewell; errors end with one sentence there."""
+        try:
+            with open(self._report, encoding="utf-8", errors="replace") as file:
+                lines = [line.strip() for line in file if line.strip()]
+        except (OSError, TypeError):
+            return ""
+        errors = [line for line in lines if line.lower().startswith("error")]
+        return errors[-1] if errors else ""
+
+    def _give_up(self, why, raw=False):
+        self._determined = False
+        self._forget_report()
+        self.lost.emit(why if raw else "Underpaint was started but does not answer. %s" % why)
+
+    def _forget_report(self):
+        if self._report is not None:
+            try:
+                os.unlink(self._report)
+            except OSError:
+                pass  # Windows keeps it while the daemon writes to it; the system's temporary folder is its place
+            self._report = None
