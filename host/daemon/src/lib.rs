@@ -5,3 +5,7 @@
 //! one page.
 
 pub mod cli;
+pub mod client;
+pub mod home;
+mod platform;
+pub mod server;

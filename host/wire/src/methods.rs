@@ -158,6 +158,13 @@ pub enum JobState {
     Cancelled,
 }
 
+impl JobState {
+    /// True if nothing more will happen to the job.
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Done | Self::Failed | Self::Cancelled)
+    }
+}
+
 /// A job as `job/list` and `status` show it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct JobInfo {
@@ -165,7 +172,7 @@ pub struct JobInfo {
     pub job: String,
     /// Where it stands.
     pub state: JobState,
-    /// As submitted; absent in `status`, and for jobs of other connections.
+    /// As submitted; in `status` only for those of this connection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
     /// True if submitted by this connection.

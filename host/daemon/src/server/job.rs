@@ -1,0 +1,254 @@
+//! A job as the daemon holds it: what is to be done, who watches, how it ended.
+
+use super::hub::Hub;
+use super::outbox::Outbox;
+use super::queue::{ClientId, JobId};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use underpaint_raster::{Image, Job as Progress, Rect, Stage};
+use underpaint_wire::generate::{FilterCall, Generate, Preview, Run};
+use underpaint_wire::image::{self, Placed, Px};
+use underpaint_wire::methods::{JobResult, JobState, PatchRef};
+use underpaint_wire::rpc::Id;
+use underpaint_wire::{Error, Kind};
+
+/// What the device is to do. Pixels stay in the bytes they came in until the job runs.
+#[derive(Clone, Debug)]
+pub enum Work {
+    /// The product's main job.
+    Generate(Box<Painting>),
+    /// Filters alone.
+    Filter(Box<Filtering>),
+}
+
+/// A checked `generate` request with its pixels.
+#[derive(Clone, Debug)]
+pub struct Painting {
+    /// What to paint.
+    pub request: Generate,
+    /// The document.
+    pub canvas: Option<(image::Canvas, Arc<Vec<u8>>)>,
+    /// What to repaint.
+    pub mask: Option<(Placed, Arc<Vec<u8>>)>,
+    /// Layout of the patches.
+    pub px: Px,
+}
+
+/// A checked `filter/apply` request with its pixels.
+#[derive(Clone, Debug)]
+pub struct Filtering {
+    /// The pixels.
+    pub image: image::Image,
+    /// Their bytes.
+    pub bytes: Arc<Vec<u8>>,
+    /// Where they are on the canvas.
+    pub rect: Rect,
+    /// Run in this order.
+    pub filters: Vec<FilterCall>,
+    /// For filters that draw random numbers.
+    pub seed: u64,
+    /// Layout of the patch.
+    pub px: Px,
+}
+
+/// What a finished job leaves.
+#[derive(Clone, Debug, Default)]
+pub struct Done {
+    /// Seed of the first patch.
+    pub seed: u64,
+    /// What to place, in order.
+    pub patches: Vec<DonePatch>,
+    /// The values used.
+    pub used: serde_json::Value,
+    /// What is needed to make it again.
+    pub receipt: serde_json::Value,
+    /// Where the time went.
+    pub timing_ms: serde_json::Map<String, serde_json::Value>,
+}
+
+/// One patch as packed bytes.
+#[derive(Clone, Debug)]
+pub struct DonePatch {
+    /// In canvas pixels.
+    pub rect: Rect,
+    /// Its seed.
+    pub seed: u64,
+    /// Layout of the bytes.
+    pub px: Px,
+    /// The pixels.
+    pub bytes: Arc<Vec<u8>>,
+}
+
+/// How a job ended.
+pub type Outcome = Result<Arc<Done>, Error>;
+
+impl Done {
+    /// Bytes of all patches.
+    pub fn bytes(&self) -> u64 {
+        self.patches.iter().map(|p| p.bytes.len() as u64).sum()
+    }
+
+    /// Answers a request: the patches as fresh blobs of that connection, then the result.
+    pub fn deliver(&self, job: String, id: &Id, outbox: &Outbox) {
+        let mut blobs = Vec::new();
+        let mut patches = Vec::new();
+        for patch in &self.patches {
+            let name = outbox.blob_name();
+            blobs.push((name.clone(), patch.bytes.clone()));
+            patches.push(PatchRef { rect: patch.rect, image: image::Image::packed(name, patch.rect.extent(), patch.px), seed: patch.seed });
+        }
+        let result = JobResult {
+            job,
+            state: JobState::Done,
+            seed: self.seed,
+            patches,
+            used: self.used.clone(),
+            receipt: self.receipt.clone(),
+            timing_ms: self.timing_ms.clone(),
+        };
+        let outcome = serde_json::to_value(&result).map_err(|e| Error::new(Kind::Internal, format!("The result cannot be written down: {e}.")));
+        outbox.respond_after(id, &outcome, blobs);
+    }
+}
+
+/// A request that waits for a job's end.
+pub struct Watcher {
+    /// Whose.
+    pub client: ClientId,
+    /// Its connection.
+    pub outbox: Arc<Outbox>,
+    /// The request.
+    pub id: Id,
+    /// True for `job/attach`, whose cancellation does not end the job.
+    pub attached: bool,
+    /// Token for progress, if wanted.
+    pub progress: Option<String>,
+    /// If wanted, and the client can show them.
+    pub preview: Option<Preview>,
+    /// When the last preview was made for it.
+    pub last_preview: Option<Instant>,
+}
+
+impl Watcher {
+    /// True if a preview made now would be sent to it.
+    pub fn wants_preview(&self, now: Instant) -> bool {
+        let Some(preview) = self.preview else { return false };
+        let every = Duration::from_millis(preview.every_ms as u64);
+        self.progress.is_some() && self.last_preview.is_none_or(|last| now >= last + every)
+    }
+}
+
+/// A job in the daemon's books.
+pub struct Job {
+    /// Who submitted it.
+    pub owner: ClientId,
+    /// What the owner called itself in `hello`.
+    pub client_name: String,
+    /// How it is run and watched.
+    pub run: Run,
+    /// Where it stands.
+    pub state: JobState,
+    /// Set to end it early.
+    pub cancelled: Arc<AtomicBool>,
+    /// Why it is to end early.
+    pub reason: Kind,
+    /// Who is to be told.
+    pub watchers: Vec<Watcher>,
+    /// What is to be done; taken by the device.
+    pub work: Option<Work>,
+    /// How it ended, while that is kept.
+    pub outcome: Option<Outcome>,
+    /// When it was submitted.
+    pub submitted: Instant,
+    /// When it ended.
+    pub ended: Option<Instant>,
+    /// Steps done in the present stage.
+    pub step: Option<(u32, u32)>,
+}
+
+/// The running job as the pipeline sees it: progress goes to the hub, cancellation comes from there.
+pub struct Ticket {
+    /// Which job.
+    pub job: JobId,
+    /// What is to be done.
+    pub work: Work,
+    /// How long it waited.
+    pub queued: Duration,
+    pub(super) hub: Arc<Hub>,
+    pub(super) cancelled: Arc<AtomicBool>,
+    pub(super) pace: Mutex<Pace>,
+}
+
+/// Where the present stage stands, so that reports never go back and never flood the hub.
+pub(super) struct Pace {
+    stage: Option<Stage>,
+    step: u32,
+    began: Instant,
+    told: Instant,
+}
+
+impl Pace {
+    pub(super) fn new() -> Self {
+        let now = Instant::now();
+        Self { stage: None, step: 0, began: now, told: now }
+    }
+
+    /// The estimate for the rest of the stage if this report should be passed on.
+    fn report(&mut self, stage: Stage, step: u32, steps: u32, now: Instant) -> Option<Option<u64>> {
+        if self.stage != Some(stage) {
+            *self = Self { stage: Some(stage), step, began: now, told: now };
+            return Some(None);
+        }
+        // Filters report from several threads at once; the outbox drops what comes too often, this saves its lock.
+        if step <= self.step || (now < self.told + Duration::from_millis(20) && step < steps) {
+            return None;
+        }
+        (self.step, self.told) = (step, now);
+        let per_step = now.duration_since(self.began).as_secs_f64() / step as f64;
+        Some(Some((per_step * steps.saturating_sub(step) as f64 * 1000.0) as u64))
+    }
+}
+
+impl Progress for Ticket {
+    fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+
+    fn progress(&self, stage: Stage, step: u32, steps: u32) {
+        let report = self.pace.lock().unwrap_or_else(PoisonError::into_inner).report(stage, step, steps, Instant::now());
+        if let Some(eta_ms) = report {
+            self.hub.progress(self.job, stage, step, steps, eta_ms);
+        }
+    }
+
+    fn wants_preview(&self) -> bool {
+        self.hub.wants_preview(self.job)
+    }
+
+    fn preview(&self, image: Image) {
+        let (stage, step) = {
+            let pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+            (pace.stage.unwrap_or(Stage::Denoise), pace.step)
+        };
+        self.hub.preview(self.job, stage, step, &image);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_never_go_back_within_a_stage() {
+        let start = Instant::now();
+        let mut pace = Pace::new();
+        let at = |ms| start + Duration::from_millis(ms);
+        assert_eq!(pace.report(Stage::Denoise, 1, 4, at(0)), Some(None));
+        assert_eq!(pace.report(Stage::Denoise, 2, 4, at(100)), Some(Some(100)));
+        assert_eq!(pace.report(Stage::Denoise, 1, 4, at(200)), None);
+        assert_eq!(pace.report(Stage::Denoise, 3, 4, at(101)), None, "too soon");
+        assert_eq!(pace.report(Stage::Denoise, 4, 4, at(102)), Some(Some(0)), "the last one is told");
+        assert_eq!(pace.report(Stage::Decode, 0, 1, at(102)), Some(None));
+    }
+}

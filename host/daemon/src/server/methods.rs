@@ -1,0 +1,218 @@
+//! What a connection that has said hello may ask for: one line per method, each body in its own function.
+//!
+//! Nothing here computes. Pixels are only described and checked; the device thread reads them when their job runs.
+
+use super::Daemon;
+use super::blobs::Blobs;
+use super::hub::Command;
+use super::outbox::Outbox;
+use super::queue::ClientId;
+use super::requests;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+use underpaint_wire::blob::{Named, Put, Write};
+use underpaint_wire::generate::Run;
+use underpaint_wire::hello::{Hello, OURS, Peer, Welcome};
+use underpaint_wire::methods::{Attach, Cancel, JobInfo, JobName, LoadModel, MoveJob, Status, Subscribe};
+use underpaint_wire::rpc::Id;
+use underpaint_wire::{Error, Kind, json};
+
+type Params = Map<String, Value>;
+
+/// A connection that has said hello.
+pub struct Session {
+    /// Its place in the books.
+    pub client: ClientId,
+    pub(super) daemon: Arc<Daemon>,
+    pub(super) outbox: Arc<Outbox>,
+    pub(super) blobs: Blobs,
+}
+
+/// `null`-free empty result.
+fn done() -> Result<Value, Error> {
+    Ok(json!({}))
+}
+
+impl Session {
+    /// Answers `hello`.
+    pub fn open(daemon: &Arc<Daemon>, outbox: &Arc<Outbox>, params: &Params) -> Result<(Session, Value), Error> {
+        let hello: Hello = json::params(params)?;
+        let protocol = OURS.common(hello.protocol)?;
+        if let Some(token) = &hello.token
+            && !equal_in_constant_time(token.as_bytes(), daemon.token.as_bytes())
+        {
+            return Err(Error::new(Kind::Unauthorized, "The token is wrong; read it again from the file that endpoint.json names, or leave it out."));
+        }
+        let previews = hello.caps.iter().any(|cap| cap == "preview");
+        let client = daemon.hub.join(&hello.client.name, previews, outbox.clone());
+        let welcome = Welcome {
+            protocol,
+            server: Peer { name: "underpaint".into(), version: env!("CARGO_PKG_VERSION").into() },
+            instance: daemon.instance.clone(),
+            caps: ["live", "keep", "blob_write"].map(String::from).to_vec(),
+            limits: daemon.limits,
+        };
+        let session = Session { client, daemon: daemon.clone(), outbox: outbox.clone(), blobs: Blobs::new(daemon.limits) };
+        Ok((session, to_value(&welcome)))
+    }
+
+    /// Handles a request; its response goes to the outbox, now or when it is ready.
+    pub async fn request(&mut self, id: &Id, method: &str, params: &Params, tail: &[u8]) {
+        let outcome = match method {
+            "ping" => done(),
+            "hello" => Err(Error::new(Kind::InvalidRequest, "`hello` was already said.")),
+            "status" => self.status(),
+            "models/list" => return self.models_list(id),
+            "models/load" => return self.models_load(id, params),
+            "models/unload" => return self.daemon.hub.command(Command::Unload(self.reply(id))),
+            "filters/list" => return self.filters_list(id),
+            "fill/context" => requests::fill_context(&self.daemon, params).await,
+            "generate" => return self.settle(id, requests::generate(self, id, params, tail).await),
+            "filter/apply" => return self.settle(id, requests::filter_apply(self, id, params, tail).await),
+            "blob/get" => return self.settle(id, self.blob_get(id, params)),
+            "job/list" => Ok(to_value(&self.daemon.hub.list(self.client))),
+            "job/cancel" => parse(params).and_then(|p: JobName| {
+                self.daemon.hub.cancel(&p.job);
+                done()
+            }),
+            "job/forget" => parse(params).and_then(|p: JobName| {
+                self.daemon.hub.forget(&p.job);
+                done()
+            }),
+            "job/move" => parse(params).and_then(|p: MoveJob| self.daemon.hub.shift(self.client, &p.job, p.position)).and_then(|()| done()),
+            "job/attach" => return self.settle(id, self.attach(id, params)),
+            "subscribe" => parse(params).and_then(|p: Subscribe| {
+                self.daemon.hub.subscribe(self.client, p.topics.into_iter().collect());
+                done()
+            }),
+            "shutdown" => {
+                self.outbox.respond(id, &done());
+                return self.daemon.hub.close();
+            }
+            _ => Err(Error::new(Kind::UnknownMethod, format!("There is no method `{}`.", short(method)))),
+        };
+        self.outbox.respond(id, &outcome);
+    }
+
+    /// Handles a notification; unknown ones are dropped.
+    pub fn notification(&mut self, method: &str, params: &Params, tail: &[u8]) {
+        let outcome = match method {
+            "blob/put" => parse(params).and_then(|p: Put| self.blobs.put(&p, tail)),
+            "blob/write" => parse(params).and_then(|p: Write| self.blobs.write(&p, tail)),
+            "blob/free" => parse(params).map(|p: Named| self.blobs.free(&p.blob)),
+            "cancel" => parse(params).map(|p: Cancel| self.daemon.hub.cancel_request(self.client, &p.id)),
+            _ => Ok(()),
+        };
+        if let Err(error) = outcome {
+            self.outbox.complain(&error);
+        }
+    }
+
+    /// A request that was taken on is answered later; one that was not is answered now.
+    fn settle(&self, id: &Id, taken: Result<(), Error>) {
+        if let Err(error) = taken {
+            self.outbox.respond(id, &Err(error));
+        }
+    }
+
+    fn reply(&self, id: &Id) -> super::hub::Reply {
+        let (outbox, id) = (self.outbox.clone(), id.clone());
+        Box::new(move |outcome| outbox.respond(&id, &outcome.and_then(|()| done())))
+    }
+
+    fn status(&self) -> Result<Value, Error> {
+        let hub = &self.daemon.hub;
+        let queue = hub.list(self.client).into_iter().filter(|j| !j.state.is_final());
+        let inventory = self.daemon.inventory.borrow();
+        let status = Status {
+            uptime_ms: self.daemon.started.elapsed().as_millis() as u64,
+            device: inventory.as_ref().map_or("cpu", |i| i.device).to_owned(),
+            memory: crate::platform::memory(),
+            model: inventory.as_ref().and_then(|i| i.loaded.clone()),
+            queue: queue.map(|j| JobInfo { label: j.label.filter(|_| j.mine), ..j }).collect(),
+            clients: hub.clients(),
+        };
+        Ok(to_value(&status))
+    }
+
+    fn models_list(&self, id: &Id) {
+        self.with_inventory(id, |inventory| to_value(&inventory.models));
+    }
+
+    fn filters_list(&self, id: &Id) {
+        // Describing a filter for the first time compiles it: not on the threads that serve connections.
+        let (daemon, outbox, id) = (self.daemon.clone(), self.outbox.clone(), id.clone());
+        tokio::spawn(async move {
+            let list = match daemon.inventory().await {
+                Ok(inventory) => tokio::task::spawn_blocking(move || inventory.describe_filters()).await.map_err(|_| internal()),
+                Err(error) => Err(error),
+            };
+            outbox.respond(&id, &list.map(|list| to_value(&list)));
+        });
+    }
+
+    /// Answers from the inventory, which is not there yet in the first moments after the start.
+    fn with_inventory(&self, id: &Id, answer: impl FnOnce(&super::device::Inventory) -> Value + Send + 'static) {
+        let (daemon, outbox, id) = (self.daemon.clone(), self.outbox.clone(), id.clone());
+        tokio::spawn(async move {
+            let outcome = daemon.inventory().await.map(|inventory| answer(&inventory));
+            outbox.respond(&id, &outcome);
+        });
+    }
+
+    fn models_load(&self, id: &Id, params: &Params) {
+        match parse::<LoadModel>(params) {
+            Ok(p) => self.daemon.hub.command(Command::Load(p.model, self.reply(id))),
+            Err(error) => self.outbox.respond(id, &Err(error)),
+        }
+    }
+
+    fn blob_get(&self, id: &Id, params: &Params) -> Result<(), Error> {
+        let Named { blob } = parse(params)?;
+        let bytes = self.blobs.get(&blob)?;
+        let size = bytes.len();
+        self.outbox.respond_after(id, &Ok(json!({ "size": size })), vec![(blob, bytes)]);
+        Ok(())
+    }
+
+    fn attach(&self, id: &Id, params: &Params) -> Result<(), Error> {
+        let Attach { job, progress, preview } = parse(params)?;
+        let run = Run { progress, preview, ..Run::default() };
+        requests::check_run(&run)?;
+        self.daemon.hub.attach(self.client, id, &job, run)
+    }
+}
+
+fn parse<T: DeserializeOwned>(params: &Params) -> Result<T, Error> {
+    json::params(params)
+}
+
+pub(super) fn to_value(value: &impl serde::Serialize) -> Value {
+    // Our own types have string keys and finite numbers, so this does not fail.
+    serde_json::to_value(value).unwrap_or_default()
+}
+
+pub(super) fn internal() -> Error {
+    Error::new(Kind::Internal, "Underpaint made a mistake of its own; the log has more.")
+}
+
+/// A peer's word, fit to be repeated in a sentence.
+fn short(text: &str) -> String {
+    text.chars().take(64).flat_map(char::escape_debug).collect()
+}
+
+/// Takes as long for a wrong first byte as for a wrong last one.
+fn equal_in_constant_time(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).fold(0, |diff, (x, y)| diff | (x ^ y)) == 0
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn tokens_are_compared_whole() {
+        for (a, b, equal) in [("ab", "ab", true), ("ab", "aa", false), ("bb", "ab", false), ("ab", "abc", false), ("", "", true)] {
+            assert_eq!(super::equal_in_constant_time(a.as_bytes(), b.as_bytes()), equal);
+        }
+    }
+}

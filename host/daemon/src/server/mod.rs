@@ -1,0 +1,132 @@
+//! `underpaint serve`: one socket, any number of editors, one device.
+//!
+//! - `start` makes this process the daemon of its user; `connection` serves one editor, `methods` is what it may ask
+//!   for, `requests` checks what it asks to be painted, `blobs` holds its pixels, `outbox` what waits to be sent.
+//! - `hub` keeps the books of jobs in the order of `queue`; `device` is the one thread that computes.
+//!
+//! The server knows nothing of how a picture is made: `device` hands checked requests to the same function the command
+//! line calls. Nothing here takes a path, a URL or a command from a client.
+
+mod blobs;
+mod connection;
+mod device;
+mod hub;
+mod job;
+mod methods;
+mod outbox;
+mod queue;
+mod requests;
+mod start;
+
+pub use start::StartError;
+
+use crate::home::{Endpoint, Home};
+use crate::platform;
+use device::Inventory;
+use hub::Hub;
+use interprocess::local_socket::traits::tokio::Listener as _;
+use start::Claim;
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use underpaint_wire::hello::Limits;
+use underpaint_wire::{Error, Kind};
+
+/// Connections at one time; more are closed at once.
+const MAX_CONNECTIONS: usize = 64;
+
+/// What every connection shares.
+pub struct Daemon {
+    hub: Arc<Hub>,
+    limits: Limits,
+    instance: String,
+    token: String,
+    started: Instant,
+    inventory: watch::Receiver<Option<Arc<Inventory>>>,
+}
+
+impl Daemon {
+    /// What can be painted with; waits for the device thread's first look around.
+    async fn inventory(&self) -> Result<Arc<Inventory>, Error> {
+        let mut inventory = self.inventory.clone();
+        let found = inventory.wait_for(Option::is_some).await.ok().and_then(|i| i.clone());
+        found.ok_or_else(|| Error::new(Kind::ShuttingDown, "Underpaint is shutting down."))
+    }
+}
+
+/// How the daemon is started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Replaces the token that clients may prove themselves with.
+    pub new_token: bool,
+}
+
+/// Runs the daemon until it is told to stop (`shutdown`, Ctrl-C, SIGTERM). `ready` is called once the socket accepts
+/// connections and the endpoint is published.
+pub fn serve(home: &Home, options: Options, ready: impl FnOnce(&Endpoint)) -> Result<(), StartError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("underpaint-io")
+        .enable_all()
+        .build()
+        .map_err(|e| StartError::System("Starting threads", e))?;
+    let served = runtime.block_on(run(home, options, ready));
+    // A blocking task that is still describing a filter is not worth waiting for.
+    runtime.shutdown_background();
+    served
+}
+
+async fn run(home: &Home, options: Options, ready: impl FnOnce(&Endpoint)) -> Result<(), StartError> {
+    let started = Instant::now();
+    let claim = Claim::take(home, options.new_token).await?;
+    let limits = Limits::default();
+    let hub = Hub::new(&claim.endpoint.instance, limits.max_jobs);
+    let (device, inventory) = device::start(home.clone(), hub.clone()).map_err(|e| StartError::System("Starting the device's thread", e))?;
+    let daemon = Arc::new(Daemon { hub: hub.clone(), limits, instance: claim.endpoint.instance.clone(), token: claim.token.clone(), started, inventory });
+    ready(&claim.endpoint);
+    let mut connections = JoinSet::new();
+    tokio::select! {
+        () = accept(&claim, &daemon, &mut connections) => {}
+        () = hub.closed() => {}
+        _ = platform::terminated() => {}
+    }
+    hub.close();
+    // The running job ends within a step; then everything is answered and only has to be written.
+    let _ = tokio::time::timeout(hub::CLOSING, device).await;
+    hub.dismiss();
+    let _ = tokio::time::timeout(hub::CLOSING, async { while connections.join_next().await.is_some() {} }).await;
+    drop(claim);
+    Ok(())
+}
+
+async fn accept(claim: &Claim, daemon: &Arc<Daemon>, connections: &mut JoinSet<()>) {
+    loop {
+        while connections.try_join_next().is_some() {}
+        match claim.listener.accept().await {
+            Ok(stream) if connections.len() < MAX_CONNECTIONS && platform::peer_is_this_user(&stream) => {
+                connections.spawn(connection::serve(daemon.clone(), stream));
+            }
+            // A stranger, or one too many: closed without a word.
+            Ok(_) => {}
+            // Out of file descriptors, most likely: one of the connections has to end before the next can begin.
+            Err(_) => {
+                let _ = tokio::time::timeout(std::time::Duration::from_millis(100), connections.join_next()).await;
+            }
+        }
+    }
+}
+
+/// `2 * N` hex digits of the system's random numbers.
+pub(crate) fn random_hex<const N: usize>() -> io::Result<String> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|e| io::Error::other(e.to_string()))?;
+    Ok(bytes.iter().map(|b| format!("{b:02x}")).collect())
+}
+
+/// An error of another crate as a sentence of ours: it ends with a full stop.
+fn sentence(error: &impl std::fmt::Display) -> String {
+    let text = error.to_string();
+    if text.ends_with(['.', '!', '?']) { text } else { text + "." }
+}

@@ -1,0 +1,212 @@
+//! From the params of a job's request to checked work: everything that can be wrong with it is found here, before
+//! there is a job.
+
+use super::Daemon;
+use super::blobs::Blobs;
+use super::device::Inventory;
+use super::job::{Filtering, Painting, Work};
+use super::methods::{Session, internal, to_value};
+use super::sentence;
+use serde_json::{Map, Value};
+use std::sync::Arc;
+use underpaint_plan::{CanvasFacts, ModelFacts};
+use underpaint_raster::{Mask, Rect};
+use underpaint_wire::generate::{FilterCall, Generate, Pixels, Run};
+use underpaint_wire::hello::Limits;
+use underpaint_wire::image::{self, Image, Px};
+use underpaint_wire::methods::{Context, FillContext, FilterApply};
+use underpaint_wire::rpc::Id;
+use underpaint_wire::{Error, Kind, json};
+
+type Params = Map<String, Value>;
+
+/// Where a request's pixels may be: the connection's blobs and this frame's tail.
+struct Source<'a> {
+    blobs: &'a Blobs,
+    tail: &'a [u8],
+    limits: &'a Limits,
+}
+
+impl Source<'_> {
+    /// The bytes an image describes, checked against it.
+    fn bytes(&self, field: &str, image: &Image) -> Result<Arc<Vec<u8>>, Error> {
+        let bytes = if image.blob.is_tail() { Arc::new(self.tail.to_vec()) } else { self.blobs.get(&image.blob).map_err(|e| e.with("field", format!("{field}.blob")))? };
+        image.check(field, bytes.len() as u64, self.limits)?;
+        Ok(bytes)
+    }
+}
+
+/// `generate`: checks everything, then makes the job.
+pub async fn generate(session: &Session, id: &Id, params: &Params, tail: &[u8]) -> Result<(), Error> {
+    let (request, pixels, run): (Generate, Pixels, Run) = (json::params(params)?, json::params(params)?, json::params(params)?);
+    check_run(&run)?;
+    if run.live.is_some() && request.batch.unwrap_or(1) != 1 {
+        return Err(Error::field("batch", "`batch` must be 1 for a live request."));
+    }
+    for (field, list) in [("loras", &pixels.loras), ("controls", &pixels.controls)] {
+        if !list.is_empty() {
+            return Err(Error::field(field, format!("This version of Underpaint cannot use `{field}` yet; leave them out.")));
+        }
+    }
+    let source = Source { blobs: &session.blobs, tail, limits: &session.daemon.limits };
+    let painting = painting(request, pixels, &source)?;
+    let inventory = session.daemon.inventory().await?;
+    // Reading a large mask and compiling a filter take tens of milliseconds: not on the threads that serve connections.
+    let painting = tokio::task::spawn_blocking(move || plan(painting, &inventory)).await.map_err(|_| internal())??;
+    session.daemon.hub.submit(session.client, id, run, Work::Generate(Box::new(painting)))
+}
+
+fn painting(request: Generate, pixels: Pixels, source: &Source<'_>) -> Result<Painting, Error> {
+    let px = pixels.px.or(pixels.canvas.as_ref().map(|c| c.image.px)).unwrap_or_default();
+    check_patch_px(pixels.px, px)?;
+    let mut painting = Painting { request, canvas: None, mask: None, px: if px.is_grey() { Px::Rgba8 } else { px } };
+    if let Some(canvas) = pixels.canvas {
+        canvas.check()?;
+        let bytes = source.bytes("canvas.image", &canvas.image)?;
+        painting.canvas = Some((canvas, bytes));
+    }
+    if let Some(mask) = pixels.mask {
+        image::check_mask_px("mask.image", &mask.image)?;
+        image::check_placed("mask", mask.rect, &mask.image)?;
+        let bytes = source.bytes("mask.image", &mask.image)?;
+        painting.mask = Some((mask, bytes));
+    }
+    Ok(painting)
+}
+
+/// A patch has colours and alpha; one that was asked for in grey would have neither.
+fn check_patch_px(asked: Option<Px>, px: Px) -> Result<(), Error> {
+    if asked.is_some() && px.is_grey() {
+        return Err(Error::field("px", "`px` must be rgba8, bgra8, rgba16 or rgbaf32: a patch has alpha."));
+    }
+    Ok(())
+}
+
+/// Settles the model and the seed and makes sure there is a plan, so that a painter hears of a mistake at once.
+fn plan(mut painting: Painting, inventory: &Inventory) -> Result<Painting, Error> {
+    let facts = inventory.choose(&painting.request)?;
+    painting.request.model = Some(facts.id.clone());
+    check_filters(&painting.request.filters, inventory)?;
+    if painting.request.seed.is_none() {
+        painting.request.seed = Some(random_seed()?);
+    }
+    let canvas = painting.canvas.as_ref().map(|(c, _)| CanvasFacts { extent: c.extent, rect: c.rect });
+    let mask = match (&painting.mask, &canvas) {
+        (Some((placed, bytes)), Some(canvas)) => Some(on_canvas(&placed.image.to_mask(bytes), placed.rect, canvas.rect)),
+        (Some(_), None) => return Err(Error::field("canvas", "A mask needs a `canvas` to lie on.")),
+        (None, _) => None,
+    };
+    underpaint_plan::plan(&painting.request, canvas, mask.as_ref(), facts)
+        .map_err(|e| Error::field(e.field(), sentence(&e)))?;
+    Ok(painting)
+}
+
+/// The part of `mask` (at `at` on the canvas) over `rect`; 0 where it does not reach.
+pub(super) fn on_canvas(mask: &Mask, at: Rect, rect: Rect) -> Mask {
+    let mut out = Mask::new(rect.extent(), 0.0);
+    let Some(common) = at.intersect(rect) else { return out };
+    // Differences of coordinates inside both rects: they fit their extents.
+    let offset = |of: Rect| ((common.x as i64 - of.x as i64) as usize, (common.y as i64 - of.y as i64) as usize);
+    let ((sx, sy), (dx, dy), w) = (offset(at), offset(rect), common.w as usize);
+    for y in 0..common.h as usize {
+        let source = &mask.data()[(sy + y) * at.w as usize + sx..][..w];
+        out.data_mut()[(dy + y) * rect.w as usize + dx..][..w].copy_from_slice(source);
+    }
+    out
+}
+
+/// `filter/apply`: checks everything, then makes the job.
+pub async fn filter_apply(session: &Session, id: &Id, params: &Params, tail: &[u8]) -> Result<(), Error> {
+    let (apply, run): (FilterApply, Run) = (json::params(params)?, json::params(params)?);
+    check_run(&run)?;
+    let source = Source { blobs: &session.blobs, tail, limits: &session.daemon.limits };
+    let px = apply.px.unwrap_or(apply.image.px);
+    check_patch_px(apply.px, px)?;
+    let bytes = source.bytes("image", &apply.image)?;
+    let rect = apply.rect.unwrap_or(apply.image.extent().rect());
+    image::check_placed("filter", rect, &apply.image).map_err(|e| e.with("field", "rect"))?;
+    if apply.filters.is_empty() {
+        return Err(Error::field("filters", "`filters` must name at least one filter."));
+    }
+    let seed = apply.seed.unwrap_or(0);
+    let px = if px.is_grey() { Px::Rgba8 } else { px };
+    let filtering = Filtering { image: apply.image, bytes, rect, filters: apply.filters, seed, px };
+    let inventory = session.daemon.inventory().await?;
+    let filters = filtering.filters.clone();
+    tokio::task::spawn_blocking(move || check_filters(&filters, &inventory)).await.map_err(|_| internal())??;
+    session.daemon.hub.submit(session.client, id, run, Work::Filter(Box::new(filtering)))
+}
+
+fn check_filters(filters: &[FilterCall], inventory: &Inventory) -> Result<(), Error> {
+    if filters.is_empty() { Ok(()) } else { inventory.check_filters(filters) }
+}
+
+/// `fill/context`: which part of the canvas is worth sending.
+pub async fn fill_context(daemon: &Arc<Daemon>, params: &Params) -> Result<Value, Error> {
+    let asked: FillContext = json::params(params)?;
+    let inventory = daemon.inventory().await?;
+    let request = Generate { mode: asked.mode, model: asked.model.clone(), ..Generate::default() };
+    let facts = inventory.choose(&request)?;
+    context(&asked, facts, &daemon.limits).map(|rect| to_value(&Context { rect }))
+}
+
+fn context(asked: &FillContext, facts: &ModelFacts, limits: &Limits) -> Result<Rect, Error> {
+    let extent = asked.extent;
+    if extent.w == 0 || extent.h == 0 || extent.w.max(extent.h) > limits.max_side {
+        return Err(Error::field("extent", format!("`extent` is {}x{}; each side must be 1 to {}.", extent.w, extent.h, limits.max_side)));
+    }
+    let strength = asked.denoise_strength.unwrap_or(1.0);
+    if !(0.0..=1.0).contains(&strength) {
+        return Err(Error::field("denoise_strength", format!("`denoise_strength` is {strength}; it must be 0 to 1.")));
+    }
+    // Selections may reach outside the canvas; what counts is the part inside.
+    let bounds = asked.mask_bounds.intersect(extent.rect()).ok_or_else(|| Error::field("mask_bounds", "The selection lies outside the canvas; select something inside it."))?;
+    Ok(underpaint_plan::context(bounds, extent, strength, facts))
+}
+
+/// Checks how a job is to be run and watched.
+pub fn check_run(run: &Run) -> Result<(), Error> {
+    let texts = [
+        ("label", run.label.as_deref(), 0, 200),
+        ("live.key", run.live.as_ref().map(|l| l.key.as_str()), 1, 64),
+        ("dedupe", run.dedupe.as_deref(), 1, 64),
+        ("progress", run.progress.as_deref(), 1, 64),
+    ];
+    for (field, text, low, high) in texts {
+        if text.is_some_and(|t| !(low..=high).contains(&t.len())) {
+            return Err(Error::field(field, format!("`{field}` must be {low} to {high} bytes long.")));
+        }
+    }
+    let Some(preview) = run.preview else { return Ok(()) };
+    for (field, value, low, high) in [("preview.max_side", preview.max_side, 8, 512), ("preview.every_ms", preview.every_ms, 100, 60000)] {
+        if !(low..=high).contains(&value) {
+            return Err(Error::field(field, format!("`{field}` is {value}; it must be {low} to {high}.")));
+        }
+    }
+    Ok(())
+}
+
+/// Small enough to be an integer in every client's JSON.
+fn random_seed() -> Result<u64, Error> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).map_err(|e| Error::new(Kind::Internal, format!("The system has no random numbers: {e}.")))?;
+    Ok(u64::from_le_bytes(bytes) >> 11)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use underpaint_raster::Extent;
+
+    #[test]
+    fn a_mask_is_cut_to_the_pixels_that_were_sent() {
+        let mask = Mask::from_data(Extent::new(3, 2), vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        let at = |x, y, rect| on_canvas(&mask, Rect::new(x, y, 3, 2), rect).data().to_vec();
+        let canvas = Rect::new(10, 10, 2, 2);
+        assert_eq!(at(10, 10, canvas), [1.0, 2.0, 4.0, 5.0]);
+        assert_eq!(at(9, 9, canvas), [5.0, 6.0, 0.0, 0.0]);
+        assert_eq!(at(11, 11, canvas), [0.0, 0.0, 0.0, 1.0]);
+        assert_eq!(at(20, 20, canvas), [0.0; 4]);
+        assert_eq!(at(i32::MIN, i32::MIN, canvas), [0.0; 4]);
+    }
+}
