@@ -542,7 +542,10 @@ class Client:
         decoder = self.conversation.decoder
         frame = None
         while frame is None:
-            count = self._sock.recv_into(decoder.space())
+            try:
+                count = self._sock.recv_into(decoder.space())
+            except ConnectionError:
+                count = 0
             if count == 0:
                 raise Disconnected("Underpaint closed the connection.")
             frame = decoder.filled(count)

@@ -80,13 +80,6 @@ class UnderpaintDocker(DockWidget):
         column.addWidget(self._build_strength())
         column.addWidget(self._model)
         column.addWidget(self._build_more())
-        column.addStretch(1)
-        scroll = QtWidgets.QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(settings)
-
         self._preview = _Preview()
         self._bar = QtWidgets.QProgressBar()
         self._bar.setTextVisible(False)
@@ -104,9 +97,9 @@ class UnderpaintDocker(DockWidget):
         body = QtWidgets.QWidget(self)
         column = _column(body)
         column.setContentsMargins(6, 6, 6, 6)
-        column.addWidget(scroll, 1)
-        for widget in (self._preview, self._bar, self._go, self._words):
+        for widget in (_Scroll(settings), self._preview, self._bar, self._go, self._words):
             column.addWidget(widget)
+        column.addStretch(1)
         self.setWidget(body)
 
     def _build_modes(self):
@@ -432,6 +425,29 @@ def _column(widget):
     column.setContentsMargins(0, 0, 0, 0)
     column.setSpacing(6)
     return column
+
+
+class _Scroll(QtWidgets.QScrollArea):
+    """As high as its content where there is room, scrolling where there is not."""
+
+    def __init__(self, content):
+        super().__init__()
+        self.setWidgetResizable(True)
+        self.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setSizePolicy(QtWidgets.QSizePolicy.Policy.Preferred, QtWidgets.QSizePolicy.Policy.Maximum)
+        self.setMinimumHeight(48)
+        self.setWidget(content)
+
+    def sizeHint(self):
+        """Qt's question."""
+        return self.widget().sizeHint()
+
+    def eventFilter(self, watched, event):
+        """Qt's report of what happens to the content: its size counts for ours."""
+        if event.type() == QtCore.QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return super().eventFilter(watched, event)
 
 
 class _Words(QtWidgets.QPlainTextEdit):
