@@ -72,12 +72,12 @@ mod tests {
         for step in [1usize, 7, 29, 97, 1000] {
             let seed: Vec<bool> = (0..w * h).map(|i| i * 31 % step == step / 2).collect();
             let got = distance(Extent::new(w as u32, h as u32), &seed);
-            for i in 0..w * h {
+            for (i, &got) in got.iter().enumerate() {
                 let want = (0..w * h)
                     .filter(|&j| seed[j])
                     .map(|j| ((i % w).abs_diff(j % w) as f32).hypot((i / w).abs_diff(j / w) as f32))
                     .fold(f32::INFINITY, f32::min);
-                assert!(got[i] == want || (got[i] - want).abs() < 1e-4, "{i}: {} instead of {want}", got[i]);
+                assert!(got == want || (got - want).abs() < 1e-4, "{i}: {} instead of {want}", got);
             }
         }
     }

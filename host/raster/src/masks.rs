@@ -104,8 +104,8 @@ pub fn compositing_mask(mask: &Mask, s: &Softness) -> Mask {
     support.data_mut().iter_mut().for_each(|v| *v = f32::from(*v > 0.0));
     let blend = whole(s.blend_px);
     let mut out = blur::gaussian(&morphology::erode(&support, blend / 2), blend);
-    // The gaussian's reach is exactly the erosion's, this only pins it down against rounding.
-    out.data_mut().iter_mut().zip(support.data()).for_each(|(v, s)| *v *= s);
+    // The gaussian's reach is exactly the erosion's; this only pins both ends down against rounding.
+    out.data_mut().iter_mut().zip(support.data()).for_each(|(v, s)| *v = if *v > 0.9999 { 1.0 } else { *v * s });
     out
 }
 

@@ -15,6 +15,9 @@ type Weighted = [f32; 5];
 pub fn push_pull(image: &Image, mask: &Mask) -> Image {
     assert_eq!(image.extent(), mask.extent(), "image and mask have one extent");
     let mut out = image.clone();
+    if image.extent().area() == 0 {
+        return out;
+    }
     let base: Vec<Weighted> = image
         .data()
         .par_chunks_exact(4)

@@ -12,6 +12,8 @@ use rayon::prelude::*;
 
 /// How strongly a pixel holds on to its copied value: steps fade over about `1 / sqrt(HOLD)` pixels.
 const HOLD: f32 = 0.02;
+/// A step of this size counts half: a large one is an edge that should stay, not a seam to spread as haze.
+const EDGE: f32 = 0.15;
 const ITERATIONS: u32 = 40;
 
 type Rgb = [f32; 3];
@@ -44,8 +46,8 @@ pub(super) fn finish(
 }
 
 /// What to add to the copied texels, per texel of the level. With c the copies, it minimises over the hole
-/// `sum (u_q - u_r - (g_qr - (c_q - c_r)))^2 + HOLD sum u_q^2`, where g is the sources' own difference
-/// and u is 0 on known texels; by conjugate gradients from 0.
+/// `sum w_qr (u_q - u_r - (g_qr - (c_q - c_r)))^2 + HOLD sum u_q^2`, where g is the sources' own difference,
+/// w is smaller for steps beyond [`EDGE`] and u is 0 on known texels; by conjugate gradients from 0.
 fn correction(level: &Level, field: &Field, job: &dyn Job) -> Result<Vec<Rgb>, Cancelled> {
     let stride = level.stride;
     let neighbours = |i: usize| [i - 1, i + 1, i - stride, i + stride];
@@ -57,9 +59,10 @@ fn correction(level: &Level, field: &Field, job: &dyn Job) -> Result<Vec<Rgb>, C
     let minus = |a: Rgb, b: Rgb| [a[0] - b[0], a[1] - b[1], a[2] - b[2]];
 
     let n = level.kind.len();
-    let mut right = vec![[0.0; 3]; n];
-    right.par_iter_mut().enumerate().filter(|(i, _)| in_hole(*i)).for_each(|(q, sum)| {
-        for r in neighbours(q) {
+    // Right-hand side, and how much each step to a neighbour counts.
+    let mut right = vec![([0.0; 3], [0.0f32; 4]); n];
+    right.par_iter_mut().enumerate().filter(|(i, _)| in_hole(*i)).for_each(|(q, (sum, weights))| {
+        for (r, weight) in neighbours(q).into_iter().zip(weights) {
             if !in_hole(r) && !known(r) {
                 continue;
             }
@@ -78,20 +81,23 @@ fn correction(level: &Level, field: &Field, job: &dyn Job) -> Result<Vec<Rgb>, C
             if in_hole(r) && source(r) != NONE {
                 view(source(r) + q - r, source(r));
             }
+            *weight = 1.0;
             if views > 0.0 {
                 let now = minus(copy(q), copy(r));
-                (0..3).for_each(|c| sum[c] += wanted[c] / views - now[c]);
+                let step = [0, 1, 2].map(|c| wanted[c] / views - now[c]);
+                let size = (step[0] * step[0] + step[1] * step[1] + step[2] * step[2]) / 3.0;
+                *weight = 1.0 / (1.0 + size / (EDGE * EDGE));
+                (0..3).for_each(|c| sum[c] += *weight * step[c]);
             }
         }
     });
+    let (right, weights): (Vec<Rgb>, Vec<[f32; 4]>) = right.into_iter().unzip();
     // A u: the operator of the normal equations, 0 outside the hole.
     let apply = |u: &[Rgb], out: &mut [Rgb]| {
         out.par_iter_mut().enumerate().filter(|(i, _)| in_hole(*i)).for_each(|(q, out)| {
             let mut sum = u[q].map(|v| v * HOLD);
-            for r in neighbours(q) {
-                if in_hole(r) || known(r) {
-                    (0..3).for_each(|c| sum[c] += u[q][c] - u[r][c]);
-                }
+            for (r, weight) in neighbours(q).into_iter().zip(weights[q]) {
+                (0..3).for_each(|c| sum[c] += weight * (u[q][c] - u[r][c]));
             }
             *out = sum;
         });
