@@ -1,0 +1,168 @@
+//! What a filter's file says, read without running any of it.
+//!
+//! A filter is a core wasm module that exports the functions of `sdk/filter.wit` under their names, or a component
+//! that does. A module is made into a component here. Decision: the types come from our own `filter.wit`, never from
+//! a `component-type` section in the file, so that any compiler's output will do and no claim of the file is believed.
+
+use crate::error::{Reason, plain};
+use serde::Deserialize;
+use std::borrow::Cow;
+use wasmparser::{Encoding, Parser, Payload};
+
+/// The largest file taken as a filter. Compiling takes up to 40 seconds for each of the worst megabytes, so this
+/// bounds what a hostile file can cost when it is added.
+pub const MAX_BYTES: usize = 8 << 20;
+
+const WIT: &str = include_str!("../../../sdk/filter.wit");
+const SECTION: &str = "underpaint:filter";
+const HOST: &str = "underpaint:filter/host@0.1.0";
+const TYPES: &str = "underpaint:filter/types@0.1.0";
+const FUNCTIONS: [&str; 3] = ["describe", "prepare", "process"];
+
+/// The custom section `underpaint:filter`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Manifest {
+    pub api: String,
+    pub name: String,
+    pub version: String,
+    #[serde(default)]
+    pub license: String,
+    #[serde(default)]
+    pub authors: String,
+    #[serde(default)]
+    pub homepage: String,
+    /// Memory of an instance in bytes, besides room for four tiles.
+    #[serde(default = "default_memory")]
+    pub memory_bytes: u64,
+    /// Milliseconds a run may take for each megapixel or part of one.
+    #[serde(default = "default_timeout")]
+    pub timeout_ms: u64,
+}
+
+fn default_memory() -> u64 {
+    32 << 20
+}
+
+fn default_timeout() -> u64 {
+    10_000
+}
+
+/// Checks size, structure, imports and exports, and reads the manifest. Executes and compiles nothing.
+pub(crate) fn read(wasm: &[u8]) -> Result<Manifest, Reason> {
+    if wasm.len() > MAX_BYTES {
+        return Err(Reason::TooLarge(wasm.len() as u64));
+    }
+    let mut manifest = None;
+    let mut exports = Vec::new();
+    let mut depth = 0;
+    let mut outer = None;
+    for payload in Parser::new(0).parse_all(wasm) {
+        match payload.map_err(not_wasm)? {
+            Payload::Version { encoding, .. } => _ = outer.get_or_insert(encoding),
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+            Payload::End(_) => depth -= 1,
+            Payload::ImportSection(imports) if depth == 0 => {
+                for import in imports.into_imports() {
+                    let import = import.map_err(not_wasm)?;
+                    if import.module != HOST {
+                        return Err(Reason::Import(plain(&format!("{}/{}", import.module, import.name), 200)));
+                    }
+                }
+            }
+            Payload::ComponentImportSection(imports) if depth == 0 => {
+                for import in imports {
+                    let name = import.map_err(not_wasm)?.name.name;
+                    if ![HOST, TYPES].contains(&name) {
+                        return Err(Reason::Import(plain(name, 200)));
+                    }
+                }
+            }
+            Payload::ExportSection(section) if depth == 0 => {
+                for export in section {
+                    exports.push(export.map_err(not_wasm)?.name);
+                }
+            }
+            Payload::CustomSection(section) if section.name() == SECTION => {
+                if manifest.replace(section.data()).is_some() {
+                    return Err(Reason::Manifest("is there twice".into()));
+                }
+            }
+            _ => {}
+        }
+    }
+    if outer == Some(Encoding::Module) {
+        for function in FUNCTIONS {
+            if !exports.contains(&format!("underpaint:filter/filter@0.1.0#{function}").as_str()) {
+                return Err(Reason::Contract(format!("the function {function} is missing")));
+            }
+        }
+    }
+    manifest.ok_or_else(|| Reason::Manifest("is missing".into())).and_then(parse)
+}
+
+/// The filter as a component: itself if it is one, else the module wrapped in the types of the contract.
+pub(crate) fn component(wasm: &[u8]) -> Result<Cow<'_, [u8]>, Reason> {
+    if Parser::is_component(wasm) {
+        return Ok(Cow::Borrowed(wasm));
+    }
+    let contract = |error: &dyn std::fmt::Display| Reason::Contract(plain(&format!("{error:#}"), 300));
+    let mut resolve = wit_parser::Resolve::default();
+    let package = resolve.push_str("filter.wit", WIT).map_err(|e| contract(&e))?;
+    let world = resolve.select_world(&[package], Some("guest")).map_err(|e| contract(&e))?;
+    let mut module = without_types(wasm)?;
+    wit_component::embed_component_metadata(&mut module, &resolve, world, wit_component::StringEncoding::UTF8).map_err(|e| contract(&e))?;
+    let encoded = wit_component::ComponentEncoder::default().module(&module).and_then(|mut encoder| encoder.encode());
+    encoded.map(Cow::Owned).map_err(|e| contract(&e))
+}
+
+/// The module without the `component-type` sections of binding generators: ours takes their place.
+fn without_types(wasm: &[u8]) -> Result<Vec<u8>, Reason> {
+    let mut out = wasm.to_vec();
+    let mut sections = Vec::new();
+    for payload in Parser::new(0).parse_all(wasm) {
+        if let Payload::CustomSection(section) = payload.map_err(not_wasm)?
+            && section.name().starts_with("component-type")
+        {
+            sections.push(section.range());
+        }
+    }
+    for range in sections.into_iter().rev() {
+        // A section is its id, its length as LEB128, then `range`: the name is overwritten in place, which keeps
+        // every length as it is. `range` begins with the length of the name, one byte for names this short.
+        out[range.start + 1] = b'x';
+    }
+    Ok(out)
+}
+
+fn parse(section: &[u8]) -> Result<Manifest, Reason> {
+    let wrong = |what: String| Reason::Manifest(plain(&what, 300));
+    let manifest: Manifest = serde_json::from_slice(section).map_err(|e| wrong(format!("cannot be read: {e}")))?;
+    if manifest.api != "0.1.0" {
+        return Err(wrong(format!("asks for version {} of the contract, this host knows 0.1.0", manifest.api)));
+    }
+    if !is_name(&manifest.name) || manifest.name.contains('_') {
+        return Err(wrong(format!("names it {:?}; a name is 1 to 64 lower case letters, digits and hyphens", manifest.name)));
+    }
+    if manifest.version.is_empty() || manifest.version.len() > 64 || !manifest.version.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(wrong(format!("gives the version {:?}; something like 1.0.0 is right", manifest.version)));
+    }
+    if !(1 << 20..=512 << 20).contains(&manifest.memory_bytes) {
+        return Err(wrong(format!("asks for memory_bytes {}, 1048576 to 536870912 may be asked for", manifest.memory_bytes)));
+    }
+    if !(1..=600_000).contains(&manifest.timeout_ms) {
+        return Err(wrong(format!("asks for timeout_ms {}, 1 to 600000 may be asked for", manifest.timeout_ms)));
+    }
+    let Manifest { license, authors, homepage, .. } = &manifest;
+    let (license, authors, homepage) = (plain(license, 200), plain(authors, 200), plain(homepage, 200));
+    Ok(Manifest { license, authors, homepage, ..manifest })
+}
+
+/// 1 to 64 lower case letters, digits, `-` and `_`.
+pub(crate) fn is_name(name: &str) -> bool {
+    (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_')
+}
+
+fn not_wasm(error: wasmparser::BinaryReaderError) -> Reason {
+    Reason::NotWasm(plain(&error.to_string(), 200))
+}

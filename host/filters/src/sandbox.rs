@@ -1,0 +1,333 @@
+//! The walls: what code from a filter can reach, for how long, with how much memory.
+//!
+//! One [`Engine`] with everything off that the contract does not need, three imports and no WASI. A run has a
+//! [`Watch`]: who wants it to end sets it, and every instance looks at it whenever the engine's epoch moves. The
+//! thread that waits for a run moves the epoch, so an idle daemon has no timer.
+//!
+//! Decision: memory comes from the operating system for every instance, not from a pool. An instance lives for a
+//! whole run, so a pool would save 20 microseconds for each core and run, and in exchange there is no limit on runs at the
+//! same time and no memory that was another filter's.
+
+use crate::contract::{Error, Guest, GuestPre, Plan, Request, Tile};
+use crate::error::{Reason, plain};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+use wasmtime::component::{Component, ComponentType, Lift, Linker, WasmStr};
+use wasmtime::{Config, Engine, ResourceLimiter, Store, StoreContextMut, Trap, UpdateDeadline, WasmFeatures};
+
+/// How often the epoch moves while something runs.
+const TICK: Duration = Duration::from_millis(5);
+
+/// Log lines of a run that are kept, and bytes of each.
+const LOG_LINES: u32 = 64;
+const LOG_BYTES: usize = 1024;
+
+/// Who should read a message of a filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ComponentType, Lift)]
+#[component(enum)]
+#[repr(u8)]
+pub enum Level {
+    /// The author, looking for something.
+    #[component(name = "debug")]
+    Debug,
+    /// The author.
+    #[component(name = "info")]
+    Info,
+    /// The painter: the result may not be what was wanted.
+    #[component(name = "warn")]
+    Warn,
+    /// The painter: the run will fail.
+    #[component(name = "error")]
+    Error,
+}
+
+/// Where messages of filters go: filter name, level, one line of at most 1024 bytes without control characters.
+pub type Log = Arc<dyn Fn(&str, Level, &str) + Send + Sync>;
+
+/// The engine and the three imports.
+pub(crate) struct Sandbox {
+    pub engine: Engine,
+    linker: Linker<State>,
+    log: OnceLock<Log>,
+}
+
+/// What all instances of one run share, and the only way to stop them.
+pub(crate) struct Watch {
+    filter: String,
+    stopped: AtomicU8,
+    deadline: Instant,
+    timeout_ms: u64,
+    /// Progress of a whole-picture filter, the bits of an f32 in 0..=1.
+    progress: AtomicU32,
+    log: Option<Log>,
+    logged: AtomicU32,
+    last_error: Mutex<String>,
+}
+
+const RUNNING: u8 = 0;
+const CANCELLED: u8 = 1;
+const TIMED_OUT: u8 = 2;
+const ELSEWHERE: u8 = 3;
+
+impl Watch {
+    /// Asks every instance to stop because the job was cancelled.
+    pub fn cancel(&self) {
+        self.stop(CANCELLED);
+    }
+
+    /// Asks the others to stop because one instance failed.
+    pub fn fail(&self) {
+        self.stop(ELSEWHERE);
+    }
+
+    /// True once instances have been asked to stop.
+    pub fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed) != RUNNING
+    }
+
+    /// What a whole-picture filter reported last, 0..=1.
+    pub fn progress(&self) -> f32 {
+        f32::from_bits(self.progress.load(Ordering::Relaxed))
+    }
+
+    fn stop(&self, why: u8) {
+        let _ = self.stopped.compare_exchange(RUNNING, why, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    fn tick(&self) -> wasmtime::Result<UpdateDeadline> {
+        if Instant::now() >= self.deadline {
+            self.stop(TIMED_OUT);
+        }
+        if self.is_stopped() { Err(wasmtime::Error::from(Trap::Interrupt)) } else { Ok(UpdateDeadline::Continue(1)) }
+    }
+
+    fn reason(&self) -> Option<Reason> {
+        match self.stopped.load(Ordering::Relaxed) {
+            CANCELLED | ELSEWHERE => Some(Reason::Cancelled),
+            TIMED_OUT => Some(Reason::Timeout(self.timeout_ms)),
+            _ => None,
+        }
+    }
+}
+
+/// What a store carries.
+pub(crate) struct State {
+    watch: Arc<Watch>,
+    memory: Memory,
+}
+
+/// Refuses growth beyond a limit and remembers that it did, so that the crash which follows can be named.
+struct Memory {
+    limit: u64,
+    refused: bool,
+}
+
+impl ResourceLimiter for Memory {
+    fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let fits = desired as u64 <= self.limit;
+        self.refused |= !fits;
+        Ok(fits)
+    }
+
+    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(desired <= 10_000)
+    }
+
+    fn instances(&self) -> usize {
+        16
+    }
+
+    fn tables(&self) -> usize {
+        16
+    }
+
+    // One of the filter's own; the limit counts for each memory.
+    fn memories(&self) -> usize {
+        1
+    }
+}
+
+impl Sandbox {
+    pub fn new() -> Result<Self, Reason> {
+        let mut config = Config::new();
+        config.epoch_interruption(true);
+        config.max_wasm_stack(512 << 10);
+        config.concurrency_support(false);
+        // Determinism, and no more surface than the contract needs.
+        let off = [
+            WasmFeatures::THREADS,
+            WasmFeatures::SHARED_EVERYTHING_THREADS,
+            WasmFeatures::MEMORY64,
+            WasmFeatures::MULTI_MEMORY,
+            WasmFeatures::TAIL_CALL,
+            WasmFeatures::RELAXED_SIMD,
+            WasmFeatures::EXCEPTIONS,
+            WasmFeatures::FUNCTION_REFERENCES,
+            WasmFeatures::GC,
+            WasmFeatures::GC_TYPES,
+            WasmFeatures::STACK_SWITCHING,
+            WasmFeatures::WIDE_ARITHMETIC,
+            WasmFeatures::CUSTOM_PAGE_SIZES,
+            WasmFeatures::CM_ASYNC,
+            WasmFeatures::CM_ERROR_CONTEXT,
+            WasmFeatures::CM_GC,
+            WasmFeatures::CM_THREADING,
+        ];
+        for feature in off {
+            config.wasm_features(feature, false);
+        }
+        let sandbox = |e: wasmtime::Error| Reason::Sandbox(e.to_string());
+        let engine = Engine::new(&config).map_err(sandbox)?;
+        let linker = imports(&engine).map_err(sandbox)?;
+        Ok(Self { engine, linker, log: OnceLock::new() })
+    }
+
+    /// Sets where messages go, once.
+    pub fn set_log(&self, log: Log) {
+        let _ = self.log.set(log);
+    }
+
+    /// Checks that a component imports and exports what the contract says.
+    pub fn link(&self, component: &Component) -> Result<GuestPre<State>, Reason> {
+        let pre = self.linker.instantiate_pre(component).and_then(GuestPre::new);
+        pre.map_err(|e| Reason::Contract(plain(&format!("{e:#}"), 300)))
+    }
+
+    /// Runs `body` on a thread of its own and keeps the time meanwhile: moves the epoch, and calls `on_tick`, which
+    /// may cancel or look at the progress. A panic in `body` becomes an error.
+    pub fn watched<T: Send>(
+        &self,
+        filter: &str,
+        timeout_ms: u64,
+        body: impl FnOnce(&Arc<Watch>) -> Result<T, Reason> + Send,
+        mut on_tick: impl FnMut(&Watch),
+    ) -> Result<T, Reason> {
+        let watch = Arc::new(Watch {
+            filter: filter.into(),
+            stopped: AtomicU8::new(RUNNING),
+            deadline: Instant::now() + Duration::from_millis(timeout_ms),
+            timeout_ms,
+            progress: AtomicU32::new(0),
+            log: self.log.get().cloned(),
+            logged: AtomicU32::new(0),
+            last_error: Mutex::default(),
+        });
+        let (waiting, done) = (std::thread::current(), AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            let body = scope.spawn(|| {
+                let result = body(&watch);
+                done.store(true, Ordering::Release);
+                waiting.unpark();
+                result
+            });
+            // A body that panics never says that it is done.
+            while !done.load(Ordering::Acquire) && !body.is_finished() {
+                on_tick(&watch);
+                std::thread::park_timeout(TICK);
+                self.engine.increment_epoch();
+            }
+            body.join().unwrap_or_else(|_| Err(Reason::Sandbox("a panic, which is a mistake in Underpaint".into())))
+        })
+    }
+}
+
+/// One instance of a filter.
+pub(crate) struct Instance {
+    store: Store<State>,
+    guest: Guest,
+}
+
+impl Instance {
+    /// `memory` is its limit in bytes.
+    pub fn new(pre: &GuestPre<State>, watch: &Arc<Watch>, memory: u64) -> Result<Self, Reason> {
+        let state = State { watch: watch.clone(), memory: Memory { limit: memory, refused: false } };
+        let mut store = Store::new(pre.engine(), state);
+        store.limiter(|state| &mut state.memory);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(|context| context.data().watch.tick());
+        store.set_hostcall_fuel(256 << 10);
+        let guest = pre.instantiate(&mut store).map_err(|e| reason(&store, &e))?;
+        Ok(Self { store, guest })
+    }
+
+    pub fn describe(&mut self) -> Result<crate::contract::Descriptor, Reason> {
+        let said = self.guest.underpaint_filter_filter().call_describe(&mut self.store);
+        said.map_err(|e| reason(&self.store, &e))
+    }
+
+    pub fn prepare(&mut self, request: Request<'_>) -> Result<Plan, Reason> {
+        let plan = self.guest.underpaint_filter_filter().call_prepare(&mut self.store, request);
+        plan.map_err(|e| reason(&self.store, &e))?.map_err(refusal)
+    }
+
+    /// Gives it room for tiles of `bytes`, as they go in and come out.
+    pub fn make_room(&mut self, bytes: u64) {
+        let memory = &mut self.store.data_mut().memory;
+        memory.limit = memory.limit.saturating_add(bytes.saturating_mul(4));
+        self.store.set_hostcall_fuel(usize::try_from(bytes).unwrap_or(usize::MAX).saturating_add(256 << 10));
+    }
+
+    pub fn process(&mut self, tile: Tile<'_>) -> Result<Vec<f32>, Reason> {
+        let pixels = self.guest.underpaint_filter_filter().call_process(&mut self.store, tile);
+        pixels.map_err(|e| reason(&self.store, &e))?.map_err(refusal)
+    }
+}
+
+fn refusal(error: Error) -> Reason {
+    match error {
+        Error::BadParameter(bad) => Reason::BadParameter { name: plain(&bad.name, 64), message: plain(&bad.message, 300) },
+        Error::Failed(message) => Reason::Failed(plain(&message, 300)),
+    }
+}
+
+/// Why a call did not return.
+fn reason(store: &Store<State>, error: &wasmtime::Error) -> Reason {
+    let State { watch, memory } = store.data();
+    let trap = error.downcast_ref::<Trap>();
+    if trap == Some(&Trap::Interrupt)
+        && let Some(reason) = watch.reason()
+    {
+        return reason;
+    }
+    if memory.refused {
+        return Reason::Memory(memory.limit);
+    }
+    let said = watch.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    match trap {
+        Some(Trap::UnreachableCodeReached) if !said.is_empty() => Reason::Trap(said),
+        Some(trap) => Reason::Trap(trap.to_string().trim_start_matches("wasm trap: ").into()),
+        // The filter handed over something the canonical ABI does not allow.
+        None => Reason::BadOutput(plain(&error.root_cause().to_string(), 200)),
+    }
+}
+
+fn imports(engine: &Engine) -> wasmtime::Result<Linker<State>> {
+    let mut linker = Linker::new(engine);
+    let mut host = linker.instance("underpaint:filter/host@0.1.0")?;
+    host.func_wrap("log", |store: StoreContextMut<'_, State>, (level, message): (Level, WasmStr)| {
+        let watch = store.data().watch.clone();
+        let line = watch.logged.fetch_add(1, Ordering::Relaxed);
+        if line >= LOG_LINES {
+            // Never wraps to 0 again, however often it is called.
+            watch.logged.store(LOG_LINES, Ordering::Relaxed);
+            return Ok(());
+        }
+        let text = plain(&message.to_str(&store)?, LOG_BYTES);
+        if level == Level::Error {
+            *watch.last_error.lock().unwrap_or_else(PoisonError::into_inner) = plain(&text, 300);
+        }
+        if let Some(log) = &watch.log {
+            log(&watch.filter, level, &text);
+        }
+        Ok(())
+    })?;
+    host.func_wrap("progress", |store: StoreContextMut<'_, State>, (fraction,): (f32,)| {
+        if fraction.is_finite() {
+            store.data().watch.progress.store(fraction.clamp(0.0, 1.0).to_bits(), Ordering::Relaxed);
+        }
+        Ok(())
+    })?;
+    host.func_wrap("cancelled", |store: StoreContextMut<'_, State>, (): ()| Ok((store.data().watch.is_stopped(),)))?;
+    Ok(linker)
+}

@@ -1,0 +1,127 @@
+//! Filters written instruction by instruction, honest ones and others: what a fixture does is the code below, no
+//! compiler in between.
+
+use wasm_encoder::{
+    CodeSection, ConstExpr, CustomSection, DataSection, EntityType, ExportKind, ExportSection, Function, FunctionSection, GlobalSection, GlobalType,
+    ImportSection, InstructionSink, MemorySection, MemoryType, Module, TypeSection, ValType,
+};
+
+/// Where a guest keeps what it returns, as the canonical ABI lays it out.
+pub const DESCRIPTOR: u32 = 1024;
+pub const PLAN: u32 = 1100;
+pub const RESULT: u32 = 1200;
+/// "speak", a title and a message.
+pub const TEXT: u32 = 1300;
+
+/// Index of the imported `log`, and of the guest's own `process`.
+pub const LOG: u32 = 0;
+pub const PROCESS: u32 = 4;
+
+/// Parameters of `process`, and a local of its own.
+pub const PIXELS: u32 = 4;
+pub const LEN: u32 = 5;
+pub const LOCAL: u32 = 6;
+
+type Code = Box<dyn Fn(&mut InstructionSink<'_>)>;
+
+/// A filter as a core module. `Guest::new` is honest: it returns every tile as it came.
+pub struct Guest {
+    pub manifest: Vec<String>,
+    pub import: (&'static str, &'static str),
+    pub describe_returns: ValType,
+    pub describe: Code,
+    pub prepare: Code,
+    pub process: Code,
+    /// `unchanged` 0, `tiles` 1, `whole-picture` 2; and the halo.
+    pub plan: (u8, u32),
+    pub message: &'static str,
+    /// Pointer and length of the parameter list.
+    pub params: (u32, u32),
+    pub extra: Vec<u8>,
+}
+
+impl Guest {
+    pub fn new(name: &str) -> Self {
+        Self {
+            manifest: vec![format!(r#"{{"api":"0.1.0","name":"{name}","version":"1.0.0","license":"MIT","timeout_ms":200,"memory_bytes":16777216}}"#)],
+            import: ("underpaint:filter/host@0.1.0", "log"),
+            describe_returns: ValType::I32,
+            describe: Box::new(|code| _ = code.i32_const(DESCRIPTOR as i32)),
+            prepare: Box::new(|code| _ = code.i32_const(PLAN as i32)),
+            process: Box::new(return_pixels),
+            plan: (1, 0),
+            message: "speak",
+            params: (0, 0),
+            extra: Vec::new(),
+        }
+    }
+
+    /// With another `process`.
+    pub fn process(name: &str, code: impl Fn(&mut InstructionSink<'_>) + 'static) -> Self {
+        Self { process: Box::new(code), ..Self::new(name) }
+    }
+
+    pub fn wasm(&self) -> Vec<u8> {
+        use ValType::{F32, I32, I64};
+        let mut types = TypeSection::new();
+        types.ty().function([I32, I32, I32], []);
+        types.ty().function([I32; 4], [I32]);
+        types.ty().function([], [self.describe_returns]);
+        types.ty().function([I32, I32, I32, I32, F32, I64], [I32]);
+        types.ty().function([I32; 6], [I32]);
+        let mut imports = ImportSection::new();
+        imports.import(self.import.0, self.import.1, EntityType::Function(0));
+        let mut functions = FunctionSection::new();
+        (1..=4).for_each(|ty| _ = functions.function(ty));
+        let mut memories = MemorySection::new();
+        memories.memory(MemoryType { minimum: 2, maximum: None, memory64: false, shared: false, page_size_log2: None });
+        let mut globals = GlobalSection::new();
+        globals.global(GlobalType { val_type: I32, mutable: true, shared: false }, &ConstExpr::i32_const(65536));
+        let mut exports = ExportSection::new();
+        exports.export("memory", ExportKind::Memory, 0);
+        exports.export("cabi_realloc", ExportKind::Func, 1);
+        for (index, function) in (2..).zip(["describe", "prepare", "process"]) {
+            exports.export(&format!("underpaint:filter/filter@0.1.0#{function}"), ExportKind::Func, index);
+        }
+        let mut code = CodeSection::new();
+        for body in [&(Box::new(allocate) as Code), &self.describe, &self.prepare, &self.process] {
+            let mut function = Function::new([(1, I32)]);
+            body(&mut function.instructions());
+            function.instructions().end();
+            code.function(&function);
+        }
+        let mut data = DataSection::new();
+        let words = |words: &[u32]| words.iter().flat_map(|w| w.to_le_bytes()).collect::<Vec<u8>>();
+        let text = [TEXT, self.message.len() as u32];
+        data.active(0, &ConstExpr::i32_const(DESCRIPTOR as i32), words(&[text[0], text[1], text[0], text[1], self.params.0, self.params.1]));
+        data.active(0, &ConstExpr::i32_const(PLAN as i32), words(&[0, self.plan.0.into(), self.plan.1]));
+        data.active(0, &ConstExpr::i32_const(TEXT as i32), self.message.bytes());
+        data.active(0, &ConstExpr::i32_const(TEXT as i32 + 200), self.extra.iter().copied());
+        let mut module = Module::new();
+        module.section(&types).section(&imports).section(&functions).section(&memories).section(&globals).section(&exports);
+        module.section(&code).section(&data);
+        for manifest in &self.manifest {
+            module.section(&CustomSection { name: "underpaint:filter".into(), data: manifest.as_bytes().into() });
+        }
+        module.finish()
+    }
+}
+
+/// Ends `process` with the list `(PIXELS, LEN)` as its result.
+pub fn return_pixels(code: &mut InstructionSink<'_>) {
+    let at = |offset| wasm_encoder::MemArg { offset, align: 2, memory_index: 0 };
+    code.i32_const(RESULT as i32).i32_const(0).i32_store(at(0));
+    code.i32_const(RESULT as i32).local_get(PIXELS).i32_store(at(4));
+    code.i32_const(RESULT as i32).local_get(LEN).i32_store(at(8));
+    code.i32_const(RESULT as i32);
+}
+
+/// `cabi_realloc(old, old_len, align, len)`: takes the next 16-aligned bytes, frees nothing.
+fn allocate(code: &mut InstructionSink<'_>) {
+    let (len, start) = (3, 4);
+    code.global_get(0).i32_const(15).i32_add().i32_const(-16).i32_and().local_tee(start);
+    code.local_get(len).i32_add().global_set(0);
+    code.global_get(0).i32_const(16).i32_shr_u().memory_size(0).i32_sub().i32_const(1).i32_add().local_tee(len);
+    code.i32_const(0).i32_gt_s().if_(wasm_encoder::BlockType::Empty).local_get(len).memory_grow(0).drop().end();
+    code.local_get(start);
+}

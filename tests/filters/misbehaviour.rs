@@ -1,0 +1,307 @@
+//! What hostile and broken filters do, and what comes of it: an error that names the filter and the reason, in time,
+//! and a host in which the next filter runs as if nothing had been.
+
+mod guests;
+
+use guests::{Guest, LEN, LOCAL, LOG, PIXELS, PROCESS, RESULT, TEXT, return_pixels};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use underpaint_filters::{Call, FIRST_PARTY, Filters, Level, MAX_BYTES, Origin, Reason};
+use underpaint_raster::{Extent, Image, Job, Stage, Unattended};
+use wasm_encoder::{BlockType, MemArg, ValType};
+
+const AT: MemArg = MemArg { offset: 0, align: 2, memory_index: 0 };
+
+fn call(name: &str) -> Vec<Call> {
+    vec![Call { name: name.into(), ..Call::default() }]
+}
+
+/// 24x16, alpha 0 on the left third.
+fn picture() -> Image {
+    let mut image = Image::new(Extent::new(24, 16));
+    for y in 0..16 {
+        for x in 8..24 {
+            image.set_pixel(x, y, [x as f32 / 24.0, y as f32 / 16.0, 0.5, if x < 12 { 0.5 } else { 1.0 }]);
+        }
+    }
+    image
+}
+
+/// Runs the guest, and film grain after it in the same `Filters`: that must be as in a fresh one.
+fn run(guest: &Guest) -> Result<Image, Reason> {
+    let mut filters = Filters::new(None).expect("the sandbox");
+    let image = picture();
+    let fresh = filters.apply(&image, &call("film-grain"), 7, &Unattended).expect("film grain in a fresh sandbox");
+    let origin = Origin::File(PathBuf::from("guest.wasm"));
+    let added = filters.add(&guest.wasm(), origin).map(|descriptor| descriptor.name.clone());
+    let result = added.and_then(|name| filters.apply(&image, &call(&name), 7, &Unattended));
+    assert_eq!(image, picture(), "the caller's picture changed");
+    let after = filters.apply(&image, &call("film-grain"), 7, &Unattended).expect("film grain after the guest");
+    assert!(after == fresh, "film grain changed after the guest");
+    result.map_err(|error| {
+        assert!(error.filter == "guest" || error.filter == "guest.wasm", "the error names {:?}", error.filter);
+        let sentence = error.to_string();
+        assert!(!sentence.contains('\n') && sentence.len() < 500, "not a sentence: {sentence:?}");
+        error.reason
+    })
+}
+
+fn loop_forever(code: &mut wasm_encoder::InstructionSink<'_>) {
+    code.loop_(BlockType::Empty).br(0).end().unreachable();
+}
+
+#[test]
+fn an_honest_guest_returns_the_picture() {
+    assert_eq!(run(&Guest::new("guest")), Ok(picture()));
+    assert_eq!(run(&Guest { plan: (0, 0), ..Guest::new("guest") }), Ok(picture()), "unchanged");
+    assert_eq!(run(&Guest { plan: (2, 0), ..Guest::new("guest") }), Ok(picture()), "whole picture");
+}
+
+#[test]
+fn loops_forever() {
+    assert_eq!(run(&Guest::process("guest", loop_forever)), Err(Reason::Timeout(200)));
+}
+
+#[test]
+fn loops_forever_in_prepare() {
+    assert_eq!(run(&Guest { prepare: Box::new(loop_forever), ..Guest::new("guest") }), Err(Reason::Timeout(200)));
+}
+
+#[test]
+fn loops_forever_in_describe() {
+    assert_eq!(run(&Guest { describe: Box::new(loop_forever), ..Guest::new("guest") }), Err(Reason::Timeout(1000)));
+}
+
+#[test]
+fn allocates_without_end() {
+    let guest = Guest::process("guest", |code| {
+        code.loop_(BlockType::Empty).i32_const(16).memory_grow(0).i32_const(-1).i32_ne().br_if(0).end().unreachable();
+    });
+    let tile = 24 * 16 * 16;
+    assert_eq!(run(&guest), Err(Reason::Memory((16 << 20) + 4 * tile)));
+}
+
+#[test]
+fn traps() {
+    let trap = |code: fn(&mut wasm_encoder::InstructionSink<'_>)| match run(&Guest::process("guest", code)) {
+        Err(Reason::Trap(what)) => what,
+        other => panic!("not a trap: {other:?}"),
+    };
+    assert!(trap(|code| _ = code.unreachable()).contains("unreachable"));
+    assert!(trap(|code| _ = code.i32_const(1).i32_const(0).i32_div_u()).contains("divide by zero"));
+    assert!(trap(|code| _ = code.i32_const(-4).i32_const(1).i32_store(AT).unreachable()).contains("out of bounds"));
+}
+
+#[test]
+fn recurses_without_end() {
+    let guest = Guest::process("guest", |code| {
+        (0..6).for_each(|i| _ = code.local_get(i));
+        code.call(PROCESS);
+    });
+    assert_eq!(run(&guest), Err(Reason::Trap("call stack exhausted".into())));
+}
+
+#[test]
+fn returns_a_wrong_number_of_values() {
+    for change in [-4, 4, -1_000_000] {
+        let guest = Guest::process("guest", move |code| {
+            code.local_get(LEN).i32_const(change).i32_add().local_set(LEN);
+            return_pixels(code);
+        });
+        assert!(matches!(run(&guest), Err(Reason::BadOutput(_))), "{change} values more");
+    }
+}
+
+#[test]
+fn returns_a_list_outside_of_its_memory() {
+    let guest = Guest::process("guest", |code| {
+        code.i32_const(16).local_set(PIXELS).i32_const(1_000_000_000).local_set(LEN);
+        return_pixels(code);
+    });
+    assert!(matches!(run(&guest), Err(Reason::BadOutput(_))));
+}
+
+#[test]
+fn returns_what_is_not_a_number() {
+    for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let at_pixel_10 = MemArg { offset: 10 * 16, ..AT };
+        let guest = Guest::process("guest", move |code| {
+            code.local_get(PIXELS).f32_const(bad.into()).f32_store(at_pixel_10);
+            return_pixels(code);
+        });
+        let Err(Reason::BadOutput(what)) = run(&guest) else { panic!("{bad} was taken") };
+        assert!(what.contains("pixel (10, 0)"), "{what}");
+    }
+}
+
+/// All ones: colour and alpha may change inside the picture's support, and nowhere else.
+#[test]
+fn paints_outside_of_the_patch() {
+    let guest = Guest::process("guest", |code| {
+        code.loop_(BlockType::Empty);
+        code.local_get(PIXELS).local_get(LOCAL).i32_const(2).i32_shl().i32_add().f32_const(7.0.into()).f32_store(AT);
+        code.local_get(LOCAL).i32_const(1).i32_add().local_tee(LOCAL).local_get(LEN).i32_ne().br_if(0).end();
+        return_pixels(code);
+    });
+    let out = run(&guest).unwrap();
+    for (new, old) in out.data().chunks(4).zip(picture().data().chunks(4)) {
+        assert_eq!(new, if old[3] > 0.0 { [1.0; 4].as_slice() } else { old });
+    }
+}
+
+#[test]
+fn asks_for_an_absurd_halo() {
+    assert!(matches!(run(&Guest { plan: (1, 1_000_000), ..Guest::new("guest") }), Err(Reason::BadOutput(_))));
+}
+
+#[test]
+fn floods_the_log() {
+    let guest = Guest {
+        message: "a line\nand \u{1b}[31manother",
+        ..Guest::process("guest", |code| {
+            let call = [1, TEXT as i32, 24];
+            code.loop_(BlockType::Empty);
+            call.into_iter().for_each(|value| _ = code.i32_const(value));
+            code.call(LOG).br(0).end().unreachable();
+        })
+    };
+    let mut filters = Filters::new(None).unwrap();
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let kept = lines.clone();
+    filters.set_log(Arc::new(move |filter, level, line| kept.lock().unwrap().push((filter.to_owned(), level, line.to_owned()))));
+    filters.add(&guest.wasm(), Origin::File("guest.wasm".into())).unwrap();
+    let error = filters.apply(&picture(), &call("guest"), 0, &Unattended).unwrap_err();
+    assert_eq!(error.reason, Reason::Timeout(200));
+    let lines = lines.lock().unwrap();
+    assert_eq!(lines.len(), 64);
+    assert_eq!(lines[0], ("guest".into(), Level::Info, "a line and  [31manother".into()));
+}
+
+#[test]
+fn gives_up_in_its_own_words() {
+    let guest = Guest {
+        message: "too\tsmall\n",
+        ..Guest::process("guest", |code| {
+            let word = |offset| MemArg { offset, ..AT };
+            for (offset, value) in [(0, 1), (4, 1), (8, TEXT as i32), (12, 10)] {
+                code.i32_const(RESULT as i32).i32_const(value).i32_store(word(offset));
+            }
+            code.i32_const(RESULT as i32);
+        })
+    };
+    assert_eq!(run(&guest), Err(Reason::Failed("too small".into())));
+}
+
+#[test]
+fn imports_what_does_not_exist() {
+    for import in [("wasi_snapshot_preview1", "fd_write"), ("env", "now"), ("underpaint:filter/host@0.2.0", "log"), ("wasi:filesystem/types@0.2.0", "log")] {
+        let guest = Guest { import, ..Guest::new("guest") };
+        assert_eq!(run(&guest), Err(Reason::Import(format!("{}/{}", import.0, import.1))));
+    }
+    let guest = Guest { import: ("underpaint:filter/host@0.1.0", "open-file"), ..Guest::new("guest") };
+    assert!(matches!(run(&guest), Err(Reason::Contract(_))));
+}
+
+#[test]
+fn exports_other_types_than_the_contract() {
+    let guest = Guest { describe_returns: ValType::I64, describe: Box::new(|code| _ = code.i64_const(0)), ..Guest::new("guest") };
+    assert!(matches!(run(&guest), Err(Reason::Contract(_))));
+}
+
+#[test]
+fn describes_nonsense() {
+    let (name, label) = (TEXT, 2);
+    let float = |default: f32, min: f32, max: f32, step: f32| {
+        let words = [name, label, name, label, name, 0, 0, default.to_bits(), min.to_bits(), max.to_bits(), step.to_bits(), name, 0];
+        words.iter().flat_map(|w| w.to_le_bytes()).collect::<Vec<u8>>()
+    };
+    for extra in [float(2.0, 0.0, 1.0, 0.1), float(f32::NAN, 0.0, 1.0, 0.1), float(0.5, 0.0, f32::INFINITY, 0.1), float(0.5, 0.0, 1.0, 0.0)] {
+        let guest = Guest { params: (TEXT + 200, 1), extra, ..Guest::new("guest") };
+        assert!(matches!(run(&guest), Err(Reason::Description(_))), "{:?}", run(&guest));
+    }
+    let twice = [float(0.5, 0.0, 1.0, 0.1), float(0.5, 0.0, 1.0, 0.1)].concat();
+    assert!(matches!(run(&Guest { params: (TEXT + 200, 2), extra: twice, ..Guest::new("guest") }), Err(Reason::Description(_))));
+    assert!(matches!(run(&Guest { params: (TEXT + 200, 1 << 28), ..Guest::new("guest") }), Err(Reason::BadOutput(_))));
+    assert!(matches!(run(&Guest { message: "", ..Guest::new("guest") }), Err(Reason::Description(_))));
+}
+
+#[test]
+fn says_nonsense_in_its_manifest() {
+    let wrong = |manifest: &[&str]| {
+        let manifest = manifest.iter().map(|m| m.to_string()).collect();
+        matches!(run(&Guest { manifest, ..Guest::new("guest") }), Err(Reason::Manifest(_)))
+    };
+    let with = |name: &str, api: &str, more: &str| format!(r#"{{"api":"{api}","name":"{name}","version":"1"{more}}}"#);
+    assert!(wrong(&[]));
+    assert!(wrong(&["not json"]));
+    assert!(wrong(&[&with("guest", "0.1.0", ""), &with("guest", "0.1.0", "")]), "two manifests");
+    assert!(wrong(&[&with("guest", "9.9.9", "")]));
+    for name in ["", "Film", "../up", "a/b", "a\\u0000", "con fusing", &"x".repeat(65)] {
+        assert!(wrong(&[&with(name, "0.1.0", "")]), "{name:?}");
+    }
+    for more in [r#","timeout_ms":0"#, r#","timeout_ms":600001"#, r#","memory_bytes":1"#, r#","memory_bytes":99999999999"#, r#","network":true"#] {
+        assert!(wrong(&[&with("guest", "0.1.0", more)]), "{more}");
+    }
+}
+
+#[test]
+fn takes_a_name_that_is_there() {
+    let mut filters = Filters::new(None).unwrap();
+    let error = filters.add(&Guest::new("film-grain").wasm(), Origin::File("guest.wasm".into())).unwrap_err();
+    assert!(matches!(error.reason, Reason::NameTaken(_)));
+    assert!(filters.apply(&picture(), &call("film-grain"), 0, &Unattended).is_ok());
+}
+
+#[test]
+fn is_no_wasm_at_all() {
+    let mut filters = Filters::new(None).unwrap();
+    let mut add = |wasm: &[u8]| filters.add(wasm, Origin::File("guest.wasm".into())).map(drop).unwrap_err().reason;
+    let real = FIRST_PARTY[0].1;
+    for cut in (0..real.len()).step_by(real.len() / 50) {
+        let reason = add(&real[..cut]);
+        assert!(matches!(reason, Reason::NotWasm(_) | Reason::Manifest(_) | Reason::Contract(_)), "cut at {cut}: {reason:?}");
+    }
+    let mut state = 1u64;
+    let mut random = || {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (state >> 56) as u8
+    };
+    for len in [1, 8, 100, 10_000] {
+        let bytes: Vec<u8> = (0..len).map(|_| random()).collect();
+        assert!(matches!(add(&bytes), Reason::NotWasm(_)));
+        let headed = [b"\0asm\x01\0\0\0".as_slice(), &bytes].concat();
+        assert!(matches!(add(&headed), Reason::NotWasm(_) | Reason::Contract(_)));
+    }
+    assert_eq!(add(&vec![0; MAX_BYTES + 1]), Reason::TooLarge(MAX_BYTES as u64 + 1));
+}
+
+/// Bytes of the real filter changed one at a time: whatever comes, it is an answer.
+#[test]
+fn is_film_grain_with_flipped_bytes() {
+    let mut filters = Filters::new(None).unwrap();
+    let real = FIRST_PARTY[0].1;
+    for index in (0..40).map(|i| i * (real.len() / 40) + 13) {
+        let mut wasm = real.to_vec();
+        wasm[index] ^= 0x55;
+        assert!(filters.add(&wasm, Origin::File("guest.wasm".into())).is_err(), "the name is taken at the latest");
+    }
+}
+
+/// Cancelled while it loops: the answer does not wait for the filter's own time to run out.
+#[test]
+fn loops_forever_and_is_cancelled() {
+    struct CancelledAtTheThirdLook(AtomicU32);
+    impl Job for CancelledAtTheThirdLook {
+        fn is_cancelled(&self) -> bool {
+            self.0.fetch_add(1, Ordering::Relaxed) >= 3
+        }
+        fn progress(&self, _: Stage, _: u32, _: u32) {}
+    }
+    let mut guest = Guest::process("guest", loop_forever);
+    guest.manifest[0] = guest.manifest[0].replace("200", "600000");
+    let mut filters = Filters::new(None).unwrap();
+    filters.add(&guest.wasm(), Origin::File("guest.wasm".into())).unwrap();
+    let error = filters.apply(&picture(), &call("guest"), 0, &CancelledAtTheThirdLook(AtomicU32::new(0))).unwrap_err();
+    assert_eq!(error.reason, Reason::Cancelled);
+}
