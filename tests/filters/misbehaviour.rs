@@ -6,7 +6,8 @@ mod guests;
 use guests::{Guest, LEN, LOCAL, LOG, PIXELS, PROCESS, RESULT, TEXT, return_pixels};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
+use tempfile::TempDir;
 use underpaint_filters::{Call, FIRST_PARTY, Filters, Level, MAX_BYTES, Origin, Reason};
 use underpaint_raster::{Extent, Image, Job, Stage, Unattended};
 use wasm_encoder::{BlockType, MemArg, ValType};
@@ -28,9 +29,16 @@ fn picture() -> Image {
     image
 }
 
+/// A sandbox of its own; what is compiled is shared by the tests of this file, so that film grain is compiled once.
+fn filters() -> Filters {
+    static CACHE: OnceLock<TempDir> = OnceLock::new();
+    let cache = CACHE.get_or_init(|| tempfile::tempdir().expect("a folder"));
+    Filters::new(Some(&cache.path().join("filters"))).expect("the sandbox")
+}
+
 /// Runs the guest, and film grain after it in the same `Filters`: that must be as in a fresh one.
 fn run(guest: &Guest) -> Result<Image, Reason> {
-    let mut filters = Filters::new(None).expect("the sandbox");
+    let mut filters = filters();
     let image = picture();
     let fresh = filters.apply(&image, &call("film-grain"), 7, &Unattended).expect("film grain in a fresh sandbox");
     let origin = Origin::File(PathBuf::from("guest.wasm"));
@@ -166,7 +174,7 @@ fn floods_the_log() {
             code.call(LOG).br(0).end().unreachable();
         })
     };
-    let mut filters = Filters::new(None).unwrap();
+    let mut filters = filters();
     let lines = Arc::new(Mutex::new(Vec::new()));
     let kept = lines.clone();
     filters.set_log(Arc::new(move |filter, level, line| kept.lock().unwrap().push((filter.to_owned(), level, line.to_owned()))));
@@ -247,7 +255,7 @@ fn says_nonsense_in_its_manifest() {
 
 #[test]
 fn takes_a_name_that_is_there() {
-    let mut filters = Filters::new(None).unwrap();
+    let mut filters = filters();
     let error = filters.add(&Guest::new("film-grain").wasm(), Origin::File("guest.wasm".into())).unwrap_err();
     assert!(matches!(error.reason, Reason::NameTaken(_)));
     assert!(filters.apply(&picture(), &call("film-grain"), 0, &Unattended).is_ok());
@@ -255,7 +263,7 @@ fn takes_a_name_that_is_there() {
 
 #[test]
 fn is_no_wasm_at_all() {
-    let mut filters = Filters::new(None).unwrap();
+    let mut filters = filters();
     let mut add = |wasm: &[u8]| filters.add(wasm, Origin::File("guest.wasm".into())).map(drop).unwrap_err().reason;
     let real = FIRST_PARTY[0].1;
     for cut in (0..real.len()).step_by(real.len() / 50) {
@@ -279,7 +287,7 @@ fn is_no_wasm_at_all() {
 /// Bytes of the real filter changed one at a time: whatever comes, it is an answer.
 #[test]
 fn is_film_grain_with_flipped_bytes() {
-    let mut filters = Filters::new(None).unwrap();
+    let mut filters = filters();
     let real = FIRST_PARTY[0].1;
     for index in (0..40).map(|i| i * (real.len() / 40) + 13) {
         let mut wasm = real.to_vec();
@@ -300,7 +308,7 @@ fn loops_forever_and_is_cancelled() {
     }
     let mut guest = Guest::process("guest", loop_forever);
     guest.manifest[0] = guest.manifest[0].replace("200", "600000");
-    let mut filters = Filters::new(None).unwrap();
+    let mut filters = filters();
     filters.add(&guest.wasm(), Origin::File("guest.wasm".into())).unwrap();
     let error = filters.apply(&picture(), &call("guest"), 0, &CancelledAtTheThirdLook(AtomicU32::new(0))).unwrap_err();
     assert_eq!(error.reason, Reason::Cancelled);

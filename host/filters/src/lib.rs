@@ -93,13 +93,18 @@ impl Filters {
     /// The filters of [`FIRST_PARTY`]. `cache_dir` is made if need be and must be writable by its owner alone, since
     /// it holds compiled code; without one, everything is compiled anew.
     pub fn new(cache_dir: Option<&Path>) -> Result<Filters, FilterError> {
-        let named = |reason: Reason| reason.of("cache");
-        let cache = cache_dir.map(Cache::open).transpose().map_err(|e| named(Reason::Io(e.to_string())))?;
-        let mut filters = Filters { sandbox: Sandbox::new().map_err(named)?, cache, entries: BTreeMap::new() };
+        let mut filters = Self::empty(cache_dir)?;
         for &(name, wasm) in FIRST_PARTY {
             filters.insert(name, Cow::Borrowed(wasm), Origin::FirstParty)?;
         }
         Ok(filters)
+    }
+
+    /// No filters at all: for tools that look at one file.
+    pub fn empty(cache_dir: Option<&Path>) -> Result<Filters, FilterError> {
+        let named = |reason: Reason| reason.of("cache");
+        let cache = cache_dir.map(Cache::open).transpose().map_err(|e| named(Reason::Io(e.to_string())))?;
+        Ok(Filters { sandbox: Sandbox::new().map_err(named)?, cache, entries: BTreeMap::new() })
     }
 
     /// Sends what filters log somewhere; without this call it is dropped. Only the first call counts.

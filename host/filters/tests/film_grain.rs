@@ -1,6 +1,9 @@
 //! The first-party filter through the sandbox: what a painter gets at the end of a job.
 
 use serde_json::json;
+use std::io::Write;
+use std::path::Path;
+use std::process::Command;
 use std::sync::Mutex;
 use underpaint_filters::{Call, Filters, Kind, Reason, Settings};
 use underpaint_raster::{Extent, Image, Job, Stage, Unattended};
@@ -127,4 +130,45 @@ fn an_empty_chain_and_an_empty_picture_are_fine() {
     assert_eq!(filters.apply(&image, &[], 0, &Unattended).as_ref(), Ok(&image));
     let none = Image::new(Extent::new(0, 0));
     assert_eq!(filters.apply(&none, &film_grain(json!({})), 0, &Unattended).as_ref(), Ok(&none));
+}
+
+/// The committed wasm makes the golden picture of `plugins/film-grain/tests/golden.rs`, and so does one built now.
+#[test]
+fn golden_picture_from_the_committed_wasm_and_from_its_source() {
+    let plugin = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins/film-grain");
+    let golden = std::fs::read(plugin.join("tests/golden.ppm")).unwrap();
+    assert!(ppm(&Filters::new(None).unwrap()) == golden, "film-grain.wasm is not built from its source; .cargo/config.toml beside it says how");
+
+    let cargo = |args: &[&str]| Command::new(env!("CARGO")).args(args).current_dir(&plugin).env_remove("RUSTFLAGS").output().unwrap();
+    let sysroot = Command::new("rustc").args(["--print", "target-libdir", "--target", "wasm32-unknown-unknown"]).output();
+    let installed = sysroot.is_ok_and(|o| o.status.success() && Path::new(String::from_utf8_lossy(&o.stdout).trim()).exists());
+    if !installed {
+        println!("skipped: wasm32 target missing (rustup target add wasm32-unknown-unknown)");
+        if let Some(path) = std::env::var_os("UNDERPAINT_SKIPPED") {
+            let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
+            let _ = file.and_then(|mut f| writeln!(f, "skipped: wasm32 target missing (rustup target add wasm32-unknown-unknown)"));
+        }
+        return;
+    }
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("film-grain");
+    let built = cargo(&["build", "--release", "--offline", "--target", "wasm32-unknown-unknown", "--target-dir", target.to_str().unwrap()]);
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    let mut filters = Filters::empty(None).unwrap();
+    filters.add_file(&target.join("wasm32-unknown-unknown/release/film_grain.wasm")).unwrap();
+    assert!(ppm(&filters) == golden, "a fresh build makes another picture");
+}
+
+fn ppm(filters: &Filters) -> Vec<u8> {
+    let (w, h) = (192, 96);
+    let mut image = Image::new(Extent::new(w, h));
+    for y in 0..h {
+        for x in 0..w {
+            let (u, v) = (x as f32 / (w - 1) as f32, y as f32 / (h - 1) as f32);
+            image.set_pixel(x, y, if y < h / 2 { [u, u, u, 1.0] } else { [u, v, 1.0 - u, 1.0] });
+        }
+    }
+    let out = filters.apply(&image, &film_grain(json!({"strength": 0.5, "size": 2.0})), 7, &Unattended).unwrap();
+    let mut ppm = format!("P6\n{w} {h}\n255\n").into_bytes();
+    ppm.extend(out.data().chunks(4).flat_map(|p| [p[0], p[1], p[2]]).map(|v| (v * 255.0).round() as u8));
+    ppm
 }

@@ -45,7 +45,7 @@ impl Filter for FilmGrain {
         clumps.scale((CLUMPS / variance.sqrt()).sqrt());
         Ok(Self {
             noise: Noise::new(request.seed),
-            amplitude: request.float("strength") * 0.2,
+            amplitude: request.float("strength") * 0.12,
             color: request.float("color"),
             highlights: request.float("highlights"),
             grain,
@@ -211,7 +211,7 @@ mod tests {
         let base = request(side, side).with("color", Value::Float(0.0)).with("strength", Value::Float(0.2));
         for size in [1.0, 1.6, 2.0, 3.3, 8.0] {
             let is = deviation(0.5, &base.clone().with("size", Value::Float(size)));
-            assert!((is / 0.04 - 1.0).abs() < 0.15, "deviation {is} at size {size}, 0.04 is asked for");
+            assert!((is / 0.024 - 1.0).abs() < 0.15, "deviation {is} at size {size}, 0.024 is asked for");
         }
         let (dark, middle, light) = (deviation(0.15, &base), deviation(0.5, &base), deviation(0.85, &base));
         assert!(middle > dark && dark > light, "dark {dark}, middle {middle}, light {light}");

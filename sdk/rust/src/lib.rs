@@ -34,7 +34,7 @@
 //! `underpaint filter run` takes as it is. What a filter may do and what the numbers mean is written in
 //! `sdk/filter.wit`; these types are that contract in Rust.
 //!
-//! Decision: the few types of the contract are written by hand ([`abi`](crate::export) is 200 lines), so that an
+//! Decision: the few types of the contract are written by hand ([`abi`](crate::export) is a few hundred lines), so that an
 //! author waits for no code generator and needs no network. Everything but the exports also compiles natively:
 //! [`testing`] runs a filter on a picture as the host would, in a unit test or a debugger.
 
