@@ -1,0 +1,33 @@
+//! Computes one guided U-Net step (batch 2, 4 x 64 x 64, 77 tokens) for every line on standard input and prints user CPU and
+//! wall seconds; `tests/reference/bench_step.py` sets it against PyTorch. The argument is a diffusers folder or a file.
+
+use candle_core::{Device, Tensor};
+use std::io::BufRead;
+use std::time::Instant;
+use underpaint_engine::checkpoint::Checkpoint;
+use underpaint_engine::unet::UNet;
+use underpaint_raster::Unattended;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let path = std::env::args_os().nth(1).ok_or("give a model")?;
+    let checkpoint = Checkpoint::open(path.as_ref(), None)?;
+    let (weights, config) = checkpoint.unet;
+    let unet = UNet::load(&weights.root(&Device::Cpu), &config)?;
+    let x = Tensor::randn(0f32, 1.0, (2, weights.shape("conv_in.weight").map_or(4, |s| s[1]), 64, 64), &Device::Cpu)?;
+    let context = Tensor::randn(0f32, 1.0, (2, 77, unet.context_width()), &Device::Cpu)?;
+    println!("ready");
+    for _ in std::io::stdin().lock().lines() {
+        let (user, start) = (user_seconds(), Instant::now());
+        unet.forward(&x, 500.0, &context, &Unattended)?;
+        println!("{} {}", user_seconds() - user, start.elapsed().as_secs_f64());
+    }
+    Ok(())
+}
+
+/// User CPU time of this process so far, where the system tells it in `/proc`; 0 elsewhere.
+fn user_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let after_name = stat.rsplit(')').next().unwrap_or_default();
+    // Field 14 of the whole line, in hundredths of a second on Linux.
+    after_name.split_whitespace().nth(11).and_then(|ticks| ticks.parse::<f64>().ok()).unwrap_or(0.0) / 100.0
+}

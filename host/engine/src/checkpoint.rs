@@ -1,0 +1,292 @@
+//! A model on disk with everything known about it before a weight is read: components, configurations, facts.
+
+use crate::clip::{Activation, ClipConfig};
+use crate::error::EngineError;
+use crate::schedule::{Betas, Prediction, Spacing, Training};
+use crate::unet::{Heads, UNetConfig};
+use crate::vae::VaeConfig;
+use crate::weights::{Weights, folder, single_file};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use underpaint_plan::{Defaults, Family, ModelFacts, Sampler, Scheduler};
+
+/// An opened model: headers and configurations are read, weights are not.
+pub struct Checkpoint {
+    /// The denoiser's tensors and settings.
+    pub unet: (Weights, UNetConfig),
+    /// The autoencoder's.
+    pub vae: (Weights, VaeConfig),
+    /// The text encoder's.
+    pub text: (Weights, ClipConfig),
+    /// How it was trained.
+    pub training: Training,
+    /// The folder with its own vocabulary, if it brings one.
+    pub tokenizer: Option<PathBuf>,
+    /// For planning.
+    pub facts: ModelFacts,
+}
+
+/// Reads what `path`, a diffusers folder or a single file, says about itself: headers and configurations only.
+pub fn inspect(path: &Path) -> Result<ModelFacts, EngineError> {
+    Ok(Checkpoint::open(path, None)?.facts)
+}
+
+impl Checkpoint {
+    /// Opens a folder or file; `vae` takes the place of the model's own autoencoder.
+    pub fn open(path: &Path, vae: Option<&Path>) -> Result<Self, EngineError> {
+        let is_folder = std::fs::metadata(path).map_err(|error| EngineError::Read { path: path.to_owned(), error })?.is_dir();
+        let mut checkpoint = if is_folder { Self::from_folder(path)? } else { Self::from_file(path)? };
+        if let Some(vae) = vae {
+            checkpoint.vae = open_vae(vae)?;
+        }
+        checkpoint.check(path)?;
+        Ok(checkpoint)
+    }
+
+    fn from_folder(path: &Path) -> Result<Self, EngineError> {
+        let wrong = |found: &str| EngineError::WrongArchitecture { path: path.to_owned(), found: found.into() };
+        for (part, found) in [
+            ("text_encoder_2", "an SDXL folder"),
+            ("transformer", "a folder of a transformer model (SD 3, Flux or later)"),
+            ("prior", "a folder of a two-stage model"),
+        ] {
+            if path.join(part).is_dir() {
+                return Err(wrong(found));
+            }
+        }
+        if let Some(part) = ["unet", "vae", "text_encoder"].iter().find(|part| !path.join(part).is_dir()) {
+            return Err(wrong(&format!("a folder without {part}")));
+        }
+        let unet_config = Json::read(&path.join("unet/config.json"))?;
+        let text_config = Json::read(&path.join("text_encoder/config.json"))?;
+        let schedule = path.join("scheduler/scheduler_config.json");
+        let training = if schedule.is_file() { training(&Json::read(&schedule)?)? } else { Training::default() };
+        let unet = (folder::open(&path.join("unet"), |name| Some(name.to_owned()))?, unet_settings(&unet_config)?);
+        let vae = open_vae(&path.join("vae"))?;
+        let text = (folder::open(&path.join("text_encoder"), single_file::text_name)?, text_settings(&text_config)?);
+        let factor = downscaling(&vae.0);
+        let sample = unet_config.whole("sample_size")?.unwrap_or(64) as u32;
+        let facts = facts(path, &unet.0, factor, sample.saturating_mul(factor))?;
+        let tokenizer = Some(path.join("tokenizer"));
+        Ok(Self { unet, vae, text, training, tokenizer, facts })
+    }
+
+    fn from_file(path: &Path) -> Result<Self, EngineError> {
+        let parts = single_file::open(path)?;
+        let unet_config = UNetConfig {
+            heads: Heads::Same(8),
+            norm_groups: norm_groups(&parts.unet),
+            norm_eps: 1e-5,
+            flip_sin_to_cos: true,
+            freq_shift: 0.0,
+        };
+        let vae_config = VaeConfig { norm_groups: norm_groups(&parts.vae), scaling_factor: 0.18215 };
+        let width = parts.text.shape("final_layer_norm.weight").and_then(|s| s.first()).copied().unwrap_or(0);
+        // CLIP's heads are 64 wide; narrower encoders than that exist only in tests.
+        let text_config = ClipConfig { heads: (width / 64).max(1), activation: Activation::QuickGelu, norm_eps: 1e-5 };
+        let facts = facts(path, &parts.unet, downscaling(&parts.vae), 512)?;
+        Ok(Self {
+            unet: (parts.unet, unet_config),
+            vae: (parts.vae, vae_config),
+            text: (parts.text, text_config),
+            training: Training::default(),
+            tokenizer: None,
+            facts,
+        })
+    }
+
+    /// Refuses parts that cannot work together.
+    fn check(&self, path: &Path) -> Result<(), EngineError> {
+        let wrong = |found: String| Err(EngineError::WrongArchitecture { path: path.to_owned(), found });
+        let (unet, text) = (&self.unet.0, &self.text.0);
+        let width = text.shape("final_layer_norm.weight").and_then(|s| s.first());
+        let context = unet.names().find(|n| n.ends_with("attn2.to_k.weight")).and_then(|n| unet.shape(n)?.get(1));
+        if let (Some(width), Some(context)) = (width, context)
+            && width != context
+        {
+            return wrong(format!("a model whose U-Net reads texts {context} wide while its text encoder writes {width}"));
+        }
+        let latents = self.vae.0.shape("decoder.conv_in.weight").and_then(|s| s.get(1)).copied().unwrap_or(0);
+        let inputs = self.facts.in_channels as usize;
+        if inputs != latents && inputs != 2 * latents + 1 {
+            let (plain, inpaint) = (latents, 2 * latents + 1);
+            return wrong(format!("a model with {inputs} input channels; {plain} (plain) or {inpaint} (inpainting) fit its VAE"));
+        }
+        Ok(())
+    }
+}
+
+/// A VAE from a folder with `config.json` or a file of either naming.
+fn open_vae(path: &Path) -> Result<(Weights, VaeConfig), EngineError> {
+    if !path.is_dir() {
+        let weights = single_file::open_vae(path)?;
+        let config = VaeConfig { norm_groups: norm_groups(&weights), scaling_factor: 0.18215 };
+        return Ok((weights, config));
+    }
+    let config = Json::read(&path.join("config.json"))?;
+    config.only("act_fn", &["silu", "swish"])?;
+    let config = VaeConfig {
+        norm_groups: config.whole("norm_num_groups")?.unwrap_or(32),
+        scaling_factor: config.number("scaling_factor")?.unwrap_or(0.18215),
+    };
+    Ok((folder::open(path, |name| Some(single_file::diffusers_vae_name(name)))?, config))
+}
+
+/// Pixels per latent, from the number of resolutions.
+fn downscaling(vae: &Weights) -> u32 {
+    let level = |i: &u32| vae.has(&format!("decoder.up_blocks.{i}."));
+    1 << (0..8).take_while(level).count().saturating_sub(1)
+}
+
+/// Groups in a file that does not say: 32 as everywhere in the family, or for a tiny model the largest power of two that
+/// divides all widths.
+fn norm_groups(weights: &Weights) -> usize {
+    let norms = weights.names().filter(|n| n.ends_with("norm1.weight") && n.contains("resnets"));
+    norms.filter_map(|n| weights.shape(n)?.first()).fold(32, |groups, width| groups.min(1 << width.trailing_zeros().min(5)))
+}
+
+fn facts(path: &Path, unet: &Weights, multiple: u32, native_side: u32) -> Result<ModelFacts, EngineError> {
+    let id = path.file_stem().map_or_else(|| "model".into(), |s| s.to_string_lossy().into_owned());
+    let missing = || EngineError::WrongArchitecture { path: path.to_owned(), found: "a U-Net without conv_in.weight".into() };
+    let in_channels = *unet.shape("conv_in.weight").and_then(|s| s.get(1)).ok_or_else(missing)? as u32;
+    let defaults = Defaults { steps: 20, guidance_scale: 7.0, sampler: Sampler::Dpmpp2m, scheduler: Scheduler::Karras };
+    Ok(ModelFacts { id, family: Family::Sd15, native_side, multiple, in_channels, defaults })
+}
+
+fn unet_settings(config: &Json) -> Result<UNetConfig, EngineError> {
+    config.only("act_fn", &["silu", "swish"])?;
+    config.only("resnet_time_scale_shift", &["default"])?;
+    config.only("time_embedding_type", &["positional"])?;
+    for field in ["class_embed_type", "addition_embed_type", "time_cond_proj_dim", "encoder_hid_dim", "num_class_embeds"] {
+        config.absent(field)?;
+    }
+    // diffusers calls the number of heads "attention_head_dim", a slip it keeps for old models' sake.
+    let field = if config.value["num_attention_heads"].is_null() { "attention_head_dim" } else { "num_attention_heads" };
+    let heads = match &config.value[field] {
+        Value::Array(levels) => {
+            let levels: Option<Vec<usize>> = levels.iter().map(|v| v.as_u64().map(|n| n as usize)).collect();
+            Heads::PerLevel(levels.ok_or_else(|| config.error(field, "must be a whole number or a list of them"))?)
+        }
+        _ => Heads::Same(config.whole(field)?.unwrap_or(8)),
+    };
+    Ok(UNetConfig {
+        heads,
+        norm_groups: config.whole("norm_num_groups")?.unwrap_or(32),
+        norm_eps: config.number("norm_eps")?.unwrap_or(1e-5),
+        flip_sin_to_cos: config.value["flip_sin_to_cos"].as_bool().unwrap_or(true),
+        freq_shift: config.number("freq_shift")?.unwrap_or(0.0),
+    })
+}
+
+fn text_settings(config: &Json) -> Result<ClipConfig, EngineError> {
+    config.only("hidden_act", &["quick_gelu", "gelu"])?;
+    Ok(ClipConfig {
+        heads: config.whole("num_attention_heads")?.unwrap_or(12),
+        activation: match config.value["hidden_act"].as_str() {
+            Some("gelu") => Activation::Gelu,
+            _ => Activation::QuickGelu,
+        },
+        norm_eps: config.number("layer_norm_eps")?.unwrap_or(1e-5),
+    })
+}
+
+fn training(config: &Json) -> Result<Training, EngineError> {
+    config.only("beta_schedule", &["linear", "scaled_linear"])?;
+    config.only("prediction_type", &["epsilon", "v_prediction"])?;
+    config.only("timestep_spacing", &["linspace", "leading", "trailing"])?;
+    config.absent("trained_betas")?;
+    if config.value["rescale_betas_zero_snr"].as_bool() == Some(true) {
+        return Err(config.error("rescale_betas_zero_snr", "is true, which this version does not know"));
+    }
+    let text = |field: &str| config.value[field].as_str();
+    let timesteps = config.whole("num_train_timesteps")?.unwrap_or(1000);
+    if !(2..=100_000).contains(&timesteps) {
+        return Err(config.error("num_train_timesteps", "must be between 2 and 100000"));
+    }
+    let beta = [config.number("beta_start")?.unwrap_or(0.0001), config.number("beta_end")?.unwrap_or(0.02)];
+    if !(beta[0] > 0.0 && beta[0] <= beta[1] && beta[1] < 1.0) {
+        return Err(config.error("beta_start", "and beta_end must rise between 0 and 1"));
+    }
+    Ok(Training {
+        timesteps,
+        beta,
+        betas: if text("beta_schedule") == Some("scaled_linear") { Betas::ScaledLinear } else { Betas::Linear },
+        prediction: if text("prediction_type") == Some("v_prediction") { Prediction::Velocity } else { Prediction::Epsilon },
+        spacing: match text("timestep_spacing") {
+            Some("linspace") => Some(Spacing::Linspace),
+            Some("trailing") => Some(Spacing::Trailing),
+            Some(_) => Some(Spacing::Leading),
+            None => None,
+        },
+        // diffusers' Stable Diffusion pipelines set an offset other than 1 to 1, with a warning.
+        steps_offset: 1.0,
+        set_alpha_to_one: config.value["set_alpha_to_one"].as_bool().unwrap_or(true),
+        // Absent it would be diffusers' default, true; but every published latent model says false.
+        clip_sample: config.value["clip_sample"].as_bool().unwrap_or(false),
+        final_sigma_min: text("final_sigmas_type") == Some("sigma_min"),
+    })
+}
+
+/// A configuration file; its accessors name the file and the field when a value is of the wrong kind.
+struct Json {
+    path: PathBuf,
+    value: Value,
+}
+
+impl Json {
+    fn read(path: &Path) -> Result<Self, EngineError> {
+        Ok(Self { path: path.to_owned(), value: read_json(path, 1 << 20)? })
+    }
+
+    fn error(&self, field: &str, what: impl Into<String>) -> EngineError {
+        EngineError::Config { path: self.path.clone(), field: field.into(), what: what.into() }
+    }
+
+    fn whole(&self, field: &str) -> Result<Option<usize>, EngineError> {
+        match &self.value[field] {
+            Value::Null => Ok(None),
+            value => match value.as_u64() {
+                Some(n @ 1..=1_000_000) => Ok(Some(n as usize)),
+                _ => Err(self.error(field, format!("is {value}, a whole number above 0 is needed"))),
+            },
+        }
+    }
+
+    fn number(&self, field: &str) -> Result<Option<f64>, EngineError> {
+        match &self.value[field] {
+            Value::Null => Ok(None),
+            value => value.as_f64().map(Some).ok_or_else(|| self.error(field, format!("is {value}, a number is needed"))),
+        }
+    }
+
+    fn only(&self, field: &str, choices: &[&str]) -> Result<(), EngineError> {
+        match &self.value[field] {
+            Value::Null => Ok(()),
+            value if value.as_str().is_some_and(|v| choices.contains(&v)) => Ok(()),
+            value => Err(self.error(field, format!("is {value}, this version knows {}", choices.join(", ")))),
+        }
+    }
+
+    fn absent(&self, field: &str) -> Result<(), EngineError> {
+        match &self.value[field] {
+            Value::Null => Ok(()),
+            value => Err(self.error(field, format!("is {value}; models with it are not Stable Diffusion 1.x"))),
+        }
+    }
+}
+
+/// Reads a text file of at most `max_bytes` bytes.
+pub(crate) fn read_text(path: &Path, max_bytes: u64) -> Result<String, EngineError> {
+    use std::io::Read;
+    let mut text = String::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(max_bytes).read_to_string(&mut text))
+        .map_err(|error| EngineError::Read { path: path.to_owned(), error })?;
+    Ok(text)
+}
+
+/// Reads a JSON file of at most `max_bytes` bytes.
+pub(crate) fn read_json(path: &Path, max_bytes: u64) -> Result<Value, EngineError> {
+    serde_json::from_str(&read_text(path, max_bytes)?)
+        .map_err(|e| EngineError::Damaged { path: path.to_owned(), what: format!("it is not valid JSON ({e})") })
+}

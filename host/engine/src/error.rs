@@ -1,0 +1,101 @@
+//! What can go wrong, sorted by whose problem it is; each sentence names the file or field and what would be right.
+
+use std::path::PathBuf;
+use underpaint_raster::Cancelled;
+
+/// Everything the engine can refuse or fail at. The model stays usable after any of them.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The owner of the job no longer wants the result.
+    #[error("the job was cancelled")]
+    Cancelled(Cancelled),
+    /// The operating system refused.
+    #[error("cannot read {}: {error}", path.display())]
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// Not a safetensors file by its first bytes; nothing in it was executed.
+    #[error("{} is {what}; a .safetensors file is needed", path.display())]
+    NotSafetensors {
+        /// The file.
+        path: PathBuf,
+        /// What it looks like.
+        what: &'static str,
+    },
+    /// A safetensors file whose parts contradict each other.
+    #[error("{} is damaged: {what}; copy or download it again", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The contradiction.
+        what: String,
+    },
+    /// A sound file of something else.
+    #[error("{} is {found}; a Stable Diffusion 1.x checkpoint (.safetensors) or diffusers folder is needed", path.display())]
+    WrongArchitecture {
+        /// The file or folder.
+        path: PathBuf,
+        /// What it seems to be.
+        found: String,
+    },
+    /// A model of the right kind that lacks or misshapes a part.
+    #[error("{}: tensor {name} {what}", path.display())]
+    Tensor {
+        /// The file.
+        path: PathBuf,
+        /// The tensor, by the name diffusers gives it.
+        name: String,
+        /// What is wrong and what would be right.
+        what: String,
+    },
+    /// A configuration file with an impossible or unsupported value.
+    #[error("{}: {field} {what}", path.display())]
+    Config {
+        /// The JSON file.
+        path: PathBuf,
+        /// The key.
+        field: String,
+        /// What is wrong and what would be right.
+        what: String,
+    },
+    /// A request this model cannot fulfil.
+    #[error("{field} {what}")]
+    Request {
+        /// The field, as on the wire and the command line.
+        field: &'static str,
+        /// What is wrong and what would be right.
+        what: String,
+    },
+    /// An array file that is not what was asked for.
+    #[error("{} {what}", path.display())]
+    Npy {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and what would be right.
+        what: String,
+    },
+    /// The picture turned into infinities; an all black result would hide it.
+    #[error("{stage} gave values that are not finite; the weights are broken or too large for this precision, try another model or --dtype f32")]
+    NotFinite {
+        /// Where it was noticed.
+        stage: String,
+    },
+    /// A device or precision this build or machine does not have.
+    #[error("{what}")]
+    Device {
+        /// What is missing and what works.
+        what: String,
+    },
+    /// The tensor library failed: a bug or too little memory.
+    #[error("the computation failed: {0}")]
+    Compute(#[from] candle_core::Error),
+}
+
+impl From<Cancelled> for EngineError {
+    fn from(cancelled: Cancelled) -> Self {
+        Self::Cancelled(cancelled)
+    }
+}

@@ -1,0 +1,117 @@
+//! A model in memory.
+
+use crate::checkpoint::Checkpoint;
+use crate::clip::Clip;
+use crate::schedule::Training;
+use crate::tokenizer::Tokenizer;
+use crate::unet::UNet;
+use crate::vae::Vae;
+use crate::weights::Weights;
+use crate::EngineError;
+use candle_core::Device;
+use std::path::{Path, PathBuf};
+use underpaint_plan::ModelFacts;
+use underpaint_raster::{Job, Stage};
+
+/// Where to compute.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeviceKind {
+    /// The processor; always there.
+    #[default]
+    Cpu,
+    /// An NVIDIA card.
+    Cuda,
+    /// An Apple GPU.
+    Metal,
+}
+
+/// Precision of weights and activations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dtype {
+    /// 32 bits.
+    #[default]
+    F32,
+    /// 16 bits, 5 of them exponent.
+    F16,
+    /// 16 bits, 8 of them exponent.
+    Bf16,
+}
+
+/// How to load a model.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Options {
+    /// Where to compute.
+    pub device: DeviceKind,
+    /// Precision.
+    pub dtype: Dtype,
+    /// An autoencoder to use instead of the model's own: a folder or file of either naming.
+    pub vae: Option<PathBuf>,
+}
+
+/// A loaded model. Stays usable after any error or cancellation.
+pub struct Model {
+    pub(crate) unet: UNet,
+    pub(crate) vae: Vae,
+    pub(crate) clip: Clip,
+    pub(crate) tokenizer: Tokenizer,
+    pub(crate) training: Training,
+    pub(crate) device: Device,
+    facts: ModelFacts,
+}
+
+impl Model {
+    /// Loads the diffusers folder or single-file checkpoint at `path`; asks `job` between components.
+    pub fn load(path: &Path, options: &Options, job: &dyn Job) -> Result<Self, EngineError> {
+        let device = device(options)?;
+        let checkpoint = Checkpoint::open(path, options.vae.as_deref())?;
+        let Checkpoint { unet, vae, text, training, tokenizer, facts } = checkpoint;
+        job.step(Stage::Load, 0, 3)?;
+        let clip = Clip::load(&text.0.root(&device), &text.1)?;
+        known(&text.0, "text encoder")?;
+        let tokenizer = match tokenizer {
+            Some(folder) => Tokenizer::from_folder(&folder)?.unwrap_or_else(Tokenizer::clip),
+            None => Tokenizer::clip(),
+        };
+        if tokenizer.size() > clip.vocabulary() {
+            let what = format!("has {} rows, its tokenizer needs {}", clip.vocabulary(), tokenizer.size());
+            return Err(text.0.root(&device).error("embeddings.token_embedding.weight", what));
+        }
+        drop(text);
+        job.step(Stage::Load, 1, 3)?;
+        let vae_loaded = Vae::load(&vae.0.root(&device), &vae.1)?;
+        known(&vae.0, "autoencoder")?;
+        drop(vae);
+        job.step(Stage::Load, 2, 3)?;
+        let unet_loaded = UNet::load(&unet.0.root(&device), &unet.1)?;
+        known(&unet.0, "U-Net")?;
+        job.step(Stage::Load, 3, 3)?;
+        Ok(Self { unet: unet_loaded, vae: vae_loaded, clip, tokenizer, training, device, facts })
+    }
+
+    /// What planning must know about it.
+    pub fn facts(&self) -> &ModelFacts {
+        &self.facts
+    }
+}
+
+/// Refuses a component with tensors that no layer asked for: it is of another architecture, and would paint nonsense.
+fn known(weights: &Weights, part: &str) -> Result<(), EngineError> {
+    match weights.unused() {
+        None => Ok(()),
+        Some(name) => {
+            let found = format!("a model whose {part} has tensors of another architecture (the first is {name})");
+            Err(EngineError::WrongArchitecture { path: weights.path().to_owned(), found })
+        }
+    }
+}
+
+fn device(options: &Options) -> Result<Device, EngineError> {
+    let refuse = |what: &str| Err(EngineError::Device { what: what.into() });
+    match (options.device, options.dtype) {
+        (DeviceKind::Cuda, _) => refuse("device is cuda, but this build of Underpaint computes on the CPU only; use --device cpu"),
+        (DeviceKind::Metal, _) => refuse("device is metal, but this build of Underpaint computes on the CPU only; use --device cpu"),
+        (DeviceKind::Cpu, Dtype::F32) => Ok(Device::Cpu),
+        (DeviceKind::Cpu, Dtype::F16) => refuse("dtype is f16, but the CPU computes in f32 only; use --dtype f32"),
+        (DeviceKind::Cpu, Dtype::Bf16) => refuse("dtype is bf16, but the CPU computes in f32 only; use --dtype f32"),
+    }
+}

@@ -1,0 +1,68 @@
+//! The update rules, one file each.
+//!
+//! Decision: between two evaluations of the denoiser the latents of one picture are a plain `f32` slice, so a rule is a few
+//! lines of arithmetic that knows no tensor, no device and no model. Coefficients are `f64`.
+
+mod ddim;
+mod dpmpp_2m;
+mod euler;
+mod euler_a;
+
+use crate::noise::Noise;
+use crate::schedule::{Step, Training};
+use underpaint_plan::Sampler;
+
+/// The scale a sampler keeps its latents at, for signal `x0`, unit noise `n` and level `sigma`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Space {
+    /// `x0 + sigma n`: the signal keeps its scale (k-diffusion).
+    Signal,
+    /// `(x0 + sigma n) / sqrt(1 + sigma²)`: the variance keeps its scale (DDPM).
+    Variance,
+}
+
+/// One update rule.
+pub trait Rule {
+    /// The scale of the latents it works on.
+    fn space(&self) -> Space;
+
+    /// Moves `latents` from `step.sigma` to `step.next`, given the noise `epsilon` predicted in them.
+    fn step(&mut self, step: Step, latents: &mut [f32], epsilon: &[f32], noise: &mut Noise);
+}
+
+/// The rule of that name, at the beginning of a picture.
+pub fn rule(sampler: Sampler, training: &Training) -> Box<dyn Rule> {
+    match sampler {
+        Sampler::Euler => Box::new(euler::Euler),
+        Sampler::EulerA => Box::new(euler_a::EulerA),
+        Sampler::Ddim => Box::new(ddim::Ddim { clip: training.clip_sample }),
+        Sampler::Dpmpp2m => Box::new(dpmpp_2m::Dpmpp2m::default()),
+    }
+}
+
+impl Space {
+    /// What one unit of signal becomes at level `sigma`.
+    pub fn signal(self, sigma: f64) -> f64 {
+        match self {
+            Self::Signal => 1.0,
+            Self::Variance => 1.0 / sigma.hypot(1.0),
+        }
+    }
+
+    /// What one unit of noise becomes at level `sigma`.
+    pub fn noise(self, sigma: f64) -> f64 {
+        sigma * self.signal(sigma)
+    }
+
+    /// `clean` latents with unit `noise` at level `sigma`.
+    pub fn add_noise(self, clean: &[f32], noise: &[f32], sigma: f64) -> Vec<f32> {
+        let (a, b) = (self.signal(sigma) as f32, self.noise(sigma) as f32);
+        clean.iter().zip(noise).map(|(x, n)| a * x + b * n).collect()
+    }
+
+    /// The clean latents `latents` would have if `epsilon` were exactly their noise.
+    pub fn clean(self, latents: &[f32], epsilon: &[f32], sigma: f64) -> Vec<f32> {
+        let (a, b) = (1.0 / self.signal(sigma), self.noise(sigma));
+        latents.iter().zip(epsilon).map(|(x, e)| ((*x as f64 - b * *e as f64) * a) as f32).collect()
+    }
+}

@@ -1,0 +1,125 @@
+//! One safetensors file on disk: recognised by content, read tensor by tensor.
+//!
+//! Decision: plain positioned reads, no memory map. A map keeps the file's pages resident next to the copy a layer makes
+//! (twice the model at the peak), and a file truncated while mapped kills the process.
+
+use super::header::{self, ElementType, Entry};
+use crate::EngineError;
+use half::{bf16, f16};
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+/// An open file whose header holds against its length.
+#[derive(Debug)]
+pub struct SafetensorsFile {
+    path: PathBuf,
+    file: File,
+    data_start: u64,
+    entries: Vec<Entry>,
+}
+
+impl SafetensorsFile {
+    /// Opens and checks `path`; reads the header only.
+    pub fn open(path: &Path) -> Result<Self, EngineError> {
+        let read = |error| EngineError::Read { path: path.to_owned(), error };
+        let mut file = File::open(path).map_err(read)?;
+        let metadata = file.metadata().map_err(read)?;
+        if !metadata.is_file() {
+            return Err(EngineError::NotSafetensors { path: path.to_owned(), what: "not a regular file" });
+        }
+        let mut start = Vec::with_capacity(16);
+        (&mut file).take(16).read_to_end(&mut start).map_err(read)?;
+        if let Some(what) = other_format(&start) {
+            return Err(EngineError::NotSafetensors { path: path.to_owned(), what });
+        }
+        let damaged = |what: String| EngineError::Damaged { path: path.to_owned(), what };
+        let Some(length) = start.first_chunk::<8>() else {
+            return Err(damaged(format!("it has {} bytes, too few for a header", start.len())));
+        };
+        let (length, total) = (u64::from_le_bytes(*length), metadata.len());
+        if length > header::MAX_HEADER_BYTES || length > total.saturating_sub(8) {
+            let limit = header::MAX_HEADER_BYTES;
+            return Err(damaged(format!("it claims a header of {length} bytes in a file of {total} (at most {limit} are read)")));
+        }
+        if start.get(8) != Some(&b'{') {
+            return Err(EngineError::NotSafetensors { path: path.to_owned(), what: "not a safetensors file" });
+        }
+        let mut json = vec![0; length as usize];
+        file.seek(SeekFrom::Start(8)).map_err(read)?;
+        file.read_exact(&mut json).map_err(read)?;
+        let entries = header::parse(&json, total - 8 - length).map_err(damaged)?;
+        Ok(Self { path: path.to_owned(), file, data_start: 8 + length, entries })
+    }
+
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its tensors in file order.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The values of one tensor as `f32`, in row-major order. Values that are not finite are refused.
+    pub fn read(&self, entry: &Entry) -> Result<Vec<f32>, EngineError> {
+        let tensor = |what: String| EngineError::Tensor { path: self.path.clone(), name: entry.name.clone(), what };
+        let wide = match entry.dtype {
+            ElementType::F32 => return self.read_f32(entry).and_then(|v| finite(v).map_err(tensor)),
+            ElementType::F16 => |b: &[u8]| f16::from_le_bytes([b[0], b[1]]).to_f32(),
+            ElementType::BF16 => |b: &[u8]| bf16::from_le_bytes([b[0], b[1]]).to_f32(),
+            ElementType::F64 => |b: &[u8]| f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]) as f32,
+            other => return Err(tensor(format!("is stored as {other:?}; F32, F16, BF16 and F64 can be read"))),
+        };
+        let step = entry.dtype.bytes() as usize;
+        let mut values = Vec::with_capacity((entry.end - entry.start) as usize / step);
+        self.chunks(entry, |bytes| values.extend(bytes.chunks_exact(step).map(wide)))?;
+        finite(values).map_err(tensor)
+    }
+
+    fn read_f32(&self, entry: &Entry) -> Result<Vec<f32>, EngineError> {
+        let mut values = Vec::with_capacity((entry.end - entry.start) as usize / 4);
+        self.chunks(entry, |bytes| {
+            values.extend(bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])));
+        })?;
+        Ok(values)
+    }
+
+    /// Hands the bytes of `entry` over in pieces of 1 MiB, so that a conversion never holds a tensor twice.
+    fn chunks(&self, entry: &Entry, mut take: impl FnMut(&[u8])) -> Result<(), EngineError> {
+        let read = |error| EngineError::Read { path: self.path.clone(), error };
+        let mut file = &self.file;
+        file.seek(SeekFrom::Start(self.data_start + entry.start)).map_err(read)?;
+        let (mut left, mut buffer) = (entry.end - entry.start, vec![0; (1 << 20).min((entry.end - entry.start) as usize)]);
+        while left > 0 {
+            let n = left.min(buffer.len() as u64) as usize;
+            file.read_exact(&mut buffer[..n]).map_err(read)?;
+            take(&buffer[..n]);
+            left -= n as u64;
+        }
+        Ok(())
+    }
+}
+
+fn finite(values: Vec<f32>) -> Result<Vec<f32>, String> {
+    match values.iter().all(|v| v.is_finite()) {
+        true => Ok(values),
+        false => Err("holds values that are not finite; the model is broken, get another copy".into()),
+    }
+}
+
+/// What the first 16 bytes say if they do not begin a safetensors file.
+fn other_format(start: &[u8]) -> Option<&'static str> {
+    match start {
+        [] => Some("empty"),
+        [b'P', b'K', 3..=8, ..] => Some("a zip archive, as PyTorch's pickled checkpoints are, which can run code when loaded"),
+        [0x80, 0x02..=0x05, ..] if start.get(8) != Some(&b'{') => Some("a Python pickle, which can run code when loaded"),
+        [b'G', b'G', b'U', b'F', ..] => Some("a GGUF file, which this version does not read"),
+        [b'v', b'e', b'r', b's', b'i', b'o', b'n', b' ', ..] => Some("a Git LFS pointer, not the model itself"),
+        [b'<', ..] if start.get(8) != Some(&b'{') => Some("a web page or XML file, not the model itself"),
+        [0x89, b'P', b'N', b'G', ..] | [0xff, 0xd8, 0xff, ..] => Some("a picture"),
+        [0x1f, 0x8b, ..] if start.get(8) != Some(&b'{') => Some("a gzip archive"),
+        _ => None,
+    }
+}

