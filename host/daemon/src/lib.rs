@@ -7,5 +7,12 @@
 pub mod cli;
 pub mod client;
 pub mod home;
+pub mod config;
+pub mod models;
+pub mod picture;
 mod platform;
+pub mod receipt;
+pub mod save;
 pub mod server;
+pub mod timing;
+pub mod worker;

@@ -3,6 +3,9 @@
 //! The binary is the one cargo built beside this test (`cargo xtask test` builds it first); nothing here
 //! starts a build, so that tests stay fast and never wait for cargo's lock.
 
+mod pictures;
+
+pub use pictures::{Pixels, claimed_png, pixels, png, png_text};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;

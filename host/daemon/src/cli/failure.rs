@@ -14,6 +14,11 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// Work that failed with this error.
+    pub(super) fn failed(error: &impl std::fmt::Display) -> Self {
+        Self::Failed(error.to_string())
+    }
+
     /// clap's complaint on one line, with where to read more.
     pub(super) fn from_clap(error: &clap::Error) -> Self {
         let text = error.render().to_string();
@@ -30,6 +35,7 @@ impl Failure {
             Self::Interrupted => (130, "interrupted", "interrupted; nothing was written"),
         };
         let line = sentence.replace(['\n', '\r'], " ");
+        let line = line.trim_end_matches('.');
         eprintln!("error: {line}");
         if json {
             println!("{}", serde_json::json!({"error": {"kind": kind, "message": line}}));

@@ -3,8 +3,20 @@
 //! Decision: each command is a file with its arguments and one `run`; this file is only the table of commands and
 //! the single place where an error becomes a line on stderr and an exit code.
 
+mod adapter;
+mod demo;
+mod doctor;
 mod failure;
+mod fill;
+mod generate;
+mod models;
+mod options;
+mod output;
+mod paint;
+mod progress;
+mod serve;
 
+use crate::home::Home;
 use clap::{Parser, Subcommand};
 pub use failure::Failure;
 use std::process::ExitCode;
@@ -29,7 +41,48 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    Fill(Box<fill::Fill>),
+    Generate(Box<generate::Generate>),
+    Models(models::Models),
+    Demo(demo::Demo),
+    Serve(serve::Serve),
+    Status(serve::Status),
+    Stop(serve::Stop),
+    Doctor(doctor::Doctor),
+    Adapter(adapter::Adapter),
+}
+
+/// What every command may want to know.
+struct Global {
+    /// Results are JSON on stdout, and no progress is shown.
+    json: bool,
+}
+
+impl Global {
+    /// Where Underpaint's files are.
+    fn home(&self) -> Result<Home, Failure> {
+        Home::find().map_err(Failure::Failed)
+    }
+
+    /// True if nothing but the result is to be shown.
+    fn quiet(&self) -> bool {
+        self.json
+    }
+
+    /// One JSON object on stdout.
+    fn print(&self, value: &serde_json::Value) {
+        println!("{value}");
+    }
+
+    /// The result as JSON, or as a sentence for people.
+    fn say(&self, value: &serde_json::Value, sentence: &str) {
+        match self.json {
+            true => self.print(value),
+            false => println!("{sentence}"),
+        }
+    }
+}
 
 /// Parses the process's arguments, runs the command, and says what went wrong.
 pub fn main() -> ExitCode {
@@ -52,5 +105,16 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<(), Failure> {
-    match cli.command {}
+    let global = Global { json: cli.json };
+    match cli.command {
+        Command::Fill(fill) => fill.run(&global),
+        Command::Generate(generate) => generate.run(&global),
+        Command::Models(models) => models.run(&global),
+        Command::Demo(demo) => demo.run(&global),
+        Command::Serve(serve) => serve.run(&global),
+        Command::Status(status) => status.run(&global),
+        Command::Stop(stop) => stop.run(&global),
+        Command::Doctor(doctor) => doctor.run(&global),
+        Command::Adapter(adapter) => adapter.run(&global),
+    }
 }

@@ -1,0 +1,126 @@
+//! `underpaint doctor`: what is here, and what to do about what is not.
+
+use super::adapter::Places;
+use super::{Failure, Global, paint};
+use crate::client::Client;
+use crate::home::Home;
+use crate::models::EXEMPLAR;
+use crate::platform;
+use clap::Args;
+use serde_json::json;
+use underpaint_wire::methods::ModelState;
+
+/// Look at this machine: device, memory, models, filters, the daemon, adapters
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  underpaint doctor\n  underpaint doctor --json")]
+pub struct Doctor {}
+
+/// One line of the report.
+struct Finding {
+    what: &'static str,
+    found: String,
+    /// What the painter may do about it.
+    advice: Option<String>,
+}
+
+/// Memory a diffusion model at 512x512 wants in f32.
+const COMFORTABLE_BYTES: u64 = 8_000_000_000;
+
+impl Doctor {
+    pub fn run(self, global: &Global) -> Result<(), Failure> {
+        let home = global.home()?;
+        let findings = [
+            plain("home", home.root().display().to_string()),
+            device(),
+            memory(),
+            models(&home)?,
+            filters(&home)?,
+            daemon(&home),
+            krita(),
+        ];
+        if global.json {
+            let row = |f: &Finding| (f.what.to_owned(), json!({"found": f.found, "advice": f.advice}));
+            global.print(&serde_json::Value::Object(findings.iter().map(row).collect()));
+            return Ok(());
+        }
+        for Finding { what, found, advice } in findings {
+            println!("{what:<8} {found}");
+            if let Some(advice) = advice {
+                println!("{:<8} -> {advice}", "");
+            }
+        }
+        Ok(())
+    }
+}
+
+fn plain(what: &'static str, found: String) -> Finding {
+    Finding { what, found, advice: None }
+}
+
+fn device() -> Finding {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    plain("device", format!("cpu with {threads} threads; this build has no other"))
+}
+
+fn memory() -> Finding {
+    let Some(memory) = platform::memory() else {
+        return plain("memory", "this system does not tell".into());
+    };
+    let advice = (memory.total_bytes < COMFORTABLE_BYTES)
+        .then(|| "a diffusion model at 512x512 wants about 7 GB; the embedded fill needs far less".into());
+    Finding { what: "memory", found: format!("{:.1} GB", memory.total_bytes as f64 / 1e9), advice }
+}
+
+fn models(home: &Home) -> Result<Finding, Failure> {
+    let models = paint::catalogue(home)?.list(None);
+    let (unusable, usable): (Vec<_>, Vec<_>) = models.iter().partition(|m| m.state == ModelState::Unusable);
+    let ids: Vec<_> = usable.iter().map(|m| m.id.as_str()).collect();
+    let more = match unusable.len() {
+        0 => String::new(),
+        n => format!("; {n} cannot be used (`underpaint models list` says why)"),
+    };
+    let advice = (ids == [EXEMPLAR]).then(|| {
+        format!(
+            "fill and remove work without a model; to generate, put a Stable Diffusion 1.x checkpoint (.safetensors) \
+             or diffusers folder into {}, or run `underpaint models add-folder DIR`",
+            home.models_dir().display()
+        )
+    });
+    Ok(Finding { what: "models", found: format!("{}{more}", ids.join(", ")), advice })
+}
+
+fn filters(home: &Home) -> Result<Finding, Failure> {
+    let filters = paint::filters(home)?;
+    let names: Vec<String> = filters.list().into_iter().map(|f| format!("{} {}", f.name, f.version)).collect();
+    Ok(plain("filters", names.join(", ")))
+}
+
+fn daemon(home: &Home) -> Finding {
+    match Client::connect(home) {
+        Ok(Some(client)) => plain("daemon", format!("version {} is running", client.welcome.server.version)),
+        Ok(None) => Finding {
+            what: "daemon",
+            found: "not running".into(),
+            advice: Some("Krita starts it by itself; `underpaint serve` starts it here".into()),
+        },
+        Err(error) => Finding {
+            what: "daemon",
+            found: format!("does not answer: {error}"),
+            advice: Some("`underpaint stop`, then `underpaint serve`".into()),
+        },
+    }
+}
+
+fn krita() -> Finding {
+    let install = Some("`underpaint adapter install krita`".to_owned());
+    let places = match Places::find() {
+        Ok(places) => places,
+        Err(sentence) => return plain("krita", sentence),
+    };
+    let installed: Vec<_> = places.iter().filter(|p| p.is_installed()).collect();
+    match installed.as_slice() {
+        [] => Finding { what: "krita", found: "the adapter is not installed".into(), advice: install },
+        all if all.iter().all(|p| p.is_current()) => plain("krita", "the adapter is installed".into()),
+        _ => Finding { what: "krita", found: "the adapter is of another version".into(), advice: install },
+    }
+}

@@ -1,0 +1,109 @@
+//! `underpaint fill`: the painter's command. Crop, zoom, soft masks and colour match are the planner's.
+
+use super::output::Results;
+use super::{Failure, Global, options::Painting, paint::paint};
+use crate::picture::{self, Picture};
+use crate::worker::Input;
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+use underpaint_raster::over;
+use underpaint_wire::generate::{Generate, Mode};
+
+const EXAMPLES: &str = "\
+Examples:
+  underpaint fill --image photo.jpg --mask hole.png -o filled.png
+  underpaint fill --image photo.jpg --mask sign.png --mode remove -o without.png
+  underpaint fill --image photo.png --mask door.png --prompt 'a red door' --model dreamshaper -o door.png
+  underpaint fill --image photo.jpg --mask hole.png --filter film-grain,strength=0.3 -o filled.png
+
+The mask has the picture's size: white is repainted, black is kept, greys are soft; where it is
+transparent nothing is repainted. Without --model and --prompt the embedded fill rebuilds the hole
+from the picture itself; it needs no weights. Colour profiles are carried over, not converted.";
+
+/// Repaint the masked part of a picture so that it belongs to its surroundings
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Fill {
+    /// The picture: PNG, JPEG, WebP, BMP or TIFF
+    #[arg(long, value_name = "IMG")]
+    image: PathBuf,
+    /// White where it is to be repainted, as large as the picture
+    #[arg(long, value_name = "MASK")]
+    mask: PathBuf,
+    /// What is to happen under the mask
+    #[arg(long, value_enum, default_value = "fill")]
+    mode: FillMode,
+    #[command(flatten)]
+    painting: Painting,
+    /// Width of the soft edge in pixels, 0 to 499; without it as wide as suits the selection
+    #[arg(long, value_name = "PX", allow_negative_numbers = true)]
+    feather_px: Option<u32>,
+    /// How far the mask is grown in pixels, 0 to 499; without it as far as suits the selection
+    #[arg(long, value_name = "PX", allow_negative_numbers = true)]
+    grow_px: Option<u32>,
+    /// Where to write the filled picture, a PNG
+    #[arg(short, long, value_name = "OUT.png")]
+    output: PathBuf,
+    /// Also write what was painted alone, as a transparent layer of the picture's size
+    #[arg(long, value_name = "PATCH.png")]
+    patch: Option<PathBuf>,
+}
+
+/// What is to happen under the mask
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum FillMode {
+    /// Continue the surroundings
+    Fill,
+    /// Fill a new strip of canvas outside the old picture
+    Expand,
+    /// Paint something new
+    Add,
+    /// Make what is there disappear
+    Remove,
+    /// Paint a new background
+    Background,
+}
+
+impl Fill {
+    pub fn run(self, global: &Global) -> Result<(), Failure> {
+        let mode = match self.mode {
+            FillMode::Fill => Mode::Fill,
+            FillMode::Expand => Mode::Expand,
+            FillMode::Add => Mode::Add,
+            FillMode::Remove => Mode::Remove,
+            FillMode::Background => Mode::Background,
+        };
+        let request =
+            Generate { feather_px: self.feather_px, grow_px: self.grow_px, ..self.painting.request(mode)? };
+        let mut results = Results::new(global, &self.output, request.batch)?;
+        let mut patches = self.patch.as_deref().map(|p| Results::new(global, p, request.batch)).transpose()?;
+        let canvas = picture::read(&self.image)?;
+        let mask = picture::read_mask(&self.mask)?;
+        let (extent, masked) = (canvas.image.extent(), mask.extent());
+        if extent != masked {
+            return Err(Failure::Usage(format!(
+                "{} is {}x{} pixels and {} is {}x{}; a mask must be as large as its picture",
+                self.mask.display(),
+                masked.w,
+                masked.h,
+                self.image.display(),
+                extent.w,
+                extent.h
+            )));
+        }
+        let input = Input {
+            canvas: Some((extent, extent.rect(), canvas.image.clone())),
+            mask: Some((extent.rect(), mask)),
+            ..Input::default()
+        };
+        let output = paint(global, &self.painting, request, input)?;
+        let layer = Picture { image: underpaint_raster::Image::new(extent), has_alpha: true, ..canvas.clone() };
+        for (i, (patch, seed)) in output.patches.iter().enumerate() {
+            results.write(i, *seed, &over(&canvas.image, patch), &canvas, &output)?;
+            if let Some(patches) = &mut patches {
+                patches.write(i, *seed, &over(&layer.image, patch), &layer, &output)?;
+            }
+        }
+        results.tell(global, &output)
+    }
+}

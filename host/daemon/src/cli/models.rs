@@ -1,0 +1,183 @@
+//! `underpaint models`: what is on this machine, and whether it is what it says.
+
+use super::{Failure, Global, paint};
+use crate::config::Config;
+use crate::models::{EXEMPLAR, family_name};
+use clap::{Args, Subcommand};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use underpaint_engine as engine;
+use underpaint_plan::{ModelFacts, mode_name};
+use underpaint_wire::methods::ModelState;
+
+const EXAMPLES: &str = "\
+Examples:
+  underpaint models list
+  underpaint models inspect dreamshaper.safetensors
+  underpaint models verify sd15
+  underpaint models add-folder ~/ComfyUI/models/checkpoints
+
+Models are used where they are: .safetensors checkpoints and diffusers folders of Stable Diffusion 1.x.
+Nothing is copied, converted or downloaded, and pickles (.ckpt, .pt) are refused by content.";
+
+/// List, inspect and verify the models on this machine
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Models {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Every model that was found, with the id to name it by
+    List,
+    /// What a model is, from its header alone
+    Inspect {
+        /// An id, a diffusers folder or a .safetensors file
+        #[arg(value_name = "M")]
+        model: String,
+    },
+    /// Load a model wholly and hash its weights: is it complete and undamaged?
+    Verify {
+        /// An id, a diffusers folder or a .safetensors file
+        #[arg(value_name = "M")]
+        model: String,
+    },
+    /// Search a folder of yours for models from now on
+    AddFolder {
+        /// The folder
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
+}
+
+impl Models {
+    pub fn run(self, global: &Global) -> Result<(), Failure> {
+        match self.action {
+            Action::List => list(global),
+            Action::Inspect { model } => inspect(global, &model),
+            Action::Verify { model } => verify(global, &model),
+            Action::AddFolder { folder } => add_folder(global, &folder),
+        }
+    }
+}
+
+fn list(global: &Global) -> Result<(), Failure> {
+    let models = paint::catalogue(&global.home()?)?.list(None);
+    if global.json {
+        global.print(&json!({ "models": models }));
+        return Ok(());
+    }
+    for model in models {
+        let size = match model.bytes {
+            0 => String::new(),
+            bytes => format!("{:.1} GB", bytes as f64 / 1e9),
+        };
+        let modes: Vec<_> = model.modes.iter().map(|m| mode_name(*m)).collect();
+        let what = match model.state {
+            ModelState::Unusable => format!("unusable: {}", model.reason.unwrap_or_default()),
+            ModelState::Ready | ModelState::Loaded => modes.join(", "),
+        };
+        println!("{:<28} {:<9} {size:>8}  {what}", model.id, model.family);
+    }
+    Ok(())
+}
+
+fn inspect(global: &Global, model: &str) -> Result<(), Failure> {
+    let (id, path) = find(global, model)?;
+    let Some(path) = path else {
+        let said = format!("{id} is built in: it rebuilds a hole from the picture itself and has no weights");
+        global.say(&json!({"id": id, "family": "exemplar"}), &said);
+        return Ok(());
+    };
+    let facts = facts(&path)?;
+    let sentence = format!(
+        "{}: {}, trained at {} px, {} input channels{}, sizes in multiples of {}",
+        path.display(),
+        family_name(facts.family),
+        facts.native_side,
+        facts.in_channels,
+        if facts.in_channels == 9 { " (inpainting)" } else { "" },
+        facts.multiple
+    );
+    global.say(&described(&id, &facts), &sentence);
+    Ok(())
+}
+
+fn verify(global: &Global, model: &str) -> Result<(), Failure> {
+    let (id, path) = find(global, model)?;
+    let Some(path) = path else {
+        global.say(&json!({"id": id, "family": "exemplar", "ok": true}), &format!("{id} is built in"));
+        return Ok(());
+    };
+    let facts = facts(&path)?;
+    let job = super::progress::Terminal::new(global.quiet());
+    let loaded = engine::Model::load(&path, &engine::Options::default(), &job).map(drop);
+    job.end();
+    loaded.map_err(|e| match e {
+        engine::EngineError::Cancelled(_) => Failure::Interrupted,
+        e => Failure::Failed(e.to_string()),
+    })?;
+    let mut catalogue = paint::catalogue(&global.home()?)?;
+    let entry = catalogue.add(&path).map_err(|e| Failure::Failed(e.to_string()))?;
+    let hash = catalogue.hash(&entry).map_err(|e| Failure::Failed(format!("{} cannot be read: {e}", path.display())))?;
+    let hash = hash.unwrap_or_default();
+    let mut said = described(&id, &facts);
+    said["sha256"] = json!(hash);
+    said["ok"] = json!(true);
+    global.say(&said, &format!("{} is complete; sha256 {hash}", path.display()));
+    Ok(())
+}
+
+fn add_folder(global: &Global, folder: &Path) -> Result<(), Failure> {
+    let found = folder.canonicalize().ok().filter(|p| p.is_dir());
+    let folder = found.ok_or_else(|| Failure::Usage(format!("{} is not a folder", folder.display())))?;
+    let home = global.home()?;
+    let mut config = Config::load(home.root()).map_err(Failure::Failed)?;
+    if !config.model_folders.contains(&folder) {
+        config.model_folders.push(folder.clone());
+        config.save(home.root()).map_err(Failure::Failed)?;
+    }
+    let models = paint::catalogue(&home)?.list(None);
+    let usable = models.iter().filter(|m| m.state != ModelState::Unusable && m.id != EXEMPLAR).count();
+    let sentence = format!("{} is searched for models from now on; {usable} can be used in all", folder.display());
+    global.say(&json!({"folder": folder, "usable": usable}), &sentence);
+    Ok(())
+}
+
+/// The id and place of a model given by id or path.
+fn find(global: &Global, model: &str) -> Result<(String, Option<PathBuf>), Failure> {
+    let catalogue = paint::catalogue(&global.home()?)?;
+    if model == EXEMPLAR {
+        return Ok((model.to_owned(), None));
+    }
+    if let Some(path) = catalogue.path(model) {
+        return Ok((model.to_owned(), Some(path.to_owned())));
+    }
+    if let Some(path) = paint::as_path(model) {
+        return Ok((model.to_owned(), Some(path)));
+    }
+    let error = catalogue.facts(model).err().map(|e| e.to_string()).unwrap_or_default();
+    Err(Failure::Usage(error))
+}
+
+fn facts(path: &Path) -> Result<ModelFacts, Failure> {
+    engine::inspect(path).map_err(|e| Failure::Failed(e.to_string()))
+}
+
+fn described(id: &str, facts: &ModelFacts) -> serde_json::Value {
+    json!({
+        "id": id,
+        "family": family_name(facts.family),
+        "native_extent": [facts.native_side, facts.native_side],
+        "multiple": facts.multiple,
+        "in_channels": facts.in_channels,
+        "defaults": {
+            "steps": facts.defaults.steps,
+            "guidance_scale": facts.defaults.guidance_scale,
+            "sampler": facts.defaults.sampler.name(),
+            "scheduler": facts.defaults.scheduler.name(),
+        },
+    })
+}

@@ -1,0 +1,173 @@
+//! The flags that `generate` and `fill` share, and how they become a request.
+
+use super::Failure;
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+use underpaint_engine as engine;
+use underpaint_wire::generate::{FilterCall, Generate, Mode};
+
+/// How to paint.
+#[derive(Debug, Args)]
+pub struct Painting {
+    /// A model's id (`underpaint models list`), a diffusers folder, or a .safetensors file
+    #[arg(long, value_name = "M")]
+    pub model: Option<String>,
+    /// What should be seen; may be empty
+    #[arg(long, value_name = "P", default_value = "", hide_default_value = true)]
+    pub prompt: String,
+    /// What should not be seen
+    #[arg(long, value_name = "N", default_value = "", hide_default_value = true)]
+    pub negative: String,
+    /// Sampling steps, 1 to 1000: more take longer and wander less; the model knows a good number
+    #[arg(long, value_name = "K", allow_negative_numbers = true)]
+    pub steps: Option<u32>,
+    /// How strictly the prompt is followed, 0 to 100; at 1 or less the negative prompt is not read
+    #[arg(long, value_name = "G", allow_negative_numbers = true)]
+    pub guidance: Option<f64>,
+    /// Update rule: euler, euler_a, ddim or dpmpp_2m
+    #[arg(long, value_name = "S")]
+    pub sampler: Option<String>,
+    /// Noise levels: normal or karras
+    #[arg(long, value_name = "C")]
+    pub scheduler: Option<String>,
+    /// The same seed makes the same picture; without it one is drawn and told
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Pictures to make, 1 to 16; seeds count up and files become OUT_0.png, OUT_1.png, …
+    #[arg(long, value_name = "B", allow_negative_numbers = true)]
+    pub batch: Option<u32>,
+    /// How much is repainted: 0 keeps the picture, 1 repaints it wholly
+    #[arg(long, value_name = "F", allow_negative_numbers = true)]
+    pub strength: Option<f64>,
+    /// Skip the text encoder's last layers, counted as A1111 does: 1 skips none
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub clip_skip: Option<u32>,
+    /// An autoencoder to use instead of the model's own
+    #[arg(long, value_name = "FILE")]
+    pub vae: Option<PathBuf>,
+    /// Start from this unit noise, float32 [B, C, H/8, W/8], instead of the seed's
+    #[arg(long, value_name = "IN.npy")]
+    pub noise: Option<PathBuf>,
+    /// Keep the unit noise that was started from
+    #[arg(long, value_name = "OUT.npy")]
+    pub save_noise: Option<PathBuf>,
+    /// Keep the latents as they were before decoding, in the denoiser's scale
+    #[arg(long, value_name = "OUT.npy")]
+    pub save_latents: Option<PathBuf>,
+    /// Where to compute
+    #[arg(long, value_enum)]
+    pub device: Option<DeviceArg>,
+    /// Precision of weights and activations
+    #[arg(long, value_enum)]
+    pub dtype: Option<DtypeArg>,
+    /// Run a filter on the result, e.g. film-grain,strength=0.3 (`underpaint filter list`); may be repeated
+    #[arg(long = "filter", value_name = "NAME[,k=v]...")]
+    pub filters: Vec<String>,
+}
+
+/// Names of [`engine::DeviceKind`].
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum DeviceArg {
+    /// The processor; always there
+    Cpu,
+    /// An NVIDIA card
+    Cuda,
+    /// An Apple GPU
+    Metal,
+}
+
+/// Names of [`engine::Dtype`].
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum DtypeArg {
+    /// 32 bits
+    F32,
+    /// 16 bits
+    F16,
+    /// 16 bits with the range of 32
+    Bf16,
+}
+
+impl Painting {
+    /// The request, without size and pixels.
+    pub fn request(&self, mode: Mode) -> Result<Generate, Failure> {
+        Ok(Generate {
+            mode,
+            model: self.model.clone(),
+            prompt: self.prompt.clone(),
+            negative_prompt: self.negative.clone(),
+            steps: self.steps,
+            guidance_scale: self.guidance,
+            denoise_strength: self.strength,
+            sampler: self.sampler.clone(),
+            scheduler: self.scheduler.clone(),
+            seed: self.seed,
+            batch: self.batch,
+            clip_skip: self.clip_skip,
+            filters: self.filters.iter().map(|text| filter_call(text)).collect::<Result<_, _>>()?,
+            ..Generate::default()
+        })
+    }
+
+    /// How the model is loaded.
+    pub fn engine_options(&self) -> engine::Options {
+        engine::Options {
+            device: match self.device.unwrap_or(DeviceArg::Cpu) {
+                DeviceArg::Cpu => engine::DeviceKind::Cpu,
+                DeviceArg::Cuda => engine::DeviceKind::Cuda,
+                DeviceArg::Metal => engine::DeviceKind::Metal,
+            },
+            dtype: match self.dtype.unwrap_or(DtypeArg::F32) {
+                DtypeArg::F32 => engine::Dtype::F32,
+                DtypeArg::F16 => engine::Dtype::F16,
+                DtypeArg::Bf16 => engine::Dtype::Bf16,
+            },
+            vae: self.vae.clone(),
+        }
+    }
+
+    /// True if something was asked for that only works in this process: paths never go over the wire.
+    pub fn is_local(&self) -> bool {
+        let files = [&self.vae, &self.noise, &self.save_noise, &self.save_latents];
+        files.iter().any(|f| f.is_some()) || self.device.is_some() || self.dtype.is_some()
+    }
+}
+
+/// `NAME[,k=v]...` as a call: values are numbers, true, false, or else text.
+pub fn filter_call(text: &str) -> Result<FilterCall, Failure> {
+    let mut parts = text.split(',').map(str::trim);
+    let name = parts.next().filter(|n| !n.is_empty() && !n.contains('='));
+    let name = name.ok_or_else(|| {
+        Failure::Usage(format!("--filter {text} names no filter; right would be film-grain,strength=0.3"))
+    })?;
+    let mut params = serde_json::Map::new();
+    for part in parts {
+        let (key, value) = part.split_once('=').ok_or_else(|| {
+            Failure::Usage(format!("--filter {text}: `{part}` is not of the form name=value"))
+        })?;
+        let plain = serde_json::from_str(value).ok();
+        let value = plain.filter(|v: &serde_json::Value| v.is_number() || v.is_boolean());
+        let value = value.unwrap_or_else(|| part[key.len() + 1..].into());
+        if params.insert(key.to_owned(), value).is_some() {
+            return Err(Failure::Usage(format!("--filter {text} sets `{key}` twice")));
+        }
+    }
+    Ok(FilterCall { name: name.to_owned(), params })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_are_typed_as_name_and_values() {
+        let call = filter_call("film-grain, amount=0.25,color=#ff0000,mono=true").unwrap();
+        assert_eq!(call.name, "film-grain");
+        assert_eq!(
+            serde_json::Value::Object(call.params),
+            serde_json::json!({"amount": 0.25, "color": "#ff0000", "mono": true})
+        );
+        for wrong in ["", "amount=1", "grain,amount", "grain,a=1,a=2"] {
+            assert!(matches!(filter_call(wrong), Err(Failure::Usage(_))), "{wrong}");
+        }
+    }
+}

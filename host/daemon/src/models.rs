@@ -1,0 +1,395 @@
+//! Models on this machine: found by scanning folders, named by ids, at most one in memory.
+//!
+//! Decision: an id is made here from a file's name and looked up here; no string of a client is ever joined to a
+//! path. [`Catalogue`] is the result of a scan and can be shared; [`Models`] adds the resident model and belongs to
+//! the one thread that owns the device. The embedded exemplar fill is always there.
+
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+use underpaint_engine as engine;
+use underpaint_plan::{Defaults, Family, ModelFacts, Sampler, Scheduler, mode_name, modes};
+use underpaint_raster::{Extent, Job};
+use underpaint_wire::generate::{Generate, Mode};
+use underpaint_wire::methods::{ModelDefaults, ModelInfo, ModelState};
+
+use crate::save;
+
+/// Id of the embedded fill.
+pub const EXEMPLAR: &str = "exemplar";
+/// Folders below a models folder that are looked into.
+const MAX_DEPTH: u32 = 4;
+/// Entries of all models folders that are looked at.
+const MAX_ENTRIES: usize = 20_000;
+
+/// Why a model cannot be used. Displays as one sentence.
+#[derive(Debug)]
+pub enum ModelError {
+    /// Not an id of the scan.
+    NoSuchModel {
+        /// What was asked for.
+        id: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// No model for this mode was found.
+    NoneForMode(Mode),
+    /// Found, but its file is damaged or of another kind.
+    Unusable {
+        /// Its id.
+        id: String,
+        /// Why, one sentence.
+        reason: String,
+    },
+}
+
+impl fmt::Display for ModelError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSuchModel { id, known } => {
+                let id: String = id.chars().filter(|c| !c.is_control()).take(80).collect();
+                write!(f, "there is no model `{id}`; there are: {}", known.join(", "))
+            }
+            Self::NoneForMode(mode) => write!(
+                f,
+                "mode {} needs a diffusion model and none is here: put a .safetensors checkpoint or a diffusers folder \
+                 into the models folder that `underpaint doctor` shows, or add a folder of your own with `underpaint \
+                 models add-folder DIR`",
+                mode_name(*mode)
+            ),
+            Self::Unusable { id, reason } => write!(f, "the model `{id}` cannot be used: {reason}"),
+        }
+    }
+}
+
+impl std::error::Error for ModelError {}
+
+/// What a scan found.
+#[derive(Clone, Debug)]
+pub struct Catalogue {
+    entries: BTreeMap<String, Entry>,
+    default_model: Option<String>,
+    hashes: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    /// For people: the file's or folder's own name.
+    name: String,
+    /// `None` for the embedded fill.
+    path: Option<PathBuf>,
+    bytes: u64,
+    facts: Result<ModelFacts, String>,
+}
+
+impl Catalogue {
+    /// Looks for models in `folders`: single files (.safetensors) and diffusers folders, a few levels deep. Links
+    /// that lead out of the folders are not followed. `default_model` is used when a request names none;
+    /// `cache_dir` remembers hashes.
+    pub fn scan(folders: &[PathBuf], default_model: Option<String>, cache_dir: Option<&Path>) -> Catalogue {
+        let hashes = cache_dir.map(|dir| dir.join("model-hashes.json"));
+        let mut catalogue = Catalogue { entries: BTreeMap::new(), default_model, hashes };
+        let facts = exemplar();
+        let name = "Exemplar fill (built in)".to_owned();
+        catalogue.entries.insert(EXEMPLAR.to_owned(), Entry { name, path: None, bytes: 0, facts: Ok(facts) });
+        let roots: Vec<PathBuf> = folders.iter().filter_map(|f| f.canonicalize().ok()).collect();
+        let mut found = Vec::new();
+        for root in &roots {
+            candidates(root, &roots, 0, &mut found);
+        }
+        found.sort();
+        found.dedup();
+        for path in found {
+            catalogue.insert(path);
+        }
+        catalogue
+    }
+
+    /// Adds the model at `path`, a file or diffusers folder typed by the painter, and gives its id.
+    pub fn add(&mut self, path: &Path) -> Result<String, ModelError> {
+        let id = self.insert(path.to_owned());
+        self.facts(&id).map(|_| id.clone()).map_err(|_| ModelError::Unusable {
+            reason: self.entries.get(&id).and_then(|e| e.facts.clone().err()).unwrap_or_default(),
+            id,
+        })
+    }
+
+    fn insert(&mut self, path: PathBuf) -> String {
+        let name = path.file_name().map_or_else(|| "model".into(), |n| n.to_string_lossy().into_owned());
+        let stem = name.strip_suffix(".safetensors").unwrap_or(&name);
+        let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' };
+        let stem: String = stem.chars().map(plain).take(60).collect::<String>().trim_matches(['-', '.']).into();
+        let stem = if stem.is_empty() { "model".to_owned() } else { stem };
+        let free = |id: &String| !self.entries.contains_key(id);
+        let id = std::iter::once(stem.clone()).chain((2..).map(|n| format!("{stem}-{n}"))).find(free);
+        let id = id.unwrap_or(stem);
+        let facts = engine::inspect(&path).map(|f| ModelFacts { id: id.clone(), ..f }).map_err(|e| e.to_string());
+        let bytes = files(&path).iter().filter_map(|f| f.metadata().ok()).map(|m| m.len()).sum();
+        self.entries.insert(id.clone(), Entry { name, path: Some(path), bytes, facts });
+        id
+    }
+
+    /// The model a request is for: the one it names, else the configured one if it can do the mode, else the
+    /// embedded fill where it suffices (nothing is to be painted after a prompt), else the first that can.
+    pub fn choose(&self, request: &Generate) -> Result<&ModelFacts, ModelError> {
+        if let Some(id) = &request.model {
+            return self.facts(id);
+        }
+        let can = |facts: &&ModelFacts| modes(facts.family).contains(&request.mode);
+        let usable = || self.entries.values().filter_map(|e| e.facts.as_ref().ok()).filter(can);
+        let configured = self.default_model.as_deref().map(|id| self.facts(id)).transpose()?.filter(can);
+        let embedded = || usable().find(|f| f.family == Family::Exemplar);
+        let diffusion = || usable().find(|f| f.family != Family::Exemplar);
+        let chosen = configured.or_else(|| match request.prompt.is_empty() {
+            true => embedded().or_else(diffusion),
+            false => diffusion().or_else(embedded),
+        });
+        chosen.ok_or(ModelError::NoneForMode(request.mode))
+    }
+
+    /// Facts of the model `id`.
+    pub fn facts(&self, id: &str) -> Result<&ModelFacts, ModelError> {
+        let entry = self.entries.get(id).ok_or_else(|| ModelError::NoSuchModel {
+            id: id.to_owned(),
+            known: self.entries.keys().cloned().collect(),
+        })?;
+        let unusable = |reason: &String| ModelError::Unusable { id: id.to_owned(), reason: reason.clone() };
+        entry.facts.as_ref().map_err(unusable)
+    }
+
+    /// Where the model `id` is; `None` for the embedded one and for unknown ids.
+    pub fn path(&self, id: &str) -> Option<&Path> {
+        self.entries.get(id)?.path.as_deref()
+    }
+
+    /// SHA-256 of the weights in hexadecimal, from the cache or computed now (about a second for each 2 GB). `None`
+    /// for the embedded model. For a folder it is the hash of its files' names and hashes.
+    pub fn hash(&self, id: &str) -> std::io::Result<Option<String>> {
+        let Some(path) = self.path(id) else { return Ok(None) };
+        let files = files(path);
+        let hashes = files.iter().map(|file| self.file_hash(file)).collect::<Result<Vec<_>, _>>()?;
+        if path.is_file() {
+            return Ok(hashes.into_iter().next());
+        }
+        let mut all = Sha256::new();
+        for (file, hash) in files.iter().zip(hashes) {
+            all.update(file.strip_prefix(path).unwrap_or(file).to_string_lossy().replace('\\', "/"));
+            all.update([0]);
+            all.update(hash);
+        }
+        Ok(Some(hex(&all.finalize())))
+    }
+
+    fn file_hash(&self, file: &Path) -> std::io::Result<String> {
+        let meta = file.metadata()?;
+        let modified = meta.modified()?.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos() as u64);
+        let key = file.display().to_string();
+        let stamp = json!([meta.len(), modified]);
+        let read = |path: &PathBuf| serde_json::from_slice(&std::fs::read(path).ok()?).ok();
+        let mut known: serde_json::Map<String, serde_json::Value> =
+            self.hashes.as_ref().and_then(read).unwrap_or_default();
+        if let Some(hash) = known.get(&key).filter(|v| v["stamp"] == stamp).and_then(|v| v["sha256"].as_str()) {
+            return Ok(hash.to_owned());
+        }
+        let hash = sha256(file)?;
+        if let Some(path) = &self.hashes {
+            known.insert(key, json!({"stamp": stamp, "sha256": hash}));
+            // Without the cache the next hash only takes longer.
+            let _ = path.parent().map(std::fs::create_dir_all);
+            let _ = save::replace(path, serde_json::Value::Object(known).to_string().as_bytes());
+        }
+        Ok(hash)
+    }
+
+    /// As `models/list` shows it; `loaded` is the resident model's id.
+    pub fn list(&self, loaded: Option<&str>) -> Vec<ModelInfo> {
+        self.entries.iter().map(|(id, entry)| entry.info(id, loaded == Some(id))).collect()
+    }
+}
+
+impl Entry {
+    fn info(&self, id: &str, loaded: bool) -> ModelInfo {
+        let facts = self.facts.as_ref().ok();
+        let diffusion = facts.filter(|f| f.family != Family::Exemplar);
+        let state = match (facts, loaded) {
+            (None, _) => ModelState::Unusable,
+            (_, true) => ModelState::Loaded,
+            (_, false) => ModelState::Ready,
+        };
+        let names = |all: Vec<&'static str>| match diffusion {
+            Some(_) => all.into_iter().map(str::to_owned).collect(),
+            None => Vec::new(),
+        };
+        ModelInfo {
+            id: id.to_owned(),
+            name: self.name.clone(),
+            family: facts.map_or("unknown", |f| family_name(f.family)).to_owned(),
+            bytes: self.bytes,
+            state,
+            reason: self.facts.as_ref().err().cloned(),
+            native_extent: diffusion.map(|f| Extent::new(f.native_side, f.native_side)),
+            multiple: facts.map_or(1, |f| f.multiple),
+            modes: facts.map_or_else(Vec::new, |f| modes(f.family).to_vec()),
+            defaults: diffusion.map(|f| ModelDefaults {
+                steps: f.defaults.steps,
+                guidance_scale: f.defaults.guidance_scale,
+                sampler: f.defaults.sampler.name().to_owned(),
+                scheduler: f.defaults.scheduler.name().to_owned(),
+            }),
+            samplers: names(Sampler::ALL.map(Sampler::name).to_vec()),
+            schedulers: names(Scheduler::ALL.map(Scheduler::name).to_vec()),
+            hash: None,
+        }
+    }
+}
+
+/// The family's name on the wire.
+pub const fn family_name(family: Family) -> &'static str {
+    match family {
+        Family::Exemplar => "exemplar",
+        Family::Sd15 => "sd15",
+    }
+}
+
+/// What planning must know about the embedded fill; it has no steps, the numbers stand for nothing.
+fn exemplar() -> ModelFacts {
+    let defaults =
+        Defaults { steps: 1, guidance_scale: 1.0, sampler: Sampler::Euler, scheduler: Scheduler::Normal };
+    ModelFacts {
+        id: EXEMPLAR.to_owned(),
+        family: Family::Exemplar,
+        native_side: 512,
+        multiple: 1,
+        in_channels: 4,
+        defaults,
+    }
+}
+
+/// The catalogue with, at most, one model in memory. Owned by the thread that owns the device.
+pub struct Models {
+    catalogue: Arc<Catalogue>,
+    options: engine::Options,
+    resident: Option<(String, engine::Model)>,
+}
+
+impl Models {
+    /// Nothing is loaded yet; `options` say how the next model will be.
+    pub fn new(catalogue: Arc<Catalogue>, options: engine::Options) -> Models {
+        Models { catalogue, options, resident: None }
+    }
+
+    /// What there is.
+    pub fn catalogue(&self) -> &Arc<Catalogue> {
+        &self.catalogue
+    }
+
+    /// After a new scan. A resident model that is still in it stays.
+    pub fn set_catalogue(&mut self, catalogue: Arc<Catalogue>) {
+        let still = |id: &str| catalogue.path(id).is_some() && catalogue.path(id) == self.catalogue.path(id);
+        if self.resident.as_ref().is_some_and(|(id, _)| !still(id)) {
+            self.resident = None;
+        }
+        self.catalogue = catalogue;
+    }
+
+    /// Id of the model in memory.
+    pub fn loaded(&self) -> Option<&str> {
+        self.resident.as_ref().map(|(id, _)| id.as_str())
+    }
+
+    /// Frees the model's memory.
+    pub fn unload(&mut self) {
+        self.resident = None;
+    }
+
+    /// The diffusion model `id`, loaded if it is not; the former one is freed first.
+    pub fn load(&mut self, id: &str, job: &dyn Job) -> Result<&mut engine::Model, LoadError> {
+        // Another model's memory is given back before this one's is taken.
+        let model = match self.resident.take().filter(|(loaded, _)| loaded == id) {
+            Some((_, model)) => model,
+            None => {
+                let path = self.catalogue.facts(id).map(|_| self.catalogue.path(id)).map_err(LoadError::Model)?;
+                let path = path.ok_or_else(|| {
+                    let reason = "it is built in and has no weights to load".to_owned();
+                    LoadError::Model(ModelError::Unusable { id: id.to_owned(), reason })
+                })?;
+                engine::Model::load(path, &self.options, job).map_err(LoadError::Engine)?
+            }
+        };
+        Ok(&mut self.resident.insert((id.to_owned(), model)).1)
+    }
+}
+
+/// Why a model did not load.
+#[derive(Debug)]
+pub enum LoadError {
+    /// There is no such model.
+    Model(ModelError),
+    /// Reading it failed.
+    Engine(engine::EngineError),
+}
+
+/// Files and folders below `dir` that may be models, by their looks; the engine decides by content.
+fn candidates(dir: &Path, roots: &[PathBuf], depth: u32, found: &mut Vec<PathBuf>) {
+    if depth > MAX_DEPTH {
+        return;
+    }
+    let Ok(entries) = std::fs::read_dir(dir) else { return };
+    for entry in entries.flatten() {
+        // A link is judged by where it leads.
+        let Ok(path) = entry.path().canonicalize() else { continue };
+        if found.len() >= MAX_ENTRIES || !roots.iter().any(|root| path.starts_with(root)) {
+            continue;
+        }
+        if path.is_dir() {
+            match path.join("model_index.json").is_file() || path.join("unet").is_dir() {
+                true => found.push(path),
+                false => candidates(&path, roots, depth + 1, found),
+            }
+        } else if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("safetensors")) {
+            found.push(path);
+        }
+    }
+}
+
+/// The files that make up a model: itself, or a folder's weights and configurations, sorted.
+fn files(path: &Path) -> Vec<PathBuf> {
+    if path.is_file() {
+        return vec![path.to_owned()];
+    }
+    let list = |dir: &Path| {
+        let entries = std::fs::read_dir(dir).map(|d| d.flatten().map(|e| e.path()).collect::<Vec<_>>());
+        entries.unwrap_or_default()
+    };
+    let is_part = |p: &PathBuf| {
+        p.is_file() && p.extension().is_some_and(|e| e == "safetensors" || e == "json" || e == "txt")
+    };
+    let mut files: Vec<PathBuf> = list(path)
+        .into_iter()
+        .flat_map(|p| if p.is_dir() { list(&p) } else { vec![p] })
+        .filter(is_part)
+        .collect();
+    files.sort();
+    files
+}
+
+fn sha256(path: &Path) -> std::io::Result<String> {
+    let mut file = std::fs::File::open(path)?;
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(hex(&hash.finalize())),
+            n => hash.update(&buffer[..n]),
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}

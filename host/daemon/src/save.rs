@@ -1,0 +1,68 @@
+//! Files appear whole or not at all: written beside their target, then renamed into place.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// Replaces `path` by `bytes`. On failure (a full disk, a missing folder) what was at `path` is still there and
+/// nothing else is left behind.
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let (file, temporary) = create_beside(path)?;
+    let written = write_all(file, bytes).and_then(|()| fs::rename(&temporary, path));
+    if written.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    written
+}
+
+/// Finds out before long work whether [`replace`] could succeed, leaving nothing behind.
+pub fn probe(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));
+    }
+    let (file, temporary) = create_beside(path)?;
+    drop(file);
+    fs::remove_file(temporary)
+}
+
+fn write_all(mut file: File, bytes: &[u8]) -> io::Result<()> {
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// A new file in the folder of `path`, named after it and this process; never an existing one.
+fn create_beside(path: &Path) -> io::Result<(File, PathBuf)> {
+    let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it names no file"))?;
+    for attempt in 0..100 {
+        let mut temporary = std::ffi::OsString::from(".");
+        temporary.push(name);
+        temporary.push(format!(".{}-{attempt}.part", std::process::id()));
+        let temporary = path.with_file_name(temporary);
+        match OpenOptions::new().write(true).create_new(true).open(&temporary) {
+            Ok(file) => return Ok((file, temporary)),
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Err(io::Error::new(io::ErrorKind::AlreadyExists, "its folder is full of unfinished files"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_write_leaves_what_was_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.png");
+        probe(&path).unwrap();
+        replace(&path, b"one").unwrap();
+        replace(&path, b"two").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert!(replace(&dir.path().join("no/such.png"), b"x").is_err());
+        fs::create_dir(dir.path().join("folder")).unwrap();
+        assert!(replace(&dir.path().join("folder"), b"x").is_err());
+        assert!(probe(&dir.path().join("folder")).is_err());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "no unfinished file stays");
+    }
+}

@@ -1,0 +1,135 @@
+//! `underpaint fill` through the real binary: what a painter gets, and what stays as it was.
+
+use std::path::Path;
+use std::process::Output;
+
+const W: u32 = 96;
+const H: u32 = 72;
+
+fn texture(x: u32, y: u32) -> [u8; 3] {
+    let stripes = if (x / 6 + y / 9) % 2 == 0 { 60 } else { 0 };
+    [(90 + stripes + x) as u8, (60 + stripes + y) as u8, (120 + stripes) as u8]
+}
+
+fn in_hole(x: u32, y: u32) -> bool {
+    (40..56).contains(&x) && (30..44).contains(&y)
+}
+
+fn desk() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("a folder");
+    std::fs::write(dir.path().join("photo.png"), e2e::png(W, H, texture)).expect("a file");
+    std::fs::write(dir.path().join("mask.png"), e2e::png(W, H, |x, y| [if in_hole(x, y) { 255 } else { 0 }; 3]))
+        .expect("a file");
+    dir
+}
+
+fn run(dir: &Path, args: &str) -> Output {
+    let mut command = e2e::underpaint(&dir.join("home"));
+    let output = command.args(args.split_whitespace()).current_dir(dir).output().expect("the binary runs");
+    assert!(output.status.success(), "`{args}`: {}", String::from_utf8_lossy(&output.stderr));
+    output
+}
+
+#[test]
+fn untouched_pixels_stay_bit_identical_and_the_hole_is_filled() {
+    let dir = desk();
+    let output = run(dir.path(), "fill --image photo.png --mask mask.png --seed 3 -o out.png --patch patch.png --json");
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON on stdout");
+    let rect = &told["patches"][0]["rect"];
+    let at = |name: &str| rect[name].as_u64().expect("a rect") as u32;
+    let before = e2e::pixels(&dir.path().join("photo.png"));
+    let after = e2e::pixels(&dir.path().join("out.png"));
+    let patch = e2e::pixels(&dir.path().join("patch.png"));
+    let mut changed = 0;
+    for y in 0..H {
+        for x in 0..W {
+            let (b, a, p) = (before.at(x, y), after.at(x, y), patch.at(x, y));
+            let inside = (at("x")..at("x") + at("w")).contains(&x) && (at("y")..at("y") + at("h")).contains(&y);
+            if p[3] == 0 {
+                assert_eq!(a, b, "({x}, {y}) lies outside the patch's alpha");
+                assert_eq!(p, [0; 4], "nothing leaks where alpha is 0");
+            } else {
+                assert!(inside, "({x}, {y}) is painted outside the patch's rect");
+            }
+            if in_hole(x, y) {
+                assert_eq!(p[3], 255, "({x}, {y}) was selected");
+                changed += u32::from(a != b);
+            }
+        }
+    }
+    assert!(changed > 40, "the hole was filled anew");
+    assert_eq!(told["used"]["model"], "exemplar");
+    assert_eq!(told["receipt"]["request"]["seed"], 3);
+}
+
+#[test]
+fn the_receipt_in_the_picture_makes_it_again() {
+    let dir = desk();
+    run(dir.path(), "fill --image photo.png --mask mask.png -o one.png");
+    let receipt = e2e::png_text(&dir.path().join("one.png"), "underpaint").expect("a receipt");
+    let receipt: serde_json::Value = serde_json::from_str(&receipt).expect("JSON");
+    assert_eq!(receipt["model"]["id"], "exemplar");
+    let seed = receipt["seed"].as_u64().expect("a seed");
+    run(dir.path(), &format!("fill --image photo.png --mask mask.png --seed {seed} -o two.png"));
+    let (one, two) = (std::fs::read(dir.path().join("one.png")), std::fs::read(dir.path().join("two.png")));
+    assert!(one.expect("one.png") == two.expect("two.png"), "same request, same seed, same file");
+}
+
+#[test]
+fn a_batch_counts_its_seeds_and_a_filter_runs_at_the_end() {
+    let dir = desk();
+    let fill = "fill --image photo.png --mask mask.png --seed 10 --batch 2 -o out.png --json";
+    let output = run(dir.path(), fill);
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON on stdout");
+    let seeds: Vec<_> = told["outputs"].as_array().expect("outputs").iter().map(|o| o["seed"].clone()).collect();
+    assert_eq!(seeds, [10, 11]);
+    assert!(dir.path().join("out_0.png").exists() && dir.path().join("out_1.png").exists());
+    assert!(!dir.path().join("out.png").exists());
+
+    run(dir.path(), "fill --image photo.png --mask mask.png --seed 10 --filter film-grain,strength=1 -o grain.png");
+    let (plain, grain) = (e2e::pixels(&dir.path().join("out_0.png")), e2e::pixels(&dir.path().join("grain.png")));
+    let differs = |x, y| plain.at(x, y) != grain.at(x, y);
+    assert!((40..56).any(|x| differs(x, 36)), "the filter ran on what was painted");
+    assert!((0..W).all(|x| !differs(x, 0)), "and on nothing else");
+}
+
+/// Every command explains itself with an example.
+#[test]
+fn help_has_examples() {
+    let dir = tempfile::tempdir().expect("a folder");
+    for command in ["", "fill", "generate", "models", "demo", "serve", "status", "stop", "doctor", "adapter"] {
+        let output = run(dir.path(), &format!("{command} --help"));
+        let help = String::from_utf8(output.stdout).expect("UTF-8");
+        assert!(help.contains("Examples:") && help.contains("underpaint "), "{command}: {help}");
+    }
+}
+
+#[test]
+fn doctor_and_models_say_what_is_here() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let doctor = run(dir.path(), "doctor --json");
+    let doctor: serde_json::Value = serde_json::from_slice(&doctor.stdout).expect("JSON");
+    assert_eq!(doctor["models"]["found"], "exemplar");
+    assert!(doctor["models"]["advice"].as_str().is_some_and(|a| a.contains("add-folder")));
+    assert!(doctor["filters"]["found"].as_str().is_some_and(|f| f.contains("film-grain")));
+    assert_eq!(doctor["daemon"]["found"], "not running");
+    let list = run(dir.path(), "models list --json");
+    let list: serde_json::Value = serde_json::from_slice(&list.stdout).expect("JSON");
+    assert_eq!(list["models"][0]["id"], "exemplar");
+    assert_eq!(list["models"][0]["modes"], serde_json::json!(["fill", "remove"]));
+}
+
+#[test]
+fn the_demo_leaves_pictures() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let output = run(dir.path(), "demo --out shown --json");
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let pictures = told["pictures"].as_array().expect("pictures");
+    assert_eq!(pictures.len(), 2);
+    for picture in pictures {
+        let files: Vec<_> = picture["files"].as_array().expect("files").iter().filter_map(|f| f.as_str()).collect();
+        assert_eq!(files.len(), 5);
+        let [before, filled, grain] = [files[0], files[2], files[3]].map(|f| e2e::pixels(&dir.path().join(f)));
+        assert!(before.differing(&filled) > 500 && filled.differing(&grain) > 10_000, "{files:?}");
+    }
+}
