@@ -6,13 +6,14 @@ use std::io::BufRead;
 use std::time::Instant;
 use underpaint_engine::checkpoint::Checkpoint;
 use underpaint_engine::unet::UNet;
+use underpaint_engine::weights::Loading;
 use underpaint_raster::Unattended;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = std::env::args_os().nth(1).ok_or("give a model")?;
     let checkpoint = Checkpoint::open(path.as_ref(), None)?;
     let (weights, config) = checkpoint.unet;
-    let unet = UNet::load(&weights.root(&Device::Cpu), &config)?;
+    let unet = UNet::load(&weights.root(&Loading::new(&Device::Cpu, 0, &Unattended)), &config)?;
     let x = Tensor::randn(0f32, 1.0, (2, weights.shape("conv_in.weight").map_or(4, |s| s[1]), 64, 64), &Device::Cpu)?;
     let context = Tensor::randn(0f32, 1.0, (2, 77, unet.context_width()), &Device::Cpu)?;
     println!("ready");

@@ -6,7 +6,7 @@ use crate::schedule::Training;
 use crate::tokenizer::Tokenizer;
 use crate::unet::UNet;
 use crate::vae::Vae;
-use crate::weights::Weights;
+use crate::weights::{Loading, Weights};
 use crate::EngineError;
 use candle_core::Device;
 use std::path::{Path, PathBuf};
@@ -60,13 +60,15 @@ pub struct Model {
 }
 
 impl Model {
-    /// Loads the diffusers folder or single-file checkpoint at `path`; asks `job` between components.
+    /// Loads the diffusers folder or single-file checkpoint at `path`; asks `job` before each tensor.
     pub fn load(path: &Path, options: &Options, job: &dyn Job) -> Result<Self, EngineError> {
         let device = device(options)?;
         let checkpoint = Checkpoint::open(path, options.vae.as_deref())?;
         let Checkpoint { unet, vae, text, training, tokenizer, facts } = checkpoint;
-        job.step(Stage::Load, 0, 3)?;
-        let clip = Clip::load(&text.0.root(&device), &text.1)?;
+        let total = [&text.0, &vae.0, &unet.0].map(|weights| weights.names().count()).iter().sum();
+        let loading = Loading::new(&device, total, job);
+        let root = text.0.root(&loading);
+        let clip = Clip::load(&root, &text.1)?;
         known(&text.0, "text encoder")?;
         let tokenizer = match tokenizer {
             Some(folder) => Tokenizer::from_folder(&folder)?.unwrap_or_else(Tokenizer::clip),
@@ -74,17 +76,13 @@ impl Model {
         };
         if tokenizer.size() > clip.vocabulary() {
             let what = format!("has {} rows, its tokenizer needs {}", clip.vocabulary(), tokenizer.size());
-            return Err(text.0.root(&device).error("embeddings.token_embedding.weight", what));
+            return Err(root.error("embeddings.token_embedding.weight", what));
         }
-        drop(text);
-        job.step(Stage::Load, 1, 3)?;
-        let vae_loaded = Vae::load(&vae.0.root(&device), &vae.1)?;
+        let vae_loaded = Vae::load(&vae.0.root(&loading), &vae.1)?;
         known(&vae.0, "autoencoder")?;
-        drop(vae);
-        job.step(Stage::Load, 2, 3)?;
-        let unet_loaded = UNet::load(&unet.0.root(&device), &unet.1)?;
+        let unet_loaded = UNet::load(&unet.0.root(&loading), &unet.1)?;
         known(&unet.0, "U-Net")?;
-        job.step(Stage::Load, 3, 3)?;
+        job.step(Stage::Load, total as u32, total as u32)?;
         Ok(Self { unet: unet_loaded, vae: vae_loaded, clip, tokenizer, training, device, facts })
     }
 

@@ -9,7 +9,7 @@ use underpaint_engine::clip::Clip;
 use underpaint_engine::tokenizer::Tokenizer;
 use underpaint_engine::unet::{UNet, UNetConfig};
 use underpaint_engine::vae::Vae;
-use underpaint_engine::weights::Weights;
+use underpaint_engine::weights::{Loading, Weights};
 use underpaint_raster::Unattended;
 
 /// Largest difference the issue allows for U-Net and CLIP.
@@ -17,7 +17,7 @@ const TOLERANCE: f32 = 1e-4;
 
 fn unet(case: &str, (weights, config): &(Weights, UNetConfig)) {
     let golden = Golden::open();
-    let unet = UNet::load(&weights.root(&Device::Cpu), config).unwrap();
+    let unet = UNet::load(&weights.root(&Loading::new(&Device::Cpu, 0, &Unattended)), config).unwrap();
     assert_eq!(weights.unused(), None);
     let part = |name: &str| golden.tensor(&format!("unet.{case}.{name}"));
     let timestep = part("timestep").to_vec1::<f32>().unwrap()[0] as f64;
@@ -55,7 +55,7 @@ fn vae_agrees_with_diffusers() {
     let golden = Golden::open();
     let checkpoint = Checkpoint::open(&golden::plain(), None).unwrap();
     let (weights, config) = &checkpoint.vae;
-    let vae = Vae::load(&weights.root(&Device::Cpu), config).unwrap();
+    let vae = Vae::load(&weights.root(&Loading::new(&Device::Cpu, 0, &Unattended)), config).unwrap();
     let posterior = vae.encode(&golden.tensor("vae.pixels"), &Unattended).unwrap();
     let scaled = |name| (golden.tensor(name) * config.scaling_factor).unwrap();
     close("mean", &posterior.mean, &scaled("vae.mean"), TOLERANCE);
@@ -69,7 +69,7 @@ fn clip_agrees_with_transformers() {
     let golden = Golden::open();
     let checkpoint = Checkpoint::open(&golden::plain(), None).unwrap();
     let (weights, config) = &checkpoint.text;
-    let clip = Clip::load(&weights.root(&Device::Cpu), config).unwrap();
+    let clip = Clip::load(&weights.root(&Loading::new(&Device::Cpu, 0, &Unattended)), config).unwrap();
     let tokenizer = Tokenizer::clip();
     let chunks = tokenizer.chunks(&tokenizer.encode("a photo of a cat"), clip.length());
     for skip in 1..=3 {

@@ -127,6 +127,14 @@ fn a_vae_of_either_naming_takes_the_place_of_the_models_own() {
     golden::write(&without_prefix, &bare);
     let diffusers = golden::plain().join("vae");
     let file = diffusers.join("diffusion_pytorch_model.safetensors");
+    // Before diffusers 0.18 the attention had other names, which Stable Diffusion 1.5's own VAE still has.
+    let mut old = golden::Tensors::new();
+    for (name, tensor) in golden::read(&file) {
+        let renamed = [("to_q", "query"), ("to_k", "key"), ("to_v", "value"), ("to_out.0", "proj_attn")];
+        old.insert(renamed.iter().fold(name, |name, (new, old)| name.replace(new, old)), tensor);
+    }
+    let old_names = folder.path().join("old.safetensors");
+    golden::write(&old_names, &old);
     let input = text_only(64, 64);
     let sampling = sampling("euler", "normal", 2);
     let picture = |vae| {
@@ -134,7 +142,7 @@ fn a_vae_of_either_naming_takes_the_place_of_the_models_own() {
         model.generate(request(&sampling, Inpaint::None, &input), &Unattended).unwrap()
     };
     let own = picture(None);
-    for vae in [without_prefix, diffusers, file] {
+    for vae in [without_prefix, diffusers, file, old_names] {
         // A lone file cannot say that its norm groups are 16, but its widths do.
         assert!(picture(Some(vae.clone())) == own, "{}", vae.display());
     }
@@ -262,6 +270,14 @@ fn a_cancelled_job_ends_within_a_step_and_leaves_the_model_usable() {
         assert_eq!(job.previews.load(Ordering::Relaxed), previews);
     }
     assert!(model.generate(request(&sampling, Inpaint::None, &input), &Unattended).unwrap() == before);
+}
+
+#[test]
+fn loading_can_be_cancelled() {
+    let job = CancelAt { stage: Stage::Load, step: 40, seen: AtomicU32::new(0), previews: AtomicU32::new(0) };
+    let result = Model::load(&golden::plain(), &Options::default(), &job);
+    assert!(matches!(result, Err(EngineError::Cancelled(_))));
+    assert_eq!(job.seen.load(Ordering::Relaxed), 41);
 }
 
 #[test]

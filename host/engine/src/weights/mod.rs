@@ -16,6 +16,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use underpaint_raster::{Job, Stage};
 
 /// The tensors of one component (denoiser, VAE or text encoder) by diffusers' names.
 #[derive(Debug)]
@@ -74,8 +75,8 @@ impl Weights {
     }
 
     /// The whole component, for layers to take their tensors from.
-    pub fn root<'a>(&'a self, device: &'a Device) -> Scope<'a> {
-        Scope { weights: self, device, prefix: String::new() }
+    pub fn root<'a>(&'a self, loading: &'a Loading<'a>) -> Scope<'a> {
+        Scope { weights: self, loading, prefix: String::new() }
     }
 
     fn error(&self, name: &str, what: String) -> EngineError {
@@ -84,11 +85,32 @@ impl Weights {
     }
 }
 
+/// Where tensors are read to, and the job that waits for them.
+pub struct Loading<'a> {
+    device: Device,
+    job: &'a dyn Job,
+    done: Cell<u32>,
+    total: u32,
+}
+
+impl<'a> Loading<'a> {
+    /// Reads `total` tensors onto `device`; more or fewer only make the progress wrong.
+    pub fn new(device: &Device, total: usize, job: &'a dyn Job) -> Self {
+        Self { device: device.clone(), job, done: Cell::new(0), total: total as u32 }
+    }
+
+    fn step(&self) -> Result<(), EngineError> {
+        let done = self.done.get();
+        self.done.set(done + 1);
+        Ok(self.job.step(Stage::Load, done.min(self.total), self.total)?)
+    }
+}
+
 /// A prefix into [`Weights`], as a layer sees it.
 #[derive(Clone)]
 pub struct Scope<'a> {
     weights: &'a Weights,
-    device: &'a Device,
+    loading: &'a Loading<'a>,
     prefix: String,
 }
 
@@ -126,7 +148,7 @@ impl<'a> Scope<'a> {
         self.weights.shape(&self.at(name).prefix).is_some()
     }
 
-    /// Reads tensor `name`, whose shape must be `shape`, as `f32` onto the device.
+    /// Reads tensor `name`, whose shape must be `shape`, as `f32` onto the device; asks the job first.
     pub fn tensor(&self, name: &str, shape: &[usize]) -> Result<Tensor, EngineError> {
         let full = self.at(name).prefix;
         let Some(source) = self.weights.tensors.get(&full) else {
@@ -141,7 +163,8 @@ impl<'a> Scope<'a> {
             return Err(self.weights.error(&full, format!("has shape {:?}, {shape:?} is needed", entry.shape)));
         }
         source.used.set(true);
-        Ok(Tensor::from_vec(source.file.read(entry)?, shape, self.device)?)
+        self.loading.step()?;
+        Ok(Tensor::from_vec(source.file.read(entry)?, shape, &self.loading.device)?)
     }
 
     /// An error about tensor `name` of this scope.
