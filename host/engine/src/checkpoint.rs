@@ -34,7 +34,8 @@ pub fn inspect(path: &Path) -> Result<ModelFacts, EngineError> {
 impl Checkpoint {
     /// Opens a folder or file; `vae` takes the place of the model's own autoencoder.
     pub fn open(path: &Path, vae: Option<&Path>) -> Result<Self, EngineError> {
-        let is_folder = std::fs::metadata(path).map_err(|error| EngineError::Read { path: path.to_owned(), error })?.is_dir();
+        let is_folder =
+            std::fs::metadata(path).map_err(|error| EngineError::Read { path: path.to_owned(), error })?.is_dir();
         let mut checkpoint = if is_folder { Self::from_folder(path)? } else { Self::from_file(path)? };
         if let Some(vae) = vae {
             checkpoint.vae = open_vae(vae)?;
@@ -104,13 +105,17 @@ impl Checkpoint {
         if let (Some(width), Some(context)) = (width, context)
             && width != context
         {
-            return wrong(format!("a model whose U-Net reads texts {context} wide while its text encoder writes {width}"));
+            return wrong(format!(
+                "a model whose U-Net reads texts {context} wide while its text encoder writes {width}"
+            ));
         }
         let latents = self.vae.0.shape("decoder.conv_in.weight").and_then(|s| s.get(1)).copied().unwrap_or(0);
         let inputs = self.facts.in_channels as usize;
         if inputs != latents && inputs != 2 * latents + 1 {
             let (plain, inpaint) = (latents, 2 * latents + 1);
-            return wrong(format!("a model with {inputs} input channels; {plain} (plain) or {inpaint} (inpainting) fit its VAE"));
+            return wrong(format!(
+                "a model with {inputs} input channels; {plain} (plain) or {inpaint} (inpainting) fit its VAE"
+            ));
         }
         Ok(())
     }
@@ -142,12 +147,15 @@ fn downscaling(vae: &Weights) -> u32 {
 /// divides all widths.
 fn norm_groups(weights: &Weights) -> usize {
     let norms = weights.names().filter(|n| n.ends_with("norm1.weight") && n.contains("resnets"));
-    norms.filter_map(|n| weights.shape(n)?.first()).fold(32, |groups, width| groups.min(1 << width.trailing_zeros().min(5)))
+    norms
+        .filter_map(|n| weights.shape(n)?.first())
+        .fold(32, |groups, width| groups.min(1 << width.trailing_zeros().min(5)))
 }
 
 fn facts(path: &Path, unet: &Weights, multiple: u32, native_side: u32) -> Result<ModelFacts, EngineError> {
     let id = path.file_stem().map_or_else(|| "model".into(), |s| s.to_string_lossy().into_owned());
-    let missing = || EngineError::WrongArchitecture { path: path.to_owned(), found: "a U-Net without conv_in.weight".into() };
+    let missing =
+        || EngineError::WrongArchitecture { path: path.to_owned(), found: "a U-Net without conv_in.weight".into() };
     let in_channels = *unet.shape("conv_in.weight").and_then(|s| s.get(1)).ok_or_else(missing)? as u32;
     let defaults = Defaults { steps: 20, guidance_scale: 7.0, sampler: Sampler::Dpmpp2m, scheduler: Scheduler::Karras };
     Ok(ModelFacts { id, family: Family::Sd15, native_side, multiple, in_channels, defaults })
@@ -157,11 +165,14 @@ fn unet_settings(config: &Json) -> Result<UNetConfig, EngineError> {
     config.only("act_fn", &["silu", "swish"])?;
     config.only("resnet_time_scale_shift", &["default"])?;
     config.only("time_embedding_type", &["positional"])?;
-    for field in ["class_embed_type", "addition_embed_type", "time_cond_proj_dim", "encoder_hid_dim", "num_class_embeds"] {
+    for field in
+        ["class_embed_type", "addition_embed_type", "time_cond_proj_dim", "encoder_hid_dim", "num_class_embeds"]
+    {
         config.absent(field)?;
     }
     // diffusers calls the number of heads "attention_head_dim", a slip it keeps for old models' sake.
-    let field = if config.value["num_attention_heads"].is_null() { "attention_head_dim" } else { "num_attention_heads" };
+    let field =
+        if config.value["num_attention_heads"].is_null() { "attention_head_dim" } else { "num_attention_heads" };
     let heads = match &config.value[field] {
         Value::Array(levels) => {
             let levels: Option<Vec<usize>> = levels.iter().map(|v| v.as_u64().map(|n| n as usize)).collect();
@@ -211,7 +222,11 @@ fn training(config: &Json) -> Result<Training, EngineError> {
         timesteps,
         beta,
         betas: if text("beta_schedule") == Some("scaled_linear") { Betas::ScaledLinear } else { Betas::Linear },
-        prediction: if text("prediction_type") == Some("v_prediction") { Prediction::Velocity } else { Prediction::Epsilon },
+        prediction: if text("prediction_type") == Some("v_prediction") {
+            Prediction::Velocity
+        } else {
+            Prediction::Epsilon
+        },
         spacing: match text("timestep_spacing") {
             Some("linspace") => Some(Spacing::Linspace),
             Some("trailing") => Some(Spacing::Trailing),
@@ -255,7 +270,9 @@ impl Json {
     fn number(&self, field: &str) -> Result<Option<f64>, EngineError> {
         match &self.value[field] {
             Value::Null => Ok(None),
-            value => value.as_f64().map(Some).ok_or_else(|| self.error(field, format!("is {value}, a number is needed"))),
+            value => {
+                value.as_f64().map(Some).ok_or_else(|| self.error(field, format!("is {value}, a number is needed")))
+            }
         }
     }
 

@@ -78,7 +78,9 @@ pub enum EngineError {
         what: String,
     },
     /// The picture turned into infinities; an all black result would hide it.
-    #[error("{stage} gave values that are not finite; the weights are broken or too large for this precision, try another model or --dtype f32")]
+    #[error(
+        "{stage} gave values that are not finite; the weights are broken or too large for this precision, try another model or --dtype f32"
+    )]
     NotFinite {
         /// Where it was noticed.
         stage: String,

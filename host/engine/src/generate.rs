@@ -7,8 +7,8 @@
 //! initial picture's latents (not for a 9-channel model starting from pure noise, which does not need it), the initial noise,
 //! the sample of the masked picture's latents ([`Inpaint::Replace`] and 9-channel models), then euler_a's noise step by step.
 
-use crate::npy::Npy;
 use crate::noise::Noise;
+use crate::npy::Npy;
 use crate::samplers::{self, Space};
 use crate::schedule::{Prediction, Schedule, Step};
 use crate::{EngineError, Model, pixels, preview};
@@ -88,7 +88,10 @@ impl Model {
             return refuse("mask", "needs an initial picture, and inpainting needs both".into());
         }
         if sampling.batch == 0 || sampling.start_step >= sampling.steps {
-            let what = format!("are {}, of which {} are skipped; at least one must be taken", sampling.steps, sampling.start_step);
+            let what = format!(
+                "are {}, of which {} are skipped; at least one must be taken",
+                sampling.steps, sampling.start_step
+            );
             return refuse(if sampling.batch == 0 { "batch" } else { "steps" }, what);
         }
         if sampling.start_step > 0 && input.init.is_none() {
@@ -129,18 +132,27 @@ impl Model {
         let guided = request.sampling.guidance_scale > 1.0;
         let prompts = if guided { vec![request.negative_prompt, request.prompt] } else { vec![request.prompt] };
         let length = self.clip.length();
-        let mut chunked: Vec<_> = prompts.iter().map(|p| self.tokenizer.chunks(&self.tokenizer.encode(p), length)).collect();
+        let mut chunked: Vec<_> =
+            prompts.iter().map(|p| self.tokenizer.chunks(&self.tokenizer.encode(p), length)).collect();
         let most = chunked.iter().map(Vec::len).max().unwrap_or(1);
         let empty = self.tokenizer.chunks(&[], length);
         chunked.iter_mut().for_each(|chunks| chunks.resize(most, empty[0].clone()));
         let skip = request.sampling.clip_skip as usize;
-        let encode = |chunks: &Vec<Vec<u32>>| self.clip.forward(chunks, skip)?.reshape((1, most * length, self.clip.width()));
+        let encode =
+            |chunks: &Vec<Vec<u32>>| self.clip.forward(chunks, skip)?.reshape((1, most * length, self.clip.width()));
         let embeddings = chunked.iter().map(encode).collect::<candle_core::Result<Vec<_>>>()?;
         Ok(Tensor::cat(&embeddings, 0)?)
     }
 
     /// Draws noise and encodes pictures: everything picture `index` needs before its first step.
-    fn begin(&self, request: &Request<'_>, schedule: &Schedule, shape: [usize; 3], index: usize, job: &dyn Job) -> Result<Picture, EngineError> {
+    fn begin(
+        &self,
+        request: &Request<'_>,
+        schedule: &Schedule,
+        shape: [usize; 3],
+        index: usize,
+        job: &dyn Job,
+    ) -> Result<Picture, EngineError> {
         let (input, sampling) = (request.input, request.sampling);
         let count = shape.iter().product();
         let mut stream = Noise::new(sampling.seed.wrapping_add(index as u64));
@@ -175,7 +187,8 @@ impl Model {
     /// A sample of the picture's latents, as diffusers draws it.
     fn encode_picture(&self, image: &Image, stream: &mut Noise, job: &dyn Job) -> Result<Vec<f32>, EngineError> {
         let posterior = self.vae.encode(&pixels::to_tensor(image, &self.device)?, job)?;
-        let (mean, std) = (posterior.mean.flatten_all()?.to_vec1::<f32>()?, posterior.std.flatten_all()?.to_vec1::<f32>()?);
+        let (mean, std) =
+            (posterior.mean.flatten_all()?.to_vec1::<f32>()?, posterior.std.flatten_all()?.to_vec1::<f32>()?);
         let noise = stream.randn(mean.len());
         let sample: Vec<f32> = mean.iter().zip(std).zip(noise).map(|((m, s), n)| m + s * n).collect();
         if !sample.iter().all(|v| v.is_finite()) {
@@ -186,7 +199,13 @@ impl Model {
 
     /// The mask and the latents of the picture without what it hides: what a 9-channel model sees besides the latents.
     /// Without a picture everything is hidden.
-    fn mask_channels(&self, input: &Prepared, shape: [usize; 3], stream: &mut Noise, job: &dyn Job) -> Result<Tensor, EngineError> {
+    fn mask_channels(
+        &self,
+        input: &Prepared,
+        shape: [usize; 3],
+        stream: &mut Noise,
+        job: &dyn Job,
+    ) -> Result<Tensor, EngineError> {
         let factor = self.facts().multiple;
         let mask = input.mask.as_ref().map_or_else(|| Mask::new(input.extent, 1.0), pixels::binarise);
         let image = input.init.clone().unwrap_or_else(|| Image::new(input.extent));
@@ -196,7 +215,14 @@ impl Model {
     }
 
     /// Walks one picture down the schedule.
-    fn denoise(&self, request: &Request<'_>, schedule: &Schedule, picture: &mut Picture, text: &Tensor, job: &dyn Job) -> Result<(), EngineError> {
+    fn denoise(
+        &self,
+        request: &Request<'_>,
+        schedule: &Schedule,
+        picture: &mut Picture,
+        text: &Tensor,
+        job: &dyn Job,
+    ) -> Result<(), EngineError> {
         let sampling = request.sampling;
         let steps = &schedule.steps[sampling.start_step as usize..];
         let taken = steps.len() as u32;
@@ -223,7 +249,14 @@ impl Model {
     }
 
     /// The noise predicted in the latents, guided away from the negative prompt.
-    fn predict(&self, step: Step, picture: &Picture, text: &Tensor, guidance: f64, job: &dyn Job) -> Result<Vec<f32>, EngineError> {
+    fn predict(
+        &self,
+        step: Step,
+        picture: &Picture,
+        text: &Tensor,
+        guidance: f64,
+        job: &dyn Job,
+    ) -> Result<Vec<f32>, EngineError> {
         let space = picture.rule.space();
         let scale = (Space::Variance.signal(step.sigma) / space.signal(step.sigma)) as f32;
         let scaled: Vec<f32> = picture.latents.iter().map(|x| x * scale).collect();
@@ -241,7 +274,8 @@ impl Model {
         Ok(match self.training.prediction {
             Prediction::Epsilon => guided,
             Prediction::Velocity => {
-                let (signal, noise) = (Space::Variance.signal(step.sigma) as f32, Space::Variance.noise(step.sigma) as f32);
+                let (signal, noise) =
+                    (Space::Variance.signal(step.sigma) as f32, Space::Variance.noise(step.sigma) as f32);
                 guided.iter().zip(&scaled).map(|(v, x)| signal * v + noise * x).collect()
             }
         })

@@ -1,5 +1,6 @@
 //! A model in memory.
 
+use crate::EngineError;
 use crate::checkpoint::Checkpoint;
 use crate::clip::Clip;
 use crate::schedule::Training;
@@ -7,7 +8,6 @@ use crate::tokenizer::Tokenizer;
 use crate::unet::UNet;
 use crate::vae::Vae;
 use crate::weights::{Loading, Weights};
-use crate::EngineError;
 use candle_core::Device;
 use std::path::{Path, PathBuf};
 use underpaint_plan::ModelFacts;
@@ -106,8 +106,12 @@ fn known(weights: &Weights, part: &str) -> Result<(), EngineError> {
 fn device(options: &Options) -> Result<Device, EngineError> {
     let refuse = |what: &str| Err(EngineError::Device { what: what.into() });
     match (options.device, options.dtype) {
-        (DeviceKind::Cuda, _) => refuse("device is cuda, but this build of Underpaint computes on the CPU only; use --device cpu"),
-        (DeviceKind::Metal, _) => refuse("device is metal, but this build of Underpaint computes on the CPU only; use --device cpu"),
+        (DeviceKind::Cuda, _) => {
+            refuse("device is cuda, but this build of Underpaint computes on the CPU only; use --device cpu")
+        }
+        (DeviceKind::Metal, _) => {
+            refuse("device is metal, but this build of Underpaint computes on the CPU only; use --device cpu")
+        }
         (DeviceKind::Cpu, Dtype::F32) => Ok(Device::Cpu),
         (DeviceKind::Cpu, Dtype::F16) => refuse("dtype is f16, but the CPU computes in f32 only; use --dtype f32"),
         (DeviceKind::Cpu, Dtype::Bf16) => refuse("dtype is bf16, but the CPU computes in f32 only; use --dtype f32"),

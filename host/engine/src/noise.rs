@@ -33,7 +33,7 @@ impl Noise {
         for block in data.chunks_exact_mut(16) {
             box_muller(block);
         }
-        if n % 16 != 0 {
+        if !n.is_multiple_of(16) {
             // A ragged end is not transformed where it is: the last 16 values are drawn again.
             let tail = &mut data[n - 16..];
             tail.fill_with(|| self.uniform());

@@ -56,7 +56,8 @@ impl Npy {
             _ => return Err(wrong()),
         };
         let (header, data) = rest.split_at_checked(length).ok_or_else(wrong)?;
-        let header: String = str::from_utf8(header).map_err(|_| wrong())?.chars().filter(|c| !c.is_whitespace()).collect();
+        let header: String =
+            str::from_utf8(header).map_err(|_| wrong())?.chars().filter(|c| !c.is_whitespace()).collect();
         let after = |key: &str| header.split_once(key).map(|(_, rest)| rest);
         if !after("'fortran_order':").is_some_and(|v| v.starts_with("False")) {
             return Err(wrong());

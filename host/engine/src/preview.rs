@@ -5,7 +5,8 @@
 use underpaint_raster::{Extent, Image};
 
 /// Red, green and blue per unit of each latent channel, in -1..=1.
-const SD1: [[f32; 3]; 4] = [[0.298, 0.207, 0.208], [0.187, 0.286, 0.173], [-0.158, 0.189, 0.264], [-0.184, -0.271, -0.473]];
+const SD1: [[f32; 3]; 4] =
+    [[0.298, 0.207, 0.208], [0.187, 0.286, 0.173], [-0.158, 0.189, 0.264], [-0.184, -0.271, -0.473]];
 
 /// Clean latents `[4, h, w]` to a picture of `w` by `h` pixels; `None` for other numbers of channels.
 pub fn preview(clean: &[f32], channels: usize, extent: Extent) -> Option<Image> {

@@ -162,7 +162,9 @@ impl Training {
         let [first, last] = self.beta;
         match self.betas {
             Betas::Linear => linspace_f32(first, last, self.timesteps),
-            Betas::ScaledLinear => linspace_f32(first.sqrt(), last.sqrt(), self.timesteps).iter().map(|b| b * b).collect(),
+            Betas::ScaledLinear => {
+                linspace_f32(first.sqrt(), last.sqrt(), self.timesteps).iter().map(|b| b * b).collect()
+            }
         }
     }
 
@@ -185,7 +187,9 @@ impl Training {
                 let stride = (self.timesteps / (steps + skipped)) as f64;
                 (skipped..steps + skipped).rev().map(|i| i as f64 * stride + self.steps_offset).collect()
             }
-            Spacing::Trailing => (0..steps).map(|i| (n - i as f64 * (n / steps as f64)).round_ties_even() - 1.0).collect(),
+            Spacing::Trailing => {
+                (0..steps).map(|i| (n - i as f64 * (n / steps as f64)).round_ties_even() - 1.0).collect()
+            }
         };
         timesteps.into_iter().map(|t| t.clamp(0.0, n - 1.0)).collect()
     }
@@ -195,7 +199,9 @@ impl Training {
 fn linspace_f32(first: f64, last: f64, n: usize) -> Vec<f32> {
     let (first, last) = (first as f32, last as f32);
     let step = (last - first) / (n.max(2) - 1) as f32;
-    (0..n).map(|i| if i < n / 2 { step.mul_add(i as f32, first) } else { (-step).mul_add((n - 1 - i) as f32, last) }).collect()
+    (0..n)
+        .map(|i| if i < n / 2 { step.mul_add(i as f32, first) } else { (-step).mul_add((n - 1 - i) as f32, last) })
+        .collect()
 }
 
 /// The table's value at a fractional index.

@@ -66,7 +66,11 @@ impl Tokenizer {
         } else {
             return Ok(None);
         };
-        let config = |field: &str, what: &str| EngineError::Config { path: path.clone(), field: field.into(), what: what.into() };
+        let config = |field: &str, what: &str| EngineError::Config {
+            path: path.clone(),
+            field: field.into(),
+            what: what.into(),
+        };
         let vocabulary = vocabulary.ok_or_else(|| config("vocab", "must map tokens to whole numbers"))?;
         let merges: Vec<(String, String)> = merges;
         let ranks = merges.into_iter().zip(0..).collect();

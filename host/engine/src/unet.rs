@@ -94,7 +94,8 @@ impl UNet {
             let block = scope.at(format_args!("up_blocks.{i}"));
             up.push(Level::load(&block, config, config.heads.at(levels - 1 - i), ("upsamplers.0.conv", 1))?);
         }
-        let blocks = || down.iter().chain(&up).flat_map(|l| &l.layers).filter_map(|(_, t)| t.as_ref()).chain(mid.1.as_ref());
+        let blocks =
+            || down.iter().chain(&up).flat_map(|l| &l.layers).filter_map(|(_, t)| t.as_ref()).chain(mid.1.as_ref());
         let context_width = blocks().find_map(Transformer::context_width).unwrap_or(0);
         if blocks().any(|t| t.context_width() != Some(context_width)) {
             return Err(scope.error("attn2.to_k.weight", "does not take the same context everywhere"));
@@ -175,7 +176,13 @@ fn alive(job: &dyn Job) -> Result<(), EngineError> {
     if job.is_cancelled() { Err(underpaint_raster::Cancelled.into()) } else { Ok(()) }
 }
 
-fn block(resnet: &Resnet, transformer: Option<&Transformer>, x: &Tensor, time: &Tensor, context: &Tensor) -> Computed<Tensor> {
+fn block(
+    resnet: &Resnet,
+    transformer: Option<&Transformer>,
+    x: &Tensor,
+    time: &Tensor,
+    context: &Tensor,
+) -> Computed<Tensor> {
     let x = resnet.forward(x, time)?;
     match transformer {
         Some(transformer) => transformer.forward(&x, context),

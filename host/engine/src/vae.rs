@@ -57,7 +57,9 @@ impl Vae {
         let decoder = Coder::load(&scope.at("decoder"), config, "up_blocks", ("upsamplers.0.conv", 1, 1))?;
         let latent_channels = decoder.conv_in.channels()[0];
         if encoder.conv_out.channels()[1] != 2 * latent_channels {
-            return Err(scope.error("encoder.conv_out.weight", format!("does not give twice {latent_channels} channels")));
+            return Err(
+                scope.error("encoder.conv_out.weight", format!("does not give twice {latent_channels} channels"))
+            );
         }
         Ok(Self {
             encoder,
@@ -129,12 +131,18 @@ impl Vae {
 }
 
 impl Coder {
-    fn load(scope: &Scope, config: &VaeConfig, levels: &str, resample: (&str, usize, usize)) -> Result<Self, EngineError> {
+    fn load(
+        scope: &Scope,
+        config: &VaeConfig,
+        levels: &str,
+        resample: (&str, usize, usize),
+    ) -> Result<Self, EngineError> {
         let groups = config.norm_groups;
         let mut loaded = Vec::new();
         for i in 0..scope.count(levels) {
             let level = scope.at(format_args!("{levels}.{i}"));
-            let resnets = (0..level.count("resnets")).map(|j| Resnet::load(&level.at(format_args!("resnets.{j}")), groups));
+            let resnets =
+                (0..level.count("resnets")).map(|j| Resnet::load(&level.at(format_args!("resnets.{j}")), groups));
             let (name, stride, padding) = resample;
             loaded.push(Level {
                 resnets: resnets.collect::<Result<_, _>>()?,

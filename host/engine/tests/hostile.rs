@@ -34,9 +34,12 @@ fn damaged_and_foreign_files_are_refused() {
     };
     let many = (0..20_001).map(|i| format!("\"t{i}\":{{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}}"));
     let many = format!("{{{}}}", many.collect::<Vec<_>>().join(","));
-    let twice = r#"{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}"#;
-    let overlap = r#"{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[2,6]}}"#;
-    let gap = r#"{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[2],"data_offsets":[4,6]}}"#;
+    let twice =
+        r#"{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}"#;
+    let overlap =
+        r#"{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[2,6]}}"#;
+    let gap =
+        r#"{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[2],"data_offsets":[4,6]}}"#;
     let cases: Vec<(&str, Vec<u8>)> = vec![
         ("empty", vec![]),
         ("too few for a header", vec![1, 2, 3]),
@@ -81,7 +84,10 @@ fn models_of_other_kinds_are_named() {
         ("a LoRA", vec!["lora_unet_down_blocks_0_attentions_0_proj_in.lora_down.weight"]),
         ("a LoRA", vec!["unet.down_blocks.0.attentions.0.to_q.lora_A.weight"]),
         ("SDXL", vec!["conditioner.embedders.0.transformer.x", "model.diffusion_model.input_blocks.0.0.weight"]),
-        ("Stable Diffusion 2.x", vec!["cond_stage_model.model.ln_final.weight", "model.diffusion_model.input_blocks.0.0.weight"]),
+        (
+            "Stable Diffusion 2.x",
+            vec!["cond_stage_model.model.ln_final.weight", "model.diffusion_model.input_blocks.0.0.weight"],
+        ),
         ("a language model", vec!["model.layers.0.self_attn.q_proj.weight", "lm_head.weight"]),
         ("a ControlNet", vec!["control_model.input_blocks.0.0.weight"]),
         ("a Flux model", vec!["double_blocks.0.img_attn.proj.weight"]),
@@ -107,7 +113,9 @@ fn broken_models_of_the_right_kind_are_refused() {
     let path = folder.path().join("broken.safetensors");
     type Change = fn(&mut golden::Tensors);
     let cases: [(&str, Change); 6] = [
-        ("mid_block.resnets.0.conv1.weight is missing", |t| drop(t.remove("model.diffusion_model.middle_block.0.in_layers.2.weight"))),
+        ("mid_block.resnets.0.conv1.weight is missing", |t| {
+            drop(t.remove("model.diffusion_model.middle_block.0.in_layers.2.weight"))
+        }),
         ("holds values that are not finite", |t| {
             let conv_in = t.get_mut("model.diffusion_model.input_blocks.0.0.weight").unwrap();
             conv_in.2[..2].copy_from_slice(&0x7e00u16.to_le_bytes());
@@ -116,7 +124,10 @@ fn broken_models_of_the_right_kind_are_refused() {
             t.insert("model.diffusion_model.time_embed.cond.weight".into(), ("F16".into(), vec![1], vec![0; 2]));
         }),
         ("reads texts 16 wide while its text encoder writes 8", |t| {
-            t.insert("cond_stage_model.transformer.text_model.final_layer_norm.weight".into(), ("F16".into(), vec![8], vec![0; 16]));
+            t.insert(
+                "cond_stage_model.transformer.text_model.final_layer_norm.weight".into(),
+                ("F16".into(), vec![8], vec![0; 16]),
+            );
         }),
         ("is stored as F8_E4M3", |t| {
             let bias = t.get_mut("model.diffusion_model.out.2.bias").unwrap();
@@ -149,7 +160,10 @@ fn broken_folders_are_refused() {
     let check = |part: &str, change: &dyn Fn(&Path)| {
         let root = golden::inpainting(folder.path());
         change(&root);
-        let text = inspect(&root).err().map_or_else(|| Model::load(&root, &Options::default(), &Unattended).err().unwrap(), |e| e).to_string();
+        let text = inspect(&root)
+            .err()
+            .unwrap_or_else(|| Model::load(&root, &Options::default(), &Unattended).err().unwrap())
+            .to_string();
         assert!(text.contains(part) && !text.contains('\n'), "{text} does not say {part}");
         fs::remove_dir_all(&root).unwrap();
     };
@@ -211,8 +225,20 @@ fn infinite_latents_are_an_error_not_a_black_picture() {
 fn mutated_headers_are_parsed_or_refused() {
     let valid = r#"{"__metadata__":{"k":"v"},"a":{"dtype":"F16","shape":[2,3],"data_offsets":[0,12]},"b":{"dtype":"F32","shape":[],"data_offsets":[12,16]}}"#;
     assert_eq!(header::parse(valid.as_bytes(), 16).unwrap().len(), 2);
-    let pieces: [&[u8]; 12] =
-        [b"18446744073709551615", b"-1", b"1e99", b"{", b"}", b"[", b"\"a\"", b"F64", b"\\u0000", b"\xff", b"0", b"data_offsets"];
+    let pieces: [&[u8]; 12] = [
+        b"18446744073709551615",
+        b"-1",
+        b"1e99",
+        b"{",
+        b"}",
+        b"[",
+        b"\"a\"",
+        b"F64",
+        b"\\u0000",
+        b"\xff",
+        b"0",
+        b"data_offsets",
+    ];
     let mut state = 0x9e37_79b9_7f4a_7c15u64;
     let mut random = |below: usize| {
         state ^= state << 13;

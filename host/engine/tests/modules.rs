@@ -73,11 +73,21 @@ fn clip_agrees_with_transformers() {
     let tokenizer = Tokenizer::clip();
     let chunks = tokenizer.chunks(&tokenizer.encode("a photo of a cat"), clip.length());
     for skip in 1..=3 {
-        close(&format!("skip {skip}"), &clip.forward(&chunks, skip).unwrap(), &golden.tensor(&format!("clip.skip{skip}")), TOLERANCE);
+        close(
+            &format!("skip {skip}"),
+            &clip.forward(&chunks, skip).unwrap(),
+            &golden.tensor(&format!("clip.skip{skip}")),
+            TOLERANCE,
+        );
     }
     let rows = golden::table("tokens.json");
     let chunks = tokenizer.chunks(&tokenizer.encode(rows[rows.len() - 1]["text"].as_str().unwrap()), clip.length());
     assert!(chunks.len() > 1);
     let y = clip.forward(&chunks, 1).unwrap();
-    close("chunks", &y.reshape((1, chunks.len() * clip.length(), clip.width())).unwrap(), &golden.tensor("clip.chunks"), TOLERANCE);
+    close(
+        "chunks",
+        &y.reshape((1, chunks.len() * clip.length(), clip.width())).unwrap(),
+        &golden.tensor("clip.chunks"),
+        TOLERANCE,
+    );
 }

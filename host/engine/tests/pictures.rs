@@ -43,7 +43,15 @@ fn input() -> (Image, Mask) {
 }
 
 fn request<'a>(sampling: &'a Sampling, inpaint: Inpaint, input: &'a Prepared) -> Request<'a> {
-    Request { prompt: "a photo of a cat", negative_prompt: "blurry, ugly", sampling, inpaint, input, noise: None, save: None }
+    Request {
+        prompt: "a photo of a cat",
+        negative_prompt: "blurry, ugly",
+        sampling,
+        inpaint,
+        input,
+        noise: None,
+        save: None,
+    }
 }
 
 /// `theirs` is `[h, w, 3]` in 0..=1.
@@ -295,9 +303,27 @@ fn impossible_requests_are_refused_in_a_sentence() {
         ("mask needs an initial picture", good.clone(), half, Inpaint::Replace, None),
         ("steps are 0", Sampling { steps: 0, ..good.clone() }, text_only(64, 64), Inpaint::None, None),
         ("steps are 5000", Sampling { steps: 5000, ..good.clone() }, text_only(64, 64), Inpaint::None, None),
-        ("guidance_scale is NaN", Sampling { guidance_scale: f64::NAN, ..good.clone() }, text_only(64, 64), Inpaint::None, None),
-        ("clip_skip is 9; this model has 1 to 3", Sampling { clip_skip: 9, ..good.clone() }, text_only(64, 64), Inpaint::None, None),
-        ("noise has shape [1, 4, 2, 2]; this request needs [1, 4, 8, 8]", good, text_only(64, 64), Inpaint::None, Some(&odd_noise)),
+        (
+            "guidance_scale is NaN",
+            Sampling { guidance_scale: f64::NAN, ..good.clone() },
+            text_only(64, 64),
+            Inpaint::None,
+            None,
+        ),
+        (
+            "clip_skip is 9; this model has 1 to 3",
+            Sampling { clip_skip: 9, ..good.clone() },
+            text_only(64, 64),
+            Inpaint::None,
+            None,
+        ),
+        (
+            "noise has shape [1, 4, 2, 2]; this request needs [1, 4, 8, 8]",
+            good,
+            text_only(64, 64),
+            Inpaint::None,
+            Some(&odd_noise),
+        ),
     ];
     for (sentence, sampling, input, inpaint, noise) in cases {
         let error = model.generate(Request { noise, ..request(&sampling, inpaint, &input) }, &Unattended).unwrap_err();

@@ -67,8 +67,11 @@ fn schedules_are_those_of_diffusers() {
         let sampler = *Sampler::ALL.iter().find(|s| s.name() == row["sampler"]).unwrap();
         let scheduler = *Scheduler::ALL.iter().find(|s| s.name() == row["scheduler"]).unwrap();
         let schedule = Schedule::new(&training, sampler, scheduler, row["steps"].as_u64().unwrap() as usize);
-        let column = |f: fn(&underpaint_engine::schedule::Step) -> f64| schedule.steps.iter().map(f).collect::<Vec<_>>();
-        for (name, ours) in [("timesteps", column(|s| s.timestep)), ("sigmas", column(|s| s.sigma)), ("next", column(|s| s.next))] {
+        let column =
+            |f: fn(&underpaint_engine::schedule::Step) -> f64| schedule.steps.iter().map(f).collect::<Vec<_>>();
+        for (name, ours) in
+            [("timesteps", column(|s| s.timestep)), ("sigmas", column(|s| s.sigma)), ("next", column(|s| s.next))]
+        {
             let theirs = numbers(&row[name]);
             assert_eq!(ours.len(), theirs.len());
             for (a, b) in ours.iter().zip(&theirs) {
@@ -80,7 +83,12 @@ fn schedules_are_those_of_diffusers() {
             }
         }
         let init = row["init_noise_sigma"].as_f64().unwrap();
-        let ours = if matches!(sampler, Sampler::Dpmpp2m) || (sampler == Sampler::Ddim && scheduler == Scheduler::Normal) { 1.0 } else { schedule.init_noise_sigma };
+        let ours =
+            if matches!(sampler, Sampler::Dpmpp2m) || (sampler == Sampler::Ddim && scheduler == Scheduler::Normal) {
+                1.0
+            } else {
+                schedule.init_noise_sigma
+            };
         assert!((ours - init).abs() < 1e-4, "initial scale {ours} is not {init}");
     }
 }
@@ -101,5 +109,8 @@ fn a_folder_says_how_it_was_trained() {
     config["beta_schedule"] = "squaredcos_cap_v2".into();
     std::fs::write(&path, config.to_string()).unwrap();
     let error = Checkpoint::open(&root, None).err().unwrap().to_string();
-    assert!(error.ends_with("beta_schedule is \"squaredcos_cap_v2\", this version knows linear, scaled_linear"), "{error}");
+    assert!(
+        error.ends_with("beta_schedule is \"squaredcos_cap_v2\", this version knows linear, scaled_linear"),
+        "{error}"
+    );
 }

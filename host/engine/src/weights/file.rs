@@ -41,7 +41,9 @@ impl SafetensorsFile {
         let (length, total) = (u64::from_le_bytes(*length), metadata.len());
         if length > header::MAX_HEADER_BYTES || length > total.saturating_sub(8) {
             let limit = header::MAX_HEADER_BYTES;
-            return Err(damaged(format!("it claims a header of {length} bytes in a file of {total} (at most {limit} are read)")));
+            return Err(damaged(format!(
+                "it claims a header of {length} bytes in a file of {total} (at most {limit} are read)"
+            )));
         }
         if start.get(8) != Some(&b'{') {
             return Err(EngineError::NotSafetensors { path: path.to_owned(), what: "not a safetensors file" });
@@ -68,8 +70,12 @@ impl SafetensorsFile {
         let tensor = |what: String| EngineError::Tensor { path: self.path.clone(), name: entry.name.clone(), what };
         let mut values = Vec::with_capacity((entry.end - entry.start) as usize / entry.dtype.bytes() as usize);
         match entry.dtype {
-            ElementType::F32 => self.chunks(entry, |bytes| values.extend(bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)))),
-            ElementType::F64 => self.chunks(entry, |bytes| values.extend(bytes.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b) as f32))),
+            ElementType::F32 => {
+                self.chunks(entry, |bytes| values.extend(bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b))))
+            }
+            ElementType::F64 => self.chunks(entry, |bytes| {
+                values.extend(bytes.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b) as f32))
+            }),
             ElementType::BF16 => self.chunks(entry, |bytes| {
                 values.extend(bytes.as_chunks().0.iter().map(|b| bf16::from_le_bytes(*b).to_f32()));
             }),
@@ -90,7 +96,8 @@ impl SafetensorsFile {
         let read = |error| EngineError::Read { path: self.path.clone(), error };
         let mut file = &self.file;
         file.seek(SeekFrom::Start(self.data_start + entry.start)).map_err(read)?;
-        let (mut left, mut buffer) = (entry.end - entry.start, vec![0; (1 << 20).min((entry.end - entry.start) as usize)]);
+        let (mut left, mut buffer) =
+            (entry.end - entry.start, vec![0; (1 << 20).min((entry.end - entry.start) as usize)]);
         while left > 0 {
             let n = left.min(buffer.len() as u64) as usize;
             file.read_exact(&mut buffer[..n]).map_err(read)?;
@@ -114,8 +121,12 @@ fn finite(values: Vec<f32>) -> Result<Vec<f32>, String> {
 fn other_format(start: &[u8]) -> Option<&'static str> {
     match start {
         [] => Some("empty"),
-        [b'P', b'K', 3..=8, ..] => Some("a zip archive, as PyTorch's pickled checkpoints are, which can run code when loaded"),
-        [0x80, 0x02..=0x05, ..] if start.get(8) != Some(&b'{') => Some("a Python pickle, which can run code when loaded"),
+        [b'P', b'K', 3..=8, ..] => {
+            Some("a zip archive, as PyTorch's pickled checkpoints are, which can run code when loaded")
+        }
+        [0x80, 0x02..=0x05, ..] if start.get(8) != Some(&b'{') => {
+            Some("a Python pickle, which can run code when loaded")
+        }
         [b'G', b'G', b'U', b'F', ..] => Some("a GGUF file, which this version does not read"),
         [b'v', b'e', b'r', b's', b'i', b'o', b'n', b' ', ..] => Some("a Git LFS pointer, not the model itself"),
         [b'<', ..] if start.get(8) != Some(&b'{') => Some("a web page or XML file, not the model itself"),

@@ -35,7 +35,8 @@ fn weight_files(folder: &Path) -> Result<Vec<PathBuf>, EngineError> {
     }
     names.sort_by_key(|name| (name.matches('.').count(), name.clone()));
     let Some(first) = names.first() else {
-        let found = if pickled { "a folder with pickled weights only" } else { "a folder without .safetensors weights" };
+        let found =
+            if pickled { "a folder with pickled weights only" } else { "a folder without .safetensors weights" };
         return Err(EngineError::WrongArchitecture { path: folder.to_owned(), found: found.into() });
     };
     let set = first.rsplit_once("-of-").map(|(_, end)| end.to_owned());

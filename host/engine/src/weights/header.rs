@@ -18,7 +18,21 @@ const MAX_RANK: usize = 8;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 #[allow(missing_docs, non_camel_case_types)]
 pub enum ElementType {
-    BOOL, U8, I8, F8_E4M3, F8_E5M2, U16, I16, F16, BF16, U32, I32, F32, U64, I64, F64,
+    BOOL,
+    U8,
+    I8,
+    F8_E4M3,
+    F8_E5M2,
+    U16,
+    I16,
+    F16,
+    BF16,
+    U32,
+    I32,
+    F32,
+    U64,
+    I64,
+    F64,
 }
 
 impl ElementType {
@@ -57,7 +71,10 @@ pub fn parse(header: &[u8], data_bytes: u64) -> Result<Vec<Entry>, String> {
     let mut entries = Vec::with_capacity(raw.0.len());
     for (name, tensor) in raw.0 {
         if tensor.shape.len() > MAX_RANK {
-            return Err(format!("tensor {name} has {} dimensions, at most {MAX_RANK} are possible", tensor.shape.len()));
+            return Err(format!(
+                "tensor {name} has {} dimensions, at most {MAX_RANK} are possible",
+                tensor.shape.len()
+            ));
         }
         let bytes = tensor.shape.iter().try_fold(tensor.dtype.bytes(), |n, &d| n.checked_mul(d));
         let [start, end] = tensor.data_offsets;
@@ -71,7 +88,7 @@ pub fn parse(header: &[u8], data_bytes: u64) -> Result<Vec<Entry>, String> {
         let shape = shape.map_err(|_| format!("tensor {name} is larger than this machine can address"))?;
         entries.push(Entry { name, dtype: tensor.dtype, shape, start, end });
     }
-    entries.sort_by(|a, b| (a.start, a.end).cmp(&(b.start, b.end)));
+    entries.sort_by_key(|entry| (entry.start, entry.end));
     let mut at = 0;
     for entry in &entries {
         if entry.start != at {

@@ -75,13 +75,16 @@ pub fn diffusers_vae_name(name: &str) -> String {
 /// A CLIP tensor's name without the prefix some writers put before it, `None` for what is not needed.
 pub fn text_name(name: &str) -> Option<String> {
     let name = name.strip_prefix("text_model.").unwrap_or(name);
-    (!name.ends_with("position_ids") && name != "logit_scale" && name != "text_projection.weight").then(|| name.to_owned())
+    (!name.ends_with("position_ids") && name != "logit_scale" && name != "text_projection.weight")
+        .then(|| name.to_owned())
 }
 
 /// What the file is if its names are not those of an SD 1.x checkpoint.
 fn other_architecture(names: &Names) -> Option<String> {
     let is = |s: &str| Some(s.to_owned());
-    let lora = |name: &&str| name.contains("lora_down") || name.contains("lora_A") || name.contains("lora_up") || name.starts_with("lora_");
+    let lora = |name: &&str| {
+        name.contains("lora_down") || name.contains("lora_A") || name.contains("lora_up") || name.starts_with("lora_")
+    };
     if names.has("conditioner.embedders.") || names.has("model.diffusion_model.label_emb.") {
         is("an SDXL checkpoint")
     } else if names.has("cond_stage_model.model.") {

@@ -121,7 +121,10 @@ pub fn write(path: &Path, tensors: &Tensors) {
 /// Fails if two tensors differ by more than `tolerance` anywhere.
 pub fn close(what: &str, ours: &Tensor, theirs: &Tensor, tolerance: f32) {
     assert_eq!(ours.dims(), theirs.dims(), "{what}");
-    let (a, b) = (ours.flatten_all().unwrap().to_vec1::<f32>().unwrap(), theirs.flatten_all().unwrap().to_vec1::<f32>().unwrap());
+    let (a, b) = (
+        ours.flatten_all().unwrap().to_vec1::<f32>().unwrap(),
+        theirs.flatten_all().unwrap().to_vec1::<f32>().unwrap(),
+    );
     let worst = a.iter().zip(&b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     println!("{what}: largest difference {worst:.2e}");
     assert!(worst <= tolerance, "{what} differs by {worst}, at most {tolerance} is allowed");
