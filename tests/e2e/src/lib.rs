@@ -3,6 +3,8 @@
 //! The binary is the one cargo built beside this test (`cargo xtask test` builds it first); nothing here
 //! starts a build, so that tests stay fast and never wait for cargo's lock.
 
+#[cfg(unix)]
+pub mod daemon;
 mod pictures;
 
 pub use pictures::{Pixels, claimed_png, pixels, png, png_text};
