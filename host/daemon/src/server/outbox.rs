@@ -4,7 +4,7 @@
 //! is droppable: of each token only the newest waits, and at most ten a second go. Blobs go last, a chunk at a time,
 //! so they never hold up the others; the response they belong to follows its last chunk.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -35,7 +35,8 @@ struct State {
     first: VecDeque<Vec<u8>>,
     progress: Vec<Slot>,
     deliveries: VecDeque<Delivery>,
-    pending: HashSet<Id>,
+    /// Requests without their response on the wire; true once it is on its way.
+    pending: HashMap<Id, bool>,
     next_blob: u64,
     /// Nothing more will be added; the writer ends when all is written.
     finished: bool,
@@ -52,6 +53,7 @@ struct Delivery {
     /// Bytes of the front blob already handed out.
     done: usize,
     chunk: u64,
+    id: Id,
     then: Vec<u8>,
 }
 
@@ -81,7 +83,10 @@ impl Outbox {
 
     /// Notes that a request waits for its response; false if one with this id already does.
     pub fn begin(&self, id: &Id) -> bool {
-        self.state().pending.insert(id.clone())
+        let mut state = self.state();
+        let free = !state.pending.contains_key(id);
+        state.pending.entry(id.clone()).or_insert(false);
+        free
     }
 
     /// Answers a pending request. A second answer to the same request is dropped.
@@ -92,14 +97,16 @@ impl Outbox {
     /// Answers a pending request after putting `blobs`, whose names were made by [`Outbox::blob_name`].
     pub fn respond_after(&self, id: &Id, outcome: &Result<serde_json::Value, Error>, blobs: Vec<(Name, Arc<Vec<u8>>)>) {
         let mut state = self.state();
-        if !state.pending.remove(id) {
-            return;
+        match state.pending.get_mut(id) {
+            Some(answered @ false) => *answered = true,
+            _ => return,
         }
         let then = rpc::response(Some(id), outcome);
         if blobs.is_empty() {
+            state.pending.remove(id);
             state.first.push_back(then);
         } else {
-            state.deliveries.push_back(Delivery { blobs: blobs.into(), done: 0, chunk: 0, then });
+            state.deliveries.push_back(Delivery { blobs: blobs.into(), done: 0, chunk: 0, id: id.clone(), then });
         }
         drop(state);
         self.work.notify_one();
@@ -221,7 +228,9 @@ impl State {
     fn next_of_delivery(&mut self) -> Option<Next> {
         let delivery = self.deliveries.front_mut()?;
         let Some((name, bytes)) = delivery.blobs.front() else {
-            return self.deliveries.pop_front().map(|d| Next::Frame(d.then));
+            let Delivery { id, then, .. } = self.deliveries.pop_front()?;
+            self.pending.remove(&id);
+            return Some(Next::Frame(then));
         };
         let range = delivery.done..bytes.len().min(delivery.done + CHUNK_BYTES);
         let last = range.end == bytes.len();
