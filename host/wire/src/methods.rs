@@ -277,20 +277,3 @@ pub struct ModelDefaults {
     /// Noise levels.
     pub scheduler: String,
 }
-
-/// A filter as `filters/list` shows it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct FilterInfo {
-    /// For `filters: [{name}]`.
-    pub name: String,
-    /// The author's.
-    pub version: String,
-    /// For people.
-    pub title: String,
-    /// For people.
-    pub description: String,
-    /// What can be set: `{name, type, default, min?, max?, choices?, unit?}` each.
-    pub params: Vec<Value>,
-    /// `{memory_bytes, timeout_ms}`.
-    pub limits: Value,
-}

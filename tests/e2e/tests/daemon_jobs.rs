@@ -142,7 +142,7 @@ fn bad_parameters_are_answered_at_once_and_make_no_job() {
         (plus(json!({"preview": {"max_side": 4096}})), "invalid_params", "preview.max_side"),
         (plus(json!({"dedupe": "x".repeat(65)})), "invalid_params", "dedupe"),
         (plus(json!({"filters": [{"name": "no-such-filter"}]})), "invalid_params", "filters"),
-        (plus(json!({"model": "../../etc/passwd"})), "no_such_model", ""),
+        (plus(json!({"model": "../../etc/passwd"})), "no_such_model", "model"),
         (plus(json!({"mask": null})), "invalid_params", "mask"),
         (plus(json!({"canvas": null})), "invalid_params", "canvas"),
         (with("/canvas/image/blob", json!("c2")), "no_such_blob", "canvas.image.blob"),

@@ -1,91 +1,84 @@
 //! The one thread that computes: it owns the models, is spoken to by the hub, and survives whatever a job does.
 //!
 //! Decision: there is no lock around a model. Whoever needs the device waits in the hub's queue; a panic in a job
-//! ends that job and drops what it was using, and the next one starts afresh.
+//! ends that job and drops the model it was using, and the next one starts afresh. What connections need to know
+//! (which models, which filters) is published as an [`Inventory`] that they read without asking this thread.
 
 use super::hub::{Command, Hub, Next};
-use super::job::{Done, DonePatch, Outcome, Painting, Ticket, Work};
-use super::methods::internal;
+use super::job::{Done, DonePatch, Filtering, Outcome, Painting, Ticket, Work};
+use super::{errors, methods};
+use crate::config::Config;
 use crate::home::Home;
-use serde_json::{Map, json};
+use crate::models::{Catalogue, Models};
+use crate::worker::{self, Input};
+use serde_json::{Map, Value, json};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
-use underpaint_plan::{CanvasFacts, Defaults, Family, ModelFacts, Sampler, Scheduler, modes};
-use underpaint_raster::{composite, Job};
+use underpaint_engine::Options;
+use underpaint_filters::{Call, Filters};
+use underpaint_plan::ModelFacts;
+use underpaint_raster::{Job, Unattended};
+use underpaint_wire::Error;
 use underpaint_wire::generate::{FilterCall, Generate};
 use underpaint_wire::image;
-use underpaint_wire::methods::{FilterInfo, ModelInfo, ModelState};
-use underpaint_wire::{Error, Kind};
+use underpaint_wire::methods::{ModelInfo, Topic};
 
 /// What there is to paint with, as it was when the device thread last looked.
 pub struct Inventory {
-    exemplar: ModelFacts,
-    /// As `models/list` shows them.
-    pub models: Vec<ModelInfo>,
+    catalogue: Arc<Catalogue>,
+    filters: Arc<Filters>,
+    looked: Instant,
     /// Id of the resident model.
     pub loaded: Option<String>,
-    /// Where the engine computes.
-    pub device: &'static str,
 }
 
 impl Inventory {
-    fn look(_home: &Home) -> Inventory {
-        let defaults = Defaults { steps: 1, guidance_scale: 1.0, sampler: Sampler::Euler, scheduler: Scheduler::Normal };
-        let exemplar = ModelFacts { id: "exemplar".into(), family: Family::Exemplar, native_side: 512, multiple: 1, in_channels: 4, defaults };
-        let models = vec![ModelInfo {
-            id: "exemplar".into(),
-            name: "Exemplar fill (built in)".into(),
-            family: "exemplar".into(),
-            bytes: 0,
-            state: ModelState::Ready,
-            reason: None,
-            native_extent: None,
-            multiple: 1,
-            modes: modes(Family::Exemplar).to_vec(),
-            defaults: None,
-            samplers: Vec::new(),
-            schedulers: Vec::new(),
-            hash: None,
-        }];
-        Inventory { exemplar, models, loaded: None, device: "cpu" }
+    /// As `models/list` shows them.
+    pub fn models(&self) -> Vec<ModelInfo> {
+        self.catalogue.list(self.loaded.as_deref())
     }
 
     /// The model a request is for.
     pub fn choose(&self, request: &Generate) -> Result<&ModelFacts, Error> {
-        match request.model.as_deref() {
-            None | Some("exemplar") => Ok(&self.exemplar),
-            Some(_) => Err(Error::new(Kind::NoSuchModel, "There is no such model; there are: exemplar.")),
-        }
+        self.catalogue.choose(request).map_err(|e| errors::model(&e))
     }
 
-    /// Fails unless every filter exists and takes these parameters.
+    /// Fails unless every filter exists and takes these parameters. The first look at a filter compiles it.
     pub fn check_filters(&self, filters: &[FilterCall]) -> Result<(), Error> {
-        match filters.first() {
-            Some(_) => Err(Error::field("filters", "There is no such filter.")),
-            None => Ok(()),
-        }
+        self.filters.check(&calls(filters)).map_err(|e| errors::filter(&e))
     }
 
-    /// As `filters/list` shows them.
-    pub fn describe_filters(&self) -> Vec<FilterInfo> {
-        Vec::new()
+    /// As `filters/list` shows them. The first look at a filter compiles it.
+    pub fn filters(&self) -> Value {
+        methods::to_value(&self.filters.list())
+    }
+
+    /// True if the folders may have changed since.
+    pub fn is_old(&self) -> bool {
+        self.looked.elapsed() > Duration::from_secs(10)
     }
 }
 
-/// What the rest of the server has of the thread.
+fn calls(filters: &[FilterCall]) -> Vec<Call> {
+    filters.iter().map(|f| Call { name: f.name.clone(), params: f.params.clone() }).collect()
+}
+
+/// What the rest of the server has of the thread: its end, and what there is to paint with.
 pub type Handle = (oneshot::Receiver<()>, watch::Receiver<Option<Arc<Inventory>>>);
 
-/// Starts the thread. The first part of the handle completes when it has ended.
+/// Starts the thread. It looks around first, so that the socket answers before every model was inspected.
 pub fn start(home: Home, hub: Arc<Hub>) -> io::Result<Handle> {
     let (done, ended) = oneshot::channel();
     let (inventory, seen) = watch::channel(None);
     std::thread::Builder::new().name("underpaint-device".into()).spawn(move || {
-        let mut device = Device { home, inventory };
-        device.look();
-        device.drive(&hub);
+        let catalogue = Arc::new(scan(&home, None));
+        let filters = Arc::new(filters(&home));
+        let mut device = Device { home, hub, models: Models::new(catalogue, Options::default()), filters, inventory };
+        device.publish(Instant::now());
+        device.drive();
         let _ = done.send(());
     })?;
     Ok((ended, seen))
@@ -93,21 +86,26 @@ pub fn start(home: Home, hub: Arc<Hub>) -> io::Result<Handle> {
 
 struct Device {
     home: Home,
+    hub: Arc<Hub>,
+    models: Models,
+    filters: Arc<Filters>,
     inventory: watch::Sender<Option<Arc<Inventory>>>,
 }
 
 impl Device {
-    fn look(&mut self) {
-        self.inventory.send_replace(Some(Arc::new(Inventory::look(&self.home))));
-    }
-
-    fn drive(&mut self, hub: &Arc<Hub>) {
+    fn drive(&mut self) {
+        let hub = self.hub.clone();
         loop {
             match hub.next() {
-                Next::Command(Command::Load(_, reply)) => reply(Ok(())),
-                Next::Command(Command::Unload(reply)) => reply(Ok(())),
+                Next::Command(command) => self.obey(command),
                 Next::Job(ticket) => {
-                    let outcome = catch_unwind(AssertUnwindSafe(|| self.run(&ticket))).unwrap_or_else(|_| Err(internal()));
+                    let outcome = catch_unwind(AssertUnwindSafe(|| self.run(&ticket)));
+                    let outcome = outcome.unwrap_or_else(|_| {
+                        // The panic's own message is on stderr. Whatever it left half done must not be used again.
+                        self.models.unload();
+                        Err(methods::internal())
+                    });
+                    self.tell_loaded();
                     hub.finish(ticket.job, outcome);
                 }
                 Next::End => return,
@@ -115,33 +113,124 @@ impl Device {
         }
     }
 
-    fn run(&mut self, ticket: &Ticket) -> Outcome {
-        match &ticket.work {
-            Work::Generate(painting) => self.paint(painting, ticket),
-            Work::Filter(_) => Err(internal()),
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Look => self.look(),
+            Command::Unload(reply) => {
+                self.models.unload();
+                self.tell_loaded();
+                reply(Ok(()));
+            }
+            Command::Load(model, reply) => {
+                let loaded = catch_unwind(AssertUnwindSafe(|| self.models.load(&model, &Unattended).map(|_| ()).map_err(|e| errors::job(&e.into()))));
+                self.tell_loaded();
+                reply(loaded.unwrap_or_else(|_| Err(methods::internal())));
+            }
         }
     }
 
-    fn paint(&mut self, painting: &Painting, ticket: &Ticket) -> Outcome {
-        let start = Instant::now();
-        let cancelled = |_| Error::new(Kind::Cancelled, "The job was cancelled.");
-        let inventory = self.inventory.borrow().clone().ok_or_else(internal)?;
-        let facts = inventory.choose(&painting.request)?;
-        let (canvas, bytes) = painting.canvas.as_ref().ok_or_else(internal)?;
-        let pixels = canvas.image.to_raster(bytes);
-        let mask = painting.mask.as_ref().map(|(m, b)| super::requests::on_canvas(&m.image.to_mask(b), m.rect, canvas.rect));
-        let plan = underpaint_plan::plan(&painting.request, Some(CanvasFacts { extent: canvas.extent, rect: canvas.rect }), mask.as_ref(), facts)
-            .map_err(|e| Error::field(e.field(), e.to_string()))?;
-        let prepared = plan.prepare(Some(&pixels), mask.as_ref(), painting.request.seed.unwrap_or(0), ticket as &dyn Job).map_err(cancelled)?;
-        let picture = prepared.init.ok_or_else(internal)?;
-        let result = plan.restore(picture);
-        let alpha = plan.alpha(mask.as_ref());
-        let patch = composite(&result, &plan.original(&pixels), &alpha, (plan.context.rect.x, plan.context.rect.y));
-        let seed = painting.request.seed.unwrap_or(0);
-        let patches = patch.into_iter().map(|p| DonePatch { rect: p.rect, seed, px: painting.px, bytes: Arc::new(image::to_bytes(&p.image, painting.px)) }).collect();
-        let mut timing_ms = Map::new();
-        timing_ms.insert("queued".into(), json!(ticket.queued.as_millis() as u64));
-        timing_ms.insert("total".into(), json!(start.elapsed().as_millis() as u64));
-        Ok(Arc::new(Done { seed, patches, used: json!({}), receipt: json!({}), timing_ms }))
+    /// Looks through the folders again.
+    fn look(&mut self) {
+        let before = self.models.catalogue().clone();
+        let now = Arc::new(scan(&self.home, Some(&before)));
+        let changed = now.list(None) != before.list(None);
+        if changed {
+            self.models.set_catalogue(now);
+        }
+        self.publish(Instant::now());
+        if changed {
+            self.hub.announce(Topic::Models, "models/changed");
+        }
     }
+
+    /// Publishes the resident model if it is another one than before.
+    fn tell_loaded(&mut self) {
+        let before = self.inventory.borrow().clone();
+        if before.as_ref().is_some_and(|i| i.loaded.as_deref() != self.models.loaded()) {
+            self.publish(before.map_or_else(Instant::now, |i| i.looked));
+            self.hub.announce(Topic::Models, "models/changed");
+        }
+    }
+
+    fn publish(&self, looked: Instant) {
+        let (catalogue, filters) = (self.models.catalogue().clone(), self.filters.clone());
+        let loaded = self.models.loaded().map(str::to_owned);
+        self.inventory.send_replace(Some(Arc::new(Inventory { catalogue, filters, looked, loaded })));
+    }
+
+    fn run(&mut self, ticket: &Ticket) -> Outcome {
+        let mut done = match &ticket.work {
+            Work::Generate(painting) => self.paint(painting, ticket),
+            Work::Filter(filtering) => self.filter(filtering, ticket),
+        }?;
+        done.timing_ms.insert("queued".into(), json!(ticket.queued.as_millis() as u64));
+        Ok(Arc::new(done))
+    }
+
+    fn paint(&mut self, painting: &Painting, job: &dyn Job) -> Result<Done, Error> {
+        let canvas = painting.canvas.as_ref().map(|(c, bytes)| (c.extent, c.rect, c.image.to_raster(bytes)));
+        let mask = painting.mask.as_ref().map(|(m, bytes)| (m.rect, m.image.to_mask(bytes)));
+        let input = Input { canvas, mask, ..Input::default() };
+        let output = worker::run(&mut self.models, &self.filters, &painting.request, input, job).map_err(|e| errors::job(&e))?;
+        let px = painting.px;
+        let patches = output.patches.iter().map(|(patch, seed)| {
+            let bytes = Arc::new(image::to_bytes(&patch.image, px));
+            DonePatch { rect: patch.rect, seed: *seed, px, bytes }
+        });
+        let seed = painting.request.seed.unwrap_or_default();
+        Ok(Done { seed, patches: patches.collect(), used: output.used, receipt: output.receipt, timing_ms: output.timing_ms })
+    }
+
+    fn filter(&mut self, filtering: &Filtering, job: &dyn Job) -> Result<Done, Error> {
+        let Filtering { image, bytes, rect, filters, seed, px } = filtering;
+        let start = Instant::now();
+        let chain = calls(filters);
+        let failed = |e| errors::filter(&e);
+        let picture = self.filters.apply(&image.to_raster(bytes), &chain, *seed, job).map_err(failed)?;
+        let mut used = Vec::new();
+        for call in &chain {
+            let found = self.filters.get(&call.name).map_err(failed)?;
+            used.push(json!({ "name": call.name, "version": found.version, "sha256": found.sha256, "params": call.params }));
+        }
+        let patch = DonePatch { rect: *rect, seed: *seed, px: *px, bytes: Arc::new(image::to_bytes(&picture, *px)) };
+        let mut timing_ms = Map::new();
+        let ms = json!(start.elapsed().as_millis() as u64);
+        timing_ms.insert("filters".into(), ms.clone());
+        timing_ms.insert("total".into(), ms);
+        let receipt = json!({ "filters": used, "seed": seed.to_string(), "underpaint": env!("CARGO_PKG_VERSION") });
+        Ok(Done { seed: *seed, patches: vec![patch], used: json!({ "filters": used }), receipt, timing_ms })
+    }
+}
+
+/// Every model of the painter's configuration. If that cannot be read any more, what was known stays.
+fn scan(home: &Home, before: Option<&Arc<Catalogue>>) -> Catalogue {
+    let config = match (Config::load(home.root()), before) {
+        (Ok(config), _) => config,
+        (Err(sentence), Some(before)) => {
+            eprintln!("warning: {sentence}");
+            return before.as_ref().clone();
+        }
+        (Err(sentence), None) => {
+            eprintln!("warning: {sentence}");
+            Config::default()
+        }
+    };
+    let mut folders = vec![home.models_dir()];
+    folders.extend(config.model_folders);
+    Catalogue::scan(&folders, config.default_model, Some(&home.cache_dir()))
+}
+
+/// The first-party filters and those the painter installed; one that is refused is told on stderr and left out.
+fn filters(home: &Home) -> Filters {
+    let cache = home.cache_dir().join("filters");
+    let made = Filters::new(Some(&cache)).or_else(|refused| {
+        eprintln!("warning: {refused}; filters will be compiled anew at each start");
+        Filters::new(None)
+    });
+    // Without a cache nothing is read or written; only a filter of our own could be broken, and the tests load them.
+    let mut filters = made.unwrap_or_else(|e| panic!("the sandbox for filters cannot be made: {e}"));
+    for refused in filters.scan(&home.filters_dir()) {
+        eprintln!("warning: {refused}");
+    }
+    filters
 }

@@ -36,6 +36,18 @@ pub enum Command {
     Load(String, Reply),
     /// Free the device's memory.
     Unload(Reply),
+    /// Look through the models' folders again.
+    Look,
+}
+
+impl Command {
+    /// Answers it with the news that the daemon ends.
+    fn refuse(self) {
+        match self {
+            Command::Load(_, reply) | Command::Unload(reply) => reply(Err(shutting_down())),
+            Command::Look => {}
+        }
+    }
 }
 
 /// Takes the one answer to a command.
@@ -301,10 +313,13 @@ impl Hub {
         let mut state = self.state();
         if state.closing {
             drop(state);
-            let (Command::Load(_, reply) | Command::Unload(reply)) = command;
-            return reply(Err(shutting_down()));
+            return command.refuse();
         }
-        state.commands.push_back(command);
+        // One look is enough, however many ask for it.
+        let repeated = matches!(command, Command::Look) && state.commands.iter().any(|c| matches!(c, Command::Look));
+        if !repeated {
+            state.commands.push_back(command);
+        }
         self.device.notify_one();
     }
 
@@ -345,6 +360,7 @@ impl Hub {
         // Whoever cancelled does not want a result that was ready a moment later.
         let outcome = if books.cancelled.load(Ordering::Relaxed) { Err(ended_early(books.reason)) } else { outcome };
         self.end(&mut state, job, outcome);
+        self.expire(&mut state, Instant::now());
         self.queue_changed(&state);
     }
 
@@ -398,11 +414,9 @@ impl Hub {
         for job in state.queue.order().into_iter().chain(state.running).collect::<Vec<_>>() {
             self.stop(&mut state, job, Kind::ShuttingDown);
         }
-        let replies: Vec<Command> = state.commands.drain(..).collect();
+        let commands: Vec<Command> = state.commands.drain(..).collect();
         drop(state);
-        for Command::Load(_, reply) | Command::Unload(reply) in replies {
-            reply(Err(shutting_down()));
-        }
+        commands.into_iter().for_each(Command::refuse);
         self.device.notify_all();
         self.closing.send_replace(true);
     }

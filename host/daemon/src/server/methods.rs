@@ -127,7 +127,7 @@ impl Session {
         let inventory = self.daemon.inventory.borrow();
         let status = Status {
             uptime_ms: self.daemon.started.elapsed().as_millis() as u64,
-            device: inventory.as_ref().map_or("cpu", |i| i.device).to_owned(),
+            device: "cpu".to_owned(),
             memory: crate::platform::memory(),
             model: inventory.as_ref().and_then(|i| i.loaded.clone()),
             queue: queue.map(|j| JobInfo { label: j.label.filter(|_| j.mine), ..j }).collect(),
@@ -137,7 +137,15 @@ impl Session {
     }
 
     fn models_list(&self, id: &Id) {
-        self.with_inventory(id, |inventory| to_value(&inventory.models));
+        let (daemon, outbox, id) = (self.daemon.clone(), self.outbox.clone(), id.clone());
+        tokio::spawn(async move {
+            let inventory = daemon.inventory().await;
+            // New files are found for the next question; `models/changed` tells when it is worth asking.
+            if inventory.as_ref().is_ok_and(|i| i.is_old()) {
+                daemon.hub.command(Command::Look);
+            }
+            outbox.respond(&id, &inventory.map(|i| to_value(&i.models())));
+        });
     }
 
     fn filters_list(&self, id: &Id) {
@@ -145,19 +153,10 @@ impl Session {
         let (daemon, outbox, id) = (self.daemon.clone(), self.outbox.clone(), id.clone());
         tokio::spawn(async move {
             let list = match daemon.inventory().await {
-                Ok(inventory) => tokio::task::spawn_blocking(move || inventory.describe_filters()).await.map_err(|_| internal()),
+                Ok(inventory) => tokio::task::spawn_blocking(move || inventory.filters()).await.map_err(|_| internal()),
                 Err(error) => Err(error),
             };
-            outbox.respond(&id, &list.map(|list| to_value(&list)));
-        });
-    }
-
-    /// Answers from the inventory, which is not there yet in the first moments after the start.
-    fn with_inventory(&self, id: &Id, answer: impl FnOnce(&super::device::Inventory) -> Value + Send + 'static) {
-        let (daemon, outbox, id) = (self.daemon.clone(), self.outbox.clone(), id.clone());
-        tokio::spawn(async move {
-            let outcome = daemon.inventory().await.map(|inventory| answer(&inventory));
-            outbox.respond(&id, &outcome);
+            outbox.respond(&id, &list);
         });
     }
 

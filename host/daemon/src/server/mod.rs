@@ -2,7 +2,8 @@
 //!
 //! - `start` makes this process the daemon of its user; `connection` serves one editor, `methods` is what it may ask
 //!   for, `requests` checks what it asks to be painted, `blobs` holds its pixels, `outbox` what waits to be sent.
-//! - `hub` keeps the books of jobs in the order of `queue`; `device` is the one thread that computes.
+//! - `hub` keeps the books of jobs in the order of `queue`; `device` is the one thread that computes; `errors` is
+//!   where its failures become errors of the protocol.
 //!
 //! The server knows nothing of how a picture is made: `device` hands checked requests to the same function the command
 //! line calls. Nothing here takes a path, a URL or a command from a client.
@@ -10,6 +11,7 @@
 mod blobs;
 mod connection;
 mod device;
+mod errors;
 mod hub;
 mod job;
 mod methods;
@@ -20,6 +22,7 @@ mod start;
 
 pub use start::StartError;
 
+use crate::config::Config;
 use crate::home::{Endpoint, Home};
 use crate::platform;
 use device::Inventory;
@@ -80,6 +83,7 @@ pub fn serve(home: &Home, options: Options, ready: impl FnOnce(&Endpoint)) -> Re
 
 async fn run(home: &Home, options: Options, ready: impl FnOnce(&Endpoint)) -> Result<(), StartError> {
     let started = Instant::now();
+    Config::load(home.root()).map_err(StartError::Place)?;
     let claim = Claim::take(home, options.new_token).await?;
     let limits = Limits::default();
     let hub = Hub::new(&claim.endpoint.instance, limits.max_jobs);
@@ -123,10 +127,4 @@ pub(crate) fn random_hex<const N: usize>() -> io::Result<String> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(|e| io::Error::other(e.to_string()))?;
     Ok(bytes.iter().map(|b| format!("{b:02x}")).collect())
-}
-
-/// An error of another crate as a sentence of ours: it ends with a full stop.
-fn sentence(error: &impl std::fmt::Display) -> String {
-    let text = error.to_string();
-    if text.ends_with(['.', '!', '?']) { text } else { text + "." }
 }

@@ -6,7 +6,7 @@ use super::blobs::Blobs;
 use super::device::Inventory;
 use super::job::{Filtering, Painting, Work};
 use super::methods::{Session, internal, to_value};
-use super::sentence;
+use super::errors::sentence;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 use underpaint_plan::{CanvasFacts, ModelFacts};

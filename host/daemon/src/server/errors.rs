@@ -1,0 +1,77 @@
+//! The one place where a failure of the pipeline becomes an error of the protocol.
+
+use crate::models::ModelError;
+use crate::worker::JobError;
+use underpaint_engine::EngineError;
+use underpaint_filters::{FilterError, Reason};
+use underpaint_wire::{Error, Kind};
+
+/// What a client is told when a job could not be done.
+pub fn job(error: &JobError) -> Error {
+    match error {
+        JobError::Request(e) => Error::field(e.field(), sentence(e)),
+        JobError::Model(e) => model(e),
+        JobError::Engine(e) => engine(e),
+        JobError::Filter(e) => filter(e),
+        JobError::Cancelled => Error::new(Kind::Cancelled, "The job was cancelled."),
+    }
+}
+
+/// What a client is told when there is no model to do it with.
+pub fn model(error: &ModelError) -> Error {
+    let kind = match error {
+        ModelError::NoSuchModel { .. } | ModelError::NoneForMode(_) => Kind::NoSuchModel,
+        ModelError::Unusable { .. } => Kind::ModelUnusable,
+    };
+    Error::new(kind, sentence(error)).with("field", "model")
+}
+
+/// What a client is told when a filter was refused or failed.
+pub fn filter(error: &FilterError) -> Error {
+    match error.reason {
+        Reason::Unknown(_) | Reason::BadParameter { .. } => Error::field("filters", sentence(error)),
+        Reason::Cancelled => Error::new(Kind::Cancelled, "The job was cancelled."),
+        _ => Error::new(Kind::FilterFailed, sentence(error)).with("filter", error.filter.as_str()).with("reason", error.reason.word()),
+    }
+}
+
+fn engine(error: &EngineError) -> Error {
+    use EngineError as E;
+    match error {
+        E::Request { field, .. } => Error::field(field, sentence(error)),
+        E::Cancelled(_) => Error::new(Kind::Cancelled, "The job was cancelled."),
+        E::Read { .. } | E::NotSafetensors { .. } | E::Damaged { .. } | E::WrongArchitecture { .. } | E::Tensor { .. } | E::Config { .. } => {
+            Error::new(Kind::ModelUnusable, sentence(error))
+        }
+        _ => Error::new(Kind::EngineFailed, sentence(error)),
+    }
+}
+
+/// What another crate says of its error, as a sentence of ours: a capital and a full stop.
+pub fn sentence(error: &impl std::fmt::Display) -> String {
+    let text = error.to_string();
+    let mut chars = text.chars();
+    // Names of fields and files keep their spelling; only a plain word begins with a capital.
+    let first = text.split(' ').next().unwrap_or_default();
+    let plain = first.len() > 1 && first.bytes().all(|b| b.is_ascii_lowercase());
+    let head: String = match (plain, chars.next()) {
+        (true, Some(c)) => c.to_uppercase().chain(chars).collect(),
+        _ => text.clone(),
+    };
+    if head.ends_with(['.', '!', '?']) { head } else { head + "." }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn sentences() {
+        for (text, expected) in [
+            ("there is no model `x`", "There is no model `x`."),
+            ("guidance_scale is 3", "guidance_scale is 3."),
+            ("/a/b is damaged.", "/a/b is damaged."),
+            ("", "."),
+        ] {
+            assert_eq!(super::sentence(&text), expected);
+        }
+    }
+}
