@@ -100,7 +100,7 @@ impl Client {
             Err(e) if forced.is_none() && matches!(e.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound) => return Ok(None),
             Err(e) => return Err(e.into()),
         };
-        let mut link = Link { stream, reader: Reader::new(MAX_FRAME_BYTES), blobs: HashMap::new(), next_id: 0, next_blob: 0 };
+        let mut link = Link { stream, reader: Reader::new(MAX_FRAME_BYTES), blobs: HashMap::new(), held: Vec::new(), next_id: 0, next_blob: 0 };
         let me = Peer { name: "underpaint-cli".into(), version: env!("CARGO_PKG_VERSION").into() };
         let hello = Hello { protocol: OURS, client: me, token: None, caps: vec!["preview".into()] };
         let answer = runtime.block_on(async { tokio::time::timeout(HELLO, link.exchange("hello", &hello, &Unattended)).await });
@@ -161,6 +161,8 @@ struct Link {
     reader: Reader,
     /// Blobs of the daemon that have arrived, or are arriving.
     blobs: HashMap<Name, Vec<u8>>,
+    /// Blobs of ours that the daemon holds.
+    held: Vec<Name>,
     next_id: u64,
     next_blob: u64,
 }
@@ -230,6 +232,7 @@ impl Link {
             self.send(&frame::head(&rpc::notification_header("blob/put", &put), tail.len())).await?;
             self.send(tail).await?;
         }
+        self.held.push(blob.clone());
         Ok(blob)
     }
 
@@ -245,9 +248,8 @@ impl Link {
         if job.wants_preview() {
             params.insert("preview".into(), json!(Preview::default()));
         }
-        let sent: Vec<Name> = (1..=self.next_blob).filter_map(|n| Name::try_from(format!("c{n}")).ok()).collect();
         let answer = self.exchange(method, &params, job).await;
-        for blob in sent {
+        for blob in std::mem::take(&mut self.held) {
             self.send(&rpc::notification("blob/free", &json!({ "blob": blob }), &[])).await?;
         }
         let result: JobResult = read_result(answer?)?;
