@@ -72,8 +72,6 @@ pub enum Alpha {
 const EXEMPLAR_MODES: &[Mode] = &[Mode::Fill, Mode::Remove];
 /// What a diffusion model can do.
 const DIFFUSION_MODES: &[Mode] = &[Mode::Generate, Mode::Fill, Mode::Expand, Mode::Add, Mode::Remove, Mode::Background];
-/// The exemplar fill is seamless by itself: a wide feather would only cost surroundings.
-const EXEMPLAR_FEATHER_PX: f32 = 6.0;
 /// Longest side of a document; the protocol's limit.
 const MAX_SIDE: u32 = 16384;
 
@@ -166,15 +164,12 @@ fn repaint(request: &Generate, canvas: CanvasFacts, mask: &Mask, model: &ModelFa
     let bounds = Rect::new(bounds.x + canvas.rect.x, bounds.y + canvas.rect.y, bounds.w, bounds.h);
     let strength = request.denoise_strength.unwrap_or(1.0);
     let exemplar = model.family == Family::Exemplar;
-    let mut softness = masks::softness(mask, strength, request.feather_px, request.grow_px);
-    if exemplar {
-        if request.feather_px.is_none() {
-            softness.feather_px = softness.feather_px.min(EXEMPLAR_FEATHER_PX);
-        }
-        if request.grow_px.is_none() {
-            softness.grow_px = softness.grow_px.min(2.0 + softness.feather_px / 2.0);
-        }
-    }
+    let (feather_px, grow_px) = match exemplar {
+        // It closes its own seams and keeps the softness the selection has; more would only cost surroundings.
+        true => (request.feather_px.or(Some(0)), request.grow_px),
+        false => (request.feather_px, request.grow_px),
+    };
+    let softness = masks::softness(mask, strength, feather_px, grow_px);
     // What the whole document would give, if those pixels were sent; else the best of what was.
     let wanted = context::repaint(bounds, &softness, canvas.extent.rect(), model);
     let context = match canvas.rect.contains(wanted.rect) {

@@ -136,3 +136,19 @@ fn defaults_come_from_the_model_and_generate_keeps_diffusers_semantics() {
     assert_eq!(p.context.rect.extent(), Extent::new(333, 210));
     assert!(p.context.fit.area() <= 64 * 64 + 64 && p.context.extent.w.is_multiple_of(8));
 }
+
+/// The embedded fill takes the selection as it was drawn; a painter's own numbers win.
+#[test]
+fn the_exemplar_fill_adds_no_softness_of_its_own() {
+    let exemplar = model(Family::Exemplar);
+    let mut mask = Mask::new(Extent::new(64, 64), 0.0);
+    (20..40).for_each(|x| (20..40).for_each(|y| mask.set(x, y, 1.0)));
+    mask.set(19, 30, 0.4);
+    let fill = Generate { mode: Mode::Fill, ..Generate::default() };
+    let p = plan(&fill, whole(64, 64), Some(&mask), &exemplar).unwrap();
+    assert_eq!(p.context.rect, Rect::new(0, 0, 64, 64));
+    assert_eq!(p.alpha(Some(&mask)), mask);
+    let wider = Generate { feather_px: Some(4), grow_px: Some(6), ..fill };
+    let p = plan(&wider, whole(64, 64), Some(&mask), &exemplar).unwrap();
+    assert_eq!((p.softness.feather_px, p.softness.grow_px), (4.0, 6.0));
+}
