@@ -258,8 +258,7 @@ pub const fn family_name(family: Family) -> &'static str {
 
 /// What planning must know about the embedded fill; it has no steps, the numbers stand for nothing.
 fn exemplar() -> ModelFacts {
-    let defaults =
-        Defaults { steps: 1, guidance_scale: 1.0, sampler: Sampler::Euler, scheduler: Scheduler::Normal };
+    let defaults = Defaults { steps: 1, guidance_scale: 1.0, sampler: Sampler::Euler, scheduler: Scheduler::Normal };
     ModelFacts {
         id: EXEMPLAR.to_owned(),
         family: Family::Exemplar,
@@ -366,14 +365,10 @@ fn files(path: &Path) -> Vec<PathBuf> {
         let entries = std::fs::read_dir(dir).map(|d| d.flatten().map(|e| e.path()).collect::<Vec<_>>());
         entries.unwrap_or_default()
     };
-    let is_part = |p: &PathBuf| {
-        p.is_file() && p.extension().is_some_and(|e| e == "safetensors" || e == "json" || e == "txt")
-    };
-    let mut files: Vec<PathBuf> = list(path)
-        .into_iter()
-        .flat_map(|p| if p.is_dir() { list(&p) } else { vec![p] })
-        .filter(is_part)
-        .collect();
+    let is_part =
+        |p: &PathBuf| p.is_file() && p.extension().is_some_and(|e| e == "safetensors" || e == "json" || e == "txt");
+    let mut files: Vec<PathBuf> =
+        list(path).into_iter().flat_map(|p| if p.is_dir() { list(&p) } else { vec![p] }).filter(is_part).collect();
     files.sort();
     files
 }

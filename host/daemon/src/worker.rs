@@ -121,12 +121,7 @@ pub fn run(
 }
 
 /// The embedded fill: what `prepare` puts under the mask is the result, once for each seed.
-fn rebuild(
-    plan: &Plan,
-    canvas: Option<&Image>,
-    mask: Option<&Mask>,
-    job: &dyn Job,
-) -> Result<Vec<Image>, Cancelled> {
+fn rebuild(plan: &Plan, canvas: Option<&Image>, mask: Option<&Mask>, job: &dyn Job) -> Result<Vec<Image>, Cancelled> {
     let seeds = (0..u64::from(plan.sampling.batch)).map(|i| plan.sampling.seed.wrapping_add(i));
     let pictures = seeds.map(|seed| plan.prepare(canvas, mask, seed, job));
     pictures.filter_map(|prepared| prepared.map(|p| p.init).transpose()).collect()

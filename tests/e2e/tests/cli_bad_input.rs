@@ -76,7 +76,9 @@ impl Desk {
 /// Files that look like models from outside. None may be executed, none may make us allocate what it claims.
 fn hostile_models() -> Vec<(&'static str, Vec<u8>)> {
     let header = |json: &str| [&(json.len() as u64).to_le_bytes()[..], json.as_bytes()].concat();
-    let tensor = |shape: &str, end: u64| header(&format!(r#"{{"a":{{"dtype":"F32","shape":{shape},"data_offsets":[0,{end}]}}}}"#));
+    let tensor = |shape: &str, end: u64| {
+        header(&format!(r#"{{"a":{{"dtype":"F32","shape":{shape},"data_offsets":[0,{end}]}}}}"#))
+    };
     let good = [tensor("[2,2]", 16), vec![0; 16]].concat();
     vec![
         ("truncated.safetensors", good[..good.len() - 5].to_vec()),
@@ -87,7 +89,10 @@ fn hostile_models() -> Vec<(&'static str, Vec<u8>)> {
         ("not-json.safetensors", header("{{{{")),
         ("other-architecture.safetensors", good),
         // protocol 2 pickle calling os.system("touch canary"): what torch.load would run
-        ("pickle.safetensors", b"\x80\x02cos\nsystem\nq\x00X\x0c\x00\x00\x00touch canaryq\x01\x85q\x02Rq\x03.".to_vec()),
+        (
+            "pickle.safetensors",
+            b"\x80\x02cos\nsystem\nq\x00X\x0c\x00\x00\x00touch canaryq\x01\x85q\x02Rq\x03.".to_vec(),
+        ),
         ("zip.safetensors", b"PK\x03\x04\x14\x00\x00\x00archive/data.pkl".to_vec()),
         ("empty.safetensors", Vec::new()),
     ]
@@ -144,7 +149,11 @@ fn pictures_and_masks() {
         ("fill --image photo.png --mask mask.png -o folder", 2, ["folder", ".png"]),
         ("generate --prompt x -o out.png", 1, ["mode generate needs a diffusion model", "add-folder"]),
         ("fill --image photo.png --mask mask.png --mode add -o out.png", 1, ["mode add", "diffusion model"]),
-        ("fill --image photo.png --mask mask.png --mode add --model exemplar -o out.png", 2, ["exemplar", "fill, remove"]),
+        (
+            "fill --image photo.png --mask mask.png --mode add --model exemplar -o out.png",
+            2,
+            ["exemplar", "fill, remove"],
+        ),
         ("fill --image photo.png --mask mask.png --noise none.npy -o out.png", 1, ["none.npy", "cannot read"]),
         ("generate --width 500 --height 512 --model nowhere -o out.png", 2, ["nowhere", "exemplar"]),
     ] {

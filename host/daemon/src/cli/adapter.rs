@@ -260,10 +260,8 @@ mod tests {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../adapters/krita/pykrita");
         let mut found = Vec::new();
         below(&root, &mut found);
-        let mut found: Vec<String> = found
-            .iter()
-            .map(|path| path.strip_prefix(&root).unwrap().to_string_lossy().replace('\\', "/"))
-            .collect();
+        let mut found: Vec<String> =
+            found.iter().map(|path| path.strip_prefix(&root).unwrap().to_string_lossy().replace('\\', "/")).collect();
         found.sort();
         let mut inside: Vec<&str> = PLUG_IN.iter().map(|(name, _)| *name).collect();
         inside.sort_unstable();

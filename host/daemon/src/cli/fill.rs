@@ -73,8 +73,7 @@ impl Fill {
             FillMode::Remove => Mode::Remove,
             FillMode::Background => Mode::Background,
         };
-        let request =
-            Generate { feather_px: self.feather_px, grow_px: self.grow_px, ..self.painting.request(mode)? };
+        let request = Generate { feather_px: self.feather_px, grow_px: self.grow_px, ..self.painting.request(mode)? };
         let mut results = Results::new(global, &self.output, request.batch)?;
         let mut patches = self.patch.as_deref().map(|p| Results::new(global, p, request.batch)).transpose()?;
         let canvas = picture::read(&self.image)?;

@@ -121,7 +121,8 @@ fn verify(global: &Global, model: &str) -> Result<(), Failure> {
     })?;
     let mut catalogue = paint::catalogue(&global.home()?)?;
     let entry = catalogue.add(&path).map_err(|e| Failure::Failed(e.to_string()))?;
-    let hash = catalogue.hash(&entry).map_err(|e| Failure::Failed(format!("{} cannot be read: {e}", path.display())))?;
+    let hash =
+        catalogue.hash(&entry).map_err(|e| Failure::Failed(format!("{} cannot be read: {e}", path.display())))?;
     let hash = hash.unwrap_or_default();
     let mut said = described(&id, &facts);
     said["sha256"] = json!(hash);

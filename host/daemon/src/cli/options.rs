@@ -141,9 +141,9 @@ pub fn filter_call(text: &str) -> Result<FilterCall, Failure> {
     })?;
     let mut params = serde_json::Map::new();
     for part in parts {
-        let (key, value) = part.split_once('=').ok_or_else(|| {
-            Failure::Usage(format!("--filter {text}: `{part}` is not of the form name=value"))
-        })?;
+        let (key, value) = part
+            .split_once('=')
+            .ok_or_else(|| Failure::Usage(format!("--filter {text}: `{part}` is not of the form name=value")))?;
         let plain = serde_json::from_str(value).ok();
         let value = plain.filter(|v: &serde_json::Value| v.is_number() || v.is_boolean());
         let value = value.unwrap_or_else(|| part[key.len() + 1..].into());

@@ -96,7 +96,8 @@ pub fn catalogue(home: &Home) -> Result<Catalogue, Failure> {
 
 /// The first-party filters and those the painter installed; one that is refused is told on stderr and left out.
 pub fn filters(home: &Home) -> Result<Filters, Failure> {
-    let mut filters = Filters::new(Some(&home.cache_dir().join("filters"))).map_err(|e| Failure::Failed(e.to_string()))?;
+    let mut filters =
+        Filters::new(Some(&home.cache_dir().join("filters"))).map_err(|e| Failure::Failed(e.to_string()))?;
     for refused in filters.scan(&home.filters_dir()) {
         eprintln!("warning: {refused}");
     }

@@ -56,6 +56,8 @@ pub enum PictureError {
     Kind(PathBuf, Option<&'static str>),
     /// More pixels than are read.
     TooLarge(PathBuf, u32, u32),
+    /// So many pixels that the decoder itself refuses to count them.
+    Endless(PathBuf),
     /// The right kind, but damaged or beyond what is supported.
     Damaged(PathBuf, String),
     /// The name of an output that is not a PNG.
@@ -79,6 +81,11 @@ impl fmt::Display for PictureError {
                 "{} is {w}x{h} pixels; at most {MAX_SIDE} a side and {} megapixels in all are read",
                 path.display(),
                 MAX_PIXELS >> 20
+            ),
+            Self::Endless(path) => write!(
+                f,
+                "{} claims more memory than is given to a picture; at most {MAX_SIDE} pixels a side are read",
+                path.display()
             ),
             Self::Damaged(path, what) => write!(f, "{} cannot be decoded: {what}", path.display()),
             Self::NotPng(path) => {

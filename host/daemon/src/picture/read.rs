@@ -1,7 +1,7 @@
 //! Decoding: limits first, then pixels, then orientation.
 
 use super::{Depth, MAX_PIXELS, MAX_SIDE, Picture, PictureError};
-use image::{ColorType, DynamicImage, ExtendedColorType, ImageDecoder, ImageFormat, ImageReader, Limits};
+use image::{ColorType, DynamicImage, ExtendedColorType, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 use std::fs::File;
 use std::io::{BufReader, Cursor, Read};
 use std::path::Path;
@@ -23,7 +23,10 @@ pub fn decode(path: &Path, bytes: &[u8]) -> Result<Picture, PictureError> {
     if let Some(kind) = refused(format) {
         return Err(PictureError::Kind(path.into(), Some(kind)));
     }
-    let damaged = |e: image::ImageError| PictureError::Damaged(path.into(), sentence(&e));
+    let damaged = |e: ImageError| match e {
+        ImageError::Limits(_) => PictureError::Endless(path.into()),
+        e => PictureError::Damaged(path.into(), sentence(&e)),
+    };
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     let mut limits = Limits::default();
     limits.max_alloc = Some(MAX_DECODER_BYTES);
@@ -102,6 +105,6 @@ fn refused(format: ImageFormat) -> Option<&'static str> {
 }
 
 /// The decoder's words on one line.
-fn sentence(error: &image::ImageError) -> String {
+fn sentence(error: &ImageError) -> String {
     error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -56,9 +56,7 @@ pub fn encode(
     let values = image.data().chunks_exact(4).flat_map(|p| p[..channels].iter());
     let data: Vec<u8> = match depth {
         Depth::Eight => values.map(|v| (v.clamp(0.0, 1.0) * 255.0).round() as u8).collect(),
-        Depth::Sixteen => {
-            values.flat_map(|v| ((v.clamp(0.0, 1.0) * 65535.0).round() as u16).to_be_bytes()).collect()
-        }
+        Depth::Sixteen => values.flat_map(|v| ((v.clamp(0.0, 1.0) * 65535.0).round() as u16).to_be_bytes()).collect(),
     };
     writer.write_image_data(&data)?;
     writer.finish()?;
