@@ -186,7 +186,7 @@ fn edit_settings(path: &Path, edit: impl Fn(&str) -> String) -> Result<(), Strin
 
 /// The settings with the plug-in's switch as wanted; every other line as it was.
 fn set(text: &str, enabled: bool) -> String {
-    let is_switch = |line: &str| line.trim_start().starts_with(KEY);
+    let is_switch = |line: &str| line.split('=').next().is_some_and(|key| key.trim() == KEY);
     let mut lines: Vec<&str> = text.lines().filter(|line| !is_switch(line)).collect();
     let switch = format!("{KEY}=true");
     if enabled {
@@ -217,9 +217,9 @@ mod tests {
             ("", "[python]\nenable_underpaint=true\n", ""),
             ("[a]\nx=1\n", "[a]\nx=1\n\n[python]\nenable_underpaint=true\n", "[a]\nx=1\n"),
             (
-                "[python]\nenable_other=true\nenable_underpaint=false\n[b]\n",
-                "[python]\nenable_underpaint=true\nenable_other=true\n[b]\n",
-                "[python]\nenable_other=true\n[b]\n",
+                "[python]\nenable_underpaint_more=true\nenable_underpaint=false\n[b]\n",
+                "[python]\nenable_underpaint=true\nenable_underpaint_more=true\n[b]\n",
+                "[python]\nenable_underpaint_more=true\n[b]\n",
             ),
         ] {
             assert_eq!(set(before, true), on);
