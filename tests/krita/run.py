@@ -1,0 +1,208 @@
+#!/usr/bin/env python3
+"""Drives the real Krita under Xvfb against the real daemon and says what passed.
+
+    tests/krita/run.py [--daemon PATH] [--only NAME]... [--tree] [--keep]
+
+Krita runs with a home of its own, in which `underpaint adapter install krita` has put the adapter, and a test-only
+plug-in (underpaint_e2e) that plays the scenarios. Krita exits 0 whatever happened, so only the file the plug-in writes
+is believed. Exit codes: 0 all passed, 1 something failed, 77 skipped (a tool is missing; the reason is printed).
+The first run on a machine takes half a minute longer: Krita builds its resource cache, which is kept in
+tests/output for the next run.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+OUTPUT = ROOT / "tests" / "output"
+sys.path.insert(0, str(ROOT / "adapters" / "krita"))
+
+import pack  # noqa: E402
+
+KRITA_LIMIT_S = 240
+START_LIMIT_S = 120
+SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
+"""Krita's embedded Python takes its modules from the first python3 on PATH, which must be the system's."""
+SKIPPED = 77
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    arguments.add_argument("--daemon", default=os.environ.get("UNDERPAINT_BIN") or str(ROOT / "target/debug/underpaint"))
+    arguments.add_argument("--only", action="append", default=[], metavar="NAME", help="play only this scenario")
+    arguments.add_argument("--tree", action="store_true", help="take the adapter from the tree, not from the daemon")
+    arguments.add_argument("--keep", action="store_true", help="keep the temporary home for a look")
+    chosen = arguments.parse_args()
+
+    missing = what_is_missing()
+    if missing:
+        print("skipped: " + missing)
+        return SKIPPED
+    daemon = pathlib.Path(chosen.daemon).absolute()
+    if not os.access(str(daemon), os.X_OK):
+        print("error: there is no daemon at %s; build it, or name it with --daemon" % daemon)
+        return 1
+
+    # A short path: a socket's may have 107 bytes.
+    work = pathlib.Path(tempfile.mkdtemp(prefix="upk-"))
+    try:
+        return play(work, daemon, chosen.only, chosen.tree)
+    finally:
+        stop_daemon(work)
+        if chosen.keep:
+            print("kept: %s" % work)
+        else:
+            shutil.rmtree(str(work), ignore_errors=True)
+
+
+def what_is_missing():
+    """Why the scenarios cannot be played here, or an empty string."""
+    for program, package in [("krita", "krita"), ("Xvfb", "xvfb"), ("import", "imagemagick")]:
+        if shutil.which(program) is None:
+            return "%s is not installed (Debian package %s)" % (program, package)
+    if subprocess.run([shutil.which("python3", path=SYSTEM_PATH) or sys.executable, "-c", "import PyQt5.QtNetwork"], stderr=subprocess.DEVNULL).returncode:
+        return "Krita has no Python plug-ins without PyQt5 (Debian package python3-pyqt5)"
+    return ""
+
+
+def play(work, daemon, only, from_tree):
+    environment = prepare_home(work, only)
+    data = work / "home/.local/share/krita"
+    with Display(environment):
+        seed = OUTPUT / ("krita-seed-" + krita_version(environment))
+        if seed.is_dir():
+            shutil.copytree(str(seed), str(data), dirs_exist_ok=True)
+        install_plugins(daemon, environment, data / "pykrita", from_tree)
+        run_krita(work, environment)
+    passed = report(work)
+    if passed and not seed.is_dir() and not only:
+        shutil.rmtree(str(data / "pykrita"))
+        shutil.copytree(str(data), str(seed))
+    return 0 if passed else 1
+
+
+def run_krita(work, environment):
+    """Lets Krita play, but not for ever, and not at all if the plug-ins do not load."""
+    began, status = time.monotonic(), work / "results/status"
+    with open(str(work / "krita.err"), "wb") as errors:
+        krita = subprocess.Popen(["krita", "--nosplash"], env=environment, stdout=errors, stderr=errors, cwd=str(work))
+        while krita.poll() is None:
+            waited = time.monotonic() - began
+            if waited > KRITA_LIMIT_S or waited > START_LIMIT_S and not status.exists():
+                print("error: Krita was ended after %d s" % waited)
+                krita.kill()
+            try:
+                krita.wait(1)
+            except subprocess.TimeoutExpired:
+                continue
+    if krita.returncode:
+        print("note: Krita's exit status is %d" % krita.returncode)
+
+
+def prepare_home(work, only):
+    """Folders and the environment for a Krita that finds nothing of ours and leaves nothing behind."""
+    config, data, run = work / "home/.config", work / "home/.local/share", work / "run"
+    for folder in (config, data / "krita", run, work / "results"):
+        folder.mkdir(parents=True)
+    run.chmod(0o700)
+    shutil.copytree(str(ROOT / "tests/reference/golden/tiny-sd"), str(work / "up/models/tiny-sd"))
+    environment = dict(os.environ)
+    for name in ("WAYLAND_DISPLAY", "UNDERPAINT_SOCKET", "DBUS_SESSION_BUS_ADDRESS", "PYTHONHOME", "PYTHONPATH", "UNDERPAINT_BIN"):
+        environment.pop(name, None)
+    environment.update(
+        PATH=SYSTEM_PATH,
+        HOME=str(work / "home"), XDG_CONFIG_HOME=str(config), XDG_DATA_HOME=str(data), XDG_RUNTIME_DIR=str(run),
+        QT_QPA_PLATFORM="xcb", QT_XCB_NO_MITSHM="1", LIBGL_ALWAYS_SOFTWARE="1", LC_ALL="C.UTF-8",
+        UNDERPAINT_HOME=str(work / "up"),
+        UNDERPAINT_E2E_PICTURES=str(ROOT / "host/daemon/assets/demo"),
+        UNDERPAINT_E2E_RESULTS=str(work / "results"), UNDERPAINT_E2E_ONLY=",".join(only))
+    return environment
+
+
+def install_plugins(daemon, environment, pykrita, from_tree):
+    """The adapter as the daemon installs it, which also tells it where the daemon is; and the driver beside it."""
+    if pykrita.exists():
+        shutil.rmtree(str(pykrita))
+    subprocess.run([str(daemon), "adapter", "install", "krita"], env=environment, check=True, stdout=subprocess.DEVNULL)
+    if from_tree:
+        pack.copy_to(pykrita, daemon)
+    for name, path in pack.files():
+        if (pykrita / name).read_bytes() != path.read_bytes():
+            raise SystemExit("error: %s installs another %s than this tree's; build it, or use --tree" % (daemon, name))
+    settings = pathlib.Path(environment["XDG_CONFIG_HOME"]) / "kritarc"
+    settings.write_text(settings.read_text().replace("[python]\n", "[python]\nenable_underpaint_e2e=true\n", 1))
+    shutil.copy(str(HERE / "underpaint_e2e.desktop"), str(pykrita))
+    shutil.copytree(str(HERE / "underpaint_e2e"), str(pykrita / "underpaint_e2e"), ignore=shutil.ignore_patterns("__pycache__"))
+
+
+def krita_version(environment):
+    """For the name of the resource cache; needs a display."""
+    said = subprocess.run(["krita", "--version"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    return (said.stdout.decode().split() or ["unknown"])[-1]
+
+
+def report(work):
+    """Prints one line for each scenario; returns whether all there are have passed and Krita got to the end."""
+    results = work / "results"
+    lines = []
+    if (results / "results.jsonl").exists():
+        lines = [json.loads(line) for line in (results / "results.jsonl").read_text().splitlines()]
+    for line in lines:
+        print("%-7s %-28s %6.1f s  %s" % ("ok" if line["ok"] else "FAILED", line["name"], line["seconds"], line["note"]))
+        if not line["ok"]:
+            print("        " + line["error"].rstrip().replace("\n", "\n        "))
+    OUTPUT.mkdir(parents=True, exist_ok=True)
+    for picture in sorted(results.glob("*.png")):
+        shutil.copy(str(picture), str(OUTPUT))
+        print("picture: tests/output/%s" % picture.name)
+    status = results / "status"
+    finished = status.exists() and status.read_text().strip() == "finished"
+    if not finished:
+        print("error: Krita did not get to the end of the scenarios; the end of what it said:")
+        print((work / "krita.err").read_text(errors="replace")[-3000:])
+    return finished and bool(lines) and all(line["ok"] for line in lines)
+
+
+def stop_daemon(work):
+    """Ends the daemon that the adapter started, by the process id it published."""
+    try:
+        pid = json.loads((work / "up/run/endpoint.json").read_text())["pid"]
+        os.kill(pid, signal.SIGTERM)
+    except (OSError, ValueError, KeyError):
+        pass  # it ended by itself
+
+
+class Display:
+    """A virtual screen on a free display number; sets DISPLAY in the environment given."""
+
+    def __init__(self, environment):
+        self._environment = environment
+
+    def __enter__(self):
+        read, write = os.pipe()
+        self._server = subprocess.Popen(
+            ["Xvfb", "-displayfd", str(write), "-screen", "0", "1600x1000x24", "-nolisten", "tcp"],
+            pass_fds=[write], stderr=subprocess.DEVNULL)
+        os.close(write)
+        with os.fdopen(read) as pipe:
+            number = pipe.readline().strip()
+        if not number:
+            raise SystemExit("error: Xvfb did not start")
+        self._environment["DISPLAY"] = ":" + number
+
+    def __exit__(self, *_):
+        self._server.terminate()
+        self._server.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
