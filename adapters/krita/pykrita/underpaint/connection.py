@@ -29,6 +29,8 @@ class Connection(QtCore.QObject):
         self._handlers = {0: self._greeted}
         self._offset = 0
         self._over = False
+        self.refusal = None
+        """Why the daemon did not want to talk to us, if it said so."""
         self._pumping = self._reading = False
         self._drained = []
         self._socket = QtNetwork.QLocalSocket(self)
@@ -172,7 +174,8 @@ class Connection(QtCore.QObject):
 
     def _greeted(self, _result, error):
         if error is not None:
-            self._end(str(error))
+            self.refusal = str(error)
+            self._end(self.refusal)
         else:
             self.ready.emit()
 

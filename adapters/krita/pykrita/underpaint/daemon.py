@@ -17,6 +17,8 @@ from .underpaint_client import find_endpoint
 VERSION = "0.1.0"
 START_MS = 15000
 """How long a started daemon may take until it answers. It usually takes a tenth of a second."""
+RIVAL_MS = 2000
+"""How long to go on after it failed to start: another editor may have started one at the same moment."""
 POLL_MS = 100
 LOOK_MS = 1000
 """How often a docker that is visible looks whether somebody started a daemon."""
@@ -122,7 +124,7 @@ class Daemon(QtCore.QObject):
     def _try(self):
         endpoint = find_endpoint()
         if endpoint is None:
-            self._failed("")
+            self._failed()
             return
         connection = Connection(endpoint.socket, "krita", VERSION, parent=self)
         self._trying = connection
@@ -140,22 +142,27 @@ class Daemon(QtCore.QObject):
     def _closed(self, connection, why):
         if connection is self._trying:
             self._trying = None
-            self._failed(why)
+            if connection.refusal and self._determined:
+                self._give_up(connection.refusal)
+            else:
+                self._failed()
         elif connection is self.connection:
             self.connection = None
             if why:
                 self.lost.emit("Underpaint stopped running. It is started again with the next picture.")
 
-    def _failed(self, why):
+    def _failed(self):
         """An attempt to connect came to nothing."""
         if not self._determined:
             return
         if not self._started:
             self._start()
-        elif self._clock.elapsed() < START_MS and not self._complaint():
+        elif self._clock.elapsed() < (RIVAL_MS if self._complaint() else START_MS):
             later(self._again, POLL_MS)
+        elif self._complaint():
+            self._give_up("Underpaint could not start. %s." % self._complaint())
         else:
-            self._give_up(self._complaint() or why)
+            self._give_up("Underpaint was started but does not answer.")
 
     def _again(self):
         if self._determined and self._trying is None and self.connection is None:
@@ -165,16 +172,16 @@ class Daemon(QtCore.QObject):
         setting = self._setting()
         program = find_program(setting)
         if program is None and setting:
-            self._give_up("There is no program at %s, where the setting under More says Underpaint is." % setting, raw=True)
+            self._give_up("There is no program at %s, where the setting under More says Underpaint is." % setting)
             return
         if program is None:
             self._give_up("The program “underpaint” was not found. Run “underpaint adapter install krita” once, or choose "
-                          "the program under More.", raw=True)
+                          "the program under More.")
             return
         handle, self._report = tempfile.mkstemp(prefix="underpaint-start-", suffix=".txt")
         os.close(handle)
         if not start_program(program, self._report):
-            self._give_up("%s could not be started. Is it a program for this computer?" % program, raw=True)
+            self._give_up("%s could not be started. Is it a program for this computer?" % program)
             return
         self._started = True
         self._clock.start()
@@ -182,19 +189,19 @@ class Daemon(QtCore.QObject):
         later(self._again, POLL_MS)
 
     def _complaint(self):
-        """The last line a started daemon wrote if it looks like its farewell; errors end with one sentence there."""
+        """Why a started daemon ended at once, as it said on its standard error; empty if it did not."""
         try:
             with open(self._report, encoding="utf-8", errors="replace") as file:
                 lines = [line.strip() for line in file if line.strip()]
         except (OSError, TypeError):
             return ""
-        errors = [line for line in lines if line.lower().startswith("error")]
+        errors = [line[len("error:"):].strip(" .") for line in lines if line.startswith("error:")]
         return errors[-1] if errors else ""
 
-    def _give_up(self, why, raw=False):
+    def _give_up(self, why):
         self._determined = False
         self._forget_report()
-        self.lost.emit(why if raw else "Underpaint was started but does not answer. %s" % why)
+        self.lost.emit(why)
 
     def _forget_report(self):
         if self._report is not None:

@@ -248,9 +248,8 @@ class UnderpaintDocker(DockWidget):
         offered = set(facts.get("modes") or ()) if facts else {"fill", "remove"}
         for mode, button in self._modes.items():
             button.setVisible(mode in offered)
-        if self._mode() not in offered or not any(button.isChecked() for button in self._modes.values()):
-            for mode, button in self._modes.items():
-                button.setChecked(mode in offered and mode == next((m for m, _, _ in MODES if m in offered), "fill"))
+        if facts is not None and self._mode() not in offered:
+            self._modes[next((mode for mode, _, _ in MODES if mode in offered), "fill")].setChecked(True)
         defaults = (facts or {}).get("defaults") or {}
         self._steps.setSpecialValueText(_models_own(defaults.get("steps")))
         self._guidance.setSpecialValueText(_models_own(defaults.get("guidance_scale")))
@@ -486,7 +485,7 @@ class _Preview(QtWidgets.QWidget):
         self._picture = picture
         self.setVisible(picture is not None)
         if picture is not None:
-            height = picture.height() * max(1, self.width()) // max(1, picture.width())
+            height = picture.height() * self.parentWidget().width() // max(1, picture.width())
             self.setFixedHeight(max(16, min(self.MAX_HEIGHT, height)))
         self.update()
 
