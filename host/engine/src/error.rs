@@ -92,7 +92,7 @@ pub enum EngineError {
         what: String,
     },
     /// The tensor library failed: a bug or too little memory.
-    #[error("the computation failed: {0}")]
+    #[error("the computation failed: {}", first_line(.0))]
     Compute(#[from] candle_core::Error),
 }
 
@@ -100,4 +100,9 @@ impl From<Cancelled> for EngineError {
     fn from(cancelled: Cancelled) -> Self {
         Self::Cancelled(cancelled)
     }
+}
+
+/// candle appends a backtrace when the environment asks for one; a painter gets the sentence.
+fn first_line(error: &candle_core::Error) -> String {
+    error.to_string().lines().next().unwrap_or_default().to_owned()
 }

@@ -11,6 +11,7 @@ use crate::noise::Noise;
 use crate::npy::Npy;
 use crate::samplers::{self, Space};
 use crate::schedule::{Prediction, Schedule, Step};
+use crate::share::Share;
 use crate::{EngineError, Model, pixels, preview};
 use candle_core::Tensor;
 use underpaint_plan::{Inpaint, Prepared, Sampling};
@@ -58,7 +59,8 @@ impl Model {
             saved.noise.data.extend(&picture.noise);
             self.denoise(&request, &schedule, &mut picture, &text, job)?;
             saved.latents.data.extend(&picture.latents);
-            let pixels = self.vae.decode(&self.tensor(&picture.latents, shape)?, job)?;
+            let share = Share { job, part: i as u32, parts: request.sampling.batch };
+            let pixels = self.vae.decode(&self.tensor(&picture.latents, shape)?, &share)?;
             images.push(pixels::to_image(&pixels)?);
         }
         if let Some(save) = request.save {
@@ -161,17 +163,22 @@ impl Model {
         let wide = self.facts().in_channels as usize > shape[0];
         // diffusers' inpainting starts from pure noise at full strength, its image to image never quite does.
         let from_noise = input.init.is_none() || (request.inpaint == Inpaint::Replace && sampling.start_step == 0);
-        let original = match &input.init {
-            Some(init) if !(wide && from_noise) => Some(self.encode_picture(init, &mut stream, job)?),
-            _ => None,
-        };
+        let init = input.init.as_ref().filter(|_| !(wide && from_noise));
+        let encodings = u32::from(init.is_some()) + u32::from(wide);
+        let share = |part: u32| Share { job, part: index as u32 * encodings + part, parts: sampling.batch * encodings };
+        let original = init.map(|init| self.encode_picture(init, &mut stream, &share(0))).transpose()?;
         let noise = match request.noise {
             Some(noise) => noise.data[index * count..][..count].to_vec(),
             None => stream.randn(count),
         };
         let channels = match (request.inpaint, wide) {
+            (_, true) => Some(self.mask_channels(input, shape, &mut stream, &share(encodings - 1))?),
+            (Inpaint::Replace, false) => {
+                // diffusers encodes the masked picture for 4-channel models too and then ignores it; its draw counts.
+                stream.randn(count);
+                None
+            }
             (Inpaint::None | Inpaint::Differential, false) => None,
-            _ => Some(self.mask_channels(input, shape, &mut stream, job)?).filter(|_| wide),
         };
         let start = schedule.steps[sampling.start_step as usize];
         let latents = match (&original, from_noise) {

@@ -21,6 +21,7 @@ mod pixels;
 pub mod preview;
 pub mod samplers;
 pub mod schedule;
+mod share;
 pub mod tokenizer;
 pub mod unet;
 pub mod vae;

@@ -280,6 +280,33 @@ fn a_cancelled_job_ends_within_a_step_and_leaves_the_model_usable() {
     assert!(model.generate(request(&sampling, Inpaint::None, &input), &Unattended).unwrap() == before);
 }
 
+/// Fails if a stage goes back.
+#[derive(Default)]
+struct Forward(std::sync::Mutex<std::collections::HashMap<Stage, u32>>);
+
+impl Job for Forward {
+    fn is_cancelled(&self) -> bool {
+        false
+    }
+    fn progress(&self, stage: Stage, step: u32, steps: u32) {
+        let before = self.0.lock().unwrap().insert(stage, step).unwrap_or(0);
+        assert!(before <= step && step <= steps, "{stage:?} went from {before} to {step} of {steps}");
+    }
+}
+
+#[test]
+fn progress_never_goes_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let (image, mask) = input();
+    let input = Prepared { extent: image.extent(), init: Some(image), mask: Some(mask) };
+    let job = Forward::default();
+    let mut model = Model::load(&golden::inpainting(folder.path()), &Options::default(), &job).unwrap();
+    let sampling = Sampling { batch: 3, ..sampling("euler", "normal", 4) };
+    model.generate(request(&sampling, Inpaint::Differential, &input), &job).unwrap();
+    assert_eq!(job.0.lock().unwrap()[&Stage::Denoise], 12);
+    assert_eq!(job.0.lock().unwrap()[&Stage::Decode], 15);
+}
+
 #[test]
 fn loading_can_be_cancelled() {
     let job = CancelAt { stage: Stage::Load, step: 40, seen: AtomicU32::new(0), previews: AtomicU32::new(0) };
