@@ -1,7 +1,7 @@
 //! What a painter waits for in this crate: `cargo bench -p underpaint-raster` (add `--profile dev` to time the
 //! profile everything else here is built with).
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::Criterion;
 use std::hint::black_box;
 use std::time::Duration;
 use underpaint_raster::{Extent, Image, Mask, Unattended, color_match, infill, masks, resize};
@@ -42,7 +42,8 @@ fn ellipse(extent: Extent, share: f32) -> Mask {
     Mask::from_data(extent, (0..extent.w * extent.h).map(inside).collect())
 }
 
-fn benches(c: &mut Criterion) {
+fn main() {
+    let mut c = Criterion::default().configure_from_args();
     let two = Extent::new(1732, 1155);
     let (image, mask) = (picture(two), ellipse(two, 0.10));
     let softness = masks::softness(&mask, 1.0, None, None);
@@ -64,7 +65,5 @@ fn benches(c: &mut Criterion) {
         b.iter(|| resize(black_box(&small), two))
     });
     fill.finish();
+    c.final_summary();
 }
-
-criterion_group!(all, benches);
-criterion_main!(all);

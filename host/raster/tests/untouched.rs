@@ -94,9 +94,8 @@ fn merging_follows_the_over_rule() {
         ([0.1, 0.2, 0.3, 0.4], [0.5, 0.6, 0.7, 1.0], [0.5, 0.6, 0.7, 1.0]),
     ] {
         let out = over(&pixel(below), &Patch { rect: one.rect(), image: pixel(top) });
-        for c in 0..4 {
-            assert!((out.data()[c] - wanted[c]).abs() < 1e-6, "{top:?} over {below:?}: {:?}", out.data());
-        }
+        let near = out.data().iter().zip(wanted).all(|(a, b)| (a - b).abs() < 1e-6);
+        assert!(near, "{top:?} over {below:?}: {:?}", out.data());
     }
     // A patch beyond the canvas is cut, far away it is dropped.
     let canvas = Image::new(Extent::new(2, 2));
