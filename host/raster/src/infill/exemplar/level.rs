@@ -47,6 +47,8 @@ pub(super) struct Level {
     pub confidence: Vec<f32>,
     /// Sum of the confidences of a target's patch.
     pub mass: Vec<f32>,
+    /// Standard deviation of the known luma in the patch around a texel.
+    pub contrast: Vec<f32>,
 }
 
 impl Level {
@@ -91,7 +93,8 @@ impl Level {
         let source = pick(&|i| !spoiled[i]);
         let confidence = vec![0.0; kind.len()];
         let mass = vec![0.0; kind.len()];
-        let mut level = Level { stride, rows, texels, kind, source, target, confidence, mass };
+        let contrast = contrast(&texels, &kind, stride);
+        let mut level = Level { stride, rows, texels, kind, source, target, confidence, mass, contrast };
         level.trust();
         level
     }
@@ -203,6 +206,27 @@ fn busyness(texels: &mut [Texel], kind: &[Kind], stride: usize) {
             texels[i][3] = if sum(1) > 0.0 { BUSY * (sum(0) / sum(1)) as f32 } else { 0.0 };
         }
     }
+}
+
+/// Standard deviation of the known texels' luma within [`REACH`], per texel; 0 beyond the picture.
+fn contrast(texels: &[Texel], kind: &[Kind], stride: usize) -> Vec<f32> {
+    let rows = kind.len() / stride;
+    let mut out = vec![0.0; kind.len()];
+    out.par_chunks_exact_mut(stride).enumerate().skip(REACH).take(rows - 2 * REACH).for_each(|(y, row)| {
+        for (x, out) in row.iter_mut().enumerate().skip(REACH).take(stride - 2 * REACH) {
+            let (mut n, mut sum, mut squares) = (0.0f32, 0.0f32, 0.0f32);
+            for_patches(y * stride + x, stride, |i| {
+                if matches!(kind[i], Kind::Known | Kind::Near) {
+                    let luma = 0.299 * texels[i][0] + 0.587 * texels[i][1] + 0.114 * texels[i][2];
+                    (n, sum, squares) = (n + 1.0, sum + luma, squares + luma * luma);
+                }
+            });
+            if n > 0.0 {
+                *out = (squares / n - (sum / n).powi(2)).max(0.0).sqrt();
+            }
+        }
+    });
+    out
 }
 
 /// True where any texel within [`REACH`] in both directions is true.

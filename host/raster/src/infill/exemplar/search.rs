@@ -11,6 +11,10 @@ const SIDE: usize = 2 * REACH + 1;
 /// Price of a neighbour that is copied from elsewhere, in mean patch costs.
 const COHERENCE: f32 = 0.2;
 
+/// Weight of a source's lack of contrast. Of two equally unlike patches the squared difference prefers the
+/// smoother one; this keeps fills from losing their texture.
+const CONTRAST: f32 = 4.0;
+
 /// Rows that one task sweeps in order; part of the result, so not to be derived from the machine.
 const BAND: usize = 16;
 
@@ -238,7 +242,9 @@ fn patch_cost(level: &Level, target: usize, source: usize, limit: f32) -> f32 {
     let corner = REACH * stride + REACH;
     let mass = level.mass[target].max(1e-6);
     let limit = limit * mass;
-    let mut sum = 0.0;
+    let contrast = level.contrast[target];
+    let mut sum =
+        if contrast > 0.0 { mass * CONTRAST * (contrast - level.contrast[source]).max(0.0).powi(2) } else { 0.0 };
     for row in 0..SIDE {
         let start = target - corner + row * stride;
         let (a, w) = (&texels[start..][..SIDE], &confidence[start..][..SIDE]);
