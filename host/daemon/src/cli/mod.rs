@@ -8,6 +8,7 @@ mod demo;
 mod doctor;
 mod failure;
 mod fill;
+mod filter;
 mod generate;
 mod models;
 mod options;
@@ -44,6 +45,7 @@ struct Cli {
 enum Command {
     Fill(Box<fill::Fill>),
     Generate(Box<generate::Generate>),
+    Filter(filter::Filter),
     Models(models::Models),
     Demo(demo::Demo),
     Serve(serve::Serve),
@@ -109,6 +111,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Fill(fill) => fill.run(&global),
         Command::Generate(generate) => generate.run(&global),
+        Command::Filter(filter) => filter.run(&global),
         Command::Models(models) => models.run(&global),
         Command::Demo(demo) => demo.run(&global),
         Command::Serve(serve) => serve.run(&global),
