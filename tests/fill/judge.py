@@ -12,7 +12,7 @@ texture  mean squared luma gradient inside over that in the 16 px ring around, d
 off      mean |ln| of the ratio over the cases: 0 is right, and errors up and down do not cancel.
 wall,cpu seconds per case, including reading and writing PNG for the two that are programs.
 
-    python3 -m pip install scikit-image==0.26 opencv-python-headless==5.0.0 pillow   # and Debian's gmic
+    python3 -m pip install scikit-image==0.26 opencv-python-headless==5.0.0.93 pillow   # and Debian's gmic
     python3 tests/fill/judge.py                              # table for `underpaint fill` (built by cargo)
     python3 tests/fill/judge.py --binary target/debug/examples/fill   # the same for raster alone
     python3 tests/fill/judge.py --check                      # also exit 1 where a target is missed
