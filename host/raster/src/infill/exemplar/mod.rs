@@ -115,7 +115,7 @@ fn fill(image: &Image, hole: &[bool], options: &Options, job: &dyn Job) -> Resul
     let mut field: Option<Field> = None;
     while let Some(mut level) = levels.pop() {
         let index = levels.len();
-        let mut search = Search::new(&level, options.seed, index, job);
+        let mut search = Search::new(&level, options.seed, index, field.is_none(), job);
         let mut matches = match field.take() {
             Some(coarse) => {
                 let matches = search.refine(&coarse, &level);

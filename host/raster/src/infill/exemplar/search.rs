@@ -15,6 +15,9 @@ const COHERENCE: f32 = 0.2;
 /// smoother one; this keeps fills from losing their texture.
 const CONTRAST: f32 = 4.0;
 
+/// Comparisons the first fill of the coarsest level may cost, about a second of one core.
+const COMPARISONS: usize = 16_000_000;
+
 /// Rows that one task sweeps in order; part of the result, so not to be derived from the machine.
 const BAND: usize = 16;
 
@@ -39,10 +42,10 @@ pub(super) struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    pub fn new(level: &Level, seed: u64, index: usize, job: &'a dyn Job) -> Self {
+    pub fn new(level: &Level, seed: u64, index: usize, coarsest: bool, job: &'a dyn Job) -> Self {
         let sources = (0..level.source.len() as u32).filter(|&i| level.source[i as usize]).collect();
         // A fine level only corrects what the coarser one found.
-        let radius = if index == 0 { 16 } else { level.stride.max(level.rows) };
+        let radius = if index == 0 && !coarsest { 16 } else { level.stride.max(level.rows) };
         Search { seed: seed ^ (index as u64) << 56, sweeps: 0, sources, radius, job }
     }
 
@@ -83,10 +86,13 @@ impl<'a> Search<'a> {
         // Targets around the hole have their centre known and are matched with the first layer.
         let mut layer: Vec<usize> =
             (0..level.target.len()).filter(|&i| level.target[i] && level.kind[i] != Kind::Hole).collect();
-        let sample: Vec<u32> = if self.sources.len() <= 4096 {
+        // Long thin holes have many targets already here; their rounds of search make up for fewer samples.
+        let targets = level.target.iter().filter(|t| **t).count();
+        let most = (COMPARISONS / targets.max(1)).clamp(64, 4096);
+        let sample: Vec<u32> = if self.sources.len() <= most {
             self.sources.clone()
         } else {
-            (0..4096).map(|_| self.sources[random.below(self.sources.len())]).collect()
+            (0..most).map(|_| self.sources[random.below(self.sources.len())]).collect()
         };
         loop {
             level.weigh();
