@@ -39,9 +39,9 @@ impl Geometry {
         }
     }
 
-    /// Whether `RUN` output pixels from `pixel` on see neighbouring input values.
-    fn neighbours(&self, pixel: usize) -> bool {
-        self.stride == 1 && pixel % self.output.1 + RUN <= self.output.1
+    /// How many output pixels from `pixel` on see neighbouring input values.
+    fn neighbours(&self, pixel: usize) -> usize {
+        if self.stride == 1 { self.output.1 - pixel % self.output.1 } else { 1 }
     }
 
     /// Calls `f(nth, channel, row, column)` for each step of `depth`.
@@ -71,9 +71,6 @@ struct Corner {
     x: isize,
 }
 
-/// Columns filled at once.
-const RUN: usize = 8;
-
 /// Fills a panel, `[depth][width]`, for the output pixels `pixels` (counted through the batch); columns beyond them become 0.
 pub(crate) struct Gather<'a> {
     pub geometry: &'a Geometry,
@@ -89,41 +86,50 @@ impl Pass for Gather<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(mut self) {
-        for at in (0..self.width).step_by(RUN) {
+        let mut at = 0;
+        while at < self.width {
             let first = self.pixels.start + at;
-            if first + RUN <= self.pixels.end && self.geometry.neighbours(first) {
-                self.copy(at);
-            } else {
-                self.pick(at);
-            }
+            let run =
+                if first < self.pixels.end { self.geometry.neighbours(first).min(self.pixels.end - first) } else { 1 };
+            // Whole vectors at once where neighbours are many, one column where there are none.
+            at += match run {
+                48.. => self.copy::<48>(at),
+                16.. => self.copy::<16>(at),
+                8.. => self.copy::<8>(at),
+                _ => self.pick(at),
+            };
         }
     }
 }
 
 impl Gather<'_> {
-    /// Eight columns that are neighbours in the input.
+    /// `N` columns that are neighbours in the input.
     #[inline(always)]
-    fn copy(&mut self, at: usize) {
+    fn copy<const N: usize>(&mut self, at: usize) -> usize {
+        // A panel may be narrower than the run.
+        if at + N > self.width {
+            return self.pick(at);
+        }
         let g = self.geometry;
         let (height, width) = (g.input.0 as isize, g.input.1 as isize);
         let corner = g.corner(self.pixels.start + at);
         let (x, panel, stride) = (self.x, &mut *self.panel, self.width);
         g.steps(self.depth.clone(), |nth, channel, row, column| {
-            let to = &mut panel[nth * stride + at..][..RUN];
+            let to = &mut panel[nth * stride + at..][..N];
             let (y, left) = (corner.y + row as isize, corner.x + column as isize);
             if y < 0 || y >= height {
                 to.fill(0.0);
                 return;
             }
             let from = (corner.picture + channel * g.input.0 * g.input.1) as isize + y * width + left;
-            let window = usize::try_from(from).ok().and_then(|from| x.get(from..from + RUN));
+            let window = usize::try_from(from).ok().and_then(|from| x.get(from..from + N));
             match window {
-                Some(window) if left >= 0 && left + RUN as isize <= width => to.copy_from_slice(window),
+                Some(window) if left >= 0 && left + N as isize <= width => to.copy_from_slice(window),
                 // Beside the picture the window holds the neighbouring rows' values.
                 Some(window) => {
-                    for lane in 0..RUN {
-                        let column = left + lane as isize;
-                        to[lane] = if column >= 0 && column < width { window[lane] } else { 0.0 };
+                    let (first, last) = ((-left) as i32, (width - left) as i32);
+                    for lane in 0..N {
+                        to[lane] = if lane as i32 >= first && (lane as i32) < last { window[lane] } else { 0.0 };
                     }
                 }
                 // At the very ends of the tensor there is no whole window.
@@ -135,32 +141,27 @@ impl Gather<'_> {
                 }
             }
         });
+        N
     }
 
-    /// Any columns, one by one: with strides, across rows and pictures, and past the last pixel.
+    /// One column: with strides, at the ends of short rows, and past the last pixel.
     #[inline(always)]
-    fn pick(&mut self, at: usize) {
+    fn pick(&mut self, at: usize) -> usize {
         let g = self.geometry;
-        let lanes = RUN.min(self.width - at);
-        let inside = self.pixels.len().saturating_sub(at).min(lanes);
-        let mut corners = [Corner { picture: 0, y: 0, x: 0 }; RUN];
-        for (lane, corner) in corners[..inside].iter_mut().enumerate() {
-            *corner = g.corner(self.pixels.start + at + lane);
-        }
+        let pixel = self.pixels.start + at;
+        let corner = (pixel < self.pixels.end).then(|| g.corner(pixel));
         let (x, panel, stride) = (self.x, &mut *self.panel, self.width);
         g.steps(self.depth.clone(), |nth, channel, row, column| {
-            let to = &mut panel[nth * stride + at..][..lanes];
-            let (to, past) = to.split_at_mut(inside);
-            past.fill(0.0);
-            for (to, corner) in to.iter_mut().zip(&corners) {
+            panel[nth * stride + at] = corner.map_or(0.0, |corner| {
                 let (y, left) = (corner.y + row as isize, corner.x + column as isize);
                 let seen = y >= 0 && left >= 0 && (y as usize) < g.input.0 && (left as usize) < g.input.1;
-                *to = if seen {
+                if seen {
                     x[corner.picture + (channel * g.input.0 + y as usize) * g.input.1 + left as usize]
                 } else {
                     0.0
-                };
-            }
+                }
+            });
         });
+        1
     }
 }
