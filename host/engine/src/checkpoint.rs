@@ -153,7 +153,8 @@ fn norm_groups(weights: &Weights) -> usize {
 }
 
 fn facts(path: &Path, unet: &Weights, multiple: u32, native_side: u32) -> Result<ModelFacts, EngineError> {
-    let id = path.file_stem().map_or_else(|| "model".into(), |s| s.to_string_lossy().into_owned());
+    let name = if path.is_dir() { path.file_name() } else { path.file_stem() };
+    let id = name.map_or_else(|| "model".into(), |s| s.to_string_lossy().into_owned());
     let missing =
         || EngineError::WrongArchitecture { path: path.to_owned(), found: "a U-Net without conv_in.weight".into() };
     let in_channels = *unet.shape("conv_in.weight").and_then(|s| s.get(1)).ok_or_else(missing)? as u32;

@@ -11,7 +11,7 @@
 //! | dpmpp_2m | `DPMSolverMultistepScheduler` | `use_karras_sigmas=True` |
 //!
 //! A value the model's scheduler configuration does not name takes the class's default, as `from_config` does; single files
-//! take SD 1.5's configuration. The training table is rounded to `f32` as PyTorch holds it, everything after that is `f64`.
+//! take SD 1.5's configuration. That includes diffusers' oddities, such as a single euler step starting at timestep 0. The training table is rounded to `f32` as PyTorch holds it, everything after that is `f64`.
 
 use underpaint_plan::{Sampler, Scheduler};
 

@@ -106,7 +106,7 @@ fn other_architecture(names: &Names) -> Option<String> {
     } else if names.has("model.layers.") || names.has("transformer.h.") || names.has("lm_head.") {
         is("a language model")
     } else if names.has("down_blocks.") {
-        is("the U-Net of a diffusers folder on its own; give the folder that holds unet, vae and text_encoder")
+        is("the U-Net of a diffusers folder on its own")
     } else if names.has("decoder.") && names.has("encoder.") {
         is("an autoencoder on its own (use --vae for it)")
     } else if names.has("text_model.") {
