@@ -77,12 +77,20 @@ def what_is_missing():
 def play(work, daemon, only, from_tree):
     environment = prepare_home(work, only)
     data = work / "home/.local/share/krita"
-    with Display(environment):
-        seed = OUTPUT / ("krita-seed-" + krita_version(environment))
-        if seed.is_dir():
-            shutil.copytree(str(seed), str(data), dirs_exist_ok=True)
-        install_plugins(daemon, environment, data / "pykrita", from_tree)
-        run_krita(work, environment)
+    for _ in range(3):
+        with Display(environment):
+            version = krita_version(environment)
+            if version is None:
+                continue  # another virtual screen came or went at the same moment
+            seed = OUTPUT / ("krita-seed-" + version)
+            if seed.is_dir():
+                shutil.copytree(str(seed), str(data), dirs_exist_ok=True)
+            install_plugins(daemon, environment, data / "pykrita", from_tree)
+            run_krita(work, environment)
+            break
+    else:
+        print("error: no virtual screen could be used")
+        return 1
     passed = report(work)
     if passed and not seed.is_dir() and not only:
         shutil.rmtree(str(data / "pykrita"))
@@ -145,9 +153,9 @@ def install_plugins(daemon, environment, pykrita, from_tree):
 
 
 def krita_version(environment):
-    """For the name of the resource cache; needs a display."""
+    """For the name of the resource cache; needs a display, None if there is none."""
     said = subprocess.run(["krita", "--version"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    return (said.stdout.decode().split() or ["unknown"])[-1]
+    return said.stdout.decode().split()[-1] if said.returncode == 0 else None
 
 
 def report(work):

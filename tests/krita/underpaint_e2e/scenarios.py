@@ -16,6 +16,7 @@ SIZE = (320, 240)
 SPOT = (130, 90, 60, 50)
 HOLE = (120, 80, 80, 70)
 """The selection: the red spot and a little around it."""
+PAUSE = "longest pause of the event loop %.0f ms, of which it computed %.0f ms"
 SOFT = 8
 """Feather of the soft selection, in pixels."""
 
@@ -134,7 +135,7 @@ def fills_a_soft_selection():
     yield lambda: len(layers(target.rootNode())) == 2
     target.waitForDone()
     check(seen(target) == after, "redo does not bring back the fill")
-    return "alpha levels %d, layer %s, longest pause of the event loop %.0f ms" % (len(levels), bounds(layer), gap)
+    return "alpha levels %d, layer %s, %s" % (len(levels), bounds(layer), PAUSE % gap)
 
 
 def spread(pixels, box):
@@ -288,18 +289,21 @@ def stays_responsive():
     docker = Docker()
     target = tiled(4096, 4096)
     select(target, 300, 300, 3500, 3500)
-    yield 1500
+    yield 1000
+    heart = Heartbeat()
+    yield 1000
+    idle = heart.stop()
     docker.ask()
     heart = Heartbeat()
     docker.press()
     yield lambda: "Painting" in docker.words() or docker.idle()
     gap = heart.stop()
-    # The aim is 250 ms on a machine that does nothing else; reading in one piece costs more than a second.
-    check(gap < 1000, "the event loop was held up for %.0f ms", gap)
+    # The aim is 250 ms by the wall's clock; only what does not depend on the machine's other work is asserted.
+    check(gap[1] < 100, PAUSE, *gap)
     docker.press()
     yield docker.idle
     check(docker.words().startswith("Cancelled"), "the docker says: %s", docker.words())
-    return "longest pause of the event loop %.0f ms" % gap
+    return PAUSE % gap + "; %.0f ms while nothing was done" % idle[0]
 
 
 def cancelled():
@@ -359,6 +363,55 @@ def daemon_restarted():
     docker.press()
     yield from filled(docker, target, 1)
     return ""
+
+
+def paints_with_a_diffusion_model():
+    """A (tiny, random) diffusion model of the painter's own: the whole canvas from a prompt, then a selection, with
+    steps and previews to be seen."""
+    docker = Docker()
+    docker.arrange()
+    box = docker.part("model")
+    tiny = next((box.itemData(at) for at in range(box.count()) if "tiny" in box.itemData(at)), None)
+    check(tiny is not None, "the model in the daemon's folder is not offered")
+    check(docker.part("prompt").isEnabled() is False, "the built-in model seems to read prompts")
+    target = spotted()
+    docker.ask("fill", model=tiny)
+    docker.ask("generate", prompt="a photo of a cat", seed="5")
+    check(docker.part("prompt").isEnabled(), "the prompt cannot be written to")
+    docker.part("steps").setValue(120)  # a tiny model takes no time for fewer
+    docker.press()
+    yield from previewed(docker)
+    yield 150
+    screenshot("krita-preview.png")
+    yield from filled(docker, target, 1)
+    whole = layers(target.rootNode())[1]
+    check(whole.name() == "a photo of a cat (5)", "the layer is called %s", whole.name())
+    check(bounds(whole) == (0, 0) + SIZE, "the layer covers %s", bounds(whole))
+
+    before = seen(target)
+    select(target, *HOLE, feather=SOFT)
+    docker.ask("fill", prompt="a photo of a cat", seed="6")
+    docker.press()
+    yield from previewed(docker)
+    yield from filled(docker, target, 2)
+    patch = layers(target.rootNode())[2]
+    alpha, after = bytes(patch.pixelData(0, 0, *SIZE))[3::4], seen(target)
+    check(all(alpha[at] or before[at * 4:at * 4 + 4] == after[at * 4:at * 4 + 4] for at in range(len(alpha))),
+          "a pixel changed where the layer is transparent")
+    docker.part("steps").setValue(0)
+    docker.ask("fill", model="exemplar")
+    return "layers %s" % [node.name() for node in layers(target.rootNode())]
+
+
+def previewed(docker):
+    """Waits until the docker shows the picture as it becomes, with the step it is at."""
+    said = []
+
+    def preview_or_end():
+        said.append(docker.words())
+        return not docker.part("preview").isHidden() or docker.idle()
+    yield preview_or_end
+    check(not docker.part("preview").isHidden(), "no preview was shown; the docker said %s", sorted(set(said)))
 
 
 # Colour model, depth, profile, and how far a pixel may be from what the daemon sent: on average and at most. What
@@ -466,7 +519,7 @@ def picture_for_the_readme():
 
 
 ALL = [
-    starts_with_the_docker, no_program, starts_the_daemon, fills_a_soft_selection, nothing_selected, no_document, selection_beyond_the_canvas,
-    mask_active, anchor_deleted, two_documents, closed_meanwhile, stays_responsive, cancelled, daemon_killed, daemon_restarted,
-    every_colour_model, picture_for_the_readme,
+    starts_with_the_docker, no_program, starts_the_daemon, fills_a_soft_selection, nothing_selected, no_document,
+    selection_beyond_the_canvas, mask_active, anchor_deleted, two_documents, closed_meanwhile, stays_responsive, cancelled,
+    daemon_killed, daemon_restarted, paints_with_a_diffusion_model, every_colour_model, picture_for_the_readme,
 ]
