@@ -7,7 +7,7 @@ const W: u32 = 96;
 const H: u32 = 72;
 
 fn texture(x: u32, y: u32) -> [u8; 3] {
-    let stripes = if (x / 6 + y / 9) % 2 == 0 { 60 } else { 0 };
+    let stripes = if (x / 6 + y / 9).is_multiple_of(2) { 60 } else { 0 };
     [(90 + stripes + x) as u8, (60 + stripes + y) as u8, (120 + stripes) as u8]
 }
 
