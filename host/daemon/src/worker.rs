@@ -182,7 +182,7 @@ fn chain(filters: &Filters, request: &Generate) -> Result<(Vec<Call>, Vec<Value>
 }
 
 /// `mask` at `rect` as a mask of `canvas`' extent: 0 where it does not reach.
-fn placed(mask: Mask, rect: Rect, canvas: Rect) -> Mask {
+pub(crate) fn placed(mask: Mask, rect: Rect, canvas: Rect) -> Mask {
     if rect == canvas {
         return mask;
     }
@@ -200,7 +200,7 @@ fn placed(mask: Mask, rect: Rect, canvas: Rect) -> Mask {
 }
 
 /// A seed nobody chose: 32 bits, so that a painter can read it aloud.
-fn random_seed() -> u64 {
+pub(crate) fn random_seed() -> u64 {
     use std::hash::{BuildHasher, Hasher};
     // The standard library's hasher is keyed by the system's random numbers.
     std::collections::hash_map::RandomState::new().build_hasher().finish() >> 32

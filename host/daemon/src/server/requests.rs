@@ -7,16 +7,17 @@ use super::device::Inventory;
 use super::job::{Filtering, Painting, Work};
 use super::methods::{Session, internal, to_value};
 use super::errors::sentence;
+use crate::worker;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 use underpaint_plan::{CanvasFacts, ModelFacts};
-use underpaint_raster::{Mask, Rect};
+use underpaint_raster::Rect;
 use underpaint_wire::generate::{FilterCall, Generate, Pixels, Run};
 use underpaint_wire::hello::Limits;
 use underpaint_wire::image::{self, Image, Px};
 use underpaint_wire::methods::{Context, FillContext, FilterApply};
 use underpaint_wire::rpc::Id;
-use underpaint_wire::{Error, Kind, json};
+use underpaint_wire::{Error, json};
 
 type Params = Map<String, Value>;
 
@@ -87,32 +88,16 @@ fn plan(mut painting: Painting, inventory: &Inventory) -> Result<Painting, Error
     let facts = inventory.choose(&painting.request)?;
     painting.request.model = Some(facts.id.clone());
     check_filters(&painting.request.filters, inventory)?;
-    if painting.request.seed.is_none() {
-        painting.request.seed = Some(random_seed()?);
-    }
+    painting.request.seed.get_or_insert_with(worker::random_seed);
     let canvas = painting.canvas.as_ref().map(|(c, _)| CanvasFacts { extent: c.extent, rect: c.rect });
     let mask = match (&painting.mask, &canvas) {
-        (Some((placed, bytes)), Some(canvas)) => Some(on_canvas(&placed.image.to_mask(bytes), placed.rect, canvas.rect)),
+        (Some((placed, bytes)), Some(canvas)) => Some(worker::placed(placed.image.to_mask(bytes), placed.rect, canvas.rect)),
         (Some(_), None) => return Err(Error::field("canvas", "A mask needs a `canvas` to lie on.")),
         (None, _) => None,
     };
     underpaint_plan::plan(&painting.request, canvas, mask.as_ref(), facts)
         .map_err(|e| Error::field(e.field(), sentence(&e)))?;
     Ok(painting)
-}
-
-/// The part of `mask` (at `at` on the canvas) over `rect`; 0 where it does not reach.
-pub(super) fn on_canvas(mask: &Mask, at: Rect, rect: Rect) -> Mask {
-    let mut out = Mask::new(rect.extent(), 0.0);
-    let Some(common) = at.intersect(rect) else { return out };
-    // Differences of coordinates inside both rects: they fit their extents.
-    let offset = |of: Rect| ((common.x as i64 - of.x as i64) as usize, (common.y as i64 - of.y as i64) as usize);
-    let ((sx, sy), (dx, dy), w) = (offset(at), offset(rect), common.w as usize);
-    for y in 0..common.h as usize {
-        let source = &mask.data()[(sy + y) * at.w as usize + sx..][..w];
-        out.data_mut()[(dy + y) * rect.w as usize + dx..][..w].copy_from_slice(source);
-    }
-    out
 }
 
 /// `filter/apply`: checks everything, then makes the job.
@@ -184,29 +169,4 @@ pub fn check_run(run: &Run) -> Result<(), Error> {
         }
     }
     Ok(())
-}
-
-/// Small enough to be an integer in every client's JSON.
-fn random_seed() -> Result<u64, Error> {
-    let mut bytes = [0; 8];
-    getrandom::fill(&mut bytes).map_err(|e| Error::new(Kind::Internal, format!("The system has no random numbers: {e}.")))?;
-    Ok(u64::from_le_bytes(bytes) >> 11)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use underpaint_raster::Extent;
-
-    #[test]
-    fn a_mask_is_cut_to_the_pixels_that_were_sent() {
-        let mask = Mask::from_data(Extent::new(3, 2), vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
-        let at = |x, y, rect| on_canvas(&mask, Rect::new(x, y, 3, 2), rect).data().to_vec();
-        let canvas = Rect::new(10, 10, 2, 2);
-        assert_eq!(at(10, 10, canvas), [1.0, 2.0, 4.0, 5.0]);
-        assert_eq!(at(9, 9, canvas), [5.0, 6.0, 0.0, 0.0]);
-        assert_eq!(at(11, 11, canvas), [0.0, 0.0, 0.0, 1.0]);
-        assert_eq!(at(20, 20, canvas), [0.0; 4]);
-        assert_eq!(at(i32::MIN, i32::MIN, canvas), [0.0; 4]);
-    }
 }
