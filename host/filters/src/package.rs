@@ -53,7 +53,7 @@ pub(crate) fn read(wasm: &[u8]) -> Result<Manifest, Reason> {
     if wasm.len() > MAX_BYTES {
         return Err(Reason::TooLarge(wasm.len() as u64));
     }
-    let mut manifest = None;
+    let mut manifests = Vec::new();
     let mut exports = Vec::new();
     let mut depth = 0;
     let mut outer = None;
@@ -83,11 +83,7 @@ pub(crate) fn read(wasm: &[u8]) -> Result<Manifest, Reason> {
                     exports.push(export.map_err(not_wasm)?.name);
                 }
             }
-            Payload::CustomSection(section) if section.name() == SECTION => {
-                if manifest.replace(section.data()).is_some() {
-                    return Err(Reason::Manifest("is there twice".into()));
-                }
-            }
+            Payload::CustomSection(section) if section.name() == SECTION => manifests.push(section.data()),
             _ => {}
         }
     }
@@ -98,7 +94,11 @@ pub(crate) fn read(wasm: &[u8]) -> Result<Manifest, Reason> {
             }
         }
     }
-    manifest.ok_or_else(|| Reason::Manifest("is missing".into())).and_then(parse)
+    match manifests[..] {
+        [] => Err(Reason::Manifest("is missing".into())),
+        [manifest] => parse(manifest),
+        _ => Err(Reason::Manifest("is there twice".into())),
+    }
 }
 
 /// The filter as a component: itself if it is one, else the module wrapped in the types of the contract.

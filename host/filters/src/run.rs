@@ -88,10 +88,12 @@ fn picture(filter: &Ready<'_>, image: &Image, settings: &Settings, watch: &Arc<W
         Plan::Tiles(halo) if halo > MAX_HALO => return Err(Reason::BadOutput(format!("it asks for a halo of {halo} pixels, {MAX_HALO} are the most"))),
         Plan::Tiles(halo) => (settings.tile.max(1), halo),
     };
-    let mut out = image.clone();
+    // Zeroed memory is not touched until a tile is written, so a big picture does not delay the first look at a
+    // cancelled job.
+    let mut out = Image::new(image.extent());
     let (columns, rows) = (w.div_ceil(side), h.div_ceil(side));
     let work = Work {
-        source: Source { image, halo, blank_hidden: has_hidden_colour(image) },
+        source: Source { image, halo },
         side,
         columns,
         tiles: columns * rows,
@@ -173,7 +175,7 @@ impl Work<'_> {
             self.source.cut(area, &mut pixels);
             let made = instance.process(Tile { x, y, width: area.w, height: area.h, pixels: &pixels })?;
             let mut band = self.bands[row as usize].lock().unwrap_or_else(PoisonError::into_inner);
-            paste(&mut band, w, area, &made)?;
+            paste(&mut band, self.source.image, area, &made)?;
             self.count.done.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -183,12 +185,11 @@ impl Work<'_> {
 struct Source<'a> {
     image: &'a Image,
     halo: u32,
-    /// The picture has colour under alpha 0, which filters were promised not to see.
-    blank_hidden: bool,
 }
 
 impl Source<'_> {
-    /// `area` and the halo around it; outside of the picture its edge is repeated.
+    /// `area` and the halo around it; outside of the picture its edge is repeated, and colour under alpha 0 is blanked
+    /// as filters were promised.
     fn cut(&self, area: Rect, out: &mut Vec<f32>) {
         let Extent { w, h } = self.image.extent();
         let halo = i64::from(self.halo);
@@ -204,37 +205,34 @@ impl Source<'_> {
             out.extend_from_slice(&row[from..to]);
             (0..after).for_each(|_| out.extend_from_slice(&row[row.len() - 4..]));
         }
-        if self.blank_hidden {
-            out.chunks_exact_mut(4).filter(|pixel| pixel[3] == 0.0).for_each(|pixel| pixel.fill(0.0));
-        }
+        out.chunks_exact_mut(4).filter(|pixel| pixel[3] == 0.0).for_each(|pixel| pixel.fill(0.0));
     }
 }
 
-fn has_hidden_colour(image: &Image) -> bool {
-    image.data().chunks_exact(4).any(|p| p[3] == 0.0 && (p[0] != 0.0 || p[1] != 0.0 || p[2] != 0.0))
-}
-
-/// Writes a made tile into its row of tiles (`w` pixels wide, still holding the old picture): clamped to 0..=1, pixels of alpha 0 left alone, anything not finite refused.
-fn paste(band: &mut [f32], w: u32, area: Rect, made: &[f32]) -> Result<(), Reason> {
+/// Writes a made tile into its row of tiles: clamped to 0..=1, pixels of alpha 0 as they are in `image`, anything not
+/// finite refused.
+fn paste(band: &mut [f32], image: &Image, area: Rect, made: &[f32]) -> Result<(), Reason> {
     let row = area.w as usize * 4;
     let expected = row * area.h as usize;
     if made.len() != expected {
         let Rect { w, h, .. } = area;
         return Err(Reason::BadOutput(format!("{} values for a tile of {w}x{h}, which has {expected}", made.len())));
     }
+    let stride = image.extent().w as usize * 4;
     for (line, new) in made.chunks_exact(row).enumerate() {
-        let start = (line * w as usize + area.x as usize) * 4;
-        let old = &mut band[start..start + row];
-        // A sum is finite if all values are: one test for a row, and where it fails the search for the culprit.
-        let suspect = !new.iter().fold(0.0, |sum: f32, v| sum + v * 0.0).is_finite();
-        if suspect && let Some(i) = new.iter().zip(old.chunks_exact(4).flat_map(|p| [p[3]; 4])).position(|(v, alpha)| !v.is_finite() && alpha > 0.0) {
+        let left = area.x as usize * 4;
+        let old = &image.data()[(area.y as usize + line) * stride + left..][..row];
+        // The sum of all values times 0 is 0, or not a number if one of them is not finite: one test for a row, and
+        // where it fails the search for the culprit. What a filter leaves under alpha 0 does not matter.
+        let suspect = new.iter().fold(0.0, |sum: f32, v| sum + v * 0.0).is_nan();
+        if suspect && let Some(i) = (0..row).find(|&i| !new[i].is_finite() && old[i | 3] > 0.0) {
             let (x, y) = (area.x as usize + i / 4, area.y as usize + line);
             return Err(Reason::BadOutput(format!("the value {} at pixel ({x}, {y}); numbers must be finite", new[i])));
         }
-        for (old, new) in old.chunks_exact_mut(4).zip(new.chunks_exact(4)) {
-            if old[3] > 0.0 {
-                old.copy_from_slice(&[0, 1, 2, 3].map(|c| new[c].clamp(0.0, 1.0)));
-            }
+        let out = &mut band[line * stride + left..][..row];
+        for ((out, old), new) in out.chunks_exact_mut(4).zip(old.chunks_exact(4)).zip(new.chunks_exact(4)) {
+            let pixel = if old[3] > 0.0 { [0, 1, 2, 3].map(|c| new[c].clamp(0.0, 1.0)) } else { [old[0], old[1], old[2], old[3]] };
+            out.copy_from_slice(&pixel);
         }
     }
     Ok(())

@@ -223,8 +223,9 @@ impl Sandbox {
             });
             // A body that panics never says that it is done.
             while !done.load(Ordering::Acquire) && !body.is_finished() {
-                on_tick(&watch);
                 std::thread::park_timeout(TICK);
+                // In this order, so that what `on_tick` decides is heard at once.
+                on_tick(&watch);
                 self.engine.increment_epoch();
             }
             body.join().unwrap_or_else(|_| Err(Reason::Sandbox("a panic, which is a mistake in Underpaint".into())))
