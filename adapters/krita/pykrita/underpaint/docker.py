@@ -21,7 +21,7 @@ MODES = [
     ("generate", "Generate", "Paint the whole canvas, or all of the selection, from the prompt"),
 ]
 SEED_LIMIT = 1 << 64
-SEGMENT = ("QPushButton { padding: 5px 2px; border: 1px solid palette(dark); background: palette(button); }"
+SEGMENT = ("QPushButton { padding: 5px 0; border: 1px solid palette(dark); background: palette(button); }"
            "QPushButton:checked { background: palette(highlight); color: palette(highlighted-text); }")
 """The look of the modes: one bar, the chosen part in the theme's own accent."""
 
