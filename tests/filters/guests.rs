@@ -2,8 +2,9 @@
 //! compiler in between.
 
 use wasm_encoder::{
-    CodeSection, ConstExpr, CustomSection, DataSection, EntityType, ExportKind, ExportSection, Function, FunctionSection, GlobalSection, GlobalType,
-    ImportSection, InstructionSink, MemorySection, MemoryType, Module, TypeSection, ValType,
+    CodeSection, ConstExpr, CustomSection, DataSection, EntityType, ExportKind, ExportSection, Function,
+    FunctionSection, GlobalSection, GlobalType, ImportSection, InstructionSink, MemorySection, MemoryType, Module,
+    TypeSection, ValType,
 };
 
 /// Where a guest keeps what it returns, as the canonical ABI lays it out.
@@ -43,7 +44,9 @@ pub struct Guest {
 impl Guest {
     pub fn new(name: &str) -> Self {
         Self {
-            manifest: vec![format!(r#"{{"api":"0.1.0","name":"{name}","version":"1.0.0","license":"MIT","timeout_ms":200,"memory_bytes":16777216}}"#)],
+            manifest: vec![format!(
+                r#"{{"api":"0.1.0","name":"{name}","version":"1.0.0","license":"MIT","timeout_ms":200,"memory_bytes":16777216}}"#
+            )],
             import: ("underpaint:filter/host@0.1.0", "log"),
             describe_returns: ValType::I32,
             describe: Box::new(|code| _ = code.i32_const(DESCRIPTOR as i32)),
@@ -93,12 +96,22 @@ impl Guest {
         let mut data = DataSection::new();
         let words = |words: &[u32]| words.iter().flat_map(|w| w.to_le_bytes()).collect::<Vec<u8>>();
         let text = [TEXT, self.message.len() as u32];
-        data.active(0, &ConstExpr::i32_const(DESCRIPTOR as i32), words(&[text[0], text[1], text[0], text[1], self.params.0, self.params.1]));
+        data.active(
+            0,
+            &ConstExpr::i32_const(DESCRIPTOR as i32),
+            words(&[text[0], text[1], text[0], text[1], self.params.0, self.params.1]),
+        );
         data.active(0, &ConstExpr::i32_const(PLAN as i32), words(&[0, self.plan.0.into(), self.plan.1]));
         data.active(0, &ConstExpr::i32_const(TEXT as i32), self.message.bytes());
         data.active(0, &ConstExpr::i32_const(TEXT as i32 + 200), self.extra.iter().copied());
         let mut module = Module::new();
-        module.section(&types).section(&imports).section(&functions).section(&memories).section(&globals).section(&exports);
+        module
+            .section(&types)
+            .section(&imports)
+            .section(&functions)
+            .section(&memories)
+            .section(&globals)
+            .section(&exports);
         module.section(&code).section(&data);
         for manifest in &self.manifest {
             module.section(&CustomSection { name: "underpaint:filter".into(), data: manifest.as_bytes().into() });

@@ -177,7 +177,9 @@ fn floods_the_log() {
     let mut filters = filters();
     let lines = Arc::new(Mutex::new(Vec::new()));
     let kept = lines.clone();
-    filters.set_log(Arc::new(move |filter, level, line| kept.lock().unwrap().push((filter.to_owned(), level, line.to_owned()))));
+    filters.set_log(Arc::new(move |filter, level, line| {
+        kept.lock().unwrap().push((filter.to_owned(), level, line.to_owned()))
+    }));
     filters.add(&guest.wasm(), Origin::File("guest.wasm".into())).unwrap();
     let error = filters.apply(&picture(), &call("guest"), 0, &Unattended).unwrap_err();
     assert_eq!(error.reason, Reason::Timeout(200));
@@ -203,7 +205,12 @@ fn gives_up_in_its_own_words() {
 
 #[test]
 fn imports_what_does_not_exist() {
-    for import in [("wasi_snapshot_preview1", "fd_write"), ("env", "now"), ("underpaint:filter/host@0.2.0", "log"), ("wasi:filesystem/types@0.2.0", "log")] {
+    for import in [
+        ("wasi_snapshot_preview1", "fd_write"),
+        ("env", "now"),
+        ("underpaint:filter/host@0.2.0", "log"),
+        ("wasi:filesystem/types@0.2.0", "log"),
+    ] {
         let guest = Guest { import, ..Guest::new("guest") };
         assert_eq!(run(&guest), Err(Reason::Import(format!("{}/{}", import.0, import.1))));
     }
@@ -213,7 +220,11 @@ fn imports_what_does_not_exist() {
 
 #[test]
 fn exports_other_types_than_the_contract() {
-    let guest = Guest { describe_returns: ValType::I64, describe: Box::new(|code| _ = code.i64_const(0)), ..Guest::new("guest") };
+    let guest = Guest {
+        describe_returns: ValType::I64,
+        describe: Box::new(|code| _ = code.i64_const(0)),
+        ..Guest::new("guest")
+    };
     assert!(matches!(run(&guest), Err(Reason::Contract(_))));
 }
 
@@ -221,15 +232,37 @@ fn exports_other_types_than_the_contract() {
 fn describes_nonsense() {
     let (name, label) = (TEXT, 2);
     let float = |default: f32, min: f32, max: f32, step: f32| {
-        let words = [name, label, name, label, name, 0, 0, default.to_bits(), min.to_bits(), max.to_bits(), step.to_bits(), name, 0];
+        let words = [
+            name,
+            label,
+            name,
+            label,
+            name,
+            0,
+            0,
+            default.to_bits(),
+            min.to_bits(),
+            max.to_bits(),
+            step.to_bits(),
+            name,
+            0,
+        ];
         words.iter().flat_map(|w| w.to_le_bytes()).collect::<Vec<u8>>()
     };
-    for extra in [float(2.0, 0.0, 1.0, 0.1), float(f32::NAN, 0.0, 1.0, 0.1), float(0.5, 0.0, f32::INFINITY, 0.1), float(0.5, 0.0, 1.0, 0.0)] {
+    for extra in [
+        float(2.0, 0.0, 1.0, 0.1),
+        float(f32::NAN, 0.0, 1.0, 0.1),
+        float(0.5, 0.0, f32::INFINITY, 0.1),
+        float(0.5, 0.0, 1.0, 0.0),
+    ] {
         let guest = Guest { params: (TEXT + 200, 1), extra, ..Guest::new("guest") };
         assert!(matches!(run(&guest), Err(Reason::Description(_))), "{:?}", run(&guest));
     }
     let twice = [float(0.5, 0.0, 1.0, 0.1), float(0.5, 0.0, 1.0, 0.1)].concat();
-    assert!(matches!(run(&Guest { params: (TEXT + 200, 2), extra: twice, ..Guest::new("guest") }), Err(Reason::Description(_))));
+    assert!(matches!(
+        run(&Guest { params: (TEXT + 200, 2), extra: twice, ..Guest::new("guest") }),
+        Err(Reason::Description(_))
+    ));
     assert!(matches!(run(&Guest { params: (TEXT + 200, 1 << 28), ..Guest::new("guest") }), Err(Reason::BadOutput(_))));
     assert!(matches!(run(&Guest { message: "", ..Guest::new("guest") }), Err(Reason::Description(_))));
 }
@@ -248,7 +281,13 @@ fn says_nonsense_in_its_manifest() {
     for name in ["", "Film", "../up", "a/b", "a\\u0000", "con fusing", &"x".repeat(65)] {
         assert!(wrong(&[&with(name, "0.1.0", "")]), "{name:?}");
     }
-    for more in [r#","timeout_ms":0"#, r#","timeout_ms":600001"#, r#","memory_bytes":1"#, r#","memory_bytes":99999999999"#, r#","network":true"#] {
+    for more in [
+        r#","timeout_ms":0"#,
+        r#","timeout_ms":600001"#,
+        r#","memory_bytes":1"#,
+        r#","memory_bytes":99999999999"#,
+        r#","network":true"#,
+    ] {
         assert!(wrong(&[&with("guest", "0.1.0", more)]), "{more}");
     }
 }
@@ -268,7 +307,10 @@ fn is_no_wasm_at_all() {
     let real = FIRST_PARTY[0].1;
     for cut in (0..real.len()).step_by(real.len() / 50) {
         let reason = add(&real[..cut]);
-        assert!(matches!(reason, Reason::NotWasm(_) | Reason::Manifest(_) | Reason::Contract(_)), "cut at {cut}: {reason:?}");
+        assert!(
+            matches!(reason, Reason::NotWasm(_) | Reason::Manifest(_) | Reason::Contract(_)),
+            "cut at {cut}: {reason:?}"
+        );
     }
     let mut state = 1u64;
     let mut random = || {

@@ -62,6 +62,7 @@ def raw(array, depth):
 save("rgb8.png", Image.fromarray(rgb)); note("rgb8.png", rgb)
 rgba = np.dstack([rgb, alpha])
 save("rgba8.png", Image.fromarray(rgba)); note("rgba8.png", rgba, has_alpha=True)
+save("transparent.png", Image.new("RGBA", (48, 40), (10, 20, 30, 0)))  # for the bad input tests
 save("grey8.png", Image.fromarray(grey)); note("grey8.png", grey)
 save("grey-alpha8.png", Image.fromarray(np.dstack([grey, alpha]), "LA"))
 note("grey-alpha8.png", np.dstack([grey] * 3 + [alpha]), has_alpha=True)

@@ -93,17 +93,31 @@ impl Client {
             (None, None) => return Ok(None),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let connected = runtime.block_on(async { Stream::connect(path.as_str().to_fs_name::<GenericFilePath>()?).await });
+        let connected =
+            runtime.block_on(async { Stream::connect(path.as_str().to_fs_name::<GenericFilePath>()?).await });
         let stream = match connected {
             Ok(stream) => stream,
             // A daemon that was killed leaves its endpoint behind.
-            Err(e) if forced.is_none() && matches!(e.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound) => return Ok(None),
+            Err(e)
+                if forced.is_none()
+                    && matches!(e.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound) =>
+            {
+                return Ok(None);
+            }
             Err(e) => return Err(e.into()),
         };
-        let mut link = Link { stream, reader: Reader::new(MAX_FRAME_BYTES), blobs: HashMap::new(), held: Vec::new(), next_id: 0, next_blob: 0 };
+        let mut link = Link {
+            stream,
+            reader: Reader::new(MAX_FRAME_BYTES),
+            blobs: HashMap::new(),
+            held: Vec::new(),
+            next_id: 0,
+            next_blob: 0,
+        };
         let me = Peer { name: "underpaint-cli".into(), version: env!("CARGO_PKG_VERSION").into() };
         let hello = Hello { protocol: OURS, client: me, token: None, caps: vec!["preview".into()] };
-        let answer = runtime.block_on(async { tokio::time::timeout(HELLO, link.exchange("hello", &hello, &Unattended)).await });
+        let answer =
+            runtime.block_on(async { tokio::time::timeout(HELLO, link.exchange("hello", &hello, &Unattended)).await });
         let answer = answer.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
         Ok(Some(Client { runtime, link, welcome: read_result(answer)? }))
     }
@@ -132,14 +146,23 @@ impl Client {
             }
             if let Some((rect, mask)) = mask {
                 let blob = self.link.put(image::mask_to_bytes(mask)).await?;
-                params.insert("mask".into(), json!({ "rect": rect, "image": image::Image::packed(blob, mask.extent(), Px::Gf32) }));
+                params.insert(
+                    "mask".into(),
+                    json!({ "rect": rect, "image": image::Image::packed(blob, mask.extent(), Px::Gf32) }),
+                );
             }
             self.link.paint("generate", params, job).await
         })
     }
 
     /// Runs filters over a whole picture.
-    pub fn filter(&mut self, picture: &Image, filters: &[FilterCall], seed: u64, job: &dyn Job) -> Result<Painted, ClientError> {
+    pub fn filter(
+        &mut self,
+        picture: &Image,
+        filters: &[FilterCall],
+        seed: u64,
+        job: &dyn Job,
+    ) -> Result<Painted, ClientError> {
         self.runtime.block_on(async {
             let image = self.link.put_image(picture).await?;
             let params = json!({ "image": image, "filters": filters, "seed": seed.to_string() });
@@ -186,7 +209,9 @@ impl Link {
                 Err(_) => None,
             };
             match response {
-                Some(response) if response.id.as_ref() == Some(&id) || response.id.is_none() => return response.outcome.map_err(ClientError::Refused),
+                Some(response) if response.id.as_ref() == Some(&id) || response.id.is_none() => {
+                    return response.outcome.map_err(ClientError::Refused);
+                }
                 _ => {}
             }
             if !cancelled && job.is_cancelled() {
@@ -210,11 +235,16 @@ impl Link {
             if n == 0 {
                 return Err(ClientError::Lost(io::ErrorKind::UnexpectedEof.into()));
             }
-            let Some(frame) = self.reader.advance(n).map_err(|e| ClientError::Nonsense(e.to_string()))? else { continue };
-            let message = Message::parse(&frame).map_err(|_| ClientError::Nonsense("a message is malformed.".into()))?;
+            let Some(frame) = self.reader.advance(n).map_err(|e| ClientError::Nonsense(e.to_string()))? else {
+                continue;
+            };
+            let message =
+                Message::parse(&frame).map_err(|_| ClientError::Nonsense("a message is malformed.".into()))?;
             return match message {
                 Message::Response { id, outcome } => Ok(Some(Response { id, outcome })),
-                Message::Notification { method, params } => notice(&method, &params, frame.tail, &mut self.blobs, job).map(|()| None),
+                Message::Notification { method, params } => {
+                    notice(&method, &params, frame.tail, &mut self.blobs, job).map(|()| None)
+                }
                 Message::Request { .. } => Err(ClientError::Nonsense("it asks instead of answering.".into())),
             };
         }
@@ -228,7 +258,8 @@ impl Link {
         let chunks = bytes.len().div_ceil(CHUNK_BYTES).max(1);
         for chunk in 0..chunks {
             let tail = &bytes[chunk * CHUNK_BYTES..bytes.len().min((chunk + 1) * CHUNK_BYTES)];
-            let put = Put { blob: blob.clone(), size: bytes.len() as u64, chunk: chunk as u64, last: chunk + 1 == chunks };
+            let put =
+                Put { blob: blob.clone(), size: bytes.len() as u64, chunk: chunk as u64, last: chunk + 1 == chunks };
             self.send(&frame::head(&rpc::notification_header("blob/put", &put), tail.len())).await?;
             self.send(tail).await?;
         }
@@ -243,7 +274,12 @@ impl Link {
     }
 
     /// A job's request: previews if the job shows them, patches at the end.
-    async fn paint(&mut self, method: &str, mut params: serde_json::Map<String, Value>, job: &dyn Job) -> Result<Painted, ClientError> {
+    async fn paint(
+        &mut self,
+        method: &str,
+        mut params: serde_json::Map<String, Value>,
+        job: &dyn Job,
+    ) -> Result<Painted, ClientError> {
         params.insert("progress".into(), json!("p"));
         if job.wants_preview() {
             params.insert("preview".into(), json!(Preview::default()));
@@ -256,7 +292,10 @@ impl Link {
         let mut patches = Vec::new();
         for patch in &result.patches {
             let bytes = self.blobs.remove(&patch.image.blob).unwrap_or_default();
-            patch.image.check("patch", bytes.len() as u64, &Default::default()).map_err(|e| ClientError::Nonsense(e.message))?;
+            patch
+                .image
+                .check("patch", bytes.len() as u64, &Default::default())
+                .map_err(|e| ClientError::Nonsense(e.message))?;
             image::check_placed("patch", patch.rect, &patch.image).map_err(|e| ClientError::Nonsense(e.message))?;
             patches.push((Patch { rect: patch.rect, image: patch.image.to_raster(&bytes) }, patch.seed));
         }
@@ -270,7 +309,13 @@ const CHUNK_BYTES: usize = 4 << 20;
 const MAX_BLOB_BYTES: u64 = 4 << 30;
 
 /// Handles a notification of the daemon: chunks are collected, progress is passed on, the rest is not for us.
-fn notice(method: &str, params: &serde_json::Map<String, Value>, tail: &[u8], blobs: &mut HashMap<Name, Vec<u8>>, job: &dyn Job) -> Result<(), ClientError> {
+fn notice(
+    method: &str,
+    params: &serde_json::Map<String, Value>,
+    tail: &[u8],
+    blobs: &mut HashMap<Name, Vec<u8>>,
+    job: &dyn Job,
+) -> Result<(), ClientError> {
     let nonsense = |e: Error| ClientError::Nonsense(e.message);
     match method {
         "blob/put" => {

@@ -21,16 +21,20 @@ impl Home {
         if let Some(path) = std::env::var_os("UNDERPAINT_HOME").filter(|p| !p.is_empty()) {
             return Home::at(Path::new(&path));
         }
-        let (variable, below) = if cfg!(windows) { ("LOCALAPPDATA", "underpaint") } else { ("HOME", ".local/state/underpaint") };
+        let (variable, below) =
+            if cfg!(windows) { ("LOCALAPPDATA", "underpaint") } else { ("HOME", ".local/state/underpaint") };
         match std::env::var_os(variable).filter(|p| !p.is_empty()) {
             Some(path) => Home::at(&Path::new(&path).join(below)),
-            None => Err(format!("Neither UNDERPAINT_HOME nor {variable} is set, so there is no place for Underpaint's files; set UNDERPAINT_HOME to a folder.")),
+            None => Err(format!(
+                "Neither UNDERPAINT_HOME nor {variable} is set, so there is no place for Underpaint's files; set UNDERPAINT_HOME to a folder."
+            )),
         }
     }
 
     /// A home at `root`; a relative path is taken from the current directory.
     pub fn at(root: &Path) -> Result<Home, String> {
-        let root = std::path::absolute(root).map_err(|e| format!("{} cannot be Underpaint's home: {e}.", root.display()))?;
+        let root =
+            std::path::absolute(root).map_err(|e| format!("{} cannot be Underpaint's home: {e}.", root.display()))?;
         Ok(Home { root })
     }
 

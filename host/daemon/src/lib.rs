@@ -6,8 +6,8 @@
 
 pub mod cli;
 pub mod client;
-pub mod home;
 pub mod config;
+pub mod home;
 pub mod models;
 pub mod picture;
 mod platform;

@@ -350,7 +350,7 @@ fn candidates(dir: &Path, roots: &[PathBuf], depth: u32, found: &mut Vec<PathBuf
                 true => found.push(path),
                 false => candidates(&path, roots, depth + 1, found),
             }
-        } else if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("safetensors")) {
+        } else if path.is_file() && path.extension().is_some_and(|e| e.eq_ignore_ascii_case("safetensors")) {
             found.push(path);
         }
     }

@@ -6,9 +6,15 @@
 //! Linux' abstract sockets are never used: they have no permissions.
 
 #[cfg(unix)]
-pub use unix::{Identity, at_socket, default_socket, identity, listen, memory, peer_is_this_user, private_dir, private_file, terminated};
+pub use unix::{
+    Identity, at_socket, default_socket, identity, listen, memory, peer_is_this_user, private_dir, private_file,
+    terminated,
+};
 #[cfg(windows)]
-pub use windows::{Identity, at_socket, default_socket, identity, listen, memory, peer_is_this_user, private_dir, private_file, terminated};
+pub use windows::{
+    Identity, at_socket, default_socket, identity, listen, memory, peer_is_this_user, private_dir, private_file,
+    terminated,
+};
 
 /// What is found where the socket is to be.
 #[cfg_attr(windows, allow(dead_code, reason = "a pipe leaves nothing behind"))]
@@ -52,16 +58,29 @@ mod unix {
     /// tightened behind the user's back. Fails with a sentence.
     pub fn private_dir(path: &Path) -> Result<(), String> {
         let name = path.display();
-        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|e| format!("The folder {name} cannot be made: {e}."))?;
-        let meta = std::fs::symlink_metadata(path).map_err(|e| format!("The folder {name} cannot be looked at: {e}."))?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .map_err(|e| format!("The folder {name} cannot be made: {e}."))?;
+        let meta =
+            std::fs::symlink_metadata(path).map_err(|e| format!("The folder {name} cannot be looked at: {e}."))?;
         if !meta.is_dir() {
-            return Err(format!("{name} must be a folder of your own, but it is a link or a file; move it away and start again."));
+            return Err(format!(
+                "{name} must be a folder of your own, but it is a link or a file; move it away and start again."
+            ));
         }
         if meta.uid() != euid() {
-            return Err(format!("The folder {name} belongs to another user (uid {}); remove it and start again.", meta.uid()));
+            return Err(format!(
+                "The folder {name} belongs to another user (uid {}); remove it and start again.",
+                meta.uid()
+            ));
         }
         if meta.mode() & 0o077 != 0 {
-            return Err(format!("The folder {name} is open to other users (mode {:04o}); `chmod 700` it and start again.", meta.mode() & 0o7777));
+            return Err(format!(
+                "The folder {name} is open to other users (mode {:04o}); `chmod 700` it and start again.",
+                meta.mode() & 0o7777
+            ));
         }
         Ok(())
     }
@@ -80,12 +99,16 @@ mod unix {
         if path.as_os_str().len() <= LONGEST_SOCKET_PATH {
             return Ok(path);
         }
-        let hash: String = Sha256::digest(home.run_dir().as_os_str().as_bytes()).iter().take(8).map(|b| format!("{b:02x}")).collect();
+        let hash: String =
+            Sha256::digest(home.run_dir().as_os_str().as_bytes()).iter().take(8).map(|b| format!("{b:02x}")).collect();
         let dir = std::env::temp_dir().join(format!("underpaint-{}-{hash}", euid()));
         private_dir(&dir)?;
         let short = dir.join("daemon.sock");
         if short.as_os_str().len() > LONGEST_SOCKET_PATH {
-            return Err(format!("{} is too long for a socket's path; set UNDERPAINT_HOME or TMPDIR to a shorter one.", short.display()));
+            return Err(format!(
+                "{} is too long for a socket's path; set UNDERPAINT_HOME or TMPDIR to a shorter one.",
+                short.display()
+            ));
         }
         Ok(short)
     }
@@ -122,7 +145,14 @@ mod unix {
     /// Binds the socket, mode 0600, never over something that exists. Must be called inside a tokio runtime.
     pub fn listen(path: &Path) -> io::Result<Listener> {
         // `try_overwrite` would take the socket from a living daemon, `reclaim_name` would unlink it blindly on exit.
-        let options = || Ok::<_, io::Error>(ListenerOptions::new().name(path.to_fs_name::<GenericFilePath>()?).try_overwrite(false).reclaim_name(false));
+        let options = || {
+            Ok::<_, io::Error>(
+                ListenerOptions::new()
+                    .name(path.to_fs_name::<GenericFilePath>()?)
+                    .try_overwrite(false)
+                    .reclaim_name(false),
+            )
+        };
         match options()?.mode(0o600).create_tokio() {
             // Not every system can set the mode before the socket exists; there the 0700 folder alone guards it.
             Err(e) if e.kind() == io::ErrorKind::Unsupported => {
@@ -268,7 +298,8 @@ mod windows {
         let mut status = MEMORYSTATUSEX { dwLength: size_of::<MEMORYSTATUSEX>() as u32, ..Default::default() };
         // SAFETY: `status` is a valid MEMORYSTATUSEX whose length field is set, as the function demands.
         let ok = unsafe { GlobalMemoryStatusEx(&mut status) };
-        (ok != 0).then(|| Memory { used_bytes: status.ullTotalPhys - status.ullAvailPhys, total_bytes: status.ullTotalPhys })
+        (ok != 0)
+            .then(|| Memory { used_bytes: status.ullTotalPhys - status.ullAvailPhys, total_bytes: status.ullTotalPhys })
     }
 
     /// Completes when the user asks the process to end.
@@ -294,7 +325,9 @@ mod windows {
         let mut buffer = [0u64; 32];
         let mut written = 0;
         // SAFETY: the buffer's size in bytes is passed, and the function writes no further.
-        let ok = unsafe { GetTokenInformation(token, TokenUser, buffer.as_mut_ptr().cast(), size_of_val(&buffer) as u32, &mut written) };
+        let ok = unsafe {
+            GetTokenInformation(token, TokenUser, buffer.as_mut_ptr().cast(), size_of_val(&buffer) as u32, &mut written)
+        };
         if ok == 0 {
             return Err(io::Error::last_os_error());
         }

@@ -23,11 +23,13 @@ const MAX_VALUES: usize = 1 << 26;
 impl Npy {
     /// Reads `path`; its header must agree with its length.
     pub fn read(path: &Path) -> Result<Self, EngineError> {
+        let read = |error| EngineError::Read { path: path.to_owned(), error };
+        if !fs::metadata(path).map_err(read)?.is_file() {
+            return Err(EngineError::Npy { path: path.to_owned(), what: "it is not a regular file".into() });
+        }
         let mut bytes = Vec::new();
         let limit = MAX_VALUES as u64 * 8 + (1 << 16);
-        fs::File::open(path)
-            .and_then(|file| file.take(limit + 1).read_to_end(&mut bytes))
-            .map_err(|error| EngineError::Read { path: path.to_owned(), error })?;
+        fs::File::open(path).and_then(|file| file.take(limit + 1).read_to_end(&mut bytes)).map_err(read)?;
         Self::parse(&bytes).map_err(|what| EngineError::Npy { path: path.to_owned(), what })
     }
 

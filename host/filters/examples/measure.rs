@@ -29,7 +29,8 @@ fn main() {
     });
     drop(filters);
     let fresh = || Filters::new(Some(&home)).expect("the sandbox");
-    let warm = (0..ROUNDS).map(|_| timed_on(fresh(), |f| f.check(&chain).expect("film grain"))).min().unwrap_or_default();
+    let warm =
+        (0..ROUNDS).map(|_| timed_on(fresh(), |f| f.check(&chain).expect("film grain"))).min().unwrap_or_default();
     let filters = fresh();
 
     let (mut native, mut wasm, mut all) = (Duration::MAX, Duration::MAX, Duration::MAX);
@@ -38,13 +39,20 @@ fn main() {
         wasm = wasm.min(timed(|| filters.apply_with(&image, &chain, &settings(1), &Unattended)).0);
         all = all.min(timed(|| filters.apply_with(&image, &chain, &settings(0), &Unattended)).0);
     }
-    assert!(natively(&image) == filters.apply(&image, &chain, 0, &Unattended).expect("film grain"), "not the same bits");
+    assert!(
+        natively(&image) == filters.apply(&image, &chain, 0, &Unattended).expect("film grain"),
+        "not the same bits"
+    );
 
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let rate = |time: Duration| f64::from(SIDE * SIDE) / 1e6 / time.as_secs_f64();
     println!("film grain, {SIDE}x{SIDE}, the same bits on both sides");
     println!("  native, one thread      {:8.1} Mpix/s", rate(native));
-    println!("  wasm, one thread        {:8.1} Mpix/s, {:.2} of native", rate(wasm), native.as_secs_f64() / wasm.as_secs_f64());
+    println!(
+        "  wasm, one thread        {:8.1} Mpix/s, {:.2} of native",
+        rate(wasm),
+        native.as_secs_f64() / wasm.as_secs_f64()
+    );
     println!("  wasm, {cores} threads         {:8.1} Mpix/s", rate(all));
     println!("compiling film-grain.wasm {:8.1} ms, describe included", ms(cold));
     println!("loading it from the cache {:8.2} ms, describe included", ms(warm));

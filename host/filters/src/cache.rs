@@ -24,7 +24,10 @@ impl Cache {
     pub fn open(dir: &Path) -> io::Result<Self> {
         create_private(dir)?;
         if !is_private(dir)? {
-            let message = format!("{} must belong to you and be writable by you alone (chmod 700), since it holds code", dir.display());
+            let message = format!(
+                "{} must belong to you and be writable by you alone (chmod 700), since it holds code",
+                dir.display()
+            );
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
         }
         Ok(Self { dir: dir.to_path_buf() })

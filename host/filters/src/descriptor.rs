@@ -114,7 +114,10 @@ impl Descriptor {
     /// Checks what the filter says of itself; a control that cannot be drawn or set is refused here.
     pub(crate) fn new(manifest: &Manifest, sha256: String, said: wit::Descriptor) -> Result<Self, Reason> {
         if said.params.len() > 64 {
-            return Err(Reason::Description(format!("it has {} parameters, at most 64 may be shown", said.params.len())));
+            return Err(Reason::Description(format!(
+                "it has {} parameters, at most 64 may be shown",
+                said.params.len()
+            )));
         }
         let title = plain(&said.title, 80);
         if title.is_empty() {
@@ -130,7 +133,18 @@ impl Descriptor {
         }
         let Manifest { name, version, license, authors, homepage, memory_bytes, timeout_ms, .. } = manifest.clone();
         let limits = Limits { memory_bytes, timeout_ms };
-        Ok(Self { name, version, title, description: plain(&said.description, 1000), license, authors, homepage, params, limits, sha256 })
+        Ok(Self {
+            name,
+            version,
+            title,
+            description: plain(&said.description, 1000),
+            license,
+            authors,
+            homepage,
+            params,
+            limits,
+            sha256,
+        })
     }
 
     /// One value for each parameter: the call's where it has one, else the default.
@@ -138,7 +152,10 @@ impl Descriptor {
         if let Some(name) = call.keys().find(|name| self.params.iter().all(|p| p.name != **name)) {
             let known: Vec<&str> = self.params.iter().map(|p| p.name.as_str()).collect();
             let known = if known.is_empty() { "it has none".into() } else { format!("it has {}", known.join(", ")) };
-            return Err(Reason::BadParameter { name: plain(name, 64), message: format!("the filter does not have it; {known}") });
+            return Err(Reason::BadParameter {
+                name: plain(name, 64),
+                message: format!("the filter does not have it; {known}"),
+            });
         }
         let value = |p: &Param| {
             let given = call.get(&p.name);
@@ -164,9 +181,12 @@ impl Param {
     fn new(said: wit::Param) -> Result<Self, Reason> {
         if !is_name(&said.name) {
             let name = plain(&said.name, 80);
-            return Err(Reason::Description(format!("parameter {name:?}: a name is 1 to 64 lower case letters, digits, - and _")));
+            return Err(Reason::Description(format!(
+                "parameter {name:?}: a name is 1 to 64 lower case letters, digits, - and _"
+            )));
         }
-        let kind = Kind::new(said.kind).map_err(|what| Reason::Description(format!("parameter {}: {what}", said.name)))?;
+        let kind =
+            Kind::new(said.kind).map_err(|what| Reason::Description(format!("parameter {}: {what}", said.name)))?;
         let label = plain(&said.label, 80);
         let label = if label.is_empty() { said.name.clone() } else { label };
         Ok(Self { name: said.name, label, help: plain(&said.help, 500), kind })
@@ -179,7 +199,9 @@ impl Kind {
             wit::ParamKind::Float(wit::FloatRange { default, min, max, step, unit }) => {
                 let finite = [default, min, max, step].iter().all(|v| v.is_finite());
                 if !finite || !(min..=max).contains(&default) || step <= 0.0 {
-                    return Err(format!("default {default} must be in {min}..={max}, step {step} above 0, and all of them finite"));
+                    return Err(format!(
+                        "default {default} must be in {min}..={max}, step {step} above 0, and all of them finite"
+                    ));
                 }
                 let [default, min, max, step] = [default, min, max, step].map(decimal);
                 Kind::Float { default, min, max, step, unit: plain(&unit, 16) }
@@ -198,11 +220,15 @@ impl Kind {
                 let mut choices: Vec<Choice> = Vec::new();
                 for choice in list.choices {
                     if !is_name(&choice.name) || choices.iter().any(|c| c.name == choice.name) {
-                        return Err(format!("the choice {:?} has no proper name, or one that is there twice", plain(&choice.name, 80)));
+                        return Err(format!(
+                            "the choice {:?} has no proper name, or one that is there twice",
+                            plain(&choice.name, 80)
+                        ));
                     }
                     choices.push(Choice { label: plain(&choice.label, 80), name: choice.name });
                 }
-                let default = choices.get(list.default as usize).ok_or("the default is not among the choices")?.name.clone();
+                let default =
+                    choices.get(list.default as usize).ok_or("the default is not among the choices")?.name.clone();
                 Kind::Choice { default, choices }
             }
             wit::ParamKind::Color(wit::Color { r, g, b, a }) => {
@@ -219,12 +245,16 @@ impl Kind {
         match self {
             Kind::Float { default, min, max, .. } => {
                 let value = given.map_or(Some(*default), Value::as_f64).filter(|v| (*min..=*max).contains(v));
-                value.map(|v| wit::ParamValue::Float(v as f32)).ok_or_else(|| wrong(given, &format!("a number from {min} to {max}")))
+                value
+                    .map(|v| wit::ParamValue::Float(v as f32))
+                    .ok_or_else(|| wrong(given, &format!("a number from {min} to {max}")))
             }
             Kind::Int { default, min, max, .. } => {
                 let value = given.map_or(Some(i64::from(*default)), Value::as_i64).and_then(|v| i32::try_from(v).ok());
                 let value = value.filter(|v| (*min..=*max).contains(v));
-                value.map(wit::ParamValue::Int).ok_or_else(|| wrong(given, &format!("a whole number from {min} to {max}")))
+                value
+                    .map(wit::ParamValue::Int)
+                    .ok_or_else(|| wrong(given, &format!("a whole number from {min} to {max}")))
             }
             Kind::Bool { default } => {
                 let value = given.map_or(Some(*default), Value::as_bool);
@@ -234,7 +264,9 @@ impl Kind {
                 let name = given.map_or(Some(default.as_str()), Value::as_str);
                 let index = name.and_then(|name| choices.iter().position(|c| c.name == name));
                 let names = || choices.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join(", ");
-                index.map(|i| wit::ParamValue::Choice(i as u32)).ok_or_else(|| wrong(given, &format!("one of {}", names())))
+                index
+                    .map(|i| wit::ParamValue::Choice(i as u32))
+                    .ok_or_else(|| wrong(given, &format!("one of {}", names())))
             }
             Kind::Color { default } => {
                 let color = given.map_or(Some(default.as_str()), Value::as_str).and_then(color);
@@ -250,8 +282,10 @@ fn wrong(given: Option<&Value>, right: &str) -> String {
 }
 
 fn color(text: &str) -> Option<wit::Color> {
-    let hex = text.strip_prefix('#').filter(|h| matches!(h.len(), 6 | 8) && h.bytes().all(|b| b.is_ascii_hexdigit()))?;
-    let channel = |i: usize| u8::from_str_radix(hex.get(i * 2..i * 2 + 2).unwrap_or("ff"), 16).map(|v| f32::from(v) / 255.0).ok();
+    let hex =
+        text.strip_prefix('#').filter(|h| matches!(h.len(), 6 | 8) && h.bytes().all(|b| b.is_ascii_hexdigit()))?;
+    let channel =
+        |i: usize| u8::from_str_radix(hex.get(i * 2..i * 2 + 2).unwrap_or("ff"), 16).map(|v| f32::from(v) / 255.0).ok();
     Some(wit::Color { r: channel(0)?, g: channel(1)?, b: channel(2)?, a: channel(3)? })
 }
 

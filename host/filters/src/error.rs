@@ -26,7 +26,9 @@ pub enum Reason {
     #[error("the file is not WebAssembly that may run here: {0}")]
     NotWasm(String),
     /// It wants something from the machine that no filter gets.
-    #[error("it asks for {0}, but a filter may only use underpaint:filter/host@0.1.0: build it for wasm32-unknown-unknown, not for WASI")]
+    #[error(
+        "it asks for {0}, but a filter may only use underpaint:filter/host@0.1.0: build it for wasm32-unknown-unknown, not for WASI"
+    )]
     Import(String),
     /// It lacks the functions of the contract, or they have other types.
     #[error("it is not a filter of version 0.1.0 of sdk/filter.wit: {0}")]
@@ -108,7 +110,13 @@ impl Reason {
 pub(crate) fn plain(text: &str, max: usize) -> String {
     let mut out = String::new();
     for c in text.chars() {
-        let c = if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') { ' ' } else { c };
+        let c = if c.is_control()
+            || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        {
+            ' '
+        } else {
+            c
+        };
         if out.len() + c.len_utf8() > max {
             break;
         }

@@ -42,7 +42,8 @@ use underpaint_raster::{Image, Job, Stage};
 use wasmtime::component::Component;
 
 /// The filters Underpaint comes with: name, wasm.
-pub const FIRST_PARTY: &[(&str, &[u8])] = &[("film-grain", include_bytes!("../../../plugins/film-grain/film-grain.wasm"))];
+pub const FIRST_PARTY: &[(&str, &[u8])] =
+    &[("film-grain", include_bytes!("../../../plugins/film-grain/film-grain.wasm"))];
 
 /// How long `describe` may take.
 const DESCRIBE_MS: u64 = 1000;
@@ -139,7 +140,8 @@ impl Filters {
     /// Adds one file.
     pub fn add_file(&mut self, path: &Path) -> Result<&Descriptor, FilterError> {
         let shown = path.file_name().map_or("?".into(), |name| error::plain(&name.to_string_lossy(), 80));
-        let wasm = read_capped(path).map_err(|e| Reason::Io(format!("{} cannot be read: {e}", path.display())).of(&shown))?;
+        let wasm =
+            read_capped(path).map_err(|e| Reason::Io(format!("{} cannot be read: {e}", path.display())).of(&shown))?;
         self.add(&wasm, Origin::File(path.to_path_buf()))
     }
 
@@ -172,7 +174,13 @@ impl Filters {
     }
 
     /// As [`Filters::apply`], with everything that can be set.
-    pub fn apply_with(&self, image: &Image, chain: &[Call], settings: &Settings, job: &dyn Job) -> Result<Image, FilterError> {
+    pub fn apply_with(
+        &self,
+        image: &Image,
+        chain: &[Call],
+        settings: &Settings,
+        job: &dyn Job,
+    ) -> Result<Image, FilterError> {
         self.check(chain)?;
         let steps = STEPS * chain.len() as u32;
         let mut made: Option<Image> = None;
@@ -192,7 +200,10 @@ impl Filters {
                     job.progress(Stage::Filter, last, steps);
                 }
             };
-            made = Some(run::run(&self.sandbox, &ready, made.as_ref().unwrap_or(image), &settings, job, report).map_err(named)?);
+            made = Some(
+                run::run(&self.sandbox, &ready, made.as_ref().unwrap_or(image), &settings, job, report)
+                    .map_err(named)?,
+            );
         }
         job.progress(Stage::Filter, steps, steps);
         Ok(made.unwrap_or_else(|| image.clone()))
@@ -232,7 +243,8 @@ impl Filters {
             return Ok(component);
         }
         let wasm = package::component(&entry.wasm)?;
-        let component = Component::from_binary(engine, &wasm).map_err(|e| Reason::NotWasm(error::plain(&format!("{e:#}"), 300)))?;
+        let component =
+            Component::from_binary(engine, &wasm).map_err(|e| Reason::NotWasm(error::plain(&format!("{e:#}"), 300)))?;
         if let Some(cache) = &self.cache {
             // A full disk only costs the next start its compilation.
             let _ = cache.store(engine, &entry.sha256, &component);
@@ -243,6 +255,10 @@ impl Filters {
 
 /// At most one byte more than is allowed, which is enough to refuse it.
 fn read_capped(path: &Path) -> std::io::Result<Vec<u8>> {
+    // Before opening: a named pipe would block until somebody writes into it.
+    if !fs::metadata(path)?.is_file() {
+        return Err(std::io::Error::other("it is not a regular file"));
+    }
     let mut wasm = Vec::new();
     fs::File::open(path)?.take(MAX_BYTES as u64 + 1).read_to_end(&mut wasm)?;
     Ok(wasm)

@@ -111,7 +111,8 @@ pub(crate) fn component(wasm: &[u8]) -> Result<Cow<'_, [u8]>, Reason> {
     let package = resolve.push_str("filter.wit", WIT).map_err(|e| contract(&e))?;
     let world = resolve.select_world(&[package], Some("guest")).map_err(|e| contract(&e))?;
     let mut module = without_types(wasm)?;
-    wit_component::embed_component_metadata(&mut module, &resolve, world, wit_component::StringEncoding::UTF8).map_err(|e| contract(&e))?;
+    wit_component::embed_component_metadata(&mut module, &resolve, world, wit_component::StringEncoding::UTF8)
+        .map_err(|e| contract(&e))?;
     let encoded = wit_component::ComponentEncoder::default().module(&module).and_then(|mut encoder| encoder.encode());
     encoded.map(Cow::Owned).map_err(|e| contract(&e))
 }
@@ -142,13 +143,22 @@ fn parse(section: &[u8]) -> Result<Manifest, Reason> {
         return Err(wrong(format!("asks for version {} of the contract, this host knows 0.1.0", manifest.api)));
     }
     if !is_name(&manifest.name) || manifest.name.contains('_') {
-        return Err(wrong(format!("names it {:?}; a name is 1 to 64 lower case letters, digits and hyphens", manifest.name)));
+        return Err(wrong(format!(
+            "names it {:?}; a name is 1 to 64 lower case letters, digits and hyphens",
+            manifest.name
+        )));
     }
-    if manifest.version.is_empty() || manifest.version.len() > 64 || !manifest.version.bytes().all(|b| b.is_ascii_graphic()) {
+    if manifest.version.is_empty()
+        || manifest.version.len() > 64
+        || !manifest.version.bytes().all(|b| b.is_ascii_graphic())
+    {
         return Err(wrong(format!("gives the version {:?}; something like 1.0.0 is right", manifest.version)));
     }
     if !(1 << 20..=512 << 20).contains(&manifest.memory_bytes) {
-        return Err(wrong(format!("asks for memory_bytes {}, 1048576 to 536870912 may be asked for", manifest.memory_bytes)));
+        return Err(wrong(format!(
+            "asks for memory_bytes {}, 1048576 to 536870912 may be asked for",
+            manifest.memory_bytes
+        )));
     }
     if !(1..=600_000).contains(&manifest.timeout_ms) {
         return Err(wrong(format!("asks for timeout_ms {}, 1 to 600000 may be asked for", manifest.timeout_ms)));
@@ -160,7 +170,8 @@ fn parse(section: &[u8]) -> Result<Manifest, Reason> {
 
 /// 1 to 64 lower case letters, digits, `-` and `_`.
 pub(crate) fn is_name(name: &str) -> bool {
-    (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_')
+    (1..=64).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_')
 }
 
 fn not_wasm(error: wasmparser::BinaryReaderError) -> Reason {

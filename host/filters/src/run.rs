@@ -79,13 +79,21 @@ impl Count {
     }
 }
 
-fn picture(filter: &Ready<'_>, image: &Image, settings: &Settings, watch: &Arc<Watch>, count: &Count) -> Result<Image, Reason> {
+fn picture(
+    filter: &Ready<'_>,
+    image: &Image,
+    settings: &Settings,
+    watch: &Arc<Watch>,
+    count: &Count,
+) -> Result<Image, Reason> {
     let (mut instance, plan) = begin(filter, image, settings, watch)?;
     let Extent { w, h } = image.extent();
     let (side, halo) = match plan {
         Plan::Unchanged => return Ok(image.clone()),
         Plan::WholePicture => (w.max(h), 0),
-        Plan::Tiles(halo) if halo > MAX_HALO => return Err(Reason::BadOutput(format!("it asks for a halo of {halo} pixels, {MAX_HALO} are the most"))),
+        Plan::Tiles(halo) if halo > MAX_HALO => {
+            return Err(Reason::BadOutput(format!("it asks for a halo of {halo} pixels, {MAX_HALO} are the most")));
+        }
         Plan::Tiles(halo) => (settings.tile.max(1), halo),
     };
     // Zeroed memory is not touched until a tile is written, so a big picture does not delay the first look at a
@@ -108,7 +116,9 @@ fn picture(filter: &Ready<'_>, image: &Image, settings: &Settings, watch: &Arc<W
     let others = |_| {
         let (mut instance, again) = begin(filter, image, settings, watch)?;
         if again != plan {
-            return Err(Reason::BadOutput(format!("two instances made different plans of one request, {plan:?} and {again:?}")));
+            return Err(Reason::BadOutput(format!(
+                "two instances made different plans of one request, {plan:?} and {again:?}"
+            )));
         }
         work.tiles(&mut instance, watch)
     };
@@ -127,7 +137,12 @@ fn picture(filter: &Ready<'_>, image: &Image, settings: &Settings, watch: &Arc<W
 }
 
 /// A fresh instance that has heard the request, and its plan.
-fn begin(filter: &Ready<'_>, image: &Image, settings: &Settings, watch: &Arc<Watch>) -> Result<(Instance, Plan), Reason> {
+fn begin(
+    filter: &Ready<'_>,
+    image: &Image,
+    settings: &Settings,
+    watch: &Arc<Watch>,
+) -> Result<(Instance, Plan), Reason> {
     let Extent { w: width, h: height } = image.extent();
     let mut instance = Instance::new(filter.pre, watch, filter.memory_bytes)?;
     let request = Request { params: &filter.values, width, height, scale: settings.scale, seed: settings.seed };
@@ -231,7 +246,11 @@ fn paste(band: &mut [f32], image: &Image, area: Rect, made: &[f32]) -> Result<()
         }
         let out = &mut band[line * stride + left..][..row];
         for ((out, old), new) in out.chunks_exact_mut(4).zip(old.chunks_exact(4)).zip(new.chunks_exact(4)) {
-            let pixel = if old[3] > 0.0 { [0, 1, 2, 3].map(|c| new[c].clamp(0.0, 1.0)) } else { [old[0], old[1], old[2], old[3]] };
+            let pixel = if old[3] > 0.0 {
+                [0, 1, 2, 3].map(|c| new[c].clamp(0.0, 1.0))
+            } else {
+                [old[0], old[1], old[2], old[3]]
+            };
             out.copy_from_slice(&pixel);
         }
     }

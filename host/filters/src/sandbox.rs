@@ -10,7 +10,7 @@
 
 use crate::contract::{Error, Guest, GuestPre, Plan, Request, Tile};
 use crate::error::{Reason, plain};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use wasmtime::component::{Component, ComponentType, Lift, Linker, WasmStr};
@@ -277,7 +277,9 @@ impl Instance {
 
 fn refusal(error: Error) -> Reason {
     match error {
-        Error::BadParameter(bad) => Reason::BadParameter { name: plain(&bad.name, 64), message: plain(&bad.message, 300) },
+        Error::BadParameter(bad) => {
+            Reason::BadParameter { name: plain(&bad.name, 64), message: plain(&bad.message, 300) }
+        }
         Error::Failed(message) => Reason::Failed(plain(&message, 300)),
     }
 }

@@ -33,7 +33,9 @@ fn keeps_one_private_file_and_survives_every_damage_to_it() {
     }
     let mut flipped = whole.clone();
     flipped[whole.len() / 2] ^= 1;
-    for damaged in [Vec::new(), whole[..20].to_vec(), whole[..whole.len() / 2].to_vec(), flipped, b"not code".repeat(100)] {
+    for damaged in
+        [Vec::new(), whole[..20].to_vec(), whole[..whole.len() / 2].to_vec(), flipped, b"not code".repeat(100)]
+    {
         fs::write(&file, &damaged).unwrap();
         assert!(grainy(&dir) == first);
         assert!(fs::read(only_file(&dir)).unwrap() == whole, "a damaged file is replaced");

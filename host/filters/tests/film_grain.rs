@@ -46,7 +46,11 @@ fn the_same_bits_for_any_tiles_and_threads() {
     let filters = Filters::new(None).unwrap();
     let image = picture(531, 402);
     let chain = film_grain(json!({"size": 3.7, "color": 0.6}));
-    let with = |tile, threads| filters.apply_with(&image, &chain, &Settings { seed: 9, tile, threads, ..Settings::default() }, &Unattended).unwrap();
+    let with = |tile, threads| {
+        filters
+            .apply_with(&image, &chain, &Settings { seed: 9, tile, threads, ..Settings::default() }, &Unattended)
+            .unwrap()
+    };
     let one = with(600, 1);
     for (tile, threads) in [(256, 1), (256, 2), (97, 3), (1000, 4), (256, 0)] {
         assert!(one == with(tile, threads), "tiles of {tile} on {threads} threads differ");
@@ -66,7 +70,10 @@ fn colour_under_alpha_0_comes_back_as_it_was() {
 fn what_a_list_shows() {
     let list = Filters::new(None).unwrap().list();
     let grain = list.iter().find(|d| d.name == "film-grain").unwrap();
-    assert_eq!((grain.title.as_str(), grain.license.as_str(), grain.sha256.len()), ("Film grain", "MIT OR Apache-2.0", 64));
+    assert_eq!(
+        (grain.title.as_str(), grain.license.as_str(), grain.sha256.len()),
+        ("Film grain", "MIT OR Apache-2.0", 64)
+    );
     let strength = serde_json::to_value(&grain.params[0]).unwrap();
     assert_eq!(strength["name"], "strength");
     assert_eq!(strength["type"], "float");
@@ -81,8 +88,14 @@ fn wrong_parameters_are_named_before_any_work() {
     let filters = Filters::new(None).unwrap();
     let message = |params| filters.check(&film_grain(params)).unwrap_err().to_string();
     assert_eq!(message(json!({"strength": 2})), "filter film-grain: parameter strength: 2 is not a number from 0 to 1");
-    assert_eq!(message(json!({"strength": "a lot"})), "filter film-grain: parameter strength: \"a lot\" is not a number from 0 to 1");
-    assert_eq!(message(json!({"grain": 1})), "filter film-grain: parameter grain: the filter does not have it; it has strength, size, color, highlights");
+    assert_eq!(
+        message(json!({"strength": "a lot"})),
+        "filter film-grain: parameter strength: \"a lot\" is not a number from 0 to 1"
+    );
+    assert_eq!(
+        message(json!({"grain": 1})),
+        "filter film-grain: parameter grain: the filter does not have it; it has strength, size, color, highlights"
+    );
     let unknown = filters.check(&[Call { name: "sepia\u{1b}[2J".into(), ..Call::default() }]).unwrap_err();
     assert_eq!(unknown.reason, Reason::Unknown("film-grain".into()));
     assert!(!unknown.to_string().contains('\u{1b}'));
@@ -137,21 +150,38 @@ fn an_empty_chain_and_an_empty_picture_are_fine() {
 fn golden_picture_from_the_committed_wasm_and_from_its_source() {
     let plugin = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins/film-grain");
     let golden = std::fs::read(plugin.join("tests/golden.ppm")).unwrap();
-    assert!(ppm(&Filters::new(None).unwrap()) == golden, "film-grain.wasm is not built from its source; .cargo/config.toml beside it says how");
+    assert!(
+        ppm(&Filters::new(None).unwrap()) == golden,
+        "film-grain.wasm is not built from its source; .cargo/config.toml beside it says how"
+    );
 
-    let cargo = |args: &[&str]| Command::new(env!("CARGO")).args(args).current_dir(&plugin).env_remove("RUSTFLAGS").output().unwrap();
-    let sysroot = Command::new("rustc").args(["--print", "target-libdir", "--target", "wasm32-unknown-unknown"]).output();
-    let installed = sysroot.is_ok_and(|o| o.status.success() && Path::new(String::from_utf8_lossy(&o.stdout).trim()).exists());
+    let cargo = |args: &[&str]| {
+        Command::new(env!("CARGO")).args(args).current_dir(&plugin).env_remove("RUSTFLAGS").output().unwrap()
+    };
+    let sysroot =
+        Command::new("rustc").args(["--print", "target-libdir", "--target", "wasm32-unknown-unknown"]).output();
+    let installed =
+        sysroot.is_ok_and(|o| o.status.success() && Path::new(String::from_utf8_lossy(&o.stdout).trim()).exists());
     if !installed {
         println!("skipped: wasm32 target missing (rustup target add wasm32-unknown-unknown)");
         if let Some(path) = std::env::var_os("UNDERPAINT_SKIPPED") {
             let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
-            let _ = file.and_then(|mut f| writeln!(f, "skipped: wasm32 target missing (rustup target add wasm32-unknown-unknown)"));
+            let _ = file.and_then(|mut f| {
+                writeln!(f, "skipped: wasm32 target missing (rustup target add wasm32-unknown-unknown)")
+            });
         }
         return;
     }
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("film-grain");
-    let built = cargo(&["build", "--release", "--offline", "--target", "wasm32-unknown-unknown", "--target-dir", target.to_str().unwrap()]);
+    let built = cargo(&[
+        "build",
+        "--release",
+        "--offline",
+        "--target",
+        "wasm32-unknown-unknown",
+        "--target-dir",
+        target.to_str().unwrap(),
+    ]);
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     let mut filters = Filters::empty(None).unwrap();
     filters.add_file(&target.join("wasm32-unknown-unknown/release/film_grain.wasm")).unwrap();

@@ -65,6 +65,8 @@ pub enum PlanError {
     },
     /// Nothing is to be repainted.
     MaskEmpty,
+    /// All of the picture is masked and the model can only continue what is there.
+    NothingLeft,
     /// The model cannot do what the mode asks for.
     Mode {
         /// The mode asked for.
@@ -90,7 +92,7 @@ impl PlanError {
             Self::OutOfRange { field, .. } | Self::UnknownWord { field, .. } => field,
             Self::NotMultiple { .. } | Self::TooLarge { .. } => "extent",
             Self::CanvasMissing { .. } | Self::CanvasOutside { .. } => "canvas",
-            Self::MaskMissing { .. } | Self::MaskExtent { .. } | Self::MaskEmpty => "mask",
+            Self::MaskMissing { .. } | Self::MaskExtent { .. } | Self::MaskEmpty | Self::NothingLeft => "mask",
             Self::Mode { .. } => "mode",
             Self::NoStepLeft { .. } => "denoise_strength",
         }
@@ -112,9 +114,10 @@ impl fmt::Display for PlanError {
             ),
             Self::TooLarge { extent } => write!(
                 f,
-                "the size {} is more than the {} megapixels that can be generated at once",
+                "the size {} is more than can be generated at once; at most {} megapixels and {} pixels a side would be right",
                 size(*extent),
-                crate::check::MAX_PIXELS >> 20
+                crate::check::MAX_PIXELS >> 20,
+                crate::check::MAX_SIDE
             ),
             Self::CanvasMissing { mode } => write!(f, "mode {} needs a picture to work on", mode_name(*mode)),
             Self::CanvasOutside { rect, extent } => write!(
@@ -135,6 +138,10 @@ impl fmt::Display for PlanError {
             Self::MaskEmpty => {
                 write!(f, "the mask is empty: nothing is selected, and white would mean repaint")
             }
+            Self::NothingLeft => write!(
+                f,
+                "the mask covers the whole picture: nothing is left to rebuild it from; select less, or choose a model"
+            ),
             Self::Mode { mode, model, modes } => {
                 let modes: Vec<_> = modes.iter().map(|m| mode_name(*m)).collect();
                 write!(f, "the model `{model}` cannot do mode {}; it can {}", mode_name(*mode), modes.join(", "))

@@ -72,8 +72,6 @@ pub enum Alpha {
 const EXEMPLAR_MODES: &[Mode] = &[Mode::Fill, Mode::Remove];
 /// What a diffusion model can do.
 const DIFFUSION_MODES: &[Mode] = &[Mode::Generate, Mode::Fill, Mode::Expand, Mode::Add, Mode::Remove, Mode::Background];
-/// Longest side of a document; the protocol's limit.
-const MAX_SIDE: u32 = 16384;
 
 /// The modes a model of this family has, in the order shown to painters.
 pub fn modes(family: Family) -> &'static [Mode] {
@@ -97,7 +95,7 @@ pub fn plan(
         return Err(PlanError::Mode { mode, model: model.id.clone(), modes: modes(model.family) });
     }
     if let Some(c) = &canvas
-        && (!c.extent.rect().contains(c.rect) || c.extent.w.max(c.extent.h) > MAX_SIDE)
+        && (!c.extent.rect().contains(c.rect) || c.extent.w.max(c.extent.h) > check::MAX_SIDE)
     {
         return Err(PlanError::CanvasOutside { rect: c.rect, extent: c.extent });
     }
@@ -139,7 +137,7 @@ fn generate(
     let steps = request.steps.unwrap_or(model.defaults.steps);
     let strength = if canvas.is_some() { request.denoise_strength.unwrap_or(1.0) } else { 1.0 };
     let taken = steps::diffusers(steps, strength);
-    if taken.start_step >= taken.steps && strength > 0.0 {
+    if taken.start_step >= taken.steps {
         return Err(PlanError::NoStepLeft { denoise_strength: strength, steps });
     }
     Ok(Plan {
@@ -177,7 +175,13 @@ fn repaint(request: &Generate, canvas: CanvasFacts, mask: &Mask, model: &ModelFa
         false => context::repaint(bounds, &softness, canvas.rect, model),
     };
     assert!(context.rect.contains(bounds) && canvas.rect.contains(context.rect), "mask in context in canvas");
+    if exemplar && mask.data().iter().all(|&v| v > 0.0) {
+        return Err(PlanError::NothingLeft);
+    }
     let steps = request.steps.unwrap_or(model.defaults.steps);
+    if strength <= 0.0 && !exemplar {
+        return Err(PlanError::NoStepLeft { denoise_strength: strength, steps });
+    }
     let full = strength >= 1.0;
     let infill = match request.mode {
         _ if exemplar => Infill::Exemplar,

@@ -63,7 +63,12 @@ fn what_is_out_of_range_is_named_with_what_would_be_right() {
         (
             Generate { extent: Some(Extent::new(8000, 8000)), ..g() },
             "extent",
-            "the size 8000x8000 is more than the 8 megapixels that can be generated at once",
+            "the size 8000x8000 is more than can be generated at once; at most 8 megapixels and 16384 pixels a side would be right",
+        ),
+        (
+            Generate { extent: Some(Extent::new(16392, 8)), ..g() },
+            "extent",
+            "the size 16392x8 is more than can be generated at once; at most 8 megapixels and 16384 pixels a side would be right",
         ),
         (Generate { mode: Mode::Fill, ..g() }, "canvas", "mode fill needs a picture to work on"),
     ] {

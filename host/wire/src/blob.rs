@@ -104,12 +104,19 @@ impl Write {
             return Err(Error::field("rows", format!("A write to blob `{blob}` needs at least one row of one byte.")));
         }
         if row_bytes.checked_mul(*rows) != Some(tail) {
-            return Err(Error::field("rows", format!("A write of {rows} rows of {row_bytes} bytes to blob `{blob}` came with {tail} bytes.")));
+            return Err(Error::field(
+                "rows",
+                format!("A write of {rows} rows of {row_bytes} bytes to blob `{blob}` came with {tail} bytes."),
+            ));
         }
         if stride < row_bytes {
-            return Err(Error::field("stride", format!("`stride` is {stride}, less than the row's {row_bytes} bytes.")));
+            return Err(Error::field(
+                "stride",
+                format!("`stride` is {stride}, less than the row's {row_bytes} bytes."),
+            ));
         }
-        let end = stride.checked_mul(rows - 1).and_then(|n| n.checked_add(*row_bytes)).and_then(|n| n.checked_add(*offset));
+        let end =
+            stride.checked_mul(rows - 1).and_then(|n| n.checked_add(*row_bytes)).and_then(|n| n.checked_add(*offset));
         if end.is_none_or(|end| end > size) {
             return Err(Error::field("offset", format!("A write to blob `{blob}` reaches past its {size} bytes.")));
         }
@@ -123,7 +130,16 @@ mod tests {
 
     #[test]
     fn names() {
-        for (text, ok) in [("c1", true), ("tail", true), ("s-_9", true), ("", false), ("a b", false), ("../x", false), (&"x".repeat(33), false), ("ü", false)] {
+        for (text, ok) in [
+            ("c1", true),
+            ("tail", true),
+            ("s-_9", true),
+            ("", false),
+            ("a b", false),
+            ("../x", false),
+            (&"x".repeat(33), false),
+            ("ü", false),
+        ] {
             assert_eq!(Name::try_from(text.to_owned()).is_ok(), ok, "{text}");
         }
     }

@@ -53,7 +53,11 @@ impl fmt::Display for BadLength {
                 write!(f, "A frame says it has {total} bytes; 6 to {max} are allowed here.")
             }
             Self::Header { hlen, total } => {
-                write!(f, "A frame of {total} bytes says its header has {hlen}; 2 to {} fit.", (total - 4).min(MAX_HEADER_BYTES))
+                write!(
+                    f,
+                    "A frame of {total} bytes says its header has {hlen}; 2 to {} fit.",
+                    (total - 4).min(MAX_HEADER_BYTES)
+                )
             }
         }
     }

@@ -112,9 +112,13 @@ mod tests {
     #[test]
     fn highest_common_version() {
         let v = |min, max| Versions { min, max };
-        for (ours, theirs, expect) in
-            [(v(1, 1), v(1, 1), Some(1)), (v(1, 3), v(2, 9), Some(3)), (v(2, 3), v(1, 2), Some(2)), (v(1, 1), v(2, 3), None), (v(1, 1), v(3, 0), None)]
-        {
+        for (ours, theirs, expect) in [
+            (v(1, 1), v(1, 1), Some(1)),
+            (v(1, 3), v(2, 9), Some(3)),
+            (v(2, 3), v(1, 2), Some(2)),
+            (v(1, 1), v(2, 3), None),
+            (v(1, 1), v(3, 0), None),
+        ] {
             assert_eq!(ours.common(theirs).ok(), expect, "{ours:?} {theirs:?}");
         }
         let refusal = v(1, 1).common(v(2, 2)).unwrap_err();

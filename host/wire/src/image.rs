@@ -142,7 +142,17 @@ pub struct Canvas {
 impl Image {
     /// A packed raw image at the start of `blob`.
     pub fn packed(blob: Name, extent: Extent, px: Px) -> Self {
-        Self { blob, offset: 0, w: extent.w, h: extent.h, stride: None, px, alpha: Alpha::Straight, color: Color::Srgb, enc: Encoding::Raw }
+        Self {
+            blob,
+            offset: 0,
+            w: extent.w,
+            h: extent.h,
+            stride: None,
+            px,
+            alpha: Alpha::Straight,
+            color: Color::Srgb,
+            enc: Encoding::Raw,
+        }
     }
 
     /// Its size in pixels.
@@ -175,11 +185,18 @@ impl Image {
         }
         let (row, stride) = (self.row_bytes(), self.stride());
         if stride < row {
-            return Err(Error::field(&format!("{field}.stride"), format!("`{field}.stride` is {stride}, less than a row's {row} bytes.")));
+            return Err(Error::field(
+                &format!("{field}.stride"),
+                format!("`{field}.stride` is {stride}, less than a row's {row} bytes."),
+            ));
         }
-        let end = stride.checked_mul(*h as u64 - 1).and_then(|n| n.checked_add(row)).and_then(|n| n.checked_add(*offset));
+        let end =
+            stride.checked_mul(*h as u64 - 1).and_then(|n| n.checked_add(row)).and_then(|n| n.checked_add(*offset));
         if end.is_none_or(|end| end > blob_bytes) {
-            return Err(Error::field(field, format!("`{field}` needs more bytes than the {blob_bytes} of blob `{blob}`.")));
+            return Err(Error::field(
+                field,
+                format!("`{field}` needs more bytes than the {blob_bytes} of blob `{blob}`."),
+            ));
         }
         Ok(())
     }
@@ -295,7 +312,10 @@ pub fn check_placed(field: &str, rect: Rect, image: &Image) -> Result<(), Error>
     if rect.extent() == image.extent() {
         return Ok(());
     }
-    let message = format!("`{field}.rect` is {}x{} pixels but its image {}x{}; they must agree.", rect.w, rect.h, image.w, image.h);
+    let message = format!(
+        "`{field}.rect` is {}x{} pixels but its image {}x{}; they must agree.",
+        rect.w, rect.h, image.w, image.h
+    );
     Err(Error::field(&format!("{field}.rect"), message))
 }
 
@@ -304,12 +324,18 @@ impl Canvas {
     pub fn check(&self) -> Result<(), Error> {
         let Extent { w, h } = self.extent;
         if w == 0 || h == 0 || w > i32::MAX as u32 || h > i32::MAX as u32 {
-            return Err(Error::field("canvas.extent", format!("`canvas.extent` is {w}x{h} pixels; each side must be 1 to 2147483647.")));
+            return Err(Error::field(
+                "canvas.extent",
+                format!("`canvas.extent` is {w}x{h} pixels; each side must be 1 to 2147483647."),
+            ));
         }
         check_placed("canvas", self.rect, &self.image)?;
         if !self.extent.rect().contains(self.rect) {
             let Rect { x, y, w: rw, h: rh } = self.rect;
-            return Err(Error::field("canvas.rect", format!("`canvas.rect` ({rw}x{rh} at {x},{y}) must lie inside the document's {w}x{h} pixels.")));
+            return Err(Error::field(
+                "canvas.rect",
+                format!("`canvas.rect` ({rw}x{rh} at {x},{y}) must lie inside the document's {w}x{h} pixels."),
+            ));
         }
         Ok(())
     }

@@ -4,8 +4,8 @@
 //! the last. The depth bound keeps a hostile header from using up a stack, here or in a peer.
 
 use crate::{Error, Kind};
-use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::Serialize;
+use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 use std::fmt;
 
@@ -15,14 +15,15 @@ pub const MAX_DEPTH: u32 = 32;
 /// Reads one JSON object from UTF-8 bytes.
 pub fn object(bytes: &[u8]) -> Result<Map<String, Value>, Error> {
     let parse = |e: serde_json::Error| Error::new(Kind::Parse, format!("The message is not valid JSON: {e}."));
-    let text = std::str::from_utf8(bytes)
-        .map_err(|_| Error::new(Kind::Parse, "The message is not valid UTF-8."))?;
+    let text = std::str::from_utf8(bytes).map_err(|_| Error::new(Kind::Parse, "The message is not valid UTF-8."))?;
     let mut de = serde_json::Deserializer::from_str(text);
     let value = Strict { depth: 0 }.deserialize(&mut de).map_err(parse)?;
     de.end().map_err(parse)?;
     match value {
         Value::Object(map) => Ok(map),
-        Value::Array(_) => Err(Error::new(Kind::InvalidRequest, "Batches of messages are not supported; send one object per frame.")),
+        Value::Array(_) => {
+            Err(Error::new(Kind::InvalidRequest, "Batches of messages are not supported; send one object per frame."))
+        }
         _ => Err(Error::new(Kind::InvalidRequest, "A message must be a JSON object.")),
     }
 }

@@ -98,7 +98,10 @@ impl Message {
             None => Map::new(),
             Some(Value::Object(map)) => map,
             Some(_) => {
-                return Err(Malformed::Answer(known, Error::field("params", "`params` must be an object with named members.")));
+                return Err(Malformed::Answer(
+                    known,
+                    Error::field("params", "`params` must be an object with named members."),
+                ));
             }
         };
         match id {
@@ -114,7 +117,9 @@ fn response_outcome(object: &mut Map<String, Value>, tail: &[u8]) -> Result<Resu
         return Ok(Err(Error::from_value(error)));
     }
     if object.get("tail").and_then(Value::as_str) == Some("result") {
-        return serde_json::from_slice(tail).map(Ok).map_err(|e| format!("The result in the tail is not valid JSON: {e}."));
+        return serde_json::from_slice(tail)
+            .map(Ok)
+            .map_err(|e| format!("The result in the tail is not valid JSON: {e}."));
     }
     object.remove("result").map(Ok).ok_or_else(|| "A message must have `method`, `result` or `error`.".to_owned())
 }
@@ -150,7 +155,10 @@ pub fn response(id: Option<&Id>, outcome: &Result<Value, Error>) -> Vec<u8> {
     };
     if outcome.is_err() || tail.len() > 8 << 20 {
         let error = Error::new(Kind::TooLarge, "The answer is too long for one message.");
-        return crate::frame::encode(&json::bytes(&json!({ "jsonrpc": "2.0", "id": id, "error": error.to_value() })), &[]);
+        return crate::frame::encode(
+            &json::bytes(&json!({ "jsonrpc": "2.0", "id": id, "error": error.to_value() })),
+            &[],
+        );
     }
     crate::frame::encode(&json::bytes(&json!({ "jsonrpc": "2.0", "id": id, "tail": "result" })), &tail)
 }

@@ -32,7 +32,8 @@ fn samples() -> Vec<Vec<u8>> {
 }
 
 /// Bytes that mean something somewhere.
-const WORDS: [&[u8]; 12] = [b"\"", b"{", b"}", b"[", b",", b"-", b"1e99", b"18446744073709551615", b"\"tail\"", b"null", b"\xff", b"\\u0000"];
+const WORDS: [&[u8]; 12] =
+    [b"\"", b"{", b"}", b"[", b",", b"-", b"1e99", b"18446744073709551615", b"\"tail\"", b"null", b"\xff", b"\\u0000"];
 
 #[test]
 fn no_mutation_of_a_sample_panics() {

@@ -42,9 +42,24 @@ fn errors_name_the_member() {
         (with("seed", json!(1.5)), "seed"),
         (with("filters", json!([{"params": {}}])), "filters[0].name"),
         (with("canvas", json!({"extent": [1, 1], "image": image})), "canvas.rect"),
-        (with("canvas", json!({"extent": [1], "rect": {"x": 0, "y": 0, "w": 1, "h": 1}, "image": image})), "canvas.extent"),
-        (with("mask", json!({"rect": {"x": 0, "y": 0, "w": 1, "h": 1}, "image": {"blob": "a/b", "w": 1, "h": 1, "px": "g8"}})), "mask.image.blob"),
-        (with("mask", json!({"rect": {"x": 0, "y": 0, "w": 1, "h": 1}, "image": {"blob": "c1", "w": 1, "h": 1, "px": "png"}})), "mask.image.px"),
+        (
+            with("canvas", json!({"extent": [1], "rect": {"x": 0, "y": 0, "w": 1, "h": 1}, "image": image})),
+            "canvas.extent",
+        ),
+        (
+            with(
+                "mask",
+                json!({"rect": {"x": 0, "y": 0, "w": 1, "h": 1}, "image": {"blob": "a/b", "w": 1, "h": 1, "px": "g8"}}),
+            ),
+            "mask.image.blob",
+        ),
+        (
+            with(
+                "mask",
+                json!({"rect": {"x": 0, "y": 0, "w": 1, "h": 1}, "image": {"blob": "c1", "w": 1, "h": 1, "px": "png"}}),
+            ),
+            "mask.image.px",
+        ),
         (with("keep", json!("yes")), "keep"),
         (with("preview", json!({"max_side": -4})), "preview.max_side"),
     ] {

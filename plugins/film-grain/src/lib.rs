@@ -29,18 +29,37 @@ struct Kernel(Vec<f32>);
 
 impl Filter for FilmGrain {
     fn describe() -> Descriptor {
-        Descriptor::new("Film grain", "Adds the grain of photographic film: soft specks that follow the tones of the picture.")
-            .param(Param::float("strength", "Strength", 0.35, 0.0..=1.0).help("How visible the grain is; 0 leaves the picture as it is."))
-            .param(Param::float("size", "Grain size", 1.6, 1.0..=8.0).step(0.1).unit("px").help("Fine-grained slow film to coarse, pushed film."))
-            .param(Param::float("color", "Colour", 0.25, 0.0..=1.0).help("0 is grain in grey, as in black-and-white film; 1 gives each colour its own grain."))
-            .param(Param::float("highlights", "Highlights", 0.5, 0.0..=1.0).help("How much of the grain stays in the brightest tones."))
+        Descriptor::new(
+            "Film grain",
+            "Adds the grain of photographic film: soft specks that follow the tones of the picture.",
+        )
+        .param(
+            Param::float("strength", "Strength", 0.35, 0.0..=1.0)
+                .help("How visible the grain is; 0 leaves the picture as it is."),
+        )
+        .param(
+            Param::float("size", "Grain size", 1.6, 1.0..=8.0)
+                .step(0.1)
+                .unit("px")
+                .help("Fine-grained slow film to coarse, pushed film."),
+        )
+        .param(
+            Param::float("color", "Colour", 0.25, 0.0..=1.0)
+                .help("0 is grain in grey, as in black-and-white film; 1 gives each colour its own grain."),
+        )
+        .param(
+            Param::float("highlights", "Highlights", 0.5, 0.0..=1.0)
+                .help("How much of the grain stays in the brightest tones."),
+        )
     }
 
     fn new(request: &Request) -> Result<Self, Error> {
         let radius = request.float("size") * request.scale;
         let (mut grain, mut clumps) = (Kernel::new(radius), Kernel::new(radius * 2.3));
         // Both smooth the same noise, so their sum has this variance; dividing by its root keeps strength apart from size.
-        let variance = grain.dot(&grain).powi(2) + CLUMPS * CLUMPS * clumps.dot(&clumps).powi(2) + 2.0 * CLUMPS * grain.dot(&clumps).powi(2);
+        let variance = grain.dot(&grain).powi(2)
+            + CLUMPS * CLUMPS * clumps.dot(&clumps).powi(2)
+            + 2.0 * CLUMPS * grain.dot(&clumps).powi(2);
         grain.scale((1.0 / variance.sqrt()).sqrt());
         clumps.scale((CLUMPS / variance.sqrt()).sqrt());
         Ok(Self {
@@ -60,7 +79,11 @@ impl Filter for FilmGrain {
 
     fn process(&mut self, tile: Tile) -> Result<Vec<f32>, Error> {
         let grey = self.field(&tile, 0);
-        let layers = if self.color > 0.0 { [1, 2, 3].map(|channel| self.field(&tile, channel)) } else { [const { Vec::new() }; 3] };
+        let layers = if self.color > 0.0 {
+            [1, 2, 3].map(|channel| self.field(&tile, channel))
+        } else {
+            [const { Vec::new() }; 3]
+        };
         // Mixing two independent fields must not weaken them.
         let norm = 1.0 / (self.color * self.color + (1.0 - self.color) * (1.0 - self.color)).sqrt();
         let (own, shared) = (self.color * norm, (1.0 - self.color) * norm);

@@ -17,7 +17,8 @@ fn main() {
         loop {
             let mut prefix = [0; 8];
             client.stream.read_exact(&mut prefix).expect("a frame");
-            let [total, hlen] = [0, 4].map(|i| u32::from_le_bytes(prefix[i..i + 4].try_into().expect("4 bytes")) as usize);
+            let [total, hlen] =
+                [0, 4].map(|i| u32::from_le_bytes(prefix[i..i + 4].try_into().expect("4 bytes")) as usize);
             let mut header = vec![0; hlen];
             client.stream.read_exact(&mut header).expect("a header");
             let tail = total - 4 - hlen;

@@ -77,7 +77,8 @@ impl Daemon {
     /// A new connection that has said hello as `name`.
     pub fn named_client(&self, name: &str) -> Client {
         let mut client = self.stranger();
-        let hello = json!({"protocol": {"min": 1, "max": 1}, "client": {"name": name, "version": "1"}, "caps": ["preview"]});
+        let hello =
+            json!({"protocol": {"min": 1, "max": 1}, "client": {"name": name, "version": "1"}, "caps": ["preview"]});
         client.call("hello", hello).expect("a welcome");
         client
     }
@@ -172,7 +173,8 @@ impl Client {
             Err(e) if matches!(e.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) => return None,
             Err(e) => panic!("reading from the daemon: {e}"),
         }
-        let [total, hlen] = [0, 4].map(|at| u32::from_le_bytes(prefix[at..at + 4].try_into().expect("4 bytes")) as usize);
+        let [total, hlen] =
+            [0, 4].map(|at| u32::from_le_bytes(prefix[at..at + 4].try_into().expect("4 bytes")) as usize);
         let mut body = vec![0; total - 4];
         self.stream.read_exact(&mut body).expect("a whole frame");
         let tail = body.split_off(hlen);
@@ -210,7 +212,9 @@ impl Client {
 
     /// Waits until the job of request `id` is in `state`; gives the job's id.
     pub fn job(&mut self, id: u64, state: &str) -> String {
-        let found = self.expect(&format!("job/state {state}"), |h| h["method"] == "job/state" && h["params"]["id"] == id && h["params"]["state"] == state);
+        let found = self.expect(&format!("job/state {state}"), |h| {
+            h["method"] == "job/state" && h["params"]["id"] == id && h["params"]["state"] == state
+        });
         found.0["params"]["job"].as_str().expect("a job's id").to_owned()
     }
 

@@ -18,6 +18,11 @@ impl Desk {
         desk.file("small-mask.png", &e2e::png(24, 40, |_, _| [255; 3]));
         desk.file("empty-mask.png", &e2e::png(48, 40, |_, _| [0; 3]));
         desk.file("huge.png", &e2e::claimed_png(65500, 65500));
+        desk.file("white-mask.png", &e2e::png(48, 40, |_, _| [255; 3]));
+        let jpeg = fs::read(e2e::root().join("tests/pictures/progressive.jpg")).expect("a fixture");
+        desk.file("cut.jpg", &jpeg[..jpeg.len() / 2]);
+        let clear = fs::read(e2e::root().join("tests/pictures/transparent.png")).expect("a fixture");
+        desk.file("transparent.png", &clear);
         desk.file("empty.png", b"");
         desk.file("text.png", b"this is not a picture, whatever its name says");
         desk.file("picture.gif", b"GIF89a\x01\x00\x01\x00\x00\x00\x00;");
@@ -142,6 +147,12 @@ fn pictures_and_masks() {
         ("fill --image empty.png --mask mask.png -o out.png", 1, ["empty.png", "is empty"]),
         ("fill --image text.png --mask mask.png -o out.png", 1, ["text.png", "PNG, JPEG"]),
         ("fill --image cut.png --mask mask.png -o out.png", 1, ["cut.png", "decoded"]),
+        ("fill --image cut.jpg --mask mask.png -o out.png", 1, ["cut.jpg", "ends early"]),
+        ("fill --image photo.png --mask white-mask.png -o out.png", 2, ["whole picture", "select less"]),
+        ("fill --image transparent.png --mask mask.png -o out.png", 1, ["transparent.png", "nothing to repaint"]),
+        ("fill --image photo.png --mask mask.png -o out.png --patch out.png", 2, ["out.png", "named twice"]),
+        ("fill --image photo.png --mask mask.png -o mask.png", 2, ["mask.png", "named twice"]),
+        ("generate --prompt x --strength 0.5 -o out.png", 2, ["--strength", "--init"]),
         ("fill --image picture.gif --mask mask.png -o out.png", 1, ["picture.gif", "a GIF"]),
         ("fill --image photo.png --mask mask.png -o out.jpg", 2, ["out.jpg", ".png"]),
         ("fill --image photo.png --mask mask.png -o no/such/out.png", 1, ["no/such/out.png", "cannot be written"]),
@@ -182,4 +193,25 @@ fn an_unknown_key_in_the_configuration_is_named() {
     fs::write(desk.path("home/config.json"), r#"{"model_folder": ["/x"]}"#).expect("a file");
     desk.check("models list", 1, &["config.json", "model_folder"]);
     assert!(Path::new(&desk.path("home/config.json")).exists());
+}
+
+/// A named pipe in the place of a file would block whoever opens it.
+#[cfg(unix)]
+#[test]
+fn named_pipes_are_refused_without_waiting_for_a_writer() {
+    let desk = Desk::new();
+    fs::create_dir_all(desk.path("home/models")).expect("a folder");
+    for name in ["pipe.png", "pipe.safetensors", "pipe.npy", "home/models/pipe.safetensors"] {
+        let made = std::process::Command::new("mkfifo").arg(desk.path(name)).status().expect("mkfifo runs");
+        assert!(made.success(), "{name}");
+    }
+    for (line, word) in [
+        ("fill --image pipe.png --mask mask.png -o out.png", "pipe.png"),
+        ("fill --image photo.png --mask pipe.png -o out.png", "pipe.png"),
+        ("models inspect pipe.safetensors", "pipe.safetensors"),
+        ("fill --image photo.png --mask mask.png --noise pipe.npy -o out.png", "pipe.npy"),
+    ] {
+        desk.check(line, 1, &[word, "not a regular file"]);
+    }
+    assert!(desk.run(&["models", "list"]).status.success(), "a pipe among the models does not stop the scan");
 }

@@ -19,9 +19,15 @@ impl Picture {
         for i in 0..w * h {
             let (x, y) = ((i % w) as u32, (i / w) as u32);
             let noise = (x.wrapping_mul(374_761_393) ^ y.wrapping_mul(668_265_263)).wrapping_mul(2_246_822_519) >> 28;
-            bytes.extend([(x * 3 + noise * 4) as u8, ((x / 16 + y / 16) % 2 * 120 + noise * 5) as u8, (y * 2) as u8, 255]);
+            bytes.extend([
+                (x * 3 + noise * 4) as u8,
+                ((x / 16 + y / 16) % 2 * 120 + noise * 5) as u8,
+                (y * 2) as u8,
+                255,
+            ]);
         }
-        let inside = |x: usize, y: usize| (hole[0]..hole[0] + hole[2]).contains(&x) && (hole[1]..hole[1] + hole[3]).contains(&y);
+        let inside =
+            |x: usize, y: usize| (hole[0]..hole[0] + hole[2]).contains(&x) && (hole[1]..hole[1] + hole[3]).contains(&y);
         bytes.extend((0..w * h).map(|i| if inside(i % w, i / w) { 255 } else { 0 }));
         Picture { w, h, hole, bytes }
     }
@@ -39,7 +45,8 @@ impl Picture {
     /// Params of a fill of this picture, which lies in `blob`, with `more` members.
     fn fill(&self, blob: &str, more: Value) -> Value {
         let rect = json!({"x": 0, "y": 0, "w": self.w, "h": self.h});
-        let image = |px: &str, offset: usize| json!({"blob": blob, "offset": offset, "w": self.w, "h": self.h, "px": px});
+        let image =
+            |px: &str, offset: usize| json!({"blob": blob, "offset": offset, "w": self.w, "h": self.h, "px": px});
         let mut params = json!({
             "mode": "fill", "model": "exemplar", "seed": 5,
             "canvas": {"extent": [self.w, self.h], "rect": rect, "image": image("rgba8", 0)},
@@ -83,15 +90,28 @@ fn a_fill_comes_back_as_a_patch() {
     let (mut client, picture) = painter(&daemon);
     let id = client.request("generate", picture.fill("c1", json!({"progress": "p1", "label": "sky"})));
     let result = client.answer(id).unwrap();
-    let states: Vec<&str> = client.heard.iter().filter(|(h, _)| h["method"] == "job/state").filter_map(|(h, _)| h["params"]["state"].as_str()).collect();
+    let states: Vec<&str> = client
+        .heard
+        .iter()
+        .filter(|(h, _)| h["method"] == "job/state")
+        .filter_map(|(h, _)| h["params"]["state"].as_str())
+        .collect();
     assert_eq!(states, ["queued", "running", "done"]);
-    assert!(client.heard.iter().any(|(h, _)| h["method"] == "progress" && h["params"]["progress"] == "p1" && h["params"]["job"] == result["job"]));
-    assert_eq!((&result["state"], &result["seed"], result["patches"].as_array().unwrap().len()), (&json!("done"), &json!(5), 1));
+    assert!(client.heard.iter().any(|(h, _)| h["method"] == "progress"
+        && h["params"]["progress"] == "p1"
+        && h["params"]["job"] == result["job"]));
+    assert_eq!(
+        (&result["state"], &result["seed"], result["patches"].as_array().unwrap().len()),
+        (&json!("done"), &json!(5), 1)
+    );
 
     let patch = &result["patches"][0];
     let number = |value: &Value| value.as_u64().unwrap() as usize;
     let [x, y, w, h] = ["x", "y", "w", "h"].map(|k| number(&patch["rect"][k]));
-    assert_eq!((number(&patch["image"]["w"]), number(&patch["image"]["h"]), &patch["image"]["px"]), (w, h, &json!("rgba8")));
+    assert_eq!(
+        (number(&patch["image"]["w"]), number(&patch["image"]["h"]), &patch["image"]["px"]),
+        (w, h, &json!("rgba8"))
+    );
     let pixels = client.blob(patch["image"]["blob"].as_str().unwrap());
     assert_eq!(pixels.len(), w * h * 4);
     let [hx, hy, hw, hh] = picture.hole;
@@ -109,7 +129,11 @@ fn a_fill_comes_back_as_a_patch() {
     });
     let again = client.call("generate", params).unwrap();
     assert_eq!(again["patches"][0]["rect"], patch["rect"]);
-    let swapped: Vec<u8> = client.blob(again["patches"][0]["image"]["blob"].as_str().unwrap()).chunks_exact(4).flat_map(|p| [p[2], p[1], p[0], p[3]]).collect();
+    let swapped: Vec<u8> = client
+        .blob(again["patches"][0]["image"]["blob"].as_str().unwrap())
+        .chunks_exact(4)
+        .flat_map(|p| [p[2], p[1], p[0], p[3]])
+        .collect();
     assert!(swapped == pixels);
 }
 
@@ -174,7 +198,8 @@ fn the_daemon_says_which_pixels_it_wants() {
     let mut client = daemon.client();
     let ask = |client: &mut Client, extent: Value, bounds: [i64; 4]| {
         let bounds = json!({"x": bounds[0], "y": bounds[1], "w": bounds[2], "h": bounds[3]});
-        client.call("fill/context", json!({"mode": "fill", "model": "exemplar", "extent": extent, "mask_bounds": bounds}))
+        client
+            .call("fill/context", json!({"mode": "fill", "model": "exemplar", "extent": extent, "mask_bounds": bounds}))
     };
     let rect = ask(&mut client, json!([8000, 6000]), [3000, 3000, 200, 100]).unwrap()["rect"].clone();
     let at = |key: &str| rect[key].as_i64().unwrap();
@@ -201,7 +226,11 @@ fn a_cancelled_job_is_answered_and_the_device_is_free() {
     client.job(waiting, "queued");
     cancel(&mut client, waiting);
     cancelled(&mut client, waiting);
-    assert_eq!(client.call("status", json!({})).unwrap()["queue"].as_array().unwrap().len(), 1, "the running one is not touched");
+    assert_eq!(
+        client.call("status", json!({})).unwrap()["queue"].as_array().unwrap().len(),
+        1,
+        "the running one is not touched"
+    );
     cancel(&mut client, busy);
     cancel(&mut client, busy);
     cancelled(&mut client, busy);
@@ -252,9 +281,15 @@ fn a_kept_job_outlives_its_client_and_is_fetched_by_another() {
 
     let mut third = daemon.client();
     let listed = third.call("job/list", json!({})).unwrap();
-    assert_eq!((&listed[0]["job"], &listed[0]["state"], &listed[0]["mine"], &listed[0]["keep"], &listed[0]["label"]), (&json!(job), &json!("done"), &json!(false), &json!(true), &json!("kept")));
+    assert_eq!(
+        (&listed[0]["job"], &listed[0]["state"], &listed[0]["mine"], &listed[0]["keep"], &listed[0]["label"]),
+        (&json!(job), &json!("done"), &json!(false), &json!(true), &json!("kept"))
+    );
     let again = third.call("job/attach", json!({"job": job})).unwrap();
-    assert!(third.blob(again["patches"][0]["image"]["blob"].as_str().unwrap()) == patch, "it can be fetched more than once");
+    assert!(
+        third.blob(again["patches"][0]["image"]["blob"].as_str().unwrap()) == patch,
+        "it can be fetched more than once"
+    );
     third.call("job/forget", json!({"job": job})).unwrap();
     assert_eq!(kind(&second.call("job/attach", json!({"job": job})).unwrap_err()), "no_such_job");
 }
@@ -342,7 +377,9 @@ fn a_newer_live_request_takes_the_place_of_the_waiting_one() {
     cancel(&mut client, busy);
     let mut order: Vec<u64> = Vec::new();
     while order.len() < 3 {
-        let (event, _) = client.expect("a job that runs", |h| h["method"] == "job/state" && h["params"]["state"] == "running" && h["params"]["id"] != busy);
+        let (event, _) = client.expect("a job that runs", |h| {
+            h["method"] == "job/state" && h["params"]["state"] == "running" && h["params"]["id"] != busy
+        });
         order.push(event["params"]["id"].as_u64().unwrap());
     }
     assert_eq!(order, [third, other, plain], "live ones go first, in the place of those they replaced");
@@ -364,7 +401,11 @@ fn clients_take_turns_and_order_their_own() {
     let [a, b, c] = [submit(&mut many), submit(&mut many), submit(&mut many)];
     let [x, y] = [submit(&mut few), submit(&mut few)];
     many.call("job/move", json!({"job": c, "position": 0})).unwrap();
-    assert_eq!(kind(&few.call("job/move", json!({"job": a, "position": 0})).unwrap_err()), "no_such_job", "not another's");
+    assert_eq!(
+        kind(&few.call("job/move", json!({"job": a, "position": 0})).unwrap_err()),
+        "no_such_job",
+        "not another's"
+    );
     let listed = few.call("job/list", json!({})).unwrap();
     let mine: Vec<bool> = listed.as_array().unwrap().iter().map(|j| j["mine"] == true).collect();
     assert_eq!(mine, [false, true, false, true, false, false]);
@@ -373,8 +414,14 @@ fn clients_take_turns_and_order_their_own() {
     for job in expected {
         observer.expect("its turn", |h| h["method"] == "queue/changed" && h["params"]["running"] == json!(job));
     }
-    observer.expect("rest", |h| h["method"] == "queue/changed" && h["params"]["length"] == 0 && h["params"]["running"].is_null());
-    assert!(observer.heard.iter().all(|(h, _)| !expected.iter().any(|j| h["params"]["running"] == json!(j)) || h["params"]["length"].is_u64()));
+    observer.expect("rest", |h| {
+        h["method"] == "queue/changed" && h["params"]["length"] == 0 && h["params"]["running"].is_null()
+    });
+    assert!(
+        observer.heard.iter().all(
+            |(h, _)| !expected.iter().any(|j| h["params"]["running"] == json!(j)) || h["params"]["length"].is_u64()
+        )
+    );
 }
 
 #[test]
@@ -386,7 +433,11 @@ fn jobs_keep_the_pixels_they_were_submitted_with() {
     let busy = occupy(&mut client, json!({}));
     let id = client.request("generate", picture.fill("c1", json!({})));
     let row = picture.w * 4;
-    client.notify("blob/write", json!({"blob": "c1", "offset": 0, "stride": row, "row_bytes": row, "rows": picture.h}), &vec![9; row * picture.h]);
+    client.notify(
+        "blob/write",
+        json!({"blob": "c1", "offset": 0, "stride": row, "row_bytes": row, "rows": picture.h}),
+        &vec![9; row * picture.h],
+    );
     client.notify("blob/free", json!({"blob": "c1"}), &[]);
     client.job(id, "queued");
     cancel(&mut client, busy);
@@ -447,6 +498,9 @@ fn at_the_end_everything_is_answered() {
     }
     painter.expect("server/closing", |h| h["method"] == "server/closing");
     let rest = idle.rest();
-    assert_eq!(rest.iter().filter(|(h, _)| h["method"] == "server/closing" && h["params"]["after_ms"].is_u64()).count(), 1);
+    assert_eq!(
+        rest.iter().filter(|(h, _)| h["method"] == "server/closing" && h["params"]["after_ms"].is_u64()).count(),
+        1
+    );
     assert!(daemon.wait().success());
 }

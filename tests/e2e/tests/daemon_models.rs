@@ -49,7 +49,10 @@ fn models_are_found_loaded_used_and_freed() {
     observer.call("subscribe", json!({"topics": ["models"]})).unwrap();
     let tiny = model(&mut client, "tiny-sd");
     assert_eq!((&tiny["state"], &tiny["family"]), (&json!("ready"), &json!("sd15")), "{tiny}");
-    assert!(tiny["modes"].as_array().unwrap().contains(&json!("generate")) && tiny["samplers"].as_array().unwrap().contains(&json!("dpmpp_2m")));
+    assert!(
+        tiny["modes"].as_array().unwrap().contains(&json!("generate"))
+            && tiny["samplers"].as_array().unwrap().contains(&json!("dpmpp_2m"))
+    );
     let broken = model(&mut client, "broken");
     assert!(broken["state"] == "unusable" && broken["reason"].as_str().is_some_and(|r| !r.is_empty()), "{broken}");
 
@@ -76,7 +79,10 @@ fn the_same_seed_is_the_same_picture_and_a_random_one_is_told() {
         client.heard.clear();
         let result = client.call("generate", params).unwrap();
         let patch = &result["patches"][0];
-        assert_eq!((&patch["rect"], &patch["image"]["px"]), (&json!({"x": 0, "y": 0, "w": 64, "h": 64}), &json!("rgba8")));
+        assert_eq!(
+            (&patch["rect"], &patch["image"]["px"]),
+            (&json!({"x": 0, "y": 0, "w": 64, "h": 64}), &json!("rgba8"))
+        );
         (result["seed"].clone(), client.blob(patch["image"]["blob"].as_str().unwrap()))
     };
     let (seed, first) = paint(picture(json!({})));
@@ -100,11 +106,15 @@ fn a_long_job_shows_itself_and_stops_within_a_step() {
     let side = |key: &str| preview[key].as_u64().unwrap() as usize;
     assert_eq!((&preview["blob"], side("w") * side("h") * 4), (&json!("tail"), tail.len()));
     assert!(side("w") <= 48 && side("h") <= 48 && seen["params"]["steps"] == 1000);
-    client.expect("another step", |h| h["method"] == "progress" && h["params"]["step"].as_u64() > seen["params"]["step"].as_u64());
+    client.expect("another step", |h| {
+        h["method"] == "progress" && h["params"]["step"].as_u64() > seen["params"]["step"].as_u64()
+    });
     client.notify("cancel", json!({"id": id}), &[]);
     assert_eq!(kind(&client.answer(id).unwrap_err()), "cancelled");
     let mut last = 0;
-    for (header, _) in client.heard.iter().filter(|(h, _)| h["method"] == "progress" && h["params"]["stage"] == "denoise") {
+    for (header, _) in
+        client.heard.iter().filter(|(h, _)| h["method"] == "progress" && h["params"]["stage"] == "denoise")
+    {
         let step = header["params"]["step"].as_u64().unwrap();
         assert!(step >= last, "steps never go back");
         last = step;
@@ -115,10 +125,15 @@ fn a_long_job_shows_itself_and_stops_within_a_step() {
     let mut plain = daemon.stranger();
     plain.call("hello", json!({"protocol": {"min": 1, "max": 1}})).unwrap();
     let id = plain.request("generate", long);
-    let (seen, _) = plain.expect("progress", |h| h["method"] == "progress" && h["params"]["stage"] == "denoise" && h["params"]["step"].as_u64() > Some(1));
+    let (seen, _) = plain.expect("progress", |h| {
+        h["method"] == "progress" && h["params"]["stage"] == "denoise" && h["params"]["step"].as_u64() > Some(1)
+    });
     plain.notify("cancel", json!({"id": id}), &[]);
     plain.answer(id).unwrap_err();
-    assert!(seen["params"].get("preview").is_none() && plain.heard.iter().all(|(h, _)| h["params"].get("preview").is_none()));
+    assert!(
+        seen["params"].get("preview").is_none()
+            && plain.heard.iter().all(|(h, _)| h["params"].get("preview").is_none())
+    );
 }
 
 #[test]
@@ -126,15 +141,18 @@ fn filters_are_told_checked_and_run() {
     let (_daemon, mut client, _home) = studio();
     let list = client.call("filters/list", json!({})).unwrap();
     let grain = list.as_array().unwrap().iter().find(|f| f["name"] == "film-grain").expect("film-grain").clone();
-    assert!(grain["params"].as_array().is_some_and(|p| !p.is_empty() && p.iter().all(|p| p["name"].is_string() && p["type"].is_string())), "{grain}");
+    assert!(
+        grain["params"]
+            .as_array()
+            .is_some_and(|p| !p.is_empty() && p.iter().all(|p| p["name"].is_string() && p["type"].is_string())),
+        "{grain}"
+    );
     assert!(grain["limits"]["timeout_ms"].is_u64() && grain["limits"]["memory_bytes"].is_u64());
 
     let mut pixels = vec![128u8; 40 * 30 * 4];
     pixels[..40 * 4].fill(0);
     client.put("c1", &pixels);
-    let apply = |filters: Value| {
-        json!({"image": {"blob": "c1", "w": 40, "h": 30, "px": "bgra8"}, "rect": {"x": -5, "y": 9, "w": 40, "h": 30}, "filters": filters, "progress": "p", "seed": 3})
-    };
+    let apply = |filters: Value| json!({"image": {"blob": "c1", "w": 40, "h": 30, "px": "bgra8"}, "rect": {"x": -5, "y": 9, "w": 40, "h": 30}, "filters": filters, "progress": "p", "seed": 3});
     let result = client.call("filter/apply", apply(json!([{"name": "film-grain"}]))).unwrap();
     let patch = &result["patches"][0];
     assert_eq!((&patch["rect"], &patch["image"]["px"]), (&json!({"x": -5, "y": 9, "w": 40, "h": 30}), &json!("bgra8")));

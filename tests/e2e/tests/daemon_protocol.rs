@@ -17,8 +17,11 @@ fn bytes(sample: &Value) -> Vec<u8> {
         match (piece["u32"].as_u64(), piece["text"].as_str(), piece["hex"].as_str()) {
             (Some(n), ..) => out.extend((n as u32).to_le_bytes()),
             (_, Some(text), _) => out.extend(text.as_bytes()),
-            (_, _, Some(hex)) => out.extend((0..hex.len()).step_by(2).map(|i| u8::from_str_radix(&hex[i..i + 2], 16).unwrap())),
-            _ => out.extend(piece["repeat"].as_str().unwrap().repeat(piece["times"].as_u64().unwrap() as usize).as_bytes()),
+            (_, _, Some(hex)) => {
+                out.extend((0..hex.len()).step_by(2).map(|i| u8::from_str_radix(&hex[i..i + 2], 16).unwrap()))
+            }
+            _ => out
+                .extend(piece["repeat"].as_str().unwrap().repeat(piece["times"].as_u64().unwrap() as usize).as_bytes()),
         }
     }
     out
@@ -79,7 +82,10 @@ fn hello_comes_first_and_once() {
 
     let mut future = daemon.stranger();
     let error = future.call("hello", json!({"protocol": {"min": 2, "max": 9}})).unwrap_err();
-    assert_eq!((kind(&error), &error["data"]["min"], &error["data"]["max"]), ("unsupported_protocol", &json!(1), &json!(1)));
+    assert_eq!(
+        (kind(&error), &error["data"]["min"], &error["data"]["max"]),
+        ("unsupported_protocol", &json!(1), &json!(1))
+    );
     assert!(future.read().is_none());
 
     let mut welcome = daemon.stranger();
@@ -94,7 +100,9 @@ fn hello_comes_first_and_once() {
 fn a_token_is_checked_if_it_is_sent() {
     let daemon = Daemon::start();
     let token = std::fs::read_to_string(daemon.home.join("run/token")).unwrap();
-    for (token, welcome) in [(token.as_str(), true), (&token[1..], false), ("", false), (&token.replace(&token[..1], "x"), false)] {
+    for (token, welcome) in
+        [(token.as_str(), true), (&token[1..], false), ("", false), (&token.replace(&token[..1], "x"), false)]
+    {
         let mut client = daemon.stranger();
         let answer = client.call("hello", json!({"protocol": {"min": 1, "max": 1}, "token": token}));
         assert_eq!(answer.is_ok(), welcome);
@@ -128,7 +136,13 @@ fn nonsense_is_answered_and_forgotten() {
     client.notify("cancel", json!({"id": 4711}), &[]);
     client.notify("blob/free", json!({"blob": "c9"}), &[]);
     client.send(&json!({"jsonrpc": "2.0", "id": 1, "result": {}}), &[]);
-    for (method, field) in [("job/cancel", "job"), ("job/attach", "job"), ("models/load", "model"), ("blob/get", "blob"), ("subscribe", "topics")] {
+    for (method, field) in [
+        ("job/cancel", "job"),
+        ("job/attach", "job"),
+        ("models/load", "model"),
+        ("blob/get", "blob"),
+        ("subscribe", "topics"),
+    ] {
         let error = client.call(method, json!({})).unwrap_err();
         assert_eq!((kind(&error), error["data"]["field"].as_str()), ("invalid_params", Some(field)), "{method}");
     }
@@ -136,7 +150,11 @@ fn nonsense_is_answered_and_forgotten() {
     assert_eq!(client.call("job/forget", json!({"job": "unknown"})), Ok(json!({})));
     assert_eq!(kind(&client.call("job/attach", json!({"job": "unknown"})).unwrap_err()), "no_such_job");
     for model in ["../x", "..\\x", "C:\\", "\\\\?\\C:\\x", "CON", "a\0b", "%2e%2e/x", &"m".repeat(300), "/etc/passwd"] {
-        assert_eq!(kind(&client.call("models/load", json!({"model": model})).unwrap_err()), "no_such_model", "{model:?}");
+        assert_eq!(
+            kind(&client.call("models/load", json!({"model": model})).unwrap_err()),
+            "no_such_model",
+            "{model:?}"
+        );
     }
     assert!(client.heard.is_empty(), "{:?}", client.heard);
 }
@@ -180,7 +198,10 @@ fn blobs_come_back_as_they_were_put_and_hold_nothing_up() {
     let get = client.request("blob/get", json!({"blob": "c1"}));
     let ping = client.request("ping", json!({}));
     client.answer(ping).unwrap();
-    assert!(client.heard.iter().all(|(h, _)| h["params"]["last"] != true), "the ping's answer did not wait for the blob");
+    assert!(
+        client.heard.iter().all(|(h, _)| h["params"]["last"] != true),
+        "the ping's answer did not wait for the blob"
+    );
     assert_eq!(client.answer(get).unwrap()["size"], bytes.len());
     assert!(client.blob("c1") == bytes);
 }
@@ -215,7 +236,11 @@ fn blobs_are_written_in_place_replaced_freed_and_refused() {
         (put("s2", 4, 0, true), 4, "invalid_params"),
     ] {
         client.notify("blob/put", params.clone(), &vec![0; tail]);
-        assert_eq!(refusal(&mut client), (expected.to_owned(), params["blob"].as_str().unwrap().to_owned()), "{params}");
+        assert_eq!(
+            refusal(&mut client),
+            (expected.to_owned(), params["blob"].as_str().unwrap().to_owned()),
+            "{params}"
+        );
         assert_eq!(get(&mut client, "c2"), Err("no_such_blob".to_owned()));
     }
     // The rest of a refused blob is dropped in silence.

@@ -27,7 +27,8 @@ fn of_two_that_start_at_once_exactly_one_runs() {
     let home = tempfile::tempdir().unwrap();
     for round in 0..100 {
         let mut racers = [spawn(home.path()), spawn(home.path())];
-        let loser = wait_for("one of the two to give up", || racers.iter_mut().position(|r| r.try_wait().unwrap().is_some()));
+        let loser =
+            wait_for("one of the two to give up", || racers.iter_mut().position(|r| r.try_wait().unwrap().is_some()));
         let [a, b] = racers;
         let (loser, mut winner) = if loser == 0 { (a, b) } else { (b, a) };
         let (status, said) = outcome(loser);
@@ -61,7 +62,10 @@ fn an_orderly_end_leaves_nothing_behind() {
     let daemon = Daemon::start_in(home.path());
     let (socket, run) = (daemon.socket(), home.path().join("run"));
     let mode = |path: &Path| fs::symlink_metadata(path).unwrap().mode() & 0o777;
-    assert_eq!((mode(&run), mode(&socket), mode(&run.join("endpoint.json")), mode(&run.join("token"))), (0o700, 0o600, 0o600, 0o600));
+    assert_eq!(
+        (mode(&run), mode(&socket), mode(&run.join("endpoint.json")), mode(&run.join("token"))),
+        (0o700, 0o600, 0o600, 0o600)
+    );
     let token = fs::read_to_string(run.join("token")).unwrap();
     assert!(token.len() == 64 && token.bytes().all(|b| b.is_ascii_hexdigit()));
     daemon.client().call("shutdown", serde_json::json!({})).unwrap();

@@ -76,14 +76,14 @@ impl Demo {
             let files = shown.write(&self.out, scene.name)?;
             if !global.json {
                 let (w, h, seconds) = (shown.before.extent().w, shown.before.extent().h, |ms| ms as f64 / 1000.0);
-                println!(
+                outln!(
                     "{}, {w}x{h}: {} taken away in {:.1} s, {FILTER} in {:.1} s",
                     scene.name,
                     scene.what,
                     seconds(shown.fill_ms),
                     seconds(shown.filter_ms)
                 );
-                files.iter().for_each(|file| println!("  {}", file.display()));
+                files.iter().for_each(|file| outln!("  {}", file.display()));
             }
             let times = (shown.fill_ms, shown.filter_ms);
             told.push(json!({"name": scene.name, "files": files, "fill_ms": times.0, "filter_ms": times.1}));

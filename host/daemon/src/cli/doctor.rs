@@ -44,9 +44,9 @@ impl Doctor {
             return Ok(());
         }
         for Finding { what, found, advice } in findings {
-            println!("{what:<8} {found}");
+            outln!("{what:<8} {found}");
             if let Some(advice) = advice {
-                println!("{:<8} -> {advice}", "");
+                outln!("{:<8} -> {advice}", "");
             }
         }
         Ok(())

@@ -38,7 +38,7 @@ impl Failure {
         let line = line.trim_end_matches('.');
         eprintln!("error: {line}");
         if json {
-            println!("{}", serde_json::json!({"error": {"kind": kind, "message": line}}));
+            outln!("{}", serde_json::json!({"error": {"kind": kind, "message": line}}));
         }
         ExitCode::from(code)
     }

@@ -1,6 +1,6 @@
 //! `underpaint fill`: the painter's command. Crop, zoom, soft masks and colour match are the planner's.
 
-use super::output::Results;
+use super::output::{self, Results};
 use super::{Failure, Global, options::Painting, paint::paint};
 use crate::picture::{self, Picture};
 use crate::worker::Input;
@@ -74,6 +74,8 @@ impl Fill {
             FillMode::Background => Mode::Background,
         };
         let request = Generate { feather_px: self.feather_px, grow_px: self.grow_px, ..self.painting.request(mode)? };
+        let others = [self.patch.as_deref(), Some(self.mask.as_path())];
+        output::distinct(&self.output, others)?;
         let mut results = Results::new(global, &self.output, request.batch)?;
         let mut patches = self.patch.as_deref().map(|p| Results::new(global, p, request.batch)).transpose()?;
         let canvas = picture::read(&self.image)?;
@@ -95,14 +97,24 @@ impl Fill {
             mask: Some((extent.rect(), mask)),
             ..Input::default()
         };
-        let output = paint(global, &self.painting, request, input)?;
+        let prompt = !request.prompt.is_empty();
+        let painted = paint(global, &self.painting, request, input)?;
+        if prompt && painted.used["model"] == "exemplar" {
+            eprintln!("warning: the prompt is not read: without a diffusion model the surroundings are continued");
+        }
+        if painted.patches.is_empty() {
+            let image = self.image.display();
+            return Err(Failure::Failed(format!(
+                "{image} is fully transparent under the mask: there is nothing to repaint"
+            )));
+        }
         let layer = Picture { image: underpaint_raster::Image::new(extent), has_alpha: true, ..canvas.clone() };
-        for (i, (patch, seed)) in output.patches.iter().enumerate() {
-            results.write(i, *seed, &over(&canvas.image, patch), &canvas, &output)?;
+        for (i, (patch, seed)) in painted.patches.iter().enumerate() {
+            results.write(i, *seed, &over(&canvas.image, patch), &canvas, &painted)?;
             if let Some(patches) = &mut patches {
-                patches.write(i, *seed, &over(&layer.image, patch), &layer, &output)?;
+                patches.write(i, *seed, &over(&layer.image, patch), &layer, &painted)?;
             }
         }
-        results.tell(global, &output)
+        results.tell(global, &painted)
     }
 }

@@ -91,7 +91,7 @@ fn list(global: &Global) -> Result<(), Failure> {
         return Ok(());
     }
     for filter in filters {
-        println!("{:<20} {:<9} {}", filter.name, filter.version, filter.description);
+        outln!("{:<20} {:<9} {}", filter.name, filter.version, filter.description);
     }
     Ok(())
 }
@@ -103,15 +103,19 @@ fn info(global: &Global, name: &str) -> Result<(), Failure> {
         return Ok(());
     }
     let Descriptor { name, version, title, description, license, authors, .. } = &filter;
-    println!("{title} ({name} {version}, {})", if license.is_empty() { "no licence given" } else { license });
-    println!("{description}");
+    outln!("{title} ({name} {version}, {})", if license.is_empty() { "no licence given" } else { license });
+    outln!("{description}");
     if !authors.is_empty() {
-        println!("by {authors}");
+        outln!("by {authors}");
     }
     for param in &filter.params {
         let values = match &param.kind {
-            Kind::Float { default, min, max, unit, .. } => format!("{}, usually {default}", format!("{min} to {max} {unit}").trim_end()),
-            Kind::Int { default, min, max, unit } => format!("{}, usually {default}", format!("{min} to {max} {unit}").trim_end()),
+            Kind::Float { default, min, max, unit, .. } => {
+                format!("{}, usually {default}", format!("{min} to {max} {unit}").trim_end())
+            }
+            Kind::Int { default, min, max, unit } => {
+                format!("{}, usually {default}", format!("{min} to {max} {unit}").trim_end())
+            }
             Kind::Bool { default } => format!("true or false, usually {default}"),
             Kind::Choice { default, choices } => {
                 let names: Vec<&str> = choices.iter().map(|c| c.name.as_str()).collect();
@@ -119,9 +123,13 @@ fn info(global: &Global, name: &str) -> Result<(), Failure> {
             }
             Kind::Color { default } => format!("a colour, usually {default}"),
         };
-        println!("  --param {:<14} {values}\n  {:<22} {}", format!("{}=", param.name), "", param.help);
+        outln!("  --param {:<14} {values}\n  {:<22} {}", format!("{}=", param.name), "", param.help);
     }
-    println!("It may use {} MiB of memory and {} ms for each megapixel.", filter.limits.memory_bytes >> 20, filter.limits.timeout_ms);
+    outln!(
+        "It may use {} MiB of memory and {} ms for each megapixel.",
+        filter.limits.memory_bytes >> 20,
+        filter.limits.timeout_ms
+    );
     Ok(())
 }
 
@@ -139,7 +147,9 @@ impl Run {
         }));
         let mut params = Map::new();
         for text in &self.param {
-            let (key, value) = text.split_once('=').ok_or_else(|| Failure::Usage(format!("--param {text} is not of the form name=value")))?;
+            let (key, value) = text
+                .split_once('=')
+                .ok_or_else(|| Failure::Usage(format!("--param {text} is not of the form name=value")))?;
             params.insert(key.to_owned(), filter.parse(key, value));
         }
         let chain = [Call { name: filter.name.clone(), params }];
@@ -189,17 +199,23 @@ fn new(global: &Global, dir: &Path) -> Result<(), Failure> {
     let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let letters = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     if !letters || name.len() > 64 || !name.starts_with(|c: char| c.is_ascii_lowercase()) {
-        return Err(Failure::Usage(format!("{name:?} cannot be a filter's name: up to 64 lower case letters, digits and hyphens, beginning with a letter")));
+        return Err(Failure::Usage(format!(
+            "{name:?} cannot be a filter's name: up to 64 lower case letters, digits and hyphens, beginning with a letter"
+        )));
     }
     if dir.exists() {
         return Err(Failure::Failed(format!("{} is there already; a new folder is wanted", dir.display())));
     }
     let template = include_str!("../../../../sdk/template/Cargo.toml");
-    let manifest = template.replace("name = \"my-filter\"", &format!("name = \"{name}\"")).replace("path = \"../rust\"", "path = \"underpaint-filter\"");
+    let manifest = template
+        .replace("name = \"my-filter\"", &format!("name = \"{name}\""))
+        .replace("path = \"../rust\"", "path = \"underpaint-filter\"");
     let write = |file: &str, text: &str| {
         let path = dir.join(file);
         let folder = path.parent().map_or(Ok(()), fs::create_dir_all);
-        folder.and_then(|()| fs::write(&path, text)).map_err(|e| Failure::Failed(format!("{} cannot be written: {e}", path.display())))
+        folder
+            .and_then(|()| fs::write(&path, text))
+            .map_err(|e| Failure::Failed(format!("{} cannot be written: {e}", path.display())))
     };
     write("Cargo.toml", &manifest)?;
     write("underpaint-filter/Cargo.toml", SDK_MANIFEST)?;
@@ -222,7 +238,9 @@ fn check(global: &Global, name: &str) -> Result<(), Failure> {
     let mut runs = 0;
     for params in extremes(&filter) {
         let call = [Call { name: filter.name.clone(), params }];
-        let made = |tile, threads| filters.apply_with(&image, &call, &Settings { seed: 1, tile, threads, ..Settings::default() }, &Unattended);
+        let made = |tile, threads| {
+            filters.apply_with(&image, &call, &Settings { seed: 1, tile, threads, ..Settings::default() }, &Unattended)
+        };
         let whole = made(512, 1)?;
         for (tile, threads) in [(256, 1), (97, 2), (32, 0)] {
             let tiled = made(tile, threads)?;
@@ -232,13 +250,18 @@ fn check(global: &Global, name: &str) -> Result<(), Failure> {
                 let params = Value::Object(call[0].params.clone());
                 return Err(Failure::Failed(format!(
                     "{}: pixel ({x}, {y}) is {} in one piece and {} in tiles of {tile}, with {params}: the halo is too small, state is kept between tiles, or randomness does not come from seed and position",
-                    filter.name, whole.data()[i], tiled.data()[i]
+                    filter.name,
+                    whole.data()[i],
+                    tiled.data()[i]
                 )));
             }
         }
     }
     let said = json!({"filter": filter.name, "version": filter.version, "runs": runs, "ok": true});
-    global.say(&said, &format!("{} {} gave the same pixels in {runs} runs, for any tiles and threads", filter.name, filter.version));
+    global.say(
+        &said,
+        &format!("{} {} gave the same pixels in {runs} runs, for any tiles and threads", filter.name, filter.version),
+    );
     Ok(())
 }
 

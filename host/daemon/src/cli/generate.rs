@@ -1,6 +1,6 @@
 //! `underpaint generate`: a whole picture, with diffusers' semantics so that results can be compared.
 
-use super::output::Results;
+use super::output::{self, Results};
 use super::{Failure, Global, options::Painting, paint::paint};
 use crate::picture::{self, Depth, Picture};
 use crate::worker::Input;
@@ -45,6 +45,13 @@ pub struct Generate {
 impl Generate {
     pub fn run(self, global: &Global) -> Result<(), Failure> {
         let mut request = self.painting.request(Mode::Generate)?;
+        let arrays = [self.painting.save_noise.as_deref(), self.painting.save_latents.as_deref()];
+        output::distinct(&self.output, arrays)?;
+        if self.painting.strength.is_some() && self.init.is_none() {
+            return Err(Failure::Usage(
+                "--strength says how much of a picture is repainted: name one with --init".into(),
+            ));
+        }
         let mut results = Results::new(global, &self.output, request.batch)?;
         let wanted = self.width.zip(self.height).map(|(w, h)| Extent::new(w, h));
         let init = self.init.as_deref().map(picture::read).transpose()?;

@@ -3,6 +3,11 @@
 //! Decision: each command is a file with its arguments and one `run`; this file is only the table of commands and
 //! the single place where an error becomes a line on stderr and an exit code.
 
+/// `println!` for people who pipe into `head`: see [`print_line`].
+macro_rules! outln {
+    ($($text:tt)*) => { $crate::cli::print_line(format_args!($($text)*)) };
+}
+
 mod adapter;
 mod demo;
 mod doctor;
@@ -20,6 +25,7 @@ mod serve;
 use crate::home::Home;
 use clap::{Parser, Subcommand};
 pub use failure::Failure;
+use std::io::Write;
 use std::process::ExitCode;
 
 const EXAMPLES: &str = "\
@@ -74,15 +80,27 @@ impl Global {
 
     /// One JSON object on stdout.
     fn print(&self, value: &serde_json::Value) {
-        println!("{value}");
+        outln!("{value}");
     }
 
     /// The result as JSON, or as a sentence for people.
     fn say(&self, value: &serde_json::Value, sentence: &str) {
         match self.json {
             true => self.print(value),
-            false => println!("{sentence}"),
+            false => outln!("{sentence}"),
         }
+    }
+}
+
+/// Writes a line to stdout. When the reader has gone there is nobody left to tell anything, so the process ends
+/// quietly; `println!` would panic.
+fn print_line(line: std::fmt::Arguments<'_>) {
+    if let Err(error) = writeln!(std::io::stdout(), "{line}") {
+        let failed = error.kind() != std::io::ErrorKind::BrokenPipe;
+        if failed {
+            eprintln!("error: the result cannot be written to standard output: {error}");
+        }
+        std::process::exit(failed.into());
     }
 }
 

@@ -79,7 +79,7 @@ fn list(global: &Global) -> Result<(), Failure> {
             ModelState::Unusable => format!("unusable: {}", model.reason.unwrap_or_default()),
             ModelState::Ready | ModelState::Loaded => modes.join(", "),
         };
-        println!("{:<28} {:<9} {size:>8}  {what}", model.id, model.family);
+        outln!("{:<28} {:<9} {size:>8}  {what}", model.id, model.family);
     }
     Ok(())
 }

@@ -57,9 +57,21 @@ impl Results {
         for written in &self.written {
             let file = written["file"].as_str().unwrap_or_default();
             let (seed, model) = (&written["seed"], job.used["model"].as_str().unwrap_or_default());
-            println!("{file} (seed {seed}, model {model}, {seconds:.1} s)");
+            outln!("{file} (seed {seed}, model {model}, {seconds:.1} s)");
         }
         Ok(())
+    }
+}
+
+/// `output` is none of `others`, which are also written, or still wanted by the painter.
+pub fn distinct<'a>(output: &Path, others: impl IntoIterator<Item = Option<&'a Path>>) -> Result<(), Failure> {
+    let absolute = |p: &Path| std::path::absolute(p).unwrap_or_else(|_| p.to_owned());
+    match others.into_iter().flatten().find(|other| absolute(other) == absolute(output)) {
+        Some(_) => Err(Failure::Usage(format!(
+            "{} is named twice: what is written with -o needs a name of its own",
+            output.display()
+        ))),
+        None => Ok(()),
     }
 }
 

@@ -49,14 +49,14 @@ impl Status {
         let status: DaemonStatus = serde_json::from_value(answer).map_err(|e| Failure::failed(&e))?;
         let model = status.model.unwrap_or_else(|| "no model in memory".into());
         let minutes = status.uptime_ms / 60_000;
-        println!("running for {minutes} min on {}, {model}, {} clients", status.device, status.clients);
+        outln!("running for {minutes} min on {}, {model}, {} clients", status.device, status.clients);
         if let Some(memory) = status.memory {
             let gb = |bytes: u64| bytes as f64 / 1e9;
-            println!("memory {:.1} of {:.1} GB", gb(memory.used_bytes), gb(memory.total_bytes));
+            outln!("memory {:.1} of {:.1} GB", gb(memory.used_bytes), gb(memory.total_bytes));
         }
         for job in status.queue {
             let steps = job.step.zip(job.steps).map(|(s, n)| format!(" {s}/{n}")).unwrap_or_default();
-            println!("{} {}{steps}", job.job, json!(job.state).as_str().unwrap_or_default());
+            outln!("{} {}{steps}", job.job, json!(job.state).as_str().unwrap_or_default());
         }
         Ok(())
     }

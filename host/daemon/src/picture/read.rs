@@ -27,6 +27,9 @@ pub fn decode(path: &Path, bytes: &[u8]) -> Result<Picture, PictureError> {
         ImageError::Limits(_) => PictureError::Endless(path.into()),
         e => PictureError::Damaged(path.into(), sentence(&e)),
     };
+    if format == ImageFormat::Jpeg && !is_whole_jpeg(bytes) {
+        return Err(PictureError::Damaged(path.into(), "it ends early".into()));
+    }
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     let mut limits = Limits::default();
     limits.max_alloc = Some(MAX_DECODER_BYTES);
@@ -81,6 +84,9 @@ fn bytes(path: &Path) -> Result<Vec<u8>, PictureError> {
     if meta.is_dir() {
         return Err(PictureError::NotAPicture(path.into(), "a folder"));
     }
+    if !meta.is_file() {
+        return Err(PictureError::NotAPicture(path.into(), "not a regular file"));
+    }
     if meta.len() > MAX_BYTES {
         return Err(PictureError::NotAPicture(path.into(), "more than 1 GiB large"));
     }
@@ -90,6 +96,13 @@ fn bytes(path: &Path) -> Result<Vec<u8>, PictureError> {
         return Err(PictureError::NotAPicture(path.into(), "empty"));
     }
     Ok(bytes)
+}
+
+/// False if a JPEG stops before its end marker: the decoder would make up the rest in grey. Only what follows the
+/// last scan's start counts, since a thumbnail inside has an end of its own.
+fn is_whole_jpeg(bytes: &[u8]) -> bool {
+    let markers = |code| bytes.windows(2).rposition(move |w| w == [0xFF, code]);
+    matches!((markers(0xDA), markers(0xD9)), (Some(scan), Some(end)) if end > scan)
 }
 
 /// Kinds that can be told apart but are not read.

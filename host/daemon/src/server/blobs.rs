@@ -54,22 +54,37 @@ impl Blobs {
     fn take(&mut self, put: &Put, tail: &[u8]) -> Result<(), Error> {
         let Put { blob, size, chunk, last } = put;
         if !blob.as_str().starts_with('c') {
-            return Err(Error::field("blob", format!("A client's blob must have a name that begins with c, not `{blob}`.")));
+            return Err(Error::field(
+                "blob",
+                format!("A client's blob must have a name that begins with c, not `{blob}`."),
+            ));
         }
         if tail.len() as u64 > self.limits.max_chunk_bytes as u64 {
-            return Err(too_large(format!("A chunk of {} bytes is larger than the {} that are accepted.", tail.len(), self.limits.max_chunk_bytes)));
+            return Err(too_large(format!(
+                "A chunk of {} bytes is larger than the {} that are accepted.",
+                tail.len(),
+                self.limits.max_chunk_bytes
+            )));
         }
         if *chunk == 0 {
             self.begin(blob, *size)?;
         }
-        let begun = self.begun.get_mut(blob).ok_or_else(|| Error::field("chunk", format!("Blob `{blob}` was not begun: its first chunk must be number 0.")))?;
+        let begun = self.begun.get_mut(blob).ok_or_else(|| {
+            Error::field("chunk", format!("Blob `{blob}` was not begun: its first chunk must be number 0."))
+        })?;
         if *chunk != begun.next_chunk || *size != begun.size {
-            let message = format!("Chunk {chunk} of {size} bytes does not follow: blob `{blob}` has {} bytes and goes on with chunk {}.", begun.size, begun.next_chunk);
+            let message = format!(
+                "Chunk {chunk} of {size} bytes does not follow: blob `{blob}` has {} bytes and goes on with chunk {}.",
+                begun.size, begun.next_chunk
+            );
             return Err(Error::field("chunk", message));
         }
         let sum = begun.bytes.len() as u64 + tail.len() as u64;
         if sum > *size || (*last && sum != *size) {
-            return Err(Error::field("size", format!("Blob `{blob}` is to have {size} bytes, but its chunks have {sum}.")));
+            return Err(Error::field(
+                "size",
+                format!("Blob `{blob}` is to have {size} bytes, but its chunks have {sum}."),
+            ));
         }
         begun.bytes.extend_from_slice(tail);
         begun.next_chunk += 1;
@@ -88,7 +103,10 @@ impl Blobs {
         }
         let used: u64 = self.complete.values().map(|b| b.len() as u64).chain(self.begun.values().map(|b| b.size)).sum();
         if used.checked_add(size).is_none_or(|sum| sum > self.limits.max_blob_bytes) {
-            return Err(too_large(format!("Blob `{blob}` of {size} bytes does not fit beside the {used} already held; {} are allowed.", self.limits.max_blob_bytes)));
+            return Err(too_large(format!(
+                "Blob `{blob}` of {size} bytes does not fit beside the {used} already held; {} are allowed.",
+                self.limits.max_blob_bytes
+            )));
         }
         // Checked: at most max_blob_bytes. The pages are only touched as chunks arrive.
         self.begun.insert(blob.clone(), Begun { bytes: Vec::with_capacity(size as usize), size, next_chunk: 0 });
@@ -119,7 +137,8 @@ fn too_large(message: String) -> Error {
 }
 
 fn no_such_blob(blob: &Name) -> Error {
-    Error::new(Kind::NoSuchBlob, format!("There is no complete blob `{blob}` on this connection.")).with("blob", blob.as_str())
+    Error::new(Kind::NoSuchBlob, format!("There is no complete blob `{blob}` on this connection."))
+        .with("blob", blob.as_str())
 }
 
 #[cfg(test)]
@@ -139,7 +158,9 @@ mod tests {
         let mut blobs = Blobs::new(limits());
         let kinds = rows
             .iter()
-            .map(|&(blob, size, chunk, last, len)| blobs.put(&Put { blob: name(blob), size, chunk, last }, &vec![0; len]).err().map(|e| e.kind))
+            .map(|&(blob, size, chunk, last, len)| {
+                blobs.put(&Put { blob: name(blob), size, chunk, last }, &vec![0; len]).err().map(|e| e.kind)
+            })
             .collect();
         let mut complete: Vec<_> = blobs.complete.iter().map(|(n, b)| (n.to_string(), b.len())).collect();
         complete.sort();
@@ -169,7 +190,10 @@ mod tests {
         ] {
             assert_eq!(puts(rows), (kinds, complete), "{rows:?}");
         }
-        assert_eq!(puts(&[("c1", 1, 0, true, 1), ("c2", 1, 0, false, 0), ("c3", 1, 0, true, 1)]).0, [None, None, large]);
+        assert_eq!(
+            puts(&[("c1", 1, 0, true, 1), ("c2", 1, 0, false, 0), ("c3", 1, 0, true, 1)]).0,
+            [None, None, large]
+        );
     }
 
     #[test]
@@ -179,7 +203,10 @@ mod tests {
         let held = blobs.get(&name("c1")).unwrap();
         let write = Write { blob: name("c1"), offset: 1, stride: 2, row_bytes: 1, rows: 2 };
         blobs.write(&write, &[8, 9]).unwrap();
-        assert_eq!((held.as_slice(), blobs.get(&name("c1")).unwrap().as_slice()), (&[1, 2, 3, 4][..], &[1, 8, 3, 9][..]));
+        assert_eq!(
+            (held.as_slice(), blobs.get(&name("c1")).unwrap().as_slice()),
+            (&[1, 2, 3, 4][..], &[1, 8, 3, 9][..])
+        );
         let gone = Write { blob: name("c9"), ..write };
         assert_eq!(blobs.write(&gone, &[8, 9]).unwrap_err().kind, Kind::NoSuchBlob);
     }

@@ -57,7 +57,13 @@ pub async fn serve(daemon: Arc<Daemon>, stream: Stream) {
     drop((stream, end));
 }
 
-async fn read(daemon: &Arc<Daemon>, mut stream: &Stream, outbox: &Arc<Outbox>, session: &mut Option<Session>, known: &watch::Sender<bool>) -> End {
+async fn read(
+    daemon: &Arc<Daemon>,
+    mut stream: &Stream,
+    outbox: &Arc<Outbox>,
+    session: &mut Option<Session>,
+    known: &watch::Sender<bool>,
+) -> End {
     let mut reader = Reader::new(MAX_FRAME_BYTES_BEFORE_HELLO);
     let accepted = Instant::now();
     loop {
@@ -93,7 +99,12 @@ async fn read(daemon: &Arc<Daemon>, mut stream: &Stream, outbox: &Arc<Outbox>, s
 /// The connection cannot go on; what was said about it waits in the outbox.
 struct Fatal;
 
-async fn handle(daemon: &Arc<Daemon>, outbox: &Arc<Outbox>, session: &mut Option<Session>, frame: &Frame<'_>) -> Result<(), Fatal> {
+async fn handle(
+    daemon: &Arc<Daemon>,
+    outbox: &Arc<Outbox>,
+    session: &mut Option<Session>,
+    frame: &Frame<'_>,
+) -> Result<(), Fatal> {
     let message = match Message::parse(frame) {
         Ok(message) => message,
         Err(Malformed::Fatal(error)) => {
@@ -109,7 +120,11 @@ async fn handle(daemon: &Arc<Daemon>, outbox: &Arc<Outbox>, session: &mut Option
     match (message, session) {
         (Message::Request { id, method, params }, session @ None) => {
             outbox.begin(&id);
-            let outcome = if method == "hello" { Session::open(daemon, outbox, &params) } else { Err(Error::new(Kind::InvalidRequest, "The first message must be `hello`.")) };
+            let outcome = if method == "hello" {
+                Session::open(daemon, outbox, &params)
+            } else {
+                Err(Error::new(Kind::InvalidRequest, "The first message must be `hello`."))
+            };
             match outcome {
                 Ok((new, welcome)) => {
                     outbox.respond(&id, &Ok(welcome));
@@ -128,7 +143,13 @@ async fn handle(daemon: &Arc<Daemon>, outbox: &Arc<Outbox>, session: &mut Option
                 session.request(&id, &method, &params, frame.tail).await;
             } else {
                 // The one that waits keeps its right to the one response with this id.
-                outbox.complain(&Error::new(Kind::InvalidRequest, format!("The id {id} belongs to a request that is still pending.")).with("id", id_value(&id)));
+                outbox.complain(
+                    &Error::new(
+                        Kind::InvalidRequest,
+                        format!("The id {id} belongs to a request that is still pending."),
+                    )
+                    .with("id", id_value(&id)),
+                );
             }
             Ok(())
         }

@@ -122,7 +122,9 @@ impl Device {
                 reply(Ok(()));
             }
             Command::Load(model, reply) => {
-                let loaded = catch_unwind(AssertUnwindSafe(|| self.models.load(&model, &Unattended).map(|_| ()).map_err(|e| errors::job(&e.into()))));
+                let loaded = catch_unwind(AssertUnwindSafe(|| {
+                    self.models.load(&model, &Unattended).map(|_| ()).map_err(|e| errors::job(&e.into()))
+                }));
                 self.tell_loaded();
                 reply(loaded.unwrap_or_else(|_| Err(methods::internal())));
             }
@@ -171,14 +173,21 @@ impl Device {
         let canvas = painting.canvas.as_ref().map(|(c, bytes)| (c.extent, c.rect, c.image.to_raster(bytes)));
         let mask = painting.mask.as_ref().map(|(m, bytes)| (m.rect, m.image.to_mask(bytes)));
         let input = Input { canvas, mask, ..Input::default() };
-        let output = worker::run(&mut self.models, &self.filters, &painting.request, input, job).map_err(|e| errors::job(&e))?;
+        let output =
+            worker::run(&mut self.models, &self.filters, &painting.request, input, job).map_err(|e| errors::job(&e))?;
         let px = painting.px;
         let patches = output.patches.iter().map(|(patch, seed)| {
             let bytes = Arc::new(image::to_bytes(&patch.image, px));
             DonePatch { rect: patch.rect, seed: *seed, px, bytes }
         });
         let seed = painting.request.seed.unwrap_or_default();
-        Ok(Done { seed, patches: patches.collect(), used: output.used, receipt: output.receipt, timing_ms: output.timing_ms })
+        Ok(Done {
+            seed,
+            patches: patches.collect(),
+            used: output.used,
+            receipt: output.receipt,
+            timing_ms: output.timing_ms,
+        })
     }
 
     fn filter(&mut self, filtering: &Filtering, job: &dyn Job) -> Result<Done, Error> {
@@ -190,7 +199,9 @@ impl Device {
         let mut used = Vec::new();
         for call in &chain {
             let found = self.filters.get(&call.name).map_err(failed)?;
-            used.push(json!({ "name": call.name, "version": found.version, "sha256": found.sha256, "params": call.params }));
+            used.push(
+                json!({ "name": call.name, "version": found.version, "sha256": found.sha256, "params": call.params }),
+            );
         }
         let patch = DonePatch { rect: *rect, seed: *seed, px: *px, bytes: Arc::new(image::to_bytes(&picture, *px)) };
         let mut timing_ms = Map::new();

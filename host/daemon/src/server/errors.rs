@@ -31,7 +31,9 @@ pub fn filter(error: &FilterError) -> Error {
     match error.reason {
         Reason::Unknown(_) | Reason::BadParameter { .. } => Error::field("filters", sentence(error)),
         Reason::Cancelled => Error::new(Kind::Cancelled, "The job was cancelled."),
-        _ => Error::new(Kind::FilterFailed, sentence(error)).with("filter", error.filter.as_str()).with("reason", error.reason.word()),
+        _ => Error::new(Kind::FilterFailed, sentence(error))
+            .with("filter", error.filter.as_str())
+            .with("reason", error.reason.word()),
     }
 }
 
@@ -40,9 +42,12 @@ fn engine(error: &EngineError) -> Error {
     match error {
         E::Request { field, .. } => Error::field(field, sentence(error)),
         E::Cancelled(_) => Error::new(Kind::Cancelled, "The job was cancelled."),
-        E::Read { .. } | E::NotSafetensors { .. } | E::Damaged { .. } | E::WrongArchitecture { .. } | E::Tensor { .. } | E::Config { .. } => {
-            Error::new(Kind::ModelUnusable, sentence(error))
-        }
+        E::Read { .. }
+        | E::NotSafetensors { .. }
+        | E::Damaged { .. }
+        | E::WrongArchitecture { .. }
+        | E::Tensor { .. }
+        | E::Config { .. } => Error::new(Kind::ModelUnusable, sentence(error)),
         _ => Error::new(Kind::EngineFailed, sentence(error)),
     }
 }

@@ -183,7 +183,10 @@ impl Hub {
         }
         let unfinished = state.jobs.values().filter(|j| j.owner == client && j.ended.is_none()).count();
         if unfinished >= self.max_jobs {
-            return Err(Error::new(Kind::Busy, format!("There are already {unfinished} unfinished jobs of this connection; wait for one to end.")));
+            return Err(Error::new(
+                Kind::Busy,
+                format!("There are already {unfinished} unfinished jobs of this connection; wait for one to end."),
+            ));
         }
         state.last_job += 1;
         let job = state.last_job;
@@ -204,7 +207,11 @@ impl Hub {
         };
         state.jobs.insert(job, books);
         if let Some(superseded) = state.queue.push(client, job, live) {
-            self.end(&mut state, superseded, Err(Error::new(Kind::Superseded, "A newer request took this one's place.")));
+            self.end(
+                &mut state,
+                superseded,
+                Err(Error::new(Kind::Superseded, "A newer request took this one's place.")),
+            );
         }
         self.tell(&state, job);
         self.queue_changed(&state);
@@ -217,7 +224,8 @@ impl Hub {
         let mut state = self.state();
         self.expire(&mut state, Instant::now());
         let known = self.parse(job).filter(|job| state.jobs.contains_key(job)).ok_or_else(no_such_job)?;
-        let Some(watcher) = state.clients.get(&client).map(|c| c.watcher(client, id, true, run.progress, run.preview)) else {
+        let Some(watcher) = state.clients.get(&client).map(|c| c.watcher(client, id, true, run.progress, run.preview))
+        else {
             return Err(shutting_down());
         };
         self.watch(&mut state, known, watcher);
@@ -394,7 +402,8 @@ impl Hub {
             let Ok(tail) = Name::try_from(TAIL.to_owned()) else { continue };
             let small = fit(preview, wanted.max_side);
             let image = image::Image::packed(tail, small.extent(), Px::Rgba8);
-            let event = Progress { progress: token, job: name.clone(), stage, step, steps, eta_ms: None, preview: Some(image) };
+            let event =
+                Progress { progress: token, job: name.clone(), stage, step, steps, eta_ms: None, preview: Some(image) };
             watcher.outbox.progress(event, image::to_bytes(&small, Px::Rgba8));
             watcher.last_preview = Some(now);
         }
@@ -501,7 +510,8 @@ impl Hub {
         let bytes = |job: &Job| job.outcome.as_ref().and_then(|o| o.as_ref().ok()).map_or(0, |done| done.bytes());
         let mut total: u64 = state.jobs.values().map(bytes).sum();
         while total > KEEP_BYTES {
-            let oldest = state.jobs.iter().filter(|(_, j)| j.ended.is_some()).min_by_key(|(_, j)| j.ended).map(|(&id, _)| id);
+            let oldest =
+                state.jobs.iter().filter(|(_, j)| j.ended.is_some()).min_by_key(|(_, j)| j.ended).map(|(&id, _)| id);
             let Some(gone) = oldest.and_then(|id| state.jobs.remove(&id)) else { break };
             total -= bytes(&gone);
         }
@@ -509,7 +519,14 @@ impl Hub {
 }
 
 impl Client {
-    fn watcher(&self, client: ClientId, id: &Id, attached: bool, progress: Option<String>, preview: Option<underpaint_wire::generate::Preview>) -> Watcher {
+    fn watcher(
+        &self,
+        client: ClientId,
+        id: &Id,
+        attached: bool,
+        progress: Option<String>,
+        preview: Option<underpaint_wire::generate::Preview>,
+    ) -> Watcher {
         let preview = preview.filter(|_| self.previews);
         Watcher { client, outbox: self.outbox.clone(), id: id.clone(), attached, progress, preview, last_preview: None }
     }
@@ -528,7 +545,10 @@ impl State {
                 None => !job.cancelled.load(Ordering::Relaxed),
                 Some(outcome) => outcome.is_ok(),
             };
-            usable && job.client_name == client_name && job.run.dedupe.as_deref() == Some(text) && job.submitted.elapsed() < DEDUPE
+            usable
+                && job.client_name == client_name
+                && job.run.dedupe.as_deref() == Some(text)
+                && job.submitted.elapsed() < DEDUPE
         };
         self.jobs.iter().find(|(_, job)| same(job)).map(|(&id, _)| id)
     }
@@ -537,7 +557,13 @@ impl State {
 impl Job {
     fn changed(&self, job: String, id: &Id, position: Option<u32>) -> JobStateChanged {
         let error = self.outcome.as_ref().and_then(|o| o.as_ref().err());
-        JobStateChanged { job, id: Some(id.clone()), state: self.state, position, reason: error.map(|e| e.kind.name().to_owned()) }
+        JobStateChanged {
+            job,
+            id: Some(id.clone()),
+            state: self.state,
+            position,
+            reason: error.map(|e| e.kind.name().to_owned()),
+        }
     }
 }
 
@@ -584,7 +610,14 @@ mod tests {
         let blob = Name::try_from("c1".to_owned()).unwrap();
         let rect = Rect::new(0, 0, 1, 1);
         let image = image::Image::packed(blob, rect.extent(), Px::Rgba8);
-        Work::Filter(Box::new(Filtering { image, bytes: Arc::new(vec![0; 4]), rect, filters: Vec::new(), seed: 0, px: Px::Rgba8 }))
+        Work::Filter(Box::new(Filtering {
+            image,
+            bytes: Arc::new(vec![0; 4]),
+            rect,
+            filters: Vec::new(),
+            seed: 0,
+            px: Px::Rgba8,
+        }))
     }
 
     /// Submits a job with these manners and lets it end with a result of so many bytes; gives its name.
@@ -625,7 +658,8 @@ mod tests {
         let hub = Hub::new("0123456789abcdef", 64);
         let client = hub.join("test", false, Outbox::new());
         // Never touched, so these bytes are only promised by the system.
-        let kept: Vec<String> = (0..4).map(|_| finished(&hub, client, Run { keep: true, ..Run::default() }, 400 << 20)).collect();
+        let kept: Vec<String> =
+            (0..4).map(|_| finished(&hub, client, Run { keep: true, ..Run::default() }, 400 << 20)).collect();
         assert_eq!(names(&hub), kept[2..]);
     }
 

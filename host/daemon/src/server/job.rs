@@ -96,7 +96,11 @@ impl Done {
         for patch in &self.patches {
             let name = outbox.blob_name();
             blobs.push((name.clone(), patch.bytes.clone()));
-            patches.push(PatchRef { rect: patch.rect, image: image::Image::packed(name, patch.rect.extent(), patch.px), seed: patch.seed });
+            patches.push(PatchRef {
+                rect: patch.rect,
+                image: image::Image::packed(name, patch.rect.extent(), patch.px),
+                seed: patch.seed,
+            });
         }
         let result = JobResult {
             job,
@@ -107,7 +111,8 @@ impl Done {
             receipt: self.receipt.clone(),
             timing_ms: self.timing_ms.clone(),
         };
-        let outcome = serde_json::to_value(&result).map_err(|e| Error::new(Kind::Internal, format!("The result cannot be written down: {e}.")));
+        let outcome = serde_json::to_value(&result)
+            .map_err(|e| Error::new(Kind::Internal, format!("The result cannot be written down: {e}.")));
         outbox.respond_after(id, &outcome, blobs);
     }
 }
@@ -216,7 +221,8 @@ impl Progress for Ticket {
     }
 
     fn progress(&self, stage: Stage, step: u32, steps: u32) {
-        let report = self.pace.lock().unwrap_or_else(PoisonError::into_inner).report(stage, step, steps, Instant::now());
+        let report =
+            self.pace.lock().unwrap_or_else(PoisonError::into_inner).report(stage, step, steps, Instant::now());
         if let Some(eta_ms) = report {
             self.hub.progress(self.job, stage, step, steps, eta_ms);
         }

@@ -42,7 +42,10 @@ impl Session {
         if let Some(token) = &hello.token
             && !equal_in_constant_time(token.as_bytes(), daemon.token.as_bytes())
         {
-            return Err(Error::new(Kind::Unauthorized, "The token is wrong; read it again from the file that endpoint.json names, or leave it out."));
+            return Err(Error::new(
+                Kind::Unauthorized,
+                "The token is wrong; read it again from the file that endpoint.json names, or leave it out.",
+            ));
         }
         let previews = hello.caps.iter().any(|cap| cap == "preview");
         let client = daemon.hub.join(&hello.client.name, previews, outbox.clone());
@@ -53,7 +56,8 @@ impl Session {
             caps: ["live", "keep", "blob_write"].map(String::from).to_vec(),
             limits: daemon.limits,
         };
-        let session = Session { client, daemon: daemon.clone(), outbox: outbox.clone(), blobs: Blobs::new(daemon.limits) };
+        let session =
+            Session { client, daemon: daemon.clone(), outbox: outbox.clone(), blobs: Blobs::new(daemon.limits) };
         Ok((session, to_value(&welcome)))
     }
 
@@ -80,7 +84,9 @@ impl Session {
                 self.daemon.hub.forget(&p.job);
                 done()
             }),
-            "job/move" => parse(params).and_then(|p: MoveJob| self.daemon.hub.shift(self.client, &p.job, p.position)).and_then(|()| done()),
+            "job/move" => parse(params)
+                .and_then(|p: MoveJob| self.daemon.hub.shift(self.client, &p.job, p.position))
+                .and_then(|()| done()),
             "job/attach" => return self.settle(id, self.attach(id, params)),
             "subscribe" => parse(params).and_then(|p: Subscribe| {
                 self.daemon.hub.subscribe(self.client, p.topics.into_iter().collect());
@@ -210,7 +216,9 @@ fn equal_in_constant_time(a: &[u8], b: &[u8]) -> bool {
 mod tests {
     #[test]
     fn tokens_are_compared_whole() {
-        for (a, b, equal) in [("ab", "ab", true), ("ab", "aa", false), ("bb", "ab", false), ("ab", "abc", false), ("", "", true)] {
+        for (a, b, equal) in
+            [("ab", "ab", true), ("ab", "aa", false), ("bb", "ab", false), ("ab", "abc", false), ("", "", true)]
+        {
             assert_eq!(super::equal_in_constant_time(a.as_bytes(), b.as_bytes()), equal);
         }
     }

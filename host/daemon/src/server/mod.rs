@@ -87,8 +87,16 @@ async fn run(home: &Home, options: Options, ready: impl FnOnce(&Endpoint)) -> Re
     let claim = Claim::take(home, options.new_token).await?;
     let limits = Limits::default();
     let hub = Hub::new(&claim.endpoint.instance, limits.max_jobs);
-    let (device, inventory) = device::start(home.clone(), hub.clone()).map_err(|e| StartError::System("Starting the device's thread", e))?;
-    let daemon = Arc::new(Daemon { hub: hub.clone(), limits, instance: claim.endpoint.instance.clone(), token: claim.token.clone(), started, inventory });
+    let (device, inventory) =
+        device::start(home.clone(), hub.clone()).map_err(|e| StartError::System("Starting the device's thread", e))?;
+    let daemon = Arc::new(Daemon {
+        hub: hub.clone(),
+        limits,
+        instance: claim.endpoint.instance.clone(),
+        token: claim.token.clone(),
+        started,
+        inventory,
+    });
     ready(&claim.endpoint);
     let mut connections = JoinSet::new();
     tokio::select! {
@@ -107,8 +115,10 @@ async fn run(home: &Home, options: Options, ready: impl FnOnce(&Endpoint)) -> Re
 
 async fn accept(claim: &Claim, daemon: &Arc<Daemon>, connections: &mut JoinSet<()>) {
     loop {
+        let accepted = claim.listener.accept().await;
+        // Counted now, not before: many may have ended while nobody came.
         while connections.try_join_next().is_some() {}
-        match claim.listener.accept().await {
+        match accepted {
             Ok(stream) if connections.len() < MAX_CONNECTIONS && platform::peer_is_this_user(&stream) => {
                 connections.spawn(connection::serve(daemon.clone(), stream));
             }

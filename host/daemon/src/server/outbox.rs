@@ -144,7 +144,9 @@ impl Outbox {
             state.progress.len() - 1
         });
         let slot = &mut state.progress[at];
-        if progress.preview.is_none() && let Some((old, bytes)) = slot.waiting.take() {
+        if progress.preview.is_none()
+            && let Some((old, bytes)) = slot.waiting.take()
+        {
             progress.preview = old.preview;
             preview = bytes;
         }
@@ -253,7 +255,15 @@ mod tests {
     use underpaint_raster::Stage;
 
     fn progress(step: u32) -> Progress {
-        Progress { progress: "p".into(), job: "j".into(), stage: Stage::Denoise, step, steps: 9, eta_ms: None, preview: None }
+        Progress {
+            progress: "p".into(),
+            job: "j".into(),
+            stage: Stage::Denoise,
+            step,
+            steps: 9,
+            eta_ms: None,
+            preview: None,
+        }
     }
 
     /// What goes out at `now` until nothing may, in short: method or `=id` or blob chunk.
@@ -273,7 +283,13 @@ mod tests {
             }
             Next::Chunk(head, _, range) => {
                 let params = &header(&head)["params"];
-                Some(format!("{}#{}{} {}", params["blob"].as_str()?, params["chunk"], if params["last"] == true { "." } else { "" }, range.len()))
+                Some(format!(
+                    "{}#{}{} {}",
+                    params["blob"].as_str()?,
+                    params["chunk"],
+                    if params["last"] == true { "." } else { "" },
+                    range.len()
+                ))
             }
             Next::Later(_) | Next::Idle | Next::End => None,
         })
@@ -285,7 +301,8 @@ mod tests {
         let (outbox, now) = (Outbox::new(), Instant::now());
         let id = Id::Int(1);
         assert!(outbox.begin(&id) && !outbox.begin(&id));
-        let blobs = vec![(outbox.blob_name(), Arc::new(vec![0; CHUNK_BYTES + 5])), (outbox.blob_name(), Arc::new(vec![]))];
+        let blobs =
+            vec![(outbox.blob_name(), Arc::new(vec![0; CHUNK_BYTES + 5])), (outbox.blob_name(), Arc::new(vec![]))];
         outbox.respond_after(&id, &Ok(json!({})), blobs);
         assert!(matches!(outbox.next(now), Next::Chunk(..)));
         outbox.event("queue/changed", &json!({}));

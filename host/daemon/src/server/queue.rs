@@ -103,7 +103,6 @@ impl Queue {
     pub fn len(&self) -> usize {
         self.lanes.iter().map(|l| l.jobs.len()).sum()
     }
-
 }
 
 #[cfg(test)]

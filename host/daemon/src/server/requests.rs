@@ -4,9 +4,9 @@
 use super::Daemon;
 use super::blobs::Blobs;
 use super::device::Inventory;
+use super::errors::sentence;
 use super::job::{Filtering, Painting, Work};
 use super::methods::{Session, internal, to_value};
-use super::errors::sentence;
 use crate::worker;
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -31,7 +31,11 @@ struct Source<'a> {
 impl Source<'_> {
     /// The bytes an image describes, checked against it.
     fn bytes(&self, field: &str, image: &Image) -> Result<Arc<Vec<u8>>, Error> {
-        let bytes = if image.blob.is_tail() { Arc::new(self.tail.to_vec()) } else { self.blobs.get(&image.blob).map_err(|e| e.with("field", format!("{field}.blob")))? };
+        let bytes = if image.blob.is_tail() {
+            Arc::new(self.tail.to_vec())
+        } else {
+            self.blobs.get(&image.blob).map_err(|e| e.with("field", format!("{field}.blob")))?
+        };
         image.check(field, bytes.len() as u64, self.limits)?;
         Ok(bytes)
     }
@@ -39,14 +43,18 @@ impl Source<'_> {
 
 /// `generate`: checks everything, then makes the job.
 pub async fn generate(session: &Session, id: &Id, params: &Params, tail: &[u8]) -> Result<(), Error> {
-    let (request, pixels, run): (Generate, Pixels, Run) = (json::params(params)?, json::params(params)?, json::params(params)?);
+    let (request, pixels, run): (Generate, Pixels, Run) =
+        (json::params(params)?, json::params(params)?, json::params(params)?);
     check_run(&run)?;
     if run.live.is_some() && request.batch.unwrap_or(1) != 1 {
         return Err(Error::field("batch", "`batch` must be 1 for a live request."));
     }
     for (field, list) in [("loras", &pixels.loras), ("controls", &pixels.controls)] {
         if !list.is_empty() {
-            return Err(Error::field(field, format!("This version of Underpaint cannot use `{field}` yet; leave them out.")));
+            return Err(Error::field(
+                field,
+                format!("This version of Underpaint cannot use `{field}` yet; leave them out."),
+            ));
         }
     }
     let source = Source { blobs: &session.blobs, tail, limits: &session.daemon.limits };
@@ -91,7 +99,9 @@ fn plan(mut painting: Painting, inventory: &Inventory) -> Result<Painting, Error
     painting.request.seed.get_or_insert_with(worker::random_seed);
     let canvas = painting.canvas.as_ref().map(|(c, _)| CanvasFacts { extent: c.extent, rect: c.rect });
     let mask = match (&painting.mask, &canvas) {
-        (Some((placed, bytes)), Some(canvas)) => Some(worker::placed(placed.image.to_mask(bytes), placed.rect, canvas.rect)),
+        (Some((placed, bytes)), Some(canvas)) => {
+            Some(worker::placed(placed.image.to_mask(bytes), placed.rect, canvas.rect))
+        }
         (Some(_), None) => return Err(Error::field("canvas", "A mask needs a `canvas` to lie on.")),
         (None, _) => None,
     };
@@ -138,14 +148,19 @@ pub async fn fill_context(daemon: &Arc<Daemon>, params: &Params) -> Result<Value
 fn context(asked: &FillContext, facts: &ModelFacts, limits: &Limits) -> Result<Rect, Error> {
     let extent = asked.extent;
     if extent.w == 0 || extent.h == 0 || extent.w.max(extent.h) > limits.max_side {
-        return Err(Error::field("extent", format!("`extent` is {}x{}; each side must be 1 to {}.", extent.w, extent.h, limits.max_side)));
+        return Err(Error::field(
+            "extent",
+            format!("`extent` is {}x{}; each side must be 1 to {}.", extent.w, extent.h, limits.max_side),
+        ));
     }
     let strength = asked.denoise_strength.unwrap_or(1.0);
     if !(0.0..=1.0).contains(&strength) {
         return Err(Error::field("denoise_strength", format!("`denoise_strength` is {strength}; it must be 0 to 1.")));
     }
     // Selections may reach outside the canvas; what counts is the part inside.
-    let bounds = asked.mask_bounds.intersect(extent.rect()).ok_or_else(|| Error::field("mask_bounds", "The selection lies outside the canvas; select something inside it."))?;
+    let bounds = asked.mask_bounds.intersect(extent.rect()).ok_or_else(|| {
+        Error::field("mask_bounds", "The selection lies outside the canvas; select something inside it.")
+    })?;
     Ok(underpaint_plan::context(bounds, extent, strength, facts))
 }
 
@@ -163,7 +178,9 @@ pub fn check_run(run: &Run) -> Result<(), Error> {
         }
     }
     let Some(preview) = run.preview else { return Ok(()) };
-    for (field, value, low, high) in [("preview.max_side", preview.max_side, 8, 512), ("preview.every_ms", preview.every_ms, 100, 60000)] {
+    for (field, value, low, high) in
+        [("preview.max_side", preview.max_side, 8, 512), ("preview.every_ms", preview.every_ms, 100, 60000)]
+    {
         if !(low..=high).contains(&value) {
             return Err(Error::field(field, format!("`{field}` is {value}; it must be {low} to {high}.")));
         }

@@ -30,7 +30,9 @@ pub enum StartError {
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::AlreadyRunning(Some(pid)) => write!(f, "Underpaint is already running (pid {pid}); `underpaint stop` ends it."),
+            Self::AlreadyRunning(Some(pid)) => {
+                write!(f, "Underpaint is already running (pid {pid}); `underpaint stop` ends it.")
+            }
             Self::AlreadyRunning(None) => write!(f, "Underpaint is already running; `underpaint stop` ends it."),
             Self::Place(sentence) => f.write_str(sentence),
             Self::System(what, e) => write!(f, "{what} failed: {e}."),
@@ -68,9 +70,20 @@ impl Claim {
         let listener = platform::listen(&socket).map_err(|e| StartError::System("Opening the socket", e))?;
         let identity = platform::identity(&socket).map_err(|e| StartError::System("Looking at the new socket", e))?;
         let token = token(&home.token_file(), new_token).map_err(|e| StartError::System("Writing the token", e))?;
-        let path = socket.to_str().ok_or_else(|| StartError::Place(format!("{} is not valid Unicode; set UNDERPAINT_HOME to a folder that is.", socket.display())))?;
+        let path = socket.to_str().ok_or_else(|| {
+            StartError::Place(format!(
+                "{} is not valid Unicode; set UNDERPAINT_HOME to a folder that is.",
+                socket.display()
+            ))
+        })?;
         let instance = super::random_hex::<8>().map_err(|e| StartError::System("Drawing random numbers", e))?;
-        let endpoint = Endpoint { protocol: hello::OURS, pid: std::process::id(), instance, socket: path.to_owned(), token_file: TOKEN_FILE.to_owned() };
+        let endpoint = Endpoint {
+            protocol: hello::OURS,
+            pid: std::process::id(),
+            instance,
+            socket: path.to_owned(),
+            token_file: TOKEN_FILE.to_owned(),
+        };
         let claim = Claim { listener, endpoint, token, home: home.clone(), socket, identity, _lock: lock };
         let json = serde_json::to_vec(&claim.endpoint).unwrap_or_default();
         write_atomically(&home.endpoint_file(), &json).map_err(|e| StartError::System("Writing endpoint.json", e))?;
@@ -91,7 +104,8 @@ impl Drop for Claim {
 
 fn take_lock(path: &Path) -> Result<File, StartError> {
     let system = |e| StartError::System("Locking the run folder", e);
-    let mut file = platform::private_file().read(true).write(true).create(true).truncate(false).open(path).map_err(system)?;
+    let mut file =
+        platform::private_file().read(true).write(true).create(true).truncate(false).open(path).map_err(system)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
@@ -111,17 +125,18 @@ fn take_lock(path: &Path) -> Result<File, StartError> {
 async fn clear(socket: &Path) -> Result<(), StartError> {
     match platform::at_socket(socket) {
         AtSocket::Nothing => Ok(()),
-        AtSocket::Foreign(what) => {
-            Err(StartError::Place(format!("At {} there is {what}, not a socket of ours; it was left untouched. Move it away and start again.", socket.display())))
-        }
+        AtSocket::Foreign(what) => Err(StartError::Place(format!(
+            "At {} there is {what}, not a socket of ours; it was left untouched. Move it away and start again.",
+            socket.display()
+        ))),
         AtSocket::OwnSocket => {
-            let name = socket.to_fs_name::<GenericFilePath>().map_err(|e| StartError::System("Naming the socket", e))?;
+            let name =
+                socket.to_fs_name::<GenericFilePath>().map_err(|e| StartError::System("Naming the socket", e))?;
             match tokio::time::timeout(PROBE, Stream::connect(name)).await {
                 // Whoever accepts, or is too busy to, is alive: with the lock lost (its file was deleted), still a daemon.
                 Ok(Ok(_)) | Err(_) => Err(StartError::AlreadyRunning(None)),
-                Ok(Err(e)) if e.kind() == io::ErrorKind::ConnectionRefused => {
-                    std::fs::remove_file(socket).map_err(|e| StartError::System("Removing the socket a killed daemon left", e))
-                }
+                Ok(Err(e)) if e.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(socket)
+                    .map_err(|e| StartError::System("Removing the socket a killed daemon left", e)),
                 Ok(Err(e)) => Err(StartError::System("Asking the socket who is there", e)),
             }
         }
@@ -130,7 +145,10 @@ async fn clear(socket: &Path) -> Result<(), StartError> {
 
 fn token(path: &Path, renew: bool) -> io::Result<String> {
     let is_token = |t: &str| t.len() == 64 && t.bytes().all(|b| b.is_ascii_hexdigit());
-    if !renew && let Ok(text) = std::fs::read_to_string(path) && is_token(text.trim()) {
+    if !renew
+        && let Ok(text) = std::fs::read_to_string(path)
+        && is_token(text.trim())
+    {
         return Ok(text.trim().to_owned());
     }
     let token = super::random_hex::<32>()?;

@@ -24,11 +24,12 @@ impl SafetensorsFile {
     /// Opens and checks `path`; reads the header only.
     pub fn open(path: &Path) -> Result<Self, EngineError> {
         let read = |error| EngineError::Read { path: path.to_owned(), error };
-        let mut file = File::open(path).map_err(read)?;
-        let metadata = file.metadata().map_err(read)?;
-        if !metadata.is_file() {
+        // Before opening: a named pipe would block until somebody writes into it.
+        if !std::fs::metadata(path).map_err(read)?.is_file() {
             return Err(EngineError::NotSafetensors { path: path.to_owned(), what: "not a regular file" });
         }
+        let mut file = File::open(path).map_err(read)?;
+        let metadata = file.metadata().map_err(read)?;
         let mut start = Vec::with_capacity(16);
         (&mut file).take(16).read_to_end(&mut start).map_err(read)?;
         if let Some(what) = other_format(&start) {
