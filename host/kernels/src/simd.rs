@@ -252,22 +252,27 @@ macro_rules! x86_set {
             }
             #[inline(always)]
             unsafe fn zero() -> $vector {
+                // SAFETY: as said above this impl.
                 unsafe { $zero() }
             }
             #[inline(always)]
             unsafe fn splat(x: f32) -> $vector {
+                // SAFETY: as said above this impl.
                 unsafe { $splat(x) }
             }
             #[inline(always)]
             unsafe fn load(at: *const f32) -> $vector {
+                // SAFETY: as said above this impl.
                 unsafe { $load(at) }
             }
             #[inline(always)]
             unsafe fn store(at: *mut f32, v: $vector) {
+                // SAFETY: as said above this impl.
                 unsafe { $store(at, v) }
             }
             #[inline(always)]
             unsafe fn fma(a: $vector, b: $vector, c: $vector) -> $vector {
+                // SAFETY: as said above this impl.
                 unsafe { $fma(a, b, c) }
             }
         }

@@ -101,7 +101,14 @@ pub fn describe<F: Filter>() -> *const u8 {
 ///
 /// # Safety
 /// `params` and `count` are a list the host allocated with [`realloc`], each value of its parameter's kind.
-pub unsafe fn prepare<F: Filter>(params: *mut u8, count: usize, width: u32, height: u32, scale: f32, seed: u64) -> *const u8 {
+pub unsafe fn prepare<F: Filter>(
+    params: *mut u8,
+    count: usize,
+    width: u32,
+    height: u32,
+    scale: f32,
+    seed: u64,
+) -> *const u8 {
     std::panic::set_hook(Box::new(|panic| log(Level::Error, &panic.to_string())));
     // SAFETY: the caller's promise; `RawValue` is laid out as the contract's `param-value` and any bytes the host
     // writes are a valid one.
@@ -267,7 +274,9 @@ fn raw_error(error: Error) -> RawError {
 
 fn value(kind: Kind, raw: RawValue) -> Value {
     match (raw, kind) {
-        (RawValue::Choice(index), Kind::Choice { mut choices, .. }) => Value::Choice(choices.swap_remove(index as usize).0),
+        (RawValue::Choice(index), Kind::Choice { mut choices, .. }) => {
+            Value::Choice(choices.swap_remove(index as usize).0)
+        }
         (RawValue::Choice(index), _) => panic!("choice {index} of what is no choice"),
         (RawValue::Float(value), _) => Value::Float(value),
         (RawValue::Int(value), _) => Value::Int(value),

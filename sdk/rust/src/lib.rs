@@ -99,6 +99,7 @@ macro_rules! export {
 
             #[unsafe(export_name = "cabi_realloc")]
             unsafe extern "C" fn realloc(old: *mut u8, old_len: usize, align: usize, len: usize) -> *mut u8 {
+                // SAFETY: the host calls it as the canonical ABI says, which is the function's contract.
                 unsafe { $crate::realloc(old, old_len, align, len) }
             }
             #[unsafe(export_name = "underpaint:filter/filter@0.1.0#describe")]
@@ -107,10 +108,12 @@ macro_rules! export {
             }
             #[unsafe(export_name = "underpaint:filter/filter@0.1.0#prepare")]
             unsafe extern "C" fn prepare(params: *mut u8, count: usize, w: u32, h: u32, scale: f32, seed: u64) -> *const u8 {
+                // SAFETY: the host calls it as the canonical ABI says, which is the function's contract.
                 unsafe { $crate::prepare::<$filter>(params, count, w, h, scale, seed) }
             }
             #[unsafe(export_name = "underpaint:filter/filter@0.1.0#process")]
             unsafe extern "C" fn process(x: u32, y: u32, w: u32, h: u32, pixels: *mut f32, len: usize) -> *const u8 {
+                // SAFETY: the host calls it as the canonical ABI says, which is the function's contract.
                 unsafe { $crate::process::<$filter>(x, y, w, h, pixels, len) }
             }
         };
