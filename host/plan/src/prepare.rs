@@ -3,6 +3,10 @@
 use crate::{Alpha, Infill, Plan, Prepared};
 use underpaint_raster::masks::{self, Softness};
 use underpaint_raster::{Cancelled, Extent, Image, Job, Mask, Rect, infill, resize, resize_mask};
+use underpaint_wire::generate::Mode;
+
+/// How near to a removed object nothing is copied from, in pixels: a hand-drawn selection misses about as much.
+const REMOVE_MARGIN_PX: u32 = 4;
 
 impl Plan {
     /// Crops, fills and resizes what the engine sees. `canvas` and `mask` are those the plan was made for; `seed`
@@ -25,7 +29,7 @@ impl Plan {
         };
         let denoise = masks::denoise_mask(&mask, &self.softness);
         if self.infill == Infill::Exemplar && self.alpha == Alpha::Denoise {
-            let init = infill::exemplar(&original, &denoise, seed, job)?;
+            let init = infill::exemplar_with(&original, &denoise, &self.exemplar(seed), job)?;
             return Ok(Prepared { extent, init: Some(init), mask: Some(denoise) });
         }
         // Infill at the model's size, so that its cost does not depend on the canvas.
@@ -35,10 +39,16 @@ impl Plan {
             Infill::Original => init,
             Infill::PushPull => infill::push_pull(&init, &hole),
             Infill::Neutral => infill::neutral(&init, &hole),
-            Infill::Exemplar => infill::exemplar(&init, &hole, seed, job)?,
+            Infill::Exemplar => infill::exemplar_with(&init, &hole, &self.exemplar(seed), job)?,
         };
         let denoise = resize_mask(&denoise, self.context.fit);
         Ok(Prepared { extent, init: Some(pad(&init, extent)), mask: Some(pad_mask(&denoise, extent)) })
+    }
+
+    /// How the exemplar infill works: what is removed must not come back through its shadow or fringe, which lie
+    /// just outside a selection.
+    fn exemplar(&self, seed: u64) -> infill::Options {
+        infill::Options { seed, source_margin_px: if self.mode == Mode::Remove { REMOVE_MARGIN_PX } else { 0 } }
     }
 
     /// The canvas under the context, in canvas pixels.
