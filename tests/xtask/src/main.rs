@@ -11,7 +11,7 @@ use std::process::{Command, ExitCode};
 const HELP: &str = "\
 cargo xtask demo [--out DIR]   build Underpaint, fill selections in photographs, run a filter, write the pictures
 cargo xtask test [FILTER]      every test: Rust, Python client, sandbox, socket, and Krita where it is installed
-cargo xtask ci                 what continuous integration adds: formatting, clippy, the Windows check, then test
+cargo xtask check              formatting, clippy, and that everything compiles for Windows
 cargo xtask filters            build the first-party filters to wasm and put them beside their source
 cargo xtask zip                pack the editor adapters into out/*.zip
 ";
@@ -25,7 +25,7 @@ fn main() -> ExitCode {
     let result = match args.first().map(String::as_str) {
         Some("demo") => demo(rest),
         Some("test") => test(rest),
-        Some("ci") => ci(),
+        Some("check") => check(),
         Some("filters") => filters(),
         Some("zip") => zip(),
         _ => {
@@ -74,13 +74,12 @@ fn test(args: &[String]) -> Result {
     outcome
 }
 
-fn ci() -> Result {
+fn check() -> Result {
     run(cargo().args(["fmt", "--all", "--check"]))?;
     wasm_target()?;
     run(cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
     run(Command::new("rustup").args(["target", "add", "x86_64-pc-windows-gnu"]))?;
-    run(cargo().args(["check", "--workspace", "--target", "x86_64-pc-windows-gnu"]))?;
-    test(&[])
+    run(cargo().args(["check", "--workspace", "--target", "x86_64-pc-windows-gnu"]))
 }
 
 fn filters() -> Result {
