@@ -1,7 +1,7 @@
 //! `underpaint fill` through the real binary: what a painter gets, and what stays as it was.
 
 use std::path::Path;
-use std::process::Output;
+use std::process::{Output, Stdio};
 
 const W: u32 = 96;
 const H: u32 = 72;
@@ -161,4 +161,32 @@ fn the_adapter_is_installed_and_taken_away() {
     adapter(&["adapter", "install", "krita", "--uninstall"]);
     assert_eq!(std::fs::read_dir(&plug_in).expect("the folder").count(), 0);
     assert!(!std::fs::read_to_string(&settings).expect("kritarc").contains("underpaint"));
+}
+
+/// `underpaint filter list | head -0`: the reader is gone before the first line.
+#[test]
+fn a_closed_pipe_ends_the_command_quietly() {
+    let home = tempfile::tempdir().expect("a folder");
+    for args in [&["filter", "list"][..], &["filter", "info", "film-grain"], &["models", "list", "--json"], &["doctor"]]
+    {
+        let mut command = e2e::underpaint(home.path());
+        let mut child = command.args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+        drop(child.stdout.take());
+        let output = child.wait_with_output().expect("it ends");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && !stderr.contains("panicked"), "{args:?}: {} {stderr}", output.status);
+    }
+}
+
+/// A prompt that nobody reads is said to be unread.
+#[test]
+fn a_prompt_without_a_diffusion_model_is_warned_about() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let assets = e2e::root().join("host/daemon/assets/demo");
+    let mut command = e2e::underpaint(&dir.path().join("home"));
+    command.arg("fill").arg("--image").arg(assets.join("rocket.jpg")).arg("--mask").arg(assets.join("rocket-mask.png"));
+    let output =
+        command.args(["--prompt", "a red door", "-o"]).arg(dir.path().join("out.png")).output().expect("it runs");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && stderr.contains("the prompt is not read"), "{} {stderr}", output.status);
 }
