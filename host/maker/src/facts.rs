@@ -342,6 +342,25 @@ impl Facts {
         })
     }
 
+    /// `subject` in oil with the light from the left, and nothing else said.
+    pub fn plain(subject: Subject) -> Self {
+        Self {
+            subject,
+            palette: Palette::Natural,
+            manner: Manner::Oil,
+            light: Side::Left,
+            time: None,
+            weather: None,
+            horizon: None,
+            accent: None,
+            solids: Vec::new(),
+            ground: None,
+            bouquet: None,
+            petals: None,
+            material: None,
+        }
+    }
+
     /// Draws what a picture will show.
     pub fn draw(rng: &mut Rng) -> Self {
         use Subject as S;
@@ -366,21 +385,7 @@ impl Facts {
         // Charcoal has no colours to grade, and where things have named colours these must stay what they are called.
         let palette = if manner == Manner::Charcoal || indoors && !keeps_hues { Palette::Natural } else { palette };
         let light = *rng.pick(Side::ALL);
-        let mut facts = Self {
-            subject,
-            palette,
-            manner,
-            light,
-            time: None,
-            weather: None,
-            horizon: None,
-            accent: None,
-            solids: Vec::new(),
-            ground: None,
-            bouquet: None,
-            petals: None,
-            material: None,
-        };
+        let mut facts = Self { palette, manner, light, ..Self::plain(subject) };
         match subject {
             S::StillLife => facts.draw_still_life(rng),
             S::Flowers => facts.draw_flowers(rng),

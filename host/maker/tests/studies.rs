@@ -1,31 +1,12 @@
 //! What the training data promises: the same picture for a seed, true captions, facts that can be seen.
 
 use underpaint_maker::color::luma;
-use underpaint_maker::facts::{Facts, Hue, Manner, Palette, Shape, Side, Solid, Subject, Time, Weather};
+use underpaint_maker::facts::{Facts, Hue, Manner, Palette, Shape, Solid, Subject, Time, Weather};
 use underpaint_maker::rng::Rng;
 use underpaint_maker::{Study, caption, fingerprint, study, study_of};
 
-/// A plain picture of `subject`, for tests to change.
-fn plain(subject: Subject) -> Facts {
-    Facts {
-        subject,
-        palette: Palette::Natural,
-        manner: Manner::Oil,
-        light: Side::Left,
-        time: None,
-        weather: None,
-        horizon: None,
-        accent: None,
-        solids: Vec::new(),
-        ground: None,
-        bouquet: None,
-        petals: None,
-        material: None,
-    }
-}
-
 fn outdoors(subject: Subject, time: Time) -> Facts {
-    Facts { time: Some(time), weather: Some(Weather::Clear), horizon: Some(0.5), ..plain(subject) }
+    Facts { time: Some(time), weather: Some(Weather::Clear), horizon: Some(0.5), ..Facts::plain(subject) }
 }
 
 /// Mean colour of rows `from..to` (shares of the height).
@@ -104,7 +85,7 @@ fn palettes_are_told_by_colour() {
 fn walls_have_the_colour_they_are_called() {
     for hue in [Hue::Red, Hue::Green, Hue::Blue, Hue::Yellow] {
         let solid = Solid { shape: Shape::Sphere, hue: Hue::White };
-        let facts = Facts { solids: vec![solid], ground: Some(hue), ..plain(Subject::StillLife) };
+        let facts = Facts { solids: vec![solid], ground: Some(hue), ..Facts::plain(Subject::StillLife) };
         let [r, g, b] = mean(&study_of(facts, 3, 64, 64), 0.0, 0.15);
         let right = match hue {
             Hue::Red => r > g && r > b,
