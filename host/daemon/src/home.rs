@@ -73,7 +73,7 @@ impl Home {
         self.root.join("filters")
     }
 
-    /// What can be made again: compiled filters, inspected models.
+    /// What can be made again: compiled filters, hashes of models, the starter's files.
     pub fn cache_dir(&self) -> PathBuf {
         self.root.join("cache")
     }

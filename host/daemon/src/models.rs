@@ -2,7 +2,8 @@
 //!
 //! Decision: an id is made here from a file's name and looked up here; no string of a client is ever joined to a
 //! path. [`Catalogue`] is the result of a scan and can be shared; [`Models`] adds the resident model and belongs to
-//! the one thread that owns the device. The embedded exemplar fill is always there.
+//! the one thread that owns the device. Two models are always there: the embedded exemplar fill, and the starter, which
+//! is unpacked into the cache and from then on is a folder like any other.
 
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -13,15 +14,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 use underpaint_engine as engine;
-use underpaint_plan::{Defaults, Family, ModelFacts, Sampler, Scheduler, mode_name, modes};
+use underpaint_plan::{Defaults, Family, ModelFacts, Sampler, Scheduler, modes};
 use underpaint_raster::{Extent, Job};
-use underpaint_wire::generate::{Generate, Mode};
+use underpaint_starter as starter;
+use underpaint_wire::generate::Generate;
 use underpaint_wire::methods::{ModelDefaults, ModelInfo, ModelState};
 
 use crate::save;
 
 /// Id of the embedded fill.
 pub const EXEMPLAR: &str = "exemplar";
+/// Id of the diffusion model that comes along.
+pub const STARTER: &str = starter::ID;
 /// Folders below a models folder that are looked into.
 const MAX_DEPTH: u32 = 4;
 /// Entries of all models folders that are looked at.
@@ -37,8 +41,6 @@ pub enum ModelError {
         /// What there is.
         known: Vec<String>,
     },
-    /// No model for this mode was found.
-    NoneForMode(Mode),
     /// Found, but its file is damaged or of another kind.
     Unusable {
         /// Its id.
@@ -55,13 +57,6 @@ impl fmt::Display for ModelError {
                 let id: String = id.chars().filter(|c| !c.is_control()).take(80).collect();
                 write!(f, "there is no model `{id}`; there are: {}", known.join(", "))
             }
-            Self::NoneForMode(mode) => write!(
-                f,
-                "mode {} needs a diffusion model and none is here: put a .safetensors checkpoint or a diffusers folder \
-                 into the models folder that `underpaint doctor` shows, or add a folder of your own with `underpaint \
-                 models add-folder DIR`",
-                mode_name(*mode)
-            ),
             Self::Unusable { id, reason } => write!(f, "the model `{id}` cannot be used: {reason}"),
         }
     }
@@ -74,14 +69,14 @@ impl std::error::Error for ModelError {}
 pub struct Catalogue {
     entries: BTreeMap<String, Entry>,
     default_model: Option<String>,
-    hashes: Option<PathBuf>,
+    cache: PathBuf,
 }
 
 #[derive(Clone, Debug)]
 struct Entry {
-    /// For people: the file's or folder's own name.
+    /// For people: what the model calls itself, else the file's or folder's own name.
     name: String,
-    /// `None` for the embedded fill.
+    /// `None` for the embedded fill, and for the starter where it could not be unpacked.
     path: Option<PathBuf>,
     bytes: u64,
     facts: Result<ModelFacts, String>,
@@ -89,14 +84,14 @@ struct Entry {
 
 impl Catalogue {
     /// Looks for models in `folders`: single files (.safetensors) and diffusers folders, a few levels deep. Links
-    /// that lead out of the folders are not followed. `default_model` is used when a request names none;
-    /// `cache_dir` remembers hashes.
-    pub fn scan(folders: &[PathBuf], default_model: Option<String>, cache_dir: Option<&Path>) -> Catalogue {
-        let hashes = cache_dir.map(|dir| dir.join("model-hashes.json"));
-        let mut catalogue = Catalogue { entries: BTreeMap::new(), default_model, hashes };
-        let facts = exemplar();
+    /// that lead out of the folders are not followed. `default_model` is used when a request names none. `cache` keeps
+    /// the starter's files and remembers hashes.
+    pub fn scan(folders: &[PathBuf], default_model: Option<String>, cache: &Path) -> Catalogue {
+        let mut catalogue = Catalogue { entries: BTreeMap::new(), default_model, cache: cache.to_owned() };
         let name = "Exemplar fill (built in)".to_owned();
-        catalogue.entries.insert(EXEMPLAR.to_owned(), Entry { name, path: None, bytes: 0, facts: Ok(facts) });
+        let exemplar = Entry { name, path: None, bytes: 0, facts: Ok(exemplar()) };
+        catalogue.entries.insert(EXEMPLAR.to_owned(), exemplar);
+        catalogue.entries.insert(STARTER.to_owned(), unpacked(cache));
         let roots: Vec<PathBuf> = folders.iter().filter_map(|f| f.canonicalize().ok()).collect();
         let mut found = Vec::new();
         for root in &roots {
@@ -128,28 +123,25 @@ impl Catalogue {
         let free = |id: &String| !self.entries.contains_key(id);
         let id = std::iter::once(stem.clone()).chain((2..).map(|n| format!("{stem}-{n}"))).find(free);
         let id = id.unwrap_or(stem);
-        let facts = engine::inspect(&path).map(|f| ModelFacts { id: id.clone(), ..f }).map_err(|e| e.to_string());
-        let bytes = files(&path).iter().filter_map(|f| f.metadata().ok()).map(|m| m.len()).sum();
-        self.entries.insert(id.clone(), Entry { name, path: Some(path), bytes, facts });
+        self.entries.insert(id.clone(), Entry::inspect(&id, name, path));
         id
     }
 
     /// The model a request is for: the one it names, else the configured one if it can do the mode, else the
-    /// embedded fill where it suffices (nothing is to be painted after a prompt), else the first that can.
+    /// embedded fill where it suffices (nothing is to be painted after a prompt), else the painter's own first
+    /// diffusion model, else the starter.
     pub fn choose(&self, request: &Generate) -> Result<&ModelFacts, ModelError> {
         if let Some(id) = &request.model {
             return self.facts(id);
         }
         let can = |facts: &&ModelFacts| modes(facts.family).contains(&request.mode);
-        let usable = || self.entries.values().filter_map(|e| e.facts.as_ref().ok()).filter(can);
         let configured = self.default_model.as_deref().map(|id| self.facts(id)).transpose()?.filter(can);
-        let embedded = || usable().find(|f| f.family == Family::Exemplar);
-        let diffusion = || usable().find(|f| f.family != Family::Exemplar);
-        let chosen = configured.or_else(|| match request.prompt.is_empty() {
-            true => embedded().or_else(diffusion),
-            false => diffusion().or_else(embedded),
-        });
-        chosen.ok_or(ModelError::NoneForMode(request.mode))
+        let embedded = self.facts(EXEMPLAR).ok().filter(can).filter(|_| request.prompt.is_empty());
+        let own = || {
+            let own = self.entries.iter().filter(|(id, _)| ![EXEMPLAR, STARTER].contains(&id.as_str()));
+            own.filter_map(|(_, e)| e.facts.as_ref().ok()).find(can)
+        };
+        configured.or(embedded).or_else(own).map_or_else(|| self.facts(STARTER), Ok)
     }
 
     /// Facts of the model `id`.
@@ -165,6 +157,17 @@ impl Catalogue {
     /// Where the model `id` is; `None` for the embedded one and for unknown ids.
     pub fn path(&self, id: &str) -> Option<&Path> {
         self.entries.get(id)?.path.as_deref()
+    }
+
+    /// Where the model `id` can be loaded from. The starter's files are put back if somebody emptied the cache.
+    fn open(&self, id: &str) -> Result<PathBuf, ModelError> {
+        self.facts(id)?;
+        let unusable = |reason: String| ModelError::Unusable { id: id.to_owned(), reason };
+        if id == STARTER {
+            starter::unpack(&self.cache).map_err(|e| unusable(not_unpacked(&self.cache, &e)))?;
+        }
+        let built_in = || unusable("it is built in and has no weights to load".into());
+        self.path(id).map(Path::to_owned).ok_or_else(built_in)
     }
 
     /// SHA-256 of the weights in hexadecimal, from the cache or computed now (about a second for each 2 GB). `None`
@@ -190,19 +193,17 @@ impl Catalogue {
         let modified = meta.modified()?.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos() as u64);
         let key = file.display().to_string();
         let stamp = json!([meta.len(), modified]);
-        let read = |path: &PathBuf| serde_json::from_slice(&std::fs::read(path).ok()?).ok();
-        let mut known: serde_json::Map<String, serde_json::Value> =
-            self.hashes.as_ref().and_then(read).unwrap_or_default();
+        let hashes = self.cache.join("model-hashes.json");
+        let read = |path: &Path| serde_json::from_slice(&std::fs::read(path).ok()?).ok();
+        let mut known: serde_json::Map<String, serde_json::Value> = read(&hashes).unwrap_or_default();
         if let Some(hash) = known.get(&key).filter(|v| v["stamp"] == stamp).and_then(|v| v["sha256"].as_str()) {
             return Ok(hash.to_owned());
         }
         let hash = sha256(file)?;
-        if let Some(path) = &self.hashes {
-            known.insert(key, json!({"stamp": stamp, "sha256": hash}));
-            // Without the cache the next hash only takes longer.
-            let _ = path.parent().map(std::fs::create_dir_all);
-            let _ = save::replace(path, serde_json::Value::Object(known).to_string().as_bytes());
-        }
+        known.insert(key, json!({"stamp": stamp, "sha256": hash}));
+        // Without the cache the next hash only takes longer.
+        let _ = std::fs::create_dir_all(&self.cache);
+        let _ = save::replace(&hashes, serde_json::Value::Object(known).to_string().as_bytes());
         Ok(hash)
     }
 
@@ -213,6 +214,14 @@ impl Catalogue {
 }
 
 impl Entry {
+    /// The model at `path`, known by `name` unless it has one of its own.
+    fn inspect(id: &str, name: String, path: PathBuf) -> Entry {
+        let facts = engine::inspect(&path).map(|f| ModelFacts { id: id.to_owned(), ..f }).map_err(|e| e.to_string());
+        let bytes = files(&path).iter().filter_map(|f| f.metadata().ok()).map(|m| m.len()).sum();
+        let own = facts.as_ref().ok().and_then(|f| f.name.clone());
+        Entry { name: own.unwrap_or(name), path: Some(path), bytes, facts }
+    }
+
     fn info(&self, id: &str, loaded: bool) -> ModelInfo {
         let facts = self.facts.as_ref().ok();
         let diffusion = facts.filter(|f| f.family != Family::Exemplar);
@@ -248,6 +257,19 @@ impl Entry {
     }
 }
 
+/// The starter, its files put into `cache` if they are not there.
+fn unpacked(cache: &Path) -> Entry {
+    let name = "Starter".to_owned();
+    match starter::unpack(cache) {
+        Ok(folder) => Entry::inspect(STARTER, name, folder),
+        Err(e) => Entry { name, path: None, bytes: 0, facts: Err(not_unpacked(cache, &e)) },
+    }
+}
+
+fn not_unpacked(cache: &Path, error: &std::io::Error) -> String {
+    format!("its files cannot be unpacked into {}: {error}", cache.display())
+}
+
 /// The family's name on the wire.
 pub const fn family_name(family: Family) -> &'static str {
     match family {
@@ -261,6 +283,7 @@ fn exemplar() -> ModelFacts {
     let defaults = Defaults { steps: 1, guidance_scale: 1.0, sampler: Sampler::Euler, scheduler: Scheduler::Normal };
     ModelFacts {
         id: EXEMPLAR.to_owned(),
+        name: None,
         family: Family::Exemplar,
         native_side: 512,
         multiple: 1,
@@ -312,12 +335,8 @@ impl Models {
         let model = match self.resident.take().filter(|(loaded, _)| loaded == id) {
             Some((_, model)) => model,
             None => {
-                let path = self.catalogue.facts(id).map(|_| self.catalogue.path(id)).map_err(LoadError::Model)?;
-                let path = path.ok_or_else(|| {
-                    let reason = "it is built in and has no weights to load".to_owned();
-                    LoadError::Model(ModelError::Unusable { id: id.to_owned(), reason })
-                })?;
-                engine::Model::load(path, &self.options, job).map_err(LoadError::Engine)?
+                let path = self.catalogue.open(id).map_err(LoadError::Model)?;
+                engine::Model::load(&path, &self.options, job).map_err(LoadError::Engine)?
             }
         };
         Ok(&mut self.resident.insert((id.to_owned(), model)).1)

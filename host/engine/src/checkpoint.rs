@@ -1,7 +1,19 @@
 //! A model on disk with everything known about it before a weight is read: components, configurations, facts.
+//!
+//! A diffusers folder may carry `underpaint.json` beside `model_index.json`, every member optional: what the model is
+//! called, what it paints best with, and how its latents look (the last row is what is added to every pixel):
+//!
+//! ```json
+//! {
+//!   "name": "Starter",
+//!   "defaults": {"steps": 16, "guidance_scale": 4.0, "sampler": "dpmpp_2m", "scheduler": "normal"},
+//!   "preview": [[0.3, 0.2, 0.2], [0.2, 0.3, 0.2], [-0.2, 0.2, 0.3], [-0.2, -0.3, -0.5], [0.0, 0.0, 0.1]]
+//! }
+//! ```
 
 use crate::clip::{Activation, ClipConfig};
 use crate::error::EngineError;
+use crate::preview::Look;
 use crate::schedule::{Betas, Prediction, Spacing, Training};
 use crate::unet::{Heads, UNetConfig};
 use crate::vae::VaeConfig;
@@ -22,6 +34,8 @@ pub struct Checkpoint {
     pub training: Training,
     /// The folder with its own vocabulary, if it brings one.
     pub tokenizer: Option<PathBuf>,
+    /// What its latents look like.
+    pub look: Look,
     /// For planning.
     pub facts: ModelFacts,
 }
@@ -67,9 +81,17 @@ impl Checkpoint {
         let text = (folder::open(&path.join("text_encoder"), single_file::text_name)?, text_settings(&text_config)?);
         let factor = downscaling(&vae.0);
         let sample = unet_config.whole("sample_size")?.unwrap_or(64) as u32;
-        let facts = facts(path, &unet.0, factor, sample.saturating_mul(factor))?;
+        let mut facts = facts(path, &unet.0, factor, sample.saturating_mul(factor))?;
+        let mut look = Look::sd1();
+        let own = path.join("underpaint.json");
+        if own.is_file() {
+            let own = Json::read(&own)?;
+            facts.name = own.name("name")?;
+            facts.defaults = defaults(&own.object("defaults")?, facts.defaults)?;
+            look = own.look("preview", latent_channels(&vae.0))?.unwrap_or(look);
+        }
         let tokenizer = Some(path.join("tokenizer"));
-        Ok(Self { unet, vae, text, training, tokenizer, facts })
+        Ok(Self { unet, vae, text, training, tokenizer, look, facts })
     }
 
     fn from_file(path: &Path) -> Result<Self, EngineError> {
@@ -92,6 +114,7 @@ impl Checkpoint {
             text: (parts.text, text_config),
             training: Training::default(),
             tokenizer: None,
+            look: Look::sd1(),
             facts,
         })
     }
@@ -109,7 +132,7 @@ impl Checkpoint {
                 "a model whose U-Net reads texts {context} wide while its text encoder writes {width}"
             ));
         }
-        let latents = self.vae.0.shape("decoder.conv_in.weight").and_then(|s| s.get(1)).copied().unwrap_or(0);
+        let latents = latent_channels(&self.vae.0);
         let inputs = self.facts.in_channels as usize;
         if inputs != latents && inputs != 2 * latents + 1 {
             let (plain, inpaint) = (latents, 2 * latents + 1);
@@ -137,6 +160,10 @@ fn open_vae(path: &Path) -> Result<(Weights, VaeConfig), EngineError> {
     Ok((folder::open(path, |name| Some(single_file::diffusers_vae_name(name)))?, config))
 }
 
+fn latent_channels(vae: &Weights) -> usize {
+    vae.shape("decoder.conv_in.weight").and_then(|s| s.get(1)).copied().unwrap_or(0)
+}
+
 /// Pixels per latent, from the number of resolutions.
 fn downscaling(vae: &Weights) -> u32 {
     let level = |i: &u32| vae.has(&format!("decoder.up_blocks.{i}."));
@@ -159,7 +186,30 @@ fn facts(path: &Path, unet: &Weights, multiple: u32, native_side: u32) -> Result
         || EngineError::WrongArchitecture { path: path.to_owned(), found: "a U-Net without conv_in.weight".into() };
     let in_channels = *unet.shape("conv_in.weight").and_then(|s| s.get(1)).ok_or_else(missing)? as u32;
     let defaults = Defaults { steps: 20, guidance_scale: 7.0, sampler: Sampler::Dpmpp2m, scheduler: Scheduler::Karras };
-    Ok(ModelFacts { id, family: Family::Sd15, native_side, multiple, in_channels, defaults })
+    Ok(ModelFacts { id, name: None, family: Family::Sd15, native_side, multiple, in_channels, defaults })
+}
+
+/// What the model says it paints best with, else what the family does.
+fn defaults(config: &Json, family: Defaults) -> Result<Defaults, EngineError> {
+    config.only("sampler", &Sampler::ALL.map(Sampler::name))?;
+    config.only("scheduler", &Scheduler::ALL.map(Scheduler::name))?;
+    let word = |field: &str| config.value[field].as_str();
+    let steps = config.whole("steps")?.unwrap_or(family.steps as usize);
+    if steps > 1000 {
+        return Err(config.error("steps", format!("is {steps}, a whole number from 1 to 1000 is needed")));
+    }
+    let guidance_scale = config.number("guidance_scale")?.unwrap_or(family.guidance_scale);
+    if !(0.0..=100.0).contains(&guidance_scale) {
+        return Err(config.error("guidance_scale", format!("is {guidance_scale}, a number from 0 to 100 is needed")));
+    }
+    let sampler = Sampler::ALL.into_iter().find(|s| Some(s.name()) == word("sampler"));
+    let scheduler = Scheduler::ALL.into_iter().find(|s| Some(s.name()) == word("scheduler"));
+    Ok(Defaults {
+        steps: steps as u32,
+        guidance_scale,
+        sampler: sampler.unwrap_or(family.sampler),
+        scheduler: scheduler.unwrap_or(family.scheduler),
+    })
 }
 
 fn unet_settings(config: &Json) -> Result<UNetConfig, EngineError> {
@@ -246,16 +296,68 @@ fn training(config: &Json) -> Result<Training, EngineError> {
 /// A configuration file; its accessors name the file and the field when a value is of the wrong kind.
 struct Json {
     path: PathBuf,
+    /// Where in the file `value` is: empty, or `member.`.
+    at: String,
     value: Value,
 }
 
 impl Json {
     fn read(path: &Path) -> Result<Self, EngineError> {
-        Ok(Self { path: path.to_owned(), value: read_json(path, 1 << 20)? })
+        let value = read_json(path, 1 << 20)?;
+        if !value.is_object() {
+            return Err(EngineError::Damaged { path: path.to_owned(), what: "it is not a JSON object".into() });
+        }
+        Ok(Self { path: path.to_owned(), at: String::new(), value })
     }
 
     fn error(&self, field: &str, what: impl Into<String>) -> EngineError {
-        EngineError::Config { path: self.path.clone(), field: field.into(), what: what.into() }
+        EngineError::Config { path: self.path.clone(), field: format!("{}{field}", self.at), what: what.into() }
+    }
+
+    /// The object `field`, an empty one if it is absent.
+    fn object(&self, field: &str) -> Result<Self, EngineError> {
+        match &self.value[field] {
+            value @ (Value::Null | Value::Object(_)) => {
+                Ok(Self { path: self.path.clone(), at: format!("{}{field}.", self.at), value: value.clone() })
+            }
+            _ => Err(self.error(field, "must be an object")),
+        }
+    }
+
+    /// A few words on one line.
+    fn name(&self, field: &str) -> Result<Option<String>, EngineError> {
+        match &self.value[field] {
+            Value::Null => Ok(None),
+            value => match value.as_str().map(str::trim) {
+                Some(name) if (1..=80).contains(&name.chars().count()) && !name.contains(char::is_control) => {
+                    Ok(Some(name.to_owned()))
+                }
+                _ => Err(self.error(field, "must be text of 1 to 80 characters on one line")),
+            },
+        }
+    }
+
+    /// A row of three numbers for each of `channels`, then one more.
+    fn look(&self, field: &str, channels: usize) -> Result<Option<Look>, EngineError> {
+        // No channel of any model comes near the largest; what is far beyond it would only make infinities.
+        let number = |v: &Value| v.as_f64().filter(|v| v.abs() <= 1000.0).map(|v| v as f32);
+        let row = |row: &Value| match row.as_array()?.as_slice() {
+            [r, g, b] => Some([number(r)?, number(g)?, number(b)?]),
+            _ => None,
+        };
+        let value = &self.value[field];
+        let rows: Option<Vec<_>> = value.as_array().and_then(|rows| rows.iter().map(row).collect());
+        match rows {
+            _ if value.is_null() => Ok(None),
+            Some(mut rows) if rows.len() == channels + 1 => {
+                let bias = rows.pop().unwrap_or_default();
+                Ok(Some(Look { rows, bias }))
+            }
+            _ => Err(self.error(
+                field,
+                format!("must be {} rows of 3 numbers: one for each latent channel and what is added", channels + 1),
+            )),
+        }
     }
 
     fn whole(&self, field: &str) -> Result<Option<usize>, EngineError> {

@@ -12,7 +12,7 @@ use crate::npy::Npy;
 use crate::samplers::{self, Space};
 use crate::schedule::{Prediction, Schedule, Step};
 use crate::share::Share;
-use crate::{EngineError, Model, pixels, preview};
+use crate::{EngineError, Model, pixels};
 use candle_core::Tensor;
 use underpaint_plan::{Inpaint, Prepared, Sampling};
 use underpaint_raster::{Extent, Image, Job, Mask, Stage};
@@ -242,7 +242,7 @@ impl Model {
             if job.wants_preview() {
                 let [channels, h, w] = picture.shape;
                 let clean = picture.rule.space().clean(&picture.latents, &epsilon, step.sigma);
-                if let Some(image) = preview::preview(&clean, channels, Extent::new(w as u32, h as u32)) {
+                if let Some(image) = self.look.preview(&clean, channels, Extent::new(w as u32, h as u32)) {
                     job.preview(image);
                 }
             }

@@ -3,6 +3,7 @@
 use crate::EngineError;
 use crate::checkpoint::Checkpoint;
 use crate::clip::Clip;
+use crate::preview::Look;
 use crate::schedule::Training;
 use crate::tokenizer::Tokenizer;
 use crate::unet::UNet;
@@ -55,6 +56,7 @@ pub struct Model {
     pub(crate) clip: Clip,
     pub(crate) tokenizer: Tokenizer,
     pub(crate) training: Training,
+    pub(crate) look: Look,
     pub(crate) device: Device,
     facts: ModelFacts,
 }
@@ -64,7 +66,7 @@ impl Model {
     pub fn load(path: &Path, options: &Options, job: &dyn Job) -> Result<Self, EngineError> {
         let device = device(options)?;
         let checkpoint = Checkpoint::open(path, options.vae.as_deref())?;
-        let Checkpoint { unet, vae, text, training, tokenizer, facts } = checkpoint;
+        let Checkpoint { unet, vae, text, training, tokenizer, look, facts } = checkpoint;
         let total = [&text.0, &vae.0, &unet.0].map(|weights| weights.names().count()).iter().sum();
         let loading = Loading::new(&device, total, job);
         let root = text.0.root(&loading);
@@ -83,7 +85,7 @@ impl Model {
         let unet_loaded = UNet::load(&unet.0.root(&loading), &unet.1)?;
         known(&unet.0, "U-Net")?;
         job.step(Stage::Load, total as u32, total as u32)?;
-        Ok(Self { unet: unet_loaded, vae: vae_loaded, clip, tokenizer, training, device, facts })
+        Ok(Self { unet: unet_loaded, vae: vae_loaded, clip, tokenizer, training, look, device, facts })
     }
 
     /// What planning must know about it.

@@ -185,6 +185,52 @@ fn broken_folders_are_refused() {
     check("which 7 heads do not divide", &|root| config(root, "attention_head_dim", json!(7)));
     check("addition_embed_type is \"text_time\"", &|root| config(root, "addition_embed_type", json!("text_time")));
     check("act_fn is \"gelu\"", &|root| config(root, "act_fn", json!("gelu")));
+    check("it is not a JSON object", &|root| fs::write(root.join("unet/config.json"), "[]").unwrap());
+}
+
+/// `underpaint.json` is written by whoever made the model: everything in it is checked, and the file and member named.
+#[test]
+fn what_a_model_says_about_itself_is_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = golden::inpainting(folder.path());
+    let own = root.join("underpaint.json");
+    let zeros = [[0; 3]; 5];
+    for (text, part) in [
+        ("{".into(), "not valid JSON"),
+        ("[]".into(), "it is not a JSON object"),
+        (json!({"name": 3}).to_string(), "name must be text"),
+        (json!({"name": ""}).to_string(), "name must be text"),
+        (json!({"name": "two\nlines"}).to_string(), "name must be text"),
+        (json!({"name": "x".repeat(81)}).to_string(), "name must be text"),
+        (json!({"defaults": []}).to_string(), "defaults must be an object"),
+        (json!({"defaults": {"steps": 0}}).to_string(), "defaults.steps is 0"),
+        (json!({"defaults": {"steps": 1001}}).to_string(), "defaults.steps is 1001"),
+        (json!({"defaults": {"steps": "many"}}).to_string(), "defaults.steps is \"many\""),
+        (json!({"defaults": {"guidance_scale": 101}}).to_string(), "defaults.guidance_scale is 101"),
+        (json!({"defaults": {"guidance_scale": -1}}).to_string(), "defaults.guidance_scale is -1"),
+        (r#"{"defaults": {"guidance_scale": 1e999}}"#.into(), "not valid JSON"),
+        (json!({"defaults": {"sampler": "heun"}}).to_string(), "defaults.sampler is \"heun\""),
+        (json!({"defaults": {"scheduler": 1}}).to_string(), "defaults.scheduler is 1"),
+        (json!({"preview": 1}).to_string(), "preview must be 5 rows of 3 numbers"),
+        (json!({"preview": zeros[..4]}).to_string(), "preview must be 5 rows of 3 numbers"),
+        (json!({"preview": [[0, 0], [0, 0], [0, 0], [0, 0], [0, 0]]}).to_string(), "preview must be 5 rows"),
+        (json!({"preview": [[1e30, 0, 0], [0, 0, 0], [0, 0, 0], [0, 0, 0], [0, 0, 0]]}).to_string(), "preview must be"),
+    ] {
+        fs::write(&own, &text).unwrap();
+        let said = inspect(&root).expect_err(&text).to_string();
+        assert!(said.contains(part) && said.contains("underpaint.json") && !said.contains('\n'), "{said}");
+    }
+    // What it does not say is the family's, what nobody knows is left alone.
+    let said = json!({"name": " Mine ", "defaults": {"steps": 9, "sampler": "euler"}, "preview": zeros, "later": [1]});
+    let before = {
+        fs::remove_file(&own).unwrap();
+        inspect(&root).unwrap()
+    };
+    fs::write(&own, said.to_string()).unwrap();
+    let facts = inspect(&root).unwrap();
+    assert_eq!((before.name, facts.name.as_deref()), (None, Some("Mine")));
+    let expected = underpaint_plan::Defaults { steps: 9, sampler: underpaint_plan::Sampler::Euler, ..before.defaults };
+    assert_eq!(facts.defaults, expected);
 }
 
 #[test]

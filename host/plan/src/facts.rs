@@ -29,6 +29,8 @@ pub struct Defaults {
 pub struct ModelFacts {
     /// From the scan, e.g. `sd15-tiny`; `exemplar` for the embedded default.
     pub id: String,
+    /// What it calls itself, for painters; most models are known by their file's name alone.
+    pub name: Option<String>,
     /// Lineage.
     pub family: Family,
     /// Pixel side the model was trained at (512 for SD 1.5); tiny test models have small ones.

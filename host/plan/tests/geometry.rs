@@ -8,7 +8,7 @@ use underpaint_wire::generate::{Generate, Mode};
 
 fn model(family: Family, native_side: u32, multiple: u32) -> ModelFacts {
     let defaults = Defaults { steps: 20, guidance_scale: 7.0, sampler: Sampler::Dpmpp2m, scheduler: Scheduler::Karras };
-    ModelFacts { id: "test".into(), family, native_side, multiple, in_channels: 4, defaults }
+    ModelFacts { id: "test".into(), name: None, family, native_side, multiple, in_channels: 4, defaults }
 }
 
 fn selection(extent: Extent, rect: Rect) -> Mask {

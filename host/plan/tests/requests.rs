@@ -6,7 +6,7 @@ use underpaint_wire::generate::{Generate, Mode};
 
 fn model(family: Family) -> ModelFacts {
     let defaults = Defaults { steps: 20, guidance_scale: 7.0, sampler: Sampler::Dpmpp2m, scheduler: Scheduler::Karras };
-    ModelFacts { id: "tiny".into(), family, native_side: 64, multiple: 8, in_channels: 4, defaults }
+    ModelFacts { id: "tiny".into(), name: None, family, native_side: 64, multiple: 8, in_channels: 4, defaults }
 }
 
 fn whole(w: u32, h: u32) -> Option<CanvasFacts> {

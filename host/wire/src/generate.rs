@@ -41,7 +41,7 @@ pub struct FilterCall {
 pub struct Generate {
     /// What to do.
     pub mode: Mode,
-    /// Model id from `models/list`; absent = the configured default.
+    /// Model id from `models/list`; absent = the configured default, else one that suits mode and prompt.
     pub model: Option<String>,
     /// May be empty.
     pub prompt: String,

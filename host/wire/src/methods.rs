@@ -43,9 +43,12 @@ pub struct PatchRef {
 pub struct FillContext {
     /// What is to be done.
     pub mode: Mode,
-    /// Model id; absent = the configured default.
+    /// Model id; absent = the one `generate` would take.
     #[serde(default)]
     pub model: Option<String>,
+    /// As it will be in `generate`: without a `model` it decides which one paints.
+    #[serde(default)]
+    pub prompt: String,
     /// Size of the whole document.
     pub extent: Extent,
     /// The smallest rect holding the selection, in canvas pixels.

@@ -42,6 +42,11 @@ pub struct Pixels {
 }
 
 impl Pixels {
+    /// Width and height.
+    pub fn extent(&self) -> (u32, u32) {
+        (self.w, self.rgba.len() as u32 / 4 / self.w)
+    }
+
     /// The pixel at column `x`, row `y`.
     pub fn at(&self, x: u32, y: u32) -> [u8; 4] {
         let i = (y * self.w + x) as usize * 4;

@@ -16,11 +16,19 @@ const ALLOWED: &[(&str, &[&str], &[&str])] = &[
         &["candle-core", "candle-nn"],
     ),
     ("underpaint-filters", &["underpaint-raster"], &["wasmtime"]),
+    ("underpaint-starter", &[], &[]),
     // A tool of the starter's training; nothing of the product knows it.
     ("underpaint-maker", &[], &[]),
     (
         "underpaint",
-        &["underpaint-raster", "underpaint-wire", "underpaint-plan", "underpaint-engine", "underpaint-filters"],
+        &[
+            "underpaint-raster",
+            "underpaint-wire",
+            "underpaint-plan",
+            "underpaint-engine",
+            "underpaint-filters",
+            "underpaint-starter",
+        ],
         &["tokio", "interprocess", "image", "clap"],
     ),
     ("underpaint-filter", &[], &[]),

@@ -158,8 +158,6 @@ fn pictures_and_masks() {
         ("fill --image photo.png --mask mask.png -o no/such/out.png", 1, ["no/such/out.png", "cannot be written"]),
         ("fill --image photo.png --mask mask.png -o photo.png/out.png", 1, ["photo.png/out.png", "cannot be written"]),
         ("fill --image photo.png --mask mask.png -o folder", 2, ["folder", ".png"]),
-        ("generate --prompt x -o out.png", 1, ["mode generate needs a diffusion model", "add-folder"]),
-        ("fill --image photo.png --mask mask.png --mode add -o out.png", 1, ["mode add", "diffusion model"]),
         (
             "fill --image photo.png --mask mask.png --mode add --model exemplar -o out.png",
             2,
@@ -184,6 +182,30 @@ fn hostile_models_are_refused_by_content() {
     desk.check("models inspect folder", 1, &["folder"]);
     desk.check("models inspect none.safetensors", 1, &["none.safetensors"]);
     desk.check("models add-folder none", 2, &["none", "not a folder"]);
+}
+
+/// The starter must be written out before it paints. Where it cannot be, it is listed with the reason, whoever needs it
+/// is told in a sentence, and what does not need it goes on.
+#[test]
+fn a_starter_that_cannot_be_unpacked_is_said_to_be_unusable() {
+    let desk = Desk::new();
+    fs::create_dir(desk.path("home")).expect("a folder");
+    desk.file("home/cache", b"a file where the folder should be");
+    let list = desk.run(&["models", "list"]);
+    let said = String::from_utf8_lossy(&list.stdout);
+    let line = said.lines().find(|l| l.starts_with("starter")).unwrap_or_default();
+    assert!(list.status.success() && line.contains("unusable: its files cannot be unpacked into"), "{said}");
+    for line in [
+        "generate --prompt x -o out.png",
+        "fill --image photo.png --mask mask.png --prompt x -o out.png",
+        "fill --image photo.png --mask mask.png --mode add -o out.png",
+        "models inspect starter",
+        "models verify starter",
+    ] {
+        desk.check(line, 1, &["`starter` cannot be used", "cache"]);
+    }
+    let fill = desk.run(&["fill", "--image", "photo.png", "--mask", "mask.png", "-o", "out.png"]);
+    assert!(fill.status.success(), "{}", String::from_utf8_lossy(&fill.stderr));
 }
 
 #[test]

@@ -105,10 +105,10 @@ fn models_in_the_home_have_ids_and_are_found_by_them() {
     assert_eq!(told["usable"], 1);
     let list = made(dir.path(), &["models", "list"]);
     let ids: Vec<_> = list["models"].as_array().expect("models").iter().filter_map(|m| m["id"].as_str()).collect();
-    assert_eq!(ids, ["My-model--v2", "exemplar"]);
+    assert_eq!(ids, ["My-model--v2", "exemplar", "starter"]);
     let told = made(dir.path(), &["models", "verify", "My-model--v2"]);
     assert_eq!((told["ok"].as_bool(), told["family"].as_str()), (Some(true), Some("sd15")));
-    // With one diffusion model here, it is the one that generates.
+    // A diffusion model of the painter's own goes before the starter.
     let told = made(dir.path(), &["generate", "--prompt", "x", "--steps", "1", "-o", "out.png"]);
     assert_eq!(told["used"]["model"], "My-model--v2");
 }

@@ -59,6 +59,10 @@ def starts_with_the_docker():
     yield lambda: docker.part("model").count() > 0
     check(daemon_lives(), "there are models, but no daemon")
     models = [docker.part("model").itemText(index) for index in range(docker.part("model").count())]
+    check(models[0] == "Automatic" and "Starter" in models, "the models are %s", models)
+    check(docker.part("model").currentIndex() == 0, "%s is chosen by itself", docker.part("model").currentText())
+    check(docker.part("prompt").isEnabled(), "without a chosen model no words can be written")
+    check(not docker.part("mode_generate").isHidden(), "Generate is not offered although Starter is here")
     return "models %s" % models
 
 
@@ -100,7 +104,7 @@ def fills_a_soft_selection():
     before, base = seen(target), layers(target.rootNode())[0]
     base_before = bytes(base.pixelData(0, 0, *SIZE))
     check(reddish(before) == SPOT[2] * SPOT[3], "%d red pixels", reddish(before))
-    docker.ask(prompt="woven cloth", seed="7")
+    docker.ask(seed="7")
     heart = Heartbeat()
     docker.press()
     check(docker.label() == "Cancel", "the button says %s", docker.label())
@@ -373,7 +377,8 @@ def paints_with_a_diffusion_model():
     box = docker.part("model")
     tiny = next((box.itemData(at) for at in range(box.count()) if "tiny" in box.itemData(at)), None)
     check(tiny is not None, "the model in the daemon's folder is not offered")
-    check(docker.part("prompt").isEnabled() is False, "the built-in model seems to read prompts")
+    docker.ask("fill", model="exemplar")
+    check(docker.part("prompt").isEnabled() is False, "the built-in fill seems to read prompts")
     target = spotted()
     docker.ask("fill", model=tiny)
     docker.ask("generate", prompt="a photo of a cat", seed="5")
@@ -396,11 +401,59 @@ def paints_with_a_diffusion_model():
     yield from filled(docker, target, 2)
     patch = layers(target.rootNode())[2]
     alpha, after = bytes(patch.pixelData(0, 0, *SIZE))[3::4], seen(target)
-    check(all(alpha[at] or before[at * 4:at * 4 + 4] == after[at * 4:at * 4 + 4] for at in range(len(alpha))),
-          "a pixel changed where the layer is transparent")
+    untouched(before, after, alpha)
     docker.part("steps").setValue(0)
-    docker.ask("fill", model="exemplar")
+    docker.ask("fill", model="")
     return "layers %s" % [node.name() for node in layers(target.rootNode())]
+
+
+def paints_with_the_starter():
+    """The model that comes along: the whole canvas from words, then a selection, then the same with less strength."""
+    docker = Docker()
+    docker.ask("fill", model="starter")
+    check(docker.part("model").currentText() == "Starter", "it is called %s", docker.part("model").currentText())
+    own = docker.part("steps").specialValueText()
+    check(any(letter.isdigit() for letter in own), "its number of steps is not told: %s", own)
+    target = document(bytes(SIZE[0] * SIZE[1] * 4), *SIZE)
+    docker.ask("generate", prompt="the sea at dusk, oil painting", seed="5")
+    docker.press()
+    yield from previewed(docker)
+    yield from filled(docker, target, 1)
+    whole = layers(target.rootNode())[1]
+    check(bounds(whole) == (0, 0) + SIZE, "the layer covers %s", bounds(whole))
+    pixels = bytes(whole.pixelData(0, 0, *SIZE))
+    check(min(pixels[3::4]) == 255, "the picture has holes")
+    check(len(set(zip(pixels[0::4], pixels[1::4], pixels[2::4]))) > 500, "hardly anything is painted")
+
+    before = seen(target)
+    select(target, *HOLE, feather=SOFT)
+    docker.ask("fill", prompt="storm clouds", seed="6")
+    docker.part("steps").setValue(6)  # what is asked of the fills holds after any number
+    docker.press()
+    yield from filled(docker, target, 2)
+    strong = bytes(layers(target.rootNode())[2].pixelData(0, 0, *SIZE))
+    untouched(before, seen(target), strong[3::4])
+    check(max(strong[3::4]) == 255 and before != seen(target), "nothing was painted")
+
+    layers(target.rootNode())[2].remove()
+    target.refreshProjection()
+    target.waitForDone()
+    docker.part("strength").setValue(40)
+    docker.press()
+    yield from filled(docker, target, 2)
+    weak = bytes(layers(target.rootNode())[2].pixelData(0, 0, *SIZE))
+    untouched(before, seen(target), weak[3::4])
+    check(weak != strong, "the strength makes no difference")
+    docker.part("strength").setValue(100)
+    docker.part("steps").setValue(0)
+    docker.ask("fill", model="")
+    return own
+
+
+def untouched(before, after, alpha):
+    """Fails if a pixel changed where the layer is transparent."""
+    changed = [at for at in range(len(alpha)) if not alpha[at] and before[at * 4:at * 4 + 4] != after[at * 4:at * 4 + 4]]
+    check(not changed, "%d pixels changed where the layer is transparent", len(changed))
 
 
 def previewed(docker):
@@ -521,5 +574,5 @@ def picture_for_the_readme():
 ALL = [
     starts_with_the_docker, no_program, starts_the_daemon, fills_a_soft_selection, nothing_selected, no_document,
     selection_beyond_the_canvas, mask_active, anchor_deleted, two_documents, closed_meanwhile, stays_responsive, cancelled,
-    daemon_killed, daemon_restarted, paints_with_a_diffusion_model, every_colour_model, picture_for_the_readme,
+    daemon_killed, daemon_restarted, paints_with_a_diffusion_model, paints_with_the_starter, every_colour_model, picture_for_the_readme,
 ]

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 const HELP: &str = "\
-cargo xtask demo [--out DIR]   build Underpaint, fill selections in photographs, run a filter, write the pictures
+cargo xtask demo [--out DIR]   build Underpaint, fill photographs, paint from words and a sketch, write the pictures
 cargo xtask test [FILTER]      every test: Rust, Python client, sandbox, socket, and Krita where it is installed
 cargo xtask check              formatting, clippy, and that everything compiles for Windows
 cargo xtask filters            build the first-party filters to wasm and put them beside their source

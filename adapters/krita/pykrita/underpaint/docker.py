@@ -20,6 +20,9 @@ MODES = [
     ("add", "Add", "Paint something new inside the selection"),
     ("generate", "Generate", "Paint the whole canvas, or all of the selection, from the prompt"),
 ]
+AUTOMATIC = "Automatic"
+"""Stands for no model: the daemon takes the one that suits the mode and the words."""
+AUTOMATIC_TIP = "Without words the picture itself is continued; with words a model of your own paints, or Starter"
 SEED_LIMIT = 1 << 64
 SEGMENT = ("QPushButton { padding: 5px 0; border: 1px solid palette(dark); background: palette(button); }"
            "QPushButton:checked { background: palette(highlight); color: palette(highlighted-text); }")
@@ -217,12 +220,18 @@ class UnderpaintDocker(DockWidget):
             self._preview.show_picture(None)
         reads_prompts = self._reads_prompts()
         self._prompt.setEnabled(reads_prompts)
-        self._prompt.setPlaceholderText(
-            "What should be there?" if reads_prompts else "This model continues the surroundings; it needs no words.")
+        self._prompt.setPlaceholderText(self._hint(reads_prompts))
         self._strength_row.setVisible(reads_prompts)
         for widget in (self._negative, self._steps, self._guidance):
             widget.setVisible(reads_prompts)
             self._form.labelForField(widget).setVisible(reads_prompts)
+
+    def _hint(self, reads_prompts):
+        if not reads_prompts:
+            return "This model continues the surroundings; it needs no words."
+        if self._chosen_model() is None and self._mode() in ("fill", "remove"):
+            return "What should be there? Without words the surroundings are continued."
+        return "What should be there?"
 
     # Models
 
@@ -231,7 +240,8 @@ class UnderpaintDocker(DockWidget):
         return next((facts for facts in self._models if facts.get("id") == model), None)
 
     def _reads_prompts(self):
-        """A model without samplers does not denoise: words, strength and steps mean nothing to it."""
+        """A model without samplers does not denoise: words, strength and steps mean nothing to it. Without a chosen
+        model there is always one that does."""
         facts = self._chosen_model()
         return facts is None or bool(facts.get("samplers"))
 
@@ -245,7 +255,7 @@ class UnderpaintDocker(DockWidget):
     @guarded
     def _model_chosen(self, *_):
         facts = self._chosen_model()
-        offered = set(facts.get("modes") or ()) if facts else {"fill", "remove"}
+        offered = set(facts.get("modes") or ()) if facts else set(self._modes)
         for mode, button in self._modes.items():
             button.setVisible(mode in offered)
         if facts is not None and self._mode() not in offered:
@@ -263,10 +273,12 @@ class UnderpaintDocker(DockWidget):
     def _models_came(self, models, error):
         if error is not None:
             return
-        wanted = self._model.currentData() or _setting("model")
+        wanted = self._model.currentData() if self._model.count() else _setting("model")
         self._models = [facts for facts in models if isinstance(facts, dict) and facts.get("id")]
         self._model.blockSignals(True)
         self._model.clear()
+        self._model.addItem(AUTOMATIC, "")
+        self._model.setItemData(0, AUTOMATIC_TIP, QtCore.Qt.ItemDataRole.ToolTipRole)
         for facts in self._models:
             self._model.addItem(facts.get("name") or facts["id"], facts["id"])
             if facts.get("state") == "unusable":
@@ -361,7 +373,7 @@ class UnderpaintDocker(DockWidget):
             raise Sorry("The seed is too large; it must be below %d." % SEED_LIMIT)
         filter_name = self._filter.currentData()
         return Wish(
-            mode=self._mode(), model=self._model.currentData(),
+            mode=self._mode(), model=self._model.currentData() or None,
             prompt=self._prompt.toPlainText().strip() if own else "",
             negative_prompt=self._negative.toPlainText().strip() if own else "",
             denoise_strength=self._strength.value() / 100 if own else None,

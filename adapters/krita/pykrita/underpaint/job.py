@@ -80,8 +80,8 @@ class Job(QtCore.QObject):
         canvas = (0, 0) + target.extent
         if target.selection is not None:
             asked = {"mode": wish.mode, "extent": list(target.extent), "mask_bounds": _json_rect(target.selection),
-                     "denoise_strength": wish.denoise_strength}
-            answer = yield self._call("fill/context", _without_none(dict(asked, model=wish.model)))
+                     "prompt": wish.prompt, "denoise_strength": wish.denoise_strength, "model": wish.model}
+            answer = yield self._call("fill/context", _without_none(asked))
             canvas = _within(answer.get("rect"), target.extent)
 
         blobs = []

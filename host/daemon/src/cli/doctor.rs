@@ -4,7 +4,7 @@ use super::adapter::Places;
 use super::{Failure, Global, paint};
 use crate::client::Client;
 use crate::home::Home;
-use crate::models::EXEMPLAR;
+use crate::models::{EXEMPLAR, STARTER};
 use crate::platform;
 use clap::Args;
 use serde_json::json;
@@ -66,8 +66,9 @@ fn memory() -> Finding {
     let Some(memory) = platform::memory() else {
         return plain("memory", "this system does not tell".into());
     };
-    let advice = (memory.total_bytes < COMFORTABLE_BYTES)
-        .then(|| "a diffusion model at 512x512 wants about 7 GB; the embedded fill needs far less".into());
+    let advice = (memory.total_bytes < COMFORTABLE_BYTES).then(|| {
+        "a diffusion model at 512x512 wants about 7 GB; the starter and the embedded fill need far less".into()
+    });
     Finding { what: "memory", found: format!("{:.1} GB", memory.total_bytes as f64 / 1e9), advice }
 }
 
@@ -79,10 +80,10 @@ fn models(home: &Home) -> Result<Finding, Failure> {
         0 => String::new(),
         n => format!("; {n} cannot be used (`underpaint models list` says why)"),
     };
-    let advice = (ids == [EXEMPLAR]).then(|| {
+    let advice = ids.iter().all(|id| [EXEMPLAR, STARTER].contains(id)).then(|| {
         format!(
-            "fill and remove work without a model; to generate, put a Stable Diffusion 1.x checkpoint (.safetensors) \
-             or diffusers folder into {}, or run `underpaint models add-folder DIR`",
+            "these come along, the starter paints loose colour studies; for more, put a Stable Diffusion 1.x checkpoint \
+             (.safetensors) or diffusers folder into {}, or run `underpaint models add-folder DIR`",
             home.models_dir().display()
         )
     });

@@ -13,12 +13,14 @@ const EXAMPLES: &str = "\
 Examples:
   underpaint fill --image photo.jpg --mask hole.png -o filled.png
   underpaint fill --image photo.jpg --mask sign.png --mode remove -o without.png
+  underpaint fill --image study.png --mask sky.png --prompt 'a stormy sky at dusk' -o storm.png
   underpaint fill --image photo.png --mask door.png --prompt 'a red door' --model dreamshaper -o door.png
   underpaint fill --image photo.jpg --mask hole.png --filter film-grain,strength=0.3 -o filled.png
 
 The mask has the picture's size: white is repainted, black is kept, greys are soft; where it is
 transparent nothing is repainted. Without --model and --prompt the embedded fill rebuilds the hole
-from the picture itself; it needs no weights. Colour profiles are carried over, not converted.";
+from the picture itself; with a prompt your own first model paints, or the starter that comes along.
+Colour profiles are carried over, not converted.";
 
 /// Repaint the masked part of a picture so that it belongs to its surroundings
 #[derive(Debug, Args)]
@@ -100,7 +102,9 @@ impl Fill {
         let prompt = !request.prompt.is_empty();
         let painted = paint(global, &self.painting, request, input)?;
         if prompt && painted.used["model"] == "exemplar" {
-            eprintln!("warning: the prompt is not read: without a diffusion model the surroundings are continued");
+            eprintln!(
+                "warning: the prompt is not read: the embedded fill continues the surroundings; --model starter reads it"
+            );
         }
         if painted.patches.is_empty() {
             let image = self.image.display();

@@ -11,11 +11,14 @@ use underpaint_wire::generate::{Generate as Request, Mode};
 
 const EXAMPLES: &str = "\
 Examples:
+  underpaint generate --prompt 'the sea at sunset, oil' -o sea.png
+  underpaint generate --prompt 'hills under snow' --init sketch.png --strength 0.6 -o hills.png
+  underpaint generate --prompt 'a forest at dawn' --width 384 --height 256 --batch 4 --seed 7 -o forest.png
   underpaint generate --model dreamshaper.safetensors --prompt 'a lighthouse at dusk' -o out.png
-  underpaint generate --model sd15 --prompt 'oil painting' --init sketch.png --strength 0.6 -o out.png
   underpaint generate --model sd15 --prompt 'a cat' --init room.png --mask sofa.png -o out.png
-  underpaint generate --model sd15 --prompt 'a cat' --batch 4 --seed 7 -o cat.png
 
+Without --model your own first model paints, or the starter that comes along: a small one for loose colour
+studies of 256 pixels, in a second or two.
 With --mask the whole picture goes through the model, as in diffusers' inpainting; `underpaint fill`
 is the version for painters (crop, zoom, soft edges, colour match). Sizes are multiples of 8.";
 

@@ -31,6 +31,7 @@ use std::process::ExitCode;
 const EXAMPLES: &str = "\
 Examples:
   underpaint demo                                   see what it does, with nothing to download
+  underpaint generate --prompt 'the sea at sunset, oil' -o sea.png
   underpaint fill --image photo.jpg --mask hole.png -o filled.png
   underpaint serve                                  the daemon that Krita talks to
 

@@ -2,7 +2,8 @@
 
 use super::{Failure, Global, paint};
 use crate::config::Config;
-use crate::models::{EXEMPLAR, family_name};
+use crate::models::{EXEMPLAR, STARTER, family_name};
+use crate::worker::JobError;
 use clap::{Args, Subcommand};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -17,8 +18,10 @@ Examples:
   underpaint models verify sd15
   underpaint models add-folder ~/ComfyUI/models/checkpoints
 
-Models are used where they are: .safetensors checkpoints and diffusers folders of Stable Diffusion 1.x.
-Nothing is copied, converted or downloaded, and pickles (.ckpt, .pt) are refused by content.";
+`starter` comes with Underpaint. Models of your own are used where they are: .safetensors checkpoints and
+diffusers folders of Stable Diffusion 1.x. Nothing is copied, converted or downloaded, and pickles (.ckpt,
+.pt) are refused by content. A folder may carry an underpaint.json with a name, defaults (steps,
+guidance_scale, sampler, scheduler) and the colours of its previews; the starter's is an example.";
 
 /// List, inspect and verify the models on this machine
 #[derive(Debug, Args)]
@@ -72,6 +75,7 @@ fn list(global: &Global) -> Result<(), Failure> {
     for model in models {
         let size = match model.bytes {
             0 => String::new(),
+            small @ ..1_000_000_000 => format!("{:.0} MB", small as f64 / 1e6),
             bytes => format!("{:.1} GB", bytes as f64 / 1e9),
         };
         let modes: Vec<_> = model.modes.iter().map(|m| mode_name(*m)).collect();
@@ -141,8 +145,12 @@ fn add_folder(global: &Global, folder: &Path) -> Result<(), Failure> {
         config.save(home.root()).map_err(Failure::Failed)?;
     }
     let models = paint::catalogue(&home)?.list(None);
-    let usable = models.iter().filter(|m| m.state != ModelState::Unusable && m.id != EXEMPLAR).count();
-    let sentence = format!("{} is searched for models from now on; {usable} can be used in all", folder.display());
+    let usable = models
+        .iter()
+        .filter(|m| m.state != ModelState::Unusable && ![EXEMPLAR, STARTER].contains(&m.id.as_str()))
+        .count();
+    let sentence =
+        format!("{} is searched for models from now on; {usable} of yours can be used in all", folder.display());
     global.say(&json!({"folder": folder, "usable": usable}), &sentence);
     Ok(())
 }
@@ -150,17 +158,14 @@ fn add_folder(global: &Global, folder: &Path) -> Result<(), Failure> {
 /// The id and place of a model given by id or path.
 fn find(global: &Global, model: &str) -> Result<(String, Option<PathBuf>), Failure> {
     let catalogue = paint::catalogue(&global.home()?)?;
-    if model == EXEMPLAR {
-        return Ok((model.to_owned(), None));
+    let by_id = catalogue.path(model).map(Path::to_owned);
+    match catalogue.facts(model) {
+        Ok(_) => Ok((model.to_owned(), by_id)),
+        Err(error) => match by_id.or_else(|| paint::as_path(model)) {
+            Some(path) => Ok((model.to_owned(), Some(path))),
+            None => Err(JobError::from(error).into()),
+        },
     }
-    if let Some(path) = catalogue.path(model) {
-        return Ok((model.to_owned(), Some(path.to_owned())));
-    }
-    if let Some(path) = paint::as_path(model) {
-        return Ok((model.to_owned(), Some(path)));
-    }
-    let error = catalogue.facts(model).err().map(|e| e.to_string()).unwrap_or_default();
-    Err(Failure::Usage(error))
 }
 
 fn facts(path: &Path) -> Result<ModelFacts, Failure> {

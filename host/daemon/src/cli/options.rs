@@ -9,7 +9,7 @@ use underpaint_wire::generate::{FilterCall, Generate, Mode};
 /// How to paint.
 #[derive(Debug, Args)]
 pub struct Painting {
-    /// A model's id (`underpaint models list`), a diffusers folder, or a .safetensors file
+    /// A model's id (`underpaint models list`), a diffusers folder, or a .safetensors file; without it one that suits
     #[arg(long, value_name = "M")]
     pub model: Option<String>,
     /// What should be seen; may be empty

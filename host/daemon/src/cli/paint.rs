@@ -91,13 +91,14 @@ pub fn catalogue(home: &Home) -> Result<Catalogue, Failure> {
     let config = Config::load(home.root()).map_err(Failure::Failed)?;
     let mut folders = vec![home.models_dir()];
     folders.extend(config.model_folders);
-    Ok(Catalogue::scan(&folders, config.default_model, Some(&home.cache_dir())))
+    Ok(Catalogue::scan(&folders, config.default_model, &home.cache_dir()))
 }
 
 /// The first-party filters and those the painter installed; one that is refused is told on stderr and left out.
 pub fn filters(home: &Home) -> Result<Filters, Failure> {
-    let mut filters =
-        Filters::new(Some(&home.cache_dir().join("filters"))).map_err(|e| Failure::Failed(e.to_string()))?;
+    // Where nothing can be kept, filters are compiled anew each time.
+    let made = Filters::new(Some(&home.cache_dir().join("filters"))).or_else(|_| Filters::new(None));
+    let mut filters = made.map_err(|e| Failure::Failed(e.to_string()))?;
     for refused in filters.scan(&home.filters_dir()) {
         eprintln!("warning: {refused}");
     }

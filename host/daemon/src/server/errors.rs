@@ -20,7 +20,7 @@ pub fn job(error: &JobError) -> Error {
 /// What a client is told when there is no model to do it with.
 pub fn model(error: &ModelError) -> Error {
     let kind = match error {
-        ModelError::NoSuchModel { .. } | ModelError::NoneForMode(_) => Kind::NoSuchModel,
+        ModelError::NoSuchModel { .. } => Kind::NoSuchModel,
         ModelError::Unusable { .. } => Kind::ModelUnusable,
     };
     Error::new(kind, sentence(error)).with("field", "model")

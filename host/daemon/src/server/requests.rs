@@ -140,7 +140,8 @@ fn check_filters(filters: &[FilterCall], inventory: &Inventory) -> Result<(), Er
 pub async fn fill_context(daemon: &Arc<Daemon>, params: &Params) -> Result<Value, Error> {
     let asked: FillContext = json::params(params)?;
     let inventory = daemon.inventory().await?;
-    let request = Generate { mode: asked.mode, model: asked.model.clone(), ..Generate::default() };
+    let (model, prompt) = (asked.model.clone(), asked.prompt.clone());
+    let request = Generate { mode: asked.mode, model, prompt, ..Generate::default() };
     let facts = inventory.choose(&request)?;
     context(&asked, facts, &daemon.limits).map(|rect| to_value(&Context { rect }))
 }
