@@ -93,7 +93,7 @@ def work(rank, workers, ask):
     torch.manual_seed(SEED + 1 + rank + 1000 * step)
     alphas = shape.scheduler().alphas_cumprod
     log = open(os.path.join(ask.run, "log.jsonl"), "a")
-    started, mean, seen, first = time.time(), None, 0, step
+    started, mean, seen = time.time(), None, 0
     batch = ask.batch // workers
     while (share := share_of_time(started, ask.minutes)) < 1:
         share = ask.spent + (1 - ask.spent) * share
