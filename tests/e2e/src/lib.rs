@@ -10,7 +10,7 @@ mod pictures;
 pub use pictures::{Pixels, claimed_png, pixels, png, png_text};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 /// The `underpaint` binary under test: `$UNDERPAINT_BIN`, else the one in this build's target directory.
 pub fn binary() -> PathBuf {
@@ -34,6 +34,19 @@ pub fn underpaint(home: &Path) -> Command {
     let mut command = Command::new(binary());
     command.env("UNDERPAINT_HOME", home).env_remove("UNDERPAINT_SOCKET");
     command
+}
+
+/// Runs `underpaint` with `args` in the folder `dir`, whose `home` is its home.
+pub fn run(dir: &Path, args: &[&str]) -> Output {
+    let mut command = underpaint(&dir.join("home"));
+    command.args(args).current_dir(dir).output().expect("the binary runs")
+}
+
+/// What a run that must succeed says of itself with `--json`.
+pub fn made(dir: &Path, args: &[&str]) -> serde_json::Value {
+    let output = run(dir, &[args, &["--json"]].concat());
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("JSON on stdout")
 }
 
 /// Says why a test could not run here. `cargo xtask test` collects the sentences and prints them at the end.

@@ -1,21 +1,10 @@
 //! `underpaint generate`, and `fill` with a diffusion model, on the tiny models of tests/reference.
 
+use e2e::{made, run};
 use std::path::{Path, PathBuf};
-use std::process::Output;
 
 fn tiny() -> String {
     e2e::root().join("tests/reference/golden/tiny-sd").display().to_string()
-}
-
-fn run(dir: &Path, args: &[&str]) -> Output {
-    let mut command = e2e::underpaint(&dir.join("home"));
-    command.args(args).current_dir(dir).output().expect("the binary runs")
-}
-
-fn made(dir: &Path, args: &[&str]) -> serde_json::Value {
-    let output = run(dir, &[args, &["--json"]].concat());
-    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).expect("JSON on stdout")
 }
 
 fn desk() -> tempfile::TempDir {

@@ -2,20 +2,8 @@
 //!
 //! Nothing here looks at what is in the pictures, only at what holds for any weights.
 
+use e2e::{made, run};
 use serde_json::{Value, json};
-use std::path::Path;
-use std::process::Output;
-
-fn run(dir: &Path, args: &[&str]) -> Output {
-    let mut command = e2e::underpaint(&dir.join("home"));
-    command.args(args).current_dir(dir).output().expect("the binary runs")
-}
-
-fn made(dir: &Path, args: &[&str]) -> Value {
-    let output = run(dir, &[args, &["--json"]].concat());
-    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).expect("JSON on stdout")
-}
 
 /// A folder with a picture and two masks of its size.
 fn desk() -> tempfile::TempDir {
