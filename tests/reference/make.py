@@ -30,23 +30,30 @@ SAMPLERS = {
 }
 
 
-class KarrasAncestral(EulerAncestralDiscreteScheduler):
-    """euler_a with karras: the class has no option for it, so the levels are those of EulerDiscreteScheduler."""
+CURVES = {"normal": {}, "karras": {"use_karras_sigmas": True}, "exponential": {"use_exponential_sigmas": True}}
+
+
+class CurvedAncestral(EulerAncestralDiscreteScheduler):
+    """euler_a with `curve`: the class has no option for it, so the levels are those of EulerDiscreteScheduler."""
+
+    curve = {}
 
     def set_timesteps(self, num_inference_steps, device=None):
         super().set_timesteps(num_inference_steps, device)
-        euler = EulerDiscreteScheduler.from_config(self.config, use_karras_sigmas=True)
+        euler = EulerDiscreteScheduler.from_config(self.config, **self.curve)
         euler.set_timesteps(num_inference_steps, device)
         self.timesteps, self.sigmas = euler.timesteps, euler.sigmas
 
 
 def scheduler(config, sampler, kind):
-    if kind == "karras" and sampler == "euler_a":
-        return KarrasAncestral.from_config(config)
-    if kind == "karras" and sampler == "ddim":
-        return EulerDiscreteScheduler.from_config(config, use_karras_sigmas=True, timestep_spacing="leading")
-    extra = {"use_karras_sigmas": True} if kind == "karras" else {}
-    return SAMPLERS[sampler].from_config(config, **extra)
+    curve = CURVES[kind]
+    if curve and sampler == "euler_a":
+        s = CurvedAncestral.from_config(config)
+        s.curve = curve
+        return s
+    if curve and sampler == "ddim":
+        return EulerDiscreteScheduler.from_config(config, timestep_spacing="leading", **curve)
+    return SAMPLERS[sampler].from_config(config, **curve)
 
 
 def sd15_config(**changes):

@@ -238,15 +238,22 @@ impl Model {
         for (i, step) in steps.iter().enumerate() {
             job.step(Stage::Denoise, done + i as u32, total)?;
             keep.before(i, *step, picture);
-            let epsilon = self.predict(*step, picture, text, sampling.guidance_scale, job)?;
+            let Picture { rule, latents, stream, channels, shape, .. } = &mut *picture;
+            let space = rule.space();
+            let asked =
+                Asked { text, guidance: sampling.guidance_scale, channels: channels.as_ref(), space, shape: *shape };
+            let epsilon = self.predict(&asked, latents, step.sigma, step.timestep, job)?;
             if job.wants_preview() {
-                let [channels, h, w] = picture.shape;
-                let clean = picture.rule.space().clean(&picture.latents, &epsilon, step.sigma);
+                let [channels, h, w] = *shape;
+                let clean = space.clean(latents, &epsilon, step.sigma);
                 if let Some(image) = self.look.preview(&clean, channels, Extent::new(w as u32, h as u32)) {
                     job.preview(image);
                 }
             }
-            picture.rule.step(*step, &mut picture.latents, &epsilon, &mut picture.stream);
+            let number = sampling.start_step as usize + i;
+            let mut again =
+                |latents: &[f32], sigma| self.predict(&asked, latents, sigma, schedule.timestep(number, sigma), job);
+            rule.step(*step, latents, &epsilon, stream, &mut again)?;
             keep.after(steps.get(i + 1), picture);
             if !picture.latents.iter().all(|v| v.is_finite()) {
                 return Err(EngineError::NotFinite { stage: format!("denoising step {}", i + 1) });
@@ -258,22 +265,22 @@ impl Model {
     /// The noise predicted in the latents, guided away from the negative prompt.
     fn predict(
         &self,
-        step: Step,
-        picture: &Picture,
-        text: &Tensor,
-        guidance: f64,
+        asked: &Asked<'_>,
+        latents: &[f32],
+        sigma: f64,
+        timestep: f64,
         job: &dyn Job,
     ) -> Result<Vec<f32>, EngineError> {
-        let space = picture.rule.space();
-        let scale = (Space::Variance.signal(step.sigma) / space.signal(step.sigma)) as f32;
-        let scaled: Vec<f32> = picture.latents.iter().map(|x| x * scale).collect();
-        let mut x = self.tensor(&scaled, picture.shape)?;
-        if let Some(channels) = &picture.channels {
+        let Asked { text, guidance, .. } = *asked;
+        let scale = (Space::Variance.signal(sigma) / asked.space.signal(sigma)) as f32;
+        let scaled: Vec<f32> = latents.iter().map(|x| x * scale).collect();
+        let mut x = self.tensor(&scaled, asked.shape)?;
+        if let Some(channels) = asked.channels {
             x = Tensor::cat(&[&x, channels], 1)?;
         }
         let texts = text.dims()[0];
         let x = x.repeat((texts, 1, 1, 1))?;
-        let predicted = self.unet.forward(&x, step.timestep, text, job)?.flatten_all()?.to_vec1::<f32>()?;
+        let predicted = self.unet.forward(&x, timestep, text, job)?.flatten_all()?.to_vec1::<f32>()?;
         let guided = match predicted.split_at(predicted.len() / texts) {
             (with, []) => with.to_vec(),
             (without, with) => without.iter().zip(with).map(|(u, c)| u + guidance as f32 * (c - u)).collect(),
@@ -281,8 +288,7 @@ impl Model {
         Ok(match self.training.prediction {
             Prediction::Epsilon => guided,
             Prediction::Velocity => {
-                let (signal, noise) =
-                    (Space::Variance.signal(step.sigma) as f32, Space::Variance.noise(step.sigma) as f32);
+                let (signal, noise) = (Space::Variance.signal(sigma) as f32, Space::Variance.noise(sigma) as f32);
                 guided.iter().zip(&scaled).map(|(v, x)| signal * v + noise * x).collect()
             }
         })
@@ -291,6 +297,17 @@ impl Model {
     fn tensor(&self, latents: &[f32], [c, h, w]: [usize; 3]) -> candle_core::Result<Tensor> {
         Tensor::from_slice(latents, (1, c, h, w), &self.device)
     }
+}
+
+/// What the denoiser is asked for, the same through a whole picture.
+struct Asked<'a> {
+    /// `[1, N, D]`, or `[2, N, D]` with the negative prompt first.
+    text: &'a Tensor,
+    guidance: f64,
+    channels: Option<&'a Tensor>,
+    space: Space,
+    /// `[C, h, w]`.
+    shape: [usize; 3],
 }
 
 /// One picture on its way down.

@@ -1,14 +1,18 @@
 //! Noise levels and timesteps of every sampling step.
 //!
-//! Decision: what a painter calls *normal* and *karras* is what diffusers computes when a pipeline's scheduler is replaced by
+//! Decision: what a painter calls *normal*, *karras* and *exponential* is what diffusers computes when a pipeline's scheduler is replaced by
 //! `X.from_config(pipe.scheduler.config)`, so that a request can be repeated there and compared:
 //!
-//! | sampler | scheduler class X | karras |
+//! | sampler | scheduler class X | karras, exponential |
 //! |---|---|---|
-//! | euler | `EulerDiscreteScheduler` | `use_karras_sigmas=True` |
+//! | euler | `EulerDiscreteScheduler` | `use_karras_sigmas=True`, `use_exponential_sigmas=True` |
+//! | heun | `HeunDiscreteScheduler` | the same |
+//! | lms | `LMSDiscreteScheduler` | the same |
 //! | euler_a | `EulerAncestralDiscreteScheduler` | the class has none: the timesteps and sigmas of euler |
+//! | dpmpp_2s_a | there is none: the timesteps and sigmas of euler, the rule of k-diffusion | those of euler |
 //! | ddim | `DDIMScheduler` (eta 0) | the class has none: `EulerDiscreteScheduler` with `timestep_spacing="leading"`, the same rule |
-//! | dpmpp_2m | `DPMSolverMultistepScheduler` | `use_karras_sigmas=True` |
+//! | dpmpp_2m | `DPMSolverMultistepScheduler` | `use_karras_sigmas=True`, `use_exponential_sigmas=True` |
+//! | dpmpp_2m_sde | the same, `algorithm_type="sde-dpmsolver++"` | the same |
 //!
 //! A value the model's scheduler configuration does not name takes the class's default, as `from_config` does; single files
 //! take SD 1.5's configuration. That includes diffusers' oddities, such as a single euler step starting at timestep 0. The training table is rounded to `f32` as PyTorch holds it, everything after that is `f64`.
@@ -102,6 +106,8 @@ pub struct Schedule {
     pub steps: Vec<Step>,
     /// Pure noise is scaled by this to become the first latents of the samplers that keep signal at unit scale.
     pub init_noise_sigma: f64,
+    /// Sigma at every training timestep, rising.
+    table: Vec<f64>,
 }
 
 impl Schedule {
@@ -113,19 +119,24 @@ impl Schedule {
             _ => Spacing::Linspace,
         });
         let spacing = match (sampler, scheduler) {
-            (Sampler::Ddim, Scheduler::Karras) => Spacing::Leading,
+            (Sampler::Ddim, Scheduler::Karras | Scheduler::Exponential) => Spacing::Leading,
             _ => spacing,
         };
         let mut timesteps = training.spaced(sampler, spacing, steps);
         let mut sigmas: Vec<f64> = timesteps.iter().map(|&t| interpolate(&table, t)).collect();
-        if scheduler == Scheduler::Karras {
-            let whole = [table[table.len() - 1], table[0]];
-            let [high, low] = if sampler == Sampler::Dpmpp2m { whole } else { [sigmas[0], sigmas[steps - 1]] };
-            sigmas = karras(high, low, steps);
-            timesteps = sigmas.iter().map(|&s| timestep_of(&table, s)).collect();
-            if sampler == Sampler::Dpmpp2m {
-                timesteps.iter_mut().for_each(|t| *t = t.round_ties_even());
-            }
+        let whole = [table[table.len() - 1], table[0]];
+        let [high, low] = if solver(sampler) { whole } else { [sigmas[0], sigmas[steps - 1]] };
+        let curve = match scheduler {
+            Scheduler::Normal => None,
+            Scheduler::Karras => Some(karras(high, low, steps)),
+            Scheduler::Exponential => Some(exponential(high, low, steps)),
+        };
+        if let Some(curve) = curve {
+            sigmas = curve;
+            // DPM-Solver's class wants whole timesteps: it rounds those of karras and cuts the others.
+            let whole: fn(f64) -> f64 = if scheduler == Scheduler::Karras { f64::round_ties_even } else { f64::trunc };
+            let exact = sigmas.iter().map(|&s| timestep_of(&table, s));
+            timesteps = exact.map(|t| if solver(sampler) { whole(t) } else { t }).collect();
         }
         let mut next = sigmas[1..].to_vec();
         next.push(if training.final_sigma_min { table[0] } else { 0.0 });
@@ -142,6 +153,16 @@ impl Schedule {
         Self {
             steps: steps.map(|((timestep, sigma), next)| Step { timestep, sigma, next }).collect(),
             init_noise_sigma: if leading { highest.hypot(1.0) } else { highest },
+            table,
+        }
+    }
+
+    /// What the denoiser is told at level `sigma` during step `i`: the next step's timestep at the next step's level, else the
+    /// one between training timesteps.
+    pub fn timestep(&self, i: usize, sigma: f64) -> f64 {
+        match self.steps.get(i + 1) {
+            Some(next) if next.sigma == sigma => next.timestep,
+            _ => timestep_of(&self.table, sigma),
         }
     }
 }
@@ -153,7 +174,7 @@ impl Training {
         let keep = |beta: f32| {
             alpha *= (1.0 - beta) as f64;
             let alpha = alpha as f32;
-            (((1.0 - alpha) / alpha) as f64).sqrt()
+            ((1.0 - alpha) / alpha).sqrt() as f64
         };
         self.beta_table().into_iter().map(keep).collect()
     }
@@ -171,7 +192,7 @@ impl Training {
     /// Timesteps by spacing, falling. DDIM's and DPM-Solver's classes round to whole timesteps, the latter leaves out the end.
     fn spaced(&self, sampler: Sampler, spacing: Spacing, steps: usize) -> Vec<f64> {
         let n = self.timesteps as f64;
-        let solver = sampler == Sampler::Dpmpp2m;
+        let solver = solver(sampler);
         let whole = sampler == Sampler::Ddim || solver;
         let timesteps: Vec<f64> = match spacing {
             Spacing::Linspace => {
@@ -193,6 +214,11 @@ impl Training {
         };
         timesteps.into_iter().map(|t| t.clamp(0.0, n - 1.0)).collect()
     }
+}
+
+/// Those with the levels of diffusers' DPM-Solver class.
+fn solver(sampler: Sampler) -> bool {
+    matches!(sampler, Sampler::Dpmpp2m | Sampler::Dpmpp2mSde)
 }
 
 /// `torch.linspace` in f32: from both ends towards the middle.
@@ -219,10 +245,19 @@ fn karras(high: f64, low: f64, steps: usize) -> Vec<f64> {
     (0..steps).map(|i| (high + ramp(i) * (low - high)).powf(RHO)).collect()
 }
 
-/// The fractional training timestep whose noise level is `sigma`, interpolated in log sigma.
+/// Evenly spaced in log sigma.
+fn exponential(high: f64, low: f64, steps: usize) -> Vec<f64> {
+    let (high, low) = (high.ln(), low.ln());
+    let ramp = |i: usize| if steps == 1 { 0.0 } else { i as f64 / (steps - 1) as f64 };
+    (0..steps).map(|i| (high + ramp(i) * (low - high)).exp()).collect()
+}
+
+/// The fractional training timestep whose noise level is `sigma`, interpolated in log sigma. The table's logarithms are rounded to
+/// `f32`, as diffusers has them: where timesteps are cut to whole ones, the last bit decides.
 fn timestep_of(table: &[f64], sigma: f64) -> f64 {
     let low = table.partition_point(|&s| s <= sigma).saturating_sub(1).min(table.len() - 2);
-    let (a, b) = (table[low].ln(), table[low + 1].ln());
+    let log = |i: usize| (table[i] as f32).ln() as f64;
+    let (a, b) = (log(low), log(low + 1));
     let w = ((a - sigma.max(1e-10).ln()) / (a - b)).clamp(0.0, 1.0);
     low as f64 + w
 }

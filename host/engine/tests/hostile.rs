@@ -209,7 +209,7 @@ fn what_a_model_says_about_itself_is_checked() {
         (json!({"defaults": {"guidance_scale": 101}}).to_string(), "defaults.guidance_scale is 101"),
         (json!({"defaults": {"guidance_scale": -1}}).to_string(), "defaults.guidance_scale is -1"),
         (r#"{"defaults": {"guidance_scale": 1e999}}"#.into(), "not valid JSON"),
-        (json!({"defaults": {"sampler": "heun"}}).to_string(), "defaults.sampler is \"heun\""),
+        (json!({"defaults": {"sampler": "plms"}}).to_string(), "defaults.sampler is \"plms\""),
         (json!({"defaults": {"scheduler": 1}}).to_string(), "defaults.scheduler is 1"),
         (json!({"preview": 1}).to_string(), "preview must be 5 rows of 3 numbers"),
         (json!({"preview": zeros[..4]}).to_string(), "preview must be 5 rows of 3 numbers"),

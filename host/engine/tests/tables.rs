@@ -1,9 +1,10 @@
-//! Tokens, noise and noise levels against torch, transformers and diffusers.
+//! Tokens, noise, noise levels and samplers against torch, transformers, diffusers and k-diffusion.
 
 mod golden;
 
 use serde_json::Value;
 use underpaint_engine::noise::Noise;
+use underpaint_engine::samplers::{Space, rule};
 use underpaint_engine::schedule::{Schedule, Spacing, Training};
 use underpaint_engine::tokenizer::Tokenizer;
 use underpaint_plan::{Sampler, Scheduler};
@@ -91,6 +92,55 @@ fn schedules_are_those_of_diffusers() {
             };
         assert!((ours - init).abs() < 1e-4, "initial scale {ours} is not {init}");
     }
+}
+
+/// The denoiser of tests/reference/samplers.py: the noise in `x`, which is in `space`.
+fn analytic(x: &[f32], space: Space, sigma: f64) -> Vec<f32> {
+    let noise = |(i, x): (usize, &f32)| {
+        let (x, m) = (*x as f64 / space.signal(sigma), 0.3 + 1.7 * i as f64 / 15.0);
+        ((x - m * (m * x / (sigma * sigma + 1.0)).tanh()) / sigma) as f32
+    };
+    x.iter().enumerate().map(noise).collect()
+}
+
+#[test]
+fn samplers_are_those_of_their_references() {
+    let training = Training::default();
+    let mut covered = std::collections::BTreeSet::new();
+    for row in golden::table("samplers.json") {
+        let sampler = *Sampler::ALL.iter().find(|s| s.name() == row["sampler"]).unwrap();
+        let scheduler = *Scheduler::ALL.iter().find(|s| s.name() == row["scheduler"]).unwrap();
+        let schedule = Schedule::new(&training, sampler, scheduler, row["steps"].as_u64().unwrap() as usize);
+        let at = format!("{} {} in {} steps", sampler.name(), scheduler.name(), schedule.steps.len());
+        let mut rule = rule(sampler, &training);
+        let space = rule.space();
+        let scale = if space == Space::Signal { schedule.init_noise_sigma as f32 } else { 1.0 };
+        let mut noise = Noise::new(row["seed"].as_u64().unwrap());
+        let mut latents: Vec<f32> = noise.randn(16).into_iter().map(|n| n * scale).collect();
+        let mut timesteps = Vec::new();
+        for (i, step) in schedule.steps.iter().enumerate() {
+            timesteps.push(step.timestep);
+            let epsilon = analytic(&latents, space, step.sigma);
+            let mut again = |x: &[f32], sigma: f64| {
+                timesteps.push(schedule.timestep(i, sigma));
+                Ok(analytic(x, space, sigma))
+            };
+            rule.step(*step, &mut latents, &epsilon, &mut noise, &mut again).unwrap();
+        }
+        for (ours, theirs) in latents.iter().zip(numbers(&row["latents"])) {
+            let ours = *ours as f64;
+            assert!((ours - theirs).abs() <= 2e-5 * theirs.abs().max(1.0), "{at}: {ours} is not {theirs}");
+        }
+        if !row["timesteps"].is_null() {
+            let theirs = numbers(&row["timesteps"]);
+            assert_eq!(timesteps.len(), theirs.len(), "{at}");
+            for (ours, theirs) in timesteps.iter().zip(theirs) {
+                assert!((ours - theirs).abs() <= 1e-3, "{at}: timestep {ours} is not {theirs}");
+            }
+        }
+        covered.insert((sampler.name(), scheduler.name()));
+    }
+    assert_eq!(covered.len(), Sampler::ALL.len() * Scheduler::ALL.len());
 }
 
 #[test]

@@ -9,8 +9,16 @@ pub enum Sampler {
     EulerA,
     /// Denoising diffusion implicit model, eta 0.
     Ddim,
+    /// Heun's second-order steps; two evaluations each.
+    Heun,
+    /// Linear multistep of fourth order.
+    Lms,
     /// DPM-Solver++(2M), multistep.
     Dpmpp2m,
+    /// DPM-Solver++(2M) with fresh noise at each step.
+    Dpmpp2mSde,
+    /// DPM-Solver++(2S) with fresh noise at each step; two evaluations each.
+    Dpmpp2sA,
 }
 
 /// The noise levels.
@@ -20,6 +28,8 @@ pub enum Scheduler {
     Normal,
     /// Karras et al. 2022, rho 7.
     Karras,
+    /// Evenly spaced in the logarithm of the level.
+    Exponential,
 }
 
 /// Everything the denoising loop needs, fully resolved.
@@ -45,7 +55,8 @@ pub struct Sampling {
 
 impl Sampler {
     /// All of them, in the order shown to painters.
-    pub const ALL: [Self; 4] = [Self::Euler, Self::EulerA, Self::Ddim, Self::Dpmpp2m];
+    pub const ALL: [Self; 8] =
+        [Self::Euler, Self::EulerA, Self::Heun, Self::Lms, Self::Ddim, Self::Dpmpp2m, Self::Dpmpp2mSde, Self::Dpmpp2sA];
 
     /// The name on the wire and on the command line.
     pub const fn name(self) -> &'static str {
@@ -53,20 +64,25 @@ impl Sampler {
             Self::Euler => "euler",
             Self::EulerA => "euler_a",
             Self::Ddim => "ddim",
+            Self::Heun => "heun",
+            Self::Lms => "lms",
             Self::Dpmpp2m => "dpmpp_2m",
+            Self::Dpmpp2mSde => "dpmpp_2m_sde",
+            Self::Dpmpp2sA => "dpmpp_2s_a",
         }
     }
 }
 
 impl Scheduler {
     /// All of them, in the order shown to painters.
-    pub const ALL: [Self; 2] = [Self::Normal, Self::Karras];
+    pub const ALL: [Self; 3] = [Self::Normal, Self::Karras, Self::Exponential];
 
     /// The name on the wire and on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Normal => "normal",
             Self::Karras => "karras",
+            Self::Exponential => "exponential",
         }
     }
 }

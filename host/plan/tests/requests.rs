@@ -43,12 +43,12 @@ fn what_is_out_of_range_is_named_with_what_would_be_right() {
         (
             Generate { sampler: text("plms"), ..g() },
             "sampler",
-            "sampler `plms` is unknown; known are euler, euler_a, ddim, dpmpp_2m",
+            "sampler `plms` is unknown; known are euler, euler_a, heun, lms, ddim, dpmpp_2m, dpmpp_2m_sde, dpmpp_2s_a",
         ),
         (
             Generate { scheduler: text("beta"), ..g() },
             "scheduler",
-            "scheduler `beta` is unknown; known are normal, karras",
+            "scheduler `beta` is unknown; known are normal, karras, exponential",
         ),
         (
             Generate { extent: Some(Extent::new(500, 512)), ..g() },

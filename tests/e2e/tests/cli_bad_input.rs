@@ -118,7 +118,7 @@ fn numbers_and_words_of_a_request() {
         (format!("{fill} --batch 99"), ["batch", "1 to 16"]),
         (format!("{fill} --clip-skip 0"), ["clip_skip", "1 (none)"]),
         (format!("{fill} --feather-px 500"), ["feather_px", "0 to 499"]),
-        (format!("{fill} --sampler plms"), ["sampler `plms`", "euler, euler_a, ddim, dpmpp_2m"]),
+        (format!("{fill} --sampler plms"), ["sampler `plms`", "euler, euler_a, heun, lms, ddim, dpmpp_2m"]),
         (format!("{fill} --scheduler beta"), ["scheduler `beta`", "normal, karras"]),
         (format!("{fill} --mode paint"), ["--mode", "paint"]),
         (format!("{fill} --seed -1"), ["'-1'", "help"]),

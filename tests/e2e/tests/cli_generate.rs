@@ -110,7 +110,7 @@ fn what_the_model_cannot_do_is_said() {
         (vec!["--width", "8000", "--height", "8000"], "8000x8000"),
         (vec!["--steps", "0"], "steps is 0"),
         (vec!["--guidance", "NaN"], "guidance_scale is NaN"),
-        (vec!["--sampler", "heun"], "sampler `heun` is unknown"),
+        (vec!["--sampler", "plms"], "sampler `plms` is unknown"),
         (vec!["--init", "photo.png"], "150x110 is not a multiple of 8"),
         (vec!["--init", "square.png", "--mask", "mask.png"], "150x110"),
         (vec!["--init", "square.png", "--strength", "0.01"], "denoise_strength 0.01"),

@@ -52,8 +52,8 @@ fn every_way_of_asking_works() {
         |more: &[&str]| made(dir.path(), &[&["generate", "--prompt", "a lake", "--seed", "1"], more].concat());
     let pixels = |file: &str| e2e::pixels(&dir.path().join(file));
     let mut seen: Vec<e2e::Pixels> = Vec::new();
-    for sampler in ["euler", "euler_a", "ddim", "dpmpp_2m"] {
-        for scheduler in ["normal", "karras"] {
+    for sampler in ["euler", "euler_a", "heun", "lms", "ddim", "dpmpp_2m", "dpmpp_2m_sde", "dpmpp_2s_a"] {
+        for scheduler in ["normal", "karras", "exponential"] {
             let size = ["--width", "64", "--height", "64", "--steps", "4"];
             let told =
                 generate(&[&["--sampler", sampler, "--scheduler", scheduler, "-o", "way.png"], &size[..]].concat());

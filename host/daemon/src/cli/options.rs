@@ -24,10 +24,10 @@ pub struct Painting {
     /// How strictly the prompt is followed, 0 to 100; at 1 or less the negative prompt is not read
     #[arg(long, value_name = "G", allow_negative_numbers = true)]
     pub guidance: Option<f64>,
-    /// Update rule: euler, euler_a, ddim or dpmpp_2m
+    /// Update rule: euler, euler_a, heun, lms, ddim, dpmpp_2m, dpmpp_2m_sde or dpmpp_2s_a; heun and dpmpp_2s_a take twice as long a step
     #[arg(long, value_name = "S")]
     pub sampler: Option<String>,
-    /// Noise levels: normal or karras
+    /// Noise levels: normal, karras or exponential
     #[arg(long, value_name = "C")]
     pub scheduler: Option<String>,
     /// The same seed makes the same picture; without it one is drawn and told

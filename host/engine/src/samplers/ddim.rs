@@ -1,7 +1,7 @@
 //! Denoising diffusion implicit model, eta 0 (Song et al. 2020, equation 12).
 
-use super::{Rule, Space};
-use crate::{noise::Noise, schedule::Step};
+use super::{Again, Rule, Space};
+use crate::{EngineError, noise::Noise, schedule::Step};
 
 /// No state but a setting.
 pub struct Ddim {
@@ -14,14 +14,21 @@ impl Rule for Ddim {
         Space::Variance
     }
 
-    fn step(&mut self, step: Step, latents: &mut [f32], epsilon: &[f32], _: &mut Noise) {
+    fn step(
+        &mut self,
+        step: Step,
+        latents: &mut [f32],
+        epsilon: &[f32],
+        _: &mut Noise,
+        _: &mut Again<'_>,
+    ) -> Result<(), EngineError> {
         let space = self.space();
         if self.clip {
             // As diffusers: the clipped prediction with the noise as it was predicted.
             let clean = space.clean(latents, epsilon, step.sigma).into_iter().map(|v| v.clamp(-1.0, 1.0));
             let (a, b) = (space.signal(step.next) as f32, space.noise(step.next) as f32);
             latents.iter_mut().zip(clean).zip(epsilon).for_each(|((x, c), e)| *x = a * c + b * e);
-            return;
+            return Ok(());
         }
         let (signal, noise) = (space.signal(step.sigma), space.noise(step.sigma));
         let keep = (space.signal(step.next) / signal) as f32;
@@ -29,5 +36,6 @@ impl Rule for Ddim {
         for (x, e) in latents.iter_mut().zip(epsilon) {
             *x = keep * *x + shift * e;
         }
+        Ok(())
     }
 }

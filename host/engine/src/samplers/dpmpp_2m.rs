@@ -1,7 +1,7 @@
 //! DPM-Solver++(2M), multistep with midpoint (Lu et al. 2022, algorithm 2); the first step and one to no noise are of first order.
 
-use super::{Rule, Space};
-use crate::{noise::Noise, schedule::Step};
+use super::{Again, Rule, Space};
+use crate::{EngineError, noise::Noise, schedule::Step};
 
 /// The clean latents predicted one step ago, and the level they were predicted from.
 #[derive(Default)]
@@ -14,7 +14,14 @@ impl Rule for Dpmpp2m {
         Space::Variance
     }
 
-    fn step(&mut self, step: Step, latents: &mut [f32], epsilon: &[f32], _: &mut Noise) {
+    fn step(
+        &mut self,
+        step: Step,
+        latents: &mut [f32],
+        epsilon: &[f32],
+        _: &mut Noise,
+        _: &mut Again<'_>,
+    ) -> Result<(), EngineError> {
         let space = self.space();
         let clean = space.clean(latents, epsilon, step.sigma);
         // lambda = ln(signal / noise) = -ln(sigma); at no noise h is infinite and exp(-h) is 0.
@@ -30,5 +37,6 @@ impl Rule for Dpmpp2m {
             *x = keep * *x + gain * (c + correction * (c - b));
         }
         self.previous = Some((clean, step.sigma));
+        Ok(())
     }
 }

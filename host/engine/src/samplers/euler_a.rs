@@ -1,7 +1,7 @@
 //! Euler with fresh noise: a step lands below the next level and is lifted back to it.
 
-use super::{Rule, Space};
-use crate::{noise::Noise, schedule::Step};
+use super::{Again, Rule, Space};
+use crate::{EngineError, noise::Noise, schedule::Step};
 
 /// No state; the noise continues the picture's own stream.
 pub struct EulerA;
@@ -11,16 +11,30 @@ impl Rule for EulerA {
         Space::Signal
     }
 
-    fn step(&mut self, step: Step, latents: &mut [f32], epsilon: &[f32], noise: &mut Noise) {
-        let (from, to) = (step.sigma.powi(2), step.next.powi(2));
-        let up = to * (from - to) / from;
-        let dt = ((to - up).sqrt() - step.sigma) as f32;
-        let up = up.sqrt() as f32;
+    fn step(
+        &mut self,
+        step: Step,
+        latents: &mut [f32],
+        epsilon: &[f32],
+        noise: &mut Noise,
+        _: &mut Again<'_>,
+    ) -> Result<(), EngineError> {
+        let (down, up) = split(step);
+        let dt = (down - step.sigma) as f32;
         // The last step adds none, but draws, as diffusers does.
         let fresh = noise.randn(latents.len());
         for ((x, e), n) in latents.iter_mut().zip(epsilon).zip(fresh) {
             *x += e * dt;
-            *x += n * up;
+            *x += n * up as f32;
         }
+        Ok(())
     }
+}
+
+/// The level that an ancestral step lands on, and the noise that lifts it to the next one: what a step of the training process
+/// backwards would keep and add (DDPM's posterior, eta 1).
+pub fn split(step: Step) -> (f64, f64) {
+    let (from, to) = (step.sigma.powi(2), step.next.powi(2));
+    let up = to * (from - to) / from;
+    ((to - up).sqrt(), up.sqrt())
 }

@@ -1,13 +1,19 @@
 //! The update rules, one file each.
 //!
 //! Decision: between two evaluations of the denoiser the latents of one picture are a plain `f32` slice, so a rule is a few
-//! lines of arithmetic that knows no tensor, no device and no model. Coefficients are `f64`.
+//! lines of arithmetic that knows no tensor, no device and no model. A rule of second order asks for the denoiser [`Again`].
+//! Coefficients are `f64`.
 
 mod ddim;
 mod dpmpp_2m;
+mod dpmpp_2m_sde;
+mod dpmpp_2s_a;
 mod euler;
 mod euler_a;
+mod heun;
+mod lms;
 
+use crate::EngineError;
 use crate::noise::Noise;
 use crate::schedule::{Step, Training};
 use underpaint_plan::Sampler;
@@ -21,13 +27,26 @@ pub enum Space {
     Variance,
 }
 
+/// The noise predicted in these latents, of the rule's space, at this level.
+pub type Again<'a> = dyn FnMut(&[f32], f64) -> Result<Vec<f32>, EngineError> + 'a;
+
 /// One update rule.
 pub trait Rule {
     /// The scale of the latents it works on.
     fn space(&self) -> Space;
 
     /// Moves `latents` from `step.sigma` to `step.next`, given the noise `epsilon` predicted in them.
-    fn step(&mut self, step: Step, latents: &mut [f32], epsilon: &[f32], noise: &mut Noise);
+    ///
+    /// # Errors
+    /// Only those of `again`.
+    fn step(
+        &mut self,
+        step: Step,
+        latents: &mut [f32],
+        epsilon: &[f32],
+        noise: &mut Noise,
+        again: &mut Again<'_>,
+    ) -> Result<(), EngineError>;
 }
 
 /// The rule of that name, at the beginning of a picture.
@@ -36,7 +55,11 @@ pub fn rule(sampler: Sampler, training: &Training) -> Box<dyn Rule> {
         Sampler::Euler => Box::new(euler::Euler),
         Sampler::EulerA => Box::new(euler_a::EulerA),
         Sampler::Ddim => Box::new(ddim::Ddim { clip: training.clip_sample }),
+        Sampler::Heun => Box::new(heun::Heun),
+        Sampler::Lms => Box::new(lms::Lms::default()),
         Sampler::Dpmpp2m => Box::new(dpmpp_2m::Dpmpp2m::default()),
+        Sampler::Dpmpp2mSde => Box::new(dpmpp_2m_sde::Dpmpp2mSde::default()),
+        Sampler::Dpmpp2sA => Box::new(dpmpp_2s_a::Dpmpp2sA),
     }
 }
 
