@@ -174,9 +174,9 @@ def inputs():
     return Image.fromarray(image), Image.fromarray(mask)
 
 
-def pictures(parts, unet9, text, tokenizer):
+def painter(parts, text, tokenizer, rows):
+    """What makes a picture by a pipeline, adds it to TENSORS and tells `rows` how it was asked for."""
     image, mask = inputs()
-    rows = []
     config = parts["scheduler"].config
 
     def picture(name, pipeline, unet, sampler, kind, *, steps=6, seed=0, batch=1, guidance=5.0, prompt="a photo of a cat",
@@ -205,6 +205,12 @@ def pictures(parts, unet9, text, tokenizer):
                      "guidance": guidance, "prompt": prompt, "negative": negative, "clip_skip": skip, "width": width, "height": height,
                      "start_step": 0 if strength is None else steps - min(int(steps * strength), steps)})
 
+    return picture
+
+
+def pictures(parts, unet9, text, tokenizer):
+    rows = []
+    picture = painter(parts, text, tokenizer, rows)
     plain, image_to_image, inpaint = StableDiffusionPipeline, StableDiffusionImg2ImgPipeline, StableDiffusionInpaintPipeline
     four = parts["unet"]
     for sampler in SAMPLERS:

@@ -1,4 +1,6 @@
-"""Writes golden/samplers.json, what every sampler makes of an analytic denoiser: `python tests/reference/samplers.py [OUT]`.
+"""Writes what make.py's goldens do not say of the samplers: `python tests/reference/samplers.py [OUT]`.
+
+`samplers.json` is what every sampler makes of an analytic denoiser, `pictures-samplers.json` and `samplers.safetensors` whole pictures.
 
 No network stands between a rule and its reference here, so they are compared to the fifth digit. The denoiser is the exact one for data
 that is m or -m with equal chance, blurred a little: D(x, sigma) = m tanh(m x / (sigma^2 + 1)), m another for each of 16 values.
@@ -10,10 +12,15 @@ import sys
 import types
 
 import torch
-from diffusers import DPMSolverMultistepScheduler, HeunDiscreteScheduler, LMSDiscreteScheduler
+from diffusers import (
+    DPMSolverMultistepScheduler, HeunDiscreteScheduler, LMSDiscreteScheduler, StableDiffusionImg2ImgPipeline, StableDiffusionPipeline,
+)
 from diffusers.schedulers import scheduling_dpmsolver_multistep, scheduling_euler_ancestral_discrete
 
+from safetensors.torch import save_file
+
 import make
+import tiny
 from make import sd15_config, scheduler
 from tiny import write_json
 
@@ -46,6 +53,9 @@ class Stochastic(DPMSolverMultistepScheduler):
         return DPMSolverMultistepScheduler.from_config(config, algorithm_type="sde-dpmsolver++", **options)
 
 
+NEW = {"heun": HeunDiscreteScheduler, "lms": LMSDiscreteScheduler, "dpmpp_2m_sde": Stochastic}
+
+
 def k_diffusion():
     """k_diffusion.sampling alone: the package as a whole wants what is needed to train and judge models."""
     folder = os.path.dirname(importlib.util.find_spec("k_diffusion").origin)
@@ -65,10 +75,20 @@ def by_k_diffusion(function, s, noise, generator):
 
 
 def main():
+    make.SAMPLERS |= NEW
+    pictures = []
+    picture = make.painter(parts := {"unet": tiny.unet(), "vae": tiny.vae(), "scheduler": tiny.scheduler()}, tiny.text_encoder(), tiny.tokenizer(), pictures)
+    for sampler in make.SAMPLERS:
+        for kind in make.CURVES:
+            if sampler in NEW or kind == "exponential":
+                picture(f"txt2img.{sampler}.{kind}", StableDiffusionPipeline, parts["unet"], sampler, kind)
+        # lms: starting in the middle, diffusers takes the coefficients of an order for which it has no predictions yet, and the step is
+        # too short; ours is k-diffusion's, whose order grows from there.
+        if sampler in NEW and sampler != "lms":
+            picture(f"img2img.{sampler}.karras", StableDiffusionImg2ImgPipeline, parts["unet"], sampler, "karras", strength=0.7)
     # Noise is drawn in f32, as pipelines draw it, whatever the precision of the rest.
     for module in (scheduling_euler_ancestral_discrete, scheduling_dpmsolver_multistep):
         module.randn_tensor = lambda shape, generator=None, **_: torch.randn(shape, generator=generator).double()
-    make.SAMPLERS |= {"heun": HeunDiscreteScheduler, "lms": LMSDiscreteScheduler, "dpmpp_2m_sde": Stochastic}
     sampling = k_diffusion()
     config, rows = sd15_config(), []
     for sampler in (*make.SAMPLERS, "dpmpp_2s_a"):
@@ -87,6 +107,8 @@ def main():
                              "timesteps": None if lacking else s.timesteps.tolist(), "latents": x[0].double().tolist()})
     out = sys.argv[1] if len(sys.argv) > 1 else os.path.join(os.path.dirname(os.path.abspath(__file__)), "golden")
     write_json(f"{out}/samplers.json", rows)
+    write_json(f"{out}/pictures-samplers.json", pictures)
+    save_file({k: v.contiguous() for k, v in make.TENSORS.items() if k.startswith("picture.")}, f"{out}/samplers.safetensors")
 
 
 if __name__ == "__main__":

@@ -100,9 +100,13 @@ fn check(model: &mut Model, golden: &Golden, row: &Value) {
 fn pictures_are_those_of_diffusers() {
     let folder = tempfile::tempdir().unwrap();
     let (mut plain, mut inpaint) = (load(&golden::plain()), load(&golden::inpainting(folder.path())));
-    let golden = Golden::open();
-    for row in golden::table("pictures.json") {
-        check(if row["channels"] == 9 { &mut inpaint } else { &mut plain }, &golden, &row);
+    for (table, tensors) in
+        [("pictures.json", "golden.safetensors"), ("pictures-samplers.json", "samplers.safetensors")]
+    {
+        let golden = Golden::of(tensors);
+        for row in golden::table(table) {
+            check(if row["channels"] == 9 { &mut inpaint } else { &mut plain }, &golden, &row);
+        }
     }
 }
 

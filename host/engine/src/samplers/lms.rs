@@ -1,5 +1,6 @@
 //! Linear multistep of up to fourth order: the polynomial through the last predictions, integrated over the step
-//! (Adams and Bashforth on uneven levels; k-diffusion, `sample_lms`).
+//! (Adams and Bashforth on uneven levels; k-diffusion, `sample_lms`). The order grows from the first step that is taken;
+//! diffusers 0.42 counts those left out by image to image too, so there it makes another, wrong picture.
 
 use super::{Again, Rule, Space};
 use crate::{EngineError, noise::Noise, schedule::Step};

@@ -1,4 +1,4 @@
-//! Golden data made by `tests/reference/make.py` (torch, diffusers, transformers), and the tiny models it was made with.
+//! Golden data made by `make.py` and `samplers.py` of `tests/reference` (torch, diffusers, transformers), and the tiny models it was made with.
 
 #![allow(dead_code)]
 
@@ -25,7 +25,11 @@ pub struct Golden(SafetensorsFile);
 
 impl Golden {
     pub fn open() -> Self {
-        Self(SafetensorsFile::open(&folder().join("golden.safetensors")).unwrap())
+        Self::of("golden.safetensors")
+    }
+
+    pub fn of(name: &str) -> Self {
+        Self(SafetensorsFile::open(&folder().join(name)).unwrap())
     }
 
     pub fn get(&self, name: &str) -> (Vec<usize>, Vec<f32>) {
