@@ -18,10 +18,10 @@ def main():
     for axis, (name, value, title) in zip(axes, PANELS):
         path = os.path.join(logs, name)
         rows = [json.loads(line) for line in open(path)] if os.path.exists(path) else []
-        # A step that is not beyond the last begins a new part.
+        # A clock or a step that is not beyond the last begins a new part.
         part = []
         for row in rows + [None]:
-            if row is None or (part and row["step"] <= part[-1]["step"]):
+            if row is None or (part and (row["step"] <= part[-1]["step"] or row["seconds"] <= part[-1]["seconds"])):
                 axis.plot([r["step"] for r in part], [r[value] for r in part])
                 part = []
             if row is not None:

@@ -1,6 +1,6 @@
-"""Encodes painted studies with the trained autoencoder, as painted and, where asked, mirrored.
+"""Encodes painted studies with the trained autoencoder.
 
-Writes DATA/NAME.latents.npy, f16 `[N, sides, 6, H/8, W/8]`: unscaled means of the posterior.
+Writes DATA/NAME.latents.npy, f16 `[N, 6, H/8, W/8]`: unscaled means of the posterior.
 """
 import os
 
@@ -22,16 +22,15 @@ def work(rank, workers, data, run, name, width, height):
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         for first in list(range(0, len(pictures), batch))[rank::workers]:
             x = torch.from_numpy(pictures[first:first + batch].copy()).permute(0, 3, 1, 2).float() / 127.5 - 1
-            for side, picture in enumerate((x, x.flip(3))[:out.shape[1]]):
-                out[first:first + batch, side] = model.encode(picture).latent_dist.mean.float().numpy()
+            out[first:first + batch] = model.encode(x).latent_dist.mean.float().numpy()
     out.flush()
 
 
-def encode(data, run, name, width, height, sides, workers=2):
+def encode(data, run, name, width, height, workers=2):
     """Does nothing if the file is there."""
     path = os.path.join(data, name + ".latents.npy")
     if os.path.exists(path):
         return
     count = len(studies.read(data, name, width, height)[1])
-    np.lib.format.open_memmap(path, "w+", np.float16, (count, sides, shape.LATENTS, height // 8, width // 8))
+    np.lib.format.open_memmap(path, "w+", np.float16, (count, shape.LATENTS, height // 8, width // 8))
     launch(work, workers, data, run, name, width, height)

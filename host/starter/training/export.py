@@ -55,7 +55,7 @@ def whitened(vae, mean, matrix):
 
 def preview(data, mean, matrix):
     """The linear map from whitened latents to colours in -1..=1, by least squares over 200 studies; a row for each channel, then the bias."""
-    latents = np.load(os.path.join(data, "a.latents.npy"), mmap_mode="r")[:200, 0].astype(np.float32)
+    latents = np.load(os.path.join(data, "a.latents.npy"), mmap_mode="r")[:200].astype(np.float32)
     pictures, _ = studies.read(data, "a", 256, 256)
     small = pictures[:200].reshape(200, 32, 8, 32, 8, 3).mean((2, 4)) / 127.5 - 1
     x = latents.transpose(0, 2, 3, 1).reshape(-1, latents.shape[1])

@@ -1,6 +1,6 @@
 """Trains the autoencoder: python train_vae.py DATA OUT [--minutes M] [--resume].
 
-Loss: mean absolute error at four scales, of gradients, and a touch of KL. Learning rate and crops follow the share of the time that is spent,
+Begins as a pyramid of averages (pyramid.py). Loss: mean absolute error at four scales, of gradients, and a touch of KL. Learning rate and crops follow the share of the time that is spent,
 so that the last minutes always run at a small learning rate.
 """
 import argparse
@@ -12,13 +12,16 @@ import time
 import torch
 import torch.nn.functional as F
 
+import pyramid
 import shape
 import studies
 from parallel import average_gradients, launch, share_of_time
 
 SEED = 1
 # Until which share of the time, crops of which side, how many a step.
-CROPS = [(0.45, 64, 32), (0.8, 128, 8), (1.0, 256, 2)]
+CROPS = [(0.3, 64, 32), (0.8, 128, 8), (1.0, 256, 2)]
+# What the opponent colours' error counts beside that of red, green and blue; green against magenta is rare and weak.
+OPPONENT = pyramid.OPPONENT[1:] * torch.tensor([[1.0], [3.0]])
 
 
 def loss_of(model, x, kl_weight):
@@ -29,7 +32,8 @@ def loss_of(model, x, kl_weight):
 
 
 def picture_loss(y, x):
-    """Absolute error at full size and three times halved, and of the differences to the right and below."""
+    """Absolute error at full size and three times halved, and of the differences to the right and below. Opponent colours count too."""
+    y, x = (torch.cat([p, torch.einsum("ij,bjhw->bihw", OPPONENT, p)], 1) for p in (y, x))
     total = F.l1_loss(y, x)
     total = total + 0.5 * F.l1_loss(y[..., 1:] - y[..., :-1], x[..., 1:] - x[..., :-1])
     total = total + 0.5 * F.l1_loss(y[..., 1:, :] - y[..., :-1, :], x[..., 1:, :] - x[..., :-1, :])
@@ -57,6 +61,8 @@ def work(rank, workers, ask):
     checkpoint = os.path.join(ask.out, "vae.pt")
     if ask.resume:
         model.load_state_dict(torch.load(checkpoint))
+    else:
+        pyramid.begin(model, torch.from_numpy(pictures[:16].copy()).permute(0, 3, 1, 2).float() / 127.5 - 1)
     parameters = list(model.parameters())
     optimizer = torch.optim.AdamW(parameters, lr=ask.rate, betas=(0.9, 0.99), weight_decay=1e-4)
     started, step, mean = time.time(), 0, None
@@ -70,7 +76,7 @@ def work(rank, workers, ask):
         side, count = next((side, count) for until, side, count in CROPS if share < until)
         x = crops(pictures, count // workers, side, random)
         with torch.autocast("cpu", torch.bfloat16):
-            loss, mse = loss_of(model, x, 3e-4)
+            loss, mse = loss_of(model, x, 1e-4)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         average_gradients(parameters, workers)
@@ -90,7 +96,7 @@ def work(rank, workers, ask):
 def main():
     ask = argparse.ArgumentParser(description=__doc__)
     ask.add_argument("data"), ask.add_argument("out")
-    ask.add_argument("--minutes", type=float, default=25), ask.add_argument("--resume", action="store_true")
+    ask.add_argument("--minutes", type=float, default=20), ask.add_argument("--resume", action="store_true")
     ask.add_argument("--rate", type=float, default=2e-3)
     ask.add_argument("--workers", type=int, default=2)
     ask = ask.parse_args()
