@@ -15,7 +15,7 @@ import shape
 import studies
 import tokenizer
 
-DEFAULTS = {"steps": 10, "guidance_scale": 3.0, "sampler": "dpmpp_2m", "scheduler": "normal"}
+DEFAULTS = {"steps": 10, "guidance_scale": 4.5, "sampler": "dpmpp_2m", "scheduler": "normal"}
 # Of the posterior, in shares of the latents': what the autoencoder learned, on average.
 DEVIATION = 0.05
 INDEX = {

@@ -13,8 +13,8 @@ use underpaint_wire::generate::{Generate, Mode};
 /// What is painted from nothing.
 const PAINTED: &str = "an oil painting of the sea at sunset, low horizon";
 /// What the sketch is to become, and how much of it may change.
-const REFINED: &str = "an oil painting of a lake with reflections at sunset, mountains";
-const STRENGTH: f64 = 0.65;
+const REFINED: &str = "an oil painting of mountains at sunset";
+const STRENGTH: f64 = 0.45;
 /// What the sky of the first picture is to become.
 const REPAINTED: &str = "an oil painting of the sea under storm clouds, low horizon";
 
