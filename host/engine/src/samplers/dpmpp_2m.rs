@@ -1,12 +1,23 @@
-//! DPM-Solver++(2M), multistep with midpoint (Lu et al. 2022, algorithm 2); the first step and one to no noise are of first order.
+//! DPM-Solver++(2M), multistep with midpoint (Lu et al. 2022, algorithm 2), of the plain and of the stochastic equation (its
+//! appendix; diffusers, `sde-dpmsolver++`); the first step and one to no noise are of first order.
+//!
+//! Decision: one rule for both. With `eta` 1 a step forgets a part of its noise and takes as much fresh noise in; with 0 it forgets none.
 
 use super::{Again, Rule, Space};
 use crate::{EngineError, noise::Noise, schedule::Step};
 
 /// The clean latents predicted one step ago, and the level they were predicted from.
-#[derive(Default)]
 pub struct Dpmpp2m {
+    /// 0, or 1 for dpmpp_2m_sde, whose noise continues the picture's own stream.
+    eta: f64,
     previous: Option<(Vec<f32>, f64)>,
+}
+
+impl Dpmpp2m {
+    /// At the beginning of a picture.
+    pub fn new(eta: f64) -> Self {
+        Self { eta, previous: None }
+    }
 }
 
 impl Rule for Dpmpp2m {
@@ -19,22 +30,27 @@ impl Rule for Dpmpp2m {
         step: Step,
         latents: &mut [f32],
         epsilon: &[f32],
-        _: &mut Noise,
+        noise: &mut Noise,
         _: &mut Again<'_>,
     ) -> Result<(), EngineError> {
-        let space = self.space();
+        let (space, eta) = (self.space(), self.eta);
         let clean = space.clean(latents, epsilon, step.sigma);
-        // lambda = ln(signal / noise) = -ln(sigma); at no noise h is infinite and exp(-h) is 0.
-        let h = step.sigma.ln() - step.next.ln();
-        let keep = (space.noise(step.next) / space.noise(step.sigma)) as f32;
-        let gain = (space.signal(step.next) * -(-h).exp_m1()) as f32;
+        // The papers' exp(-h), for lambda = ln(signal / noise) = -ln(sigma).
+        let ratio = step.next / step.sigma;
+        let keep = (space.noise(step.next) / space.noise(step.sigma) * ratio.powf(eta)) as f32;
+        let gain = (space.signal(step.next) * (1.0 - ratio.powf(1.0 + eta))) as f32;
         let correction = match &self.previous {
-            Some((_, sigma)) if step.next > 0.0 => (0.5 * h / (sigma.ln() - step.sigma.ln())) as f32,
+            Some((_, sigma)) if step.next > 0.0 => (0.5 * ratio.ln() / (step.sigma / sigma).ln()) as f32,
             _ => 0.0,
         };
         let before = self.previous.as_ref().map_or(&clean, |(clean, _)| clean);
         for ((x, c), b) in latents.iter_mut().zip(&clean).zip(before) {
             *x = keep * *x + gain * (c + correction * (c - b));
+        }
+        if eta > 0.0 {
+            // The last step adds none, but draws, as diffusers does.
+            let lift = (space.noise(step.next) * (1.0 - ratio.powf(2.0 * eta)).sqrt()) as f32;
+            latents.iter_mut().zip(noise.randn(clean.len())).for_each(|(x, n)| *x += lift * n);
         }
         self.previous = Some((clean, step.sigma));
         Ok(())

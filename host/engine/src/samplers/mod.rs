@@ -6,7 +6,6 @@
 
 mod ddim;
 mod dpmpp_2m;
-mod dpmpp_2m_sde;
 mod dpmpp_2s_a;
 mod euler;
 mod euler_a;
@@ -57,8 +56,8 @@ pub fn rule(sampler: Sampler, training: &Training) -> Box<dyn Rule> {
         Sampler::Ddim => Box::new(ddim::Ddim { clip: training.clip_sample }),
         Sampler::Heun => Box::new(heun::Heun),
         Sampler::Lms => Box::new(lms::Lms::default()),
-        Sampler::Dpmpp2m => Box::new(dpmpp_2m::Dpmpp2m::default()),
-        Sampler::Dpmpp2mSde => Box::new(dpmpp_2m_sde::Dpmpp2mSde::default()),
+        Sampler::Dpmpp2m => Box::new(dpmpp_2m::Dpmpp2m::new(0.0)),
+        Sampler::Dpmpp2mSde => Box::new(dpmpp_2m::Dpmpp2m::new(1.0)),
         Sampler::Dpmpp2sA => Box::new(dpmpp_2s_a::Dpmpp2sA),
     }
 }
