@@ -77,7 +77,8 @@ def by_k_diffusion(function, s, noise, generator):
 def main():
     make.SAMPLERS |= NEW
     pictures = []
-    picture = make.painter(parts := {"unet": tiny.unet(), "vae": tiny.vae(), "scheduler": tiny.scheduler()}, tiny.text_encoder(), tiny.tokenizer(), pictures)
+    parts = {"unet": tiny.unet(), "vae": tiny.vae(), "scheduler": tiny.scheduler()}
+    picture = make.painter(parts, tiny.text_encoder(), tiny.tokenizer(), pictures)
     for sampler in make.SAMPLERS:
         for kind in make.CURVES:
             if sampler in NEW or kind == "exponential":

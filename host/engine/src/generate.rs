@@ -9,7 +9,7 @@
 
 use crate::noise::Noise;
 use crate::npy::Npy;
-use crate::samplers::{self, Space};
+use crate::samplers::{self, Moment, Space};
 use crate::schedule::{Prediction, Schedule, Step};
 use crate::share::Share;
 use crate::{EngineError, Model, pixels};
@@ -253,7 +253,7 @@ impl Model {
             let number = sampling.start_step as usize + i;
             let mut again =
                 |latents: &[f32], sigma| self.predict(&asked, latents, sigma, schedule.timestep(number, sigma), job);
-            rule.step(*step, latents, &epsilon, stream, &mut again)?;
+            rule.step(Moment { step: *step, latents, epsilon: &epsilon, noise: stream, again: &mut again })?;
             keep.after(steps.get(i + 1), picture);
             if !picture.latents.iter().all(|v| v.is_finite()) {
                 return Err(EngineError::NotFinite { stage: format!("denoising step {}", i + 1) });

@@ -4,7 +4,7 @@ mod golden;
 
 use serde_json::Value;
 use underpaint_engine::noise::Noise;
-use underpaint_engine::samplers::{Space, rule};
+use underpaint_engine::samplers::{Moment, Space, rule};
 use underpaint_engine::schedule::{Schedule, Spacing, Training};
 use underpaint_engine::tokenizer::Tokenizer;
 use underpaint_plan::{Sampler, Scheduler};
@@ -125,11 +125,14 @@ fn samplers_are_those_of_their_references() {
                 timesteps.push(schedule.timestep(i, sigma));
                 Ok(analytic(x, space, sigma))
             };
-            rule.step(*step, &mut latents, &epsilon, &mut noise, &mut again).unwrap();
+            let (latents, noise) = (&mut latents, &mut noise);
+            rule.step(Moment { step: *step, latents, epsilon: &epsilon, noise, again: &mut again }).unwrap();
         }
+        // Thirty steps of fresh noise, twice evaluated, carry the rounding of f32 latents past the fifth digit.
+        let bound = if sampler == Sampler::Dpmpp2sA { 2e-5 } else { 1e-5 };
         for (ours, theirs) in latents.iter().zip(numbers(&row["latents"])) {
             let ours = *ours as f64;
-            assert!((ours - theirs).abs() <= 2e-5 * theirs.abs().max(1.0), "{at}: {ours} is not {theirs}");
+            assert!((ours - theirs).abs() <= bound * theirs.abs().max(1.0), "{at}: {ours} is not {theirs}");
         }
         if !row["timesteps"].is_null() {
             let theirs = numbers(&row["timesteps"]);

@@ -1,7 +1,7 @@
 //! Denoising diffusion implicit model, eta 0 (Song et al. 2020, equation 12).
 
-use super::{Again, Rule, Space};
-use crate::{EngineError, noise::Noise, schedule::Step};
+use super::{Moment, Rule, Space};
+use crate::EngineError;
 
 /// No state but a setting.
 pub struct Ddim {
@@ -14,14 +14,8 @@ impl Rule for Ddim {
         Space::Variance
     }
 
-    fn step(
-        &mut self,
-        step: Step,
-        latents: &mut [f32],
-        epsilon: &[f32],
-        _: &mut Noise,
-        _: &mut Again<'_>,
-    ) -> Result<(), EngineError> {
+    fn step(&mut self, at: Moment<'_>) -> Result<(), EngineError> {
+        let Moment { step, latents, epsilon, .. } = at;
         let space = self.space();
         if self.clip {
             // As diffusers: the clipped prediction with the noise as it was predicted.

@@ -3,8 +3,8 @@
 //!
 //! Decision: one rule for both. With `eta` 1 a step forgets a part of its noise and takes as much fresh noise in; with 0 it forgets none.
 
-use super::{Again, Rule, Space};
-use crate::{EngineError, noise::Noise, schedule::Step};
+use super::{Moment, Rule, Space};
+use crate::EngineError;
 
 /// The clean latents predicted one step ago, and the level they were predicted from.
 pub struct Dpmpp2m {
@@ -25,14 +25,8 @@ impl Rule for Dpmpp2m {
         Space::Variance
     }
 
-    fn step(
-        &mut self,
-        step: Step,
-        latents: &mut [f32],
-        epsilon: &[f32],
-        noise: &mut Noise,
-        _: &mut Again<'_>,
-    ) -> Result<(), EngineError> {
+    fn step(&mut self, at: Moment<'_>) -> Result<(), EngineError> {
+        let Moment { step, latents, epsilon, noise, .. } = at;
         let (space, eta) = (self.space(), self.eta);
         let clean = space.clean(latents, epsilon, step.sigma);
         // The papers' exp(-h), for lambda = ln(signal / noise) = -ln(sigma).

@@ -1,7 +1,7 @@
 //! First-order Euler steps (Karras et al. 2022, algorithm 2 without churn).
 
-use super::{Again, Rule, Space};
-use crate::{EngineError, noise::Noise, schedule::Step};
+use super::{Moment, Rule, Space};
+use crate::EngineError;
 
 /// No state.
 pub struct Euler;
@@ -11,14 +11,8 @@ impl Rule for Euler {
         Space::Signal
     }
 
-    fn step(
-        &mut self,
-        step: Step,
-        latents: &mut [f32],
-        epsilon: &[f32],
-        _: &mut Noise,
-        _: &mut Again<'_>,
-    ) -> Result<(), EngineError> {
+    fn step(&mut self, at: Moment<'_>) -> Result<(), EngineError> {
+        let Moment { step, latents, epsilon, .. } = at;
         let dt = (step.next - step.sigma) as f32;
         for (x, e) in latents.iter_mut().zip(epsilon) {
             *x += e * dt;

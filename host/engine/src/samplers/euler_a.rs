@@ -1,7 +1,7 @@
 //! Euler with fresh noise: a step lands below the next level and is lifted back to it.
 
-use super::{Again, Rule, Space};
-use crate::{EngineError, noise::Noise, schedule::Step};
+use super::{Moment, Rule, Space};
+use crate::{EngineError, schedule::Step};
 
 /// No state; the noise continues the picture's own stream.
 pub struct EulerA;
@@ -11,14 +11,8 @@ impl Rule for EulerA {
         Space::Signal
     }
 
-    fn step(
-        &mut self,
-        step: Step,
-        latents: &mut [f32],
-        epsilon: &[f32],
-        noise: &mut Noise,
-        _: &mut Again<'_>,
-    ) -> Result<(), EngineError> {
+    fn step(&mut self, at: Moment<'_>) -> Result<(), EngineError> {
+        let Moment { step, latents, epsilon, noise, .. } = at;
         let (down, up) = split(step);
         let dt = (down - step.sigma) as f32;
         // The last step adds none, but draws, as diffusers does.

@@ -1,7 +1,7 @@
 //! Second-order steps by Heun's trapezoid (Karras et al. 2022, algorithm 1 without churn); the last, to no noise, is Euler's.
 
-use super::{Again, Rule, Space};
-use crate::{EngineError, noise::Noise, schedule::Step};
+use super::{Moment, Rule, Space};
+use crate::EngineError;
 
 /// No state. Asks the denoiser twice a step.
 pub struct Heun;
@@ -11,14 +11,8 @@ impl Rule for Heun {
         Space::Signal
     }
 
-    fn step(
-        &mut self,
-        step: Step,
-        latents: &mut [f32],
-        epsilon: &[f32],
-        _: &mut Noise,
-        again: &mut Again<'_>,
-    ) -> Result<(), EngineError> {
+    fn step(&mut self, at: Moment<'_>) -> Result<(), EngineError> {
+        let Moment { step, latents, epsilon, again, .. } = at;
         let dt = (step.next - step.sigma) as f32;
         let there: Vec<f32> = latents.iter().zip(epsilon).map(|(x, e)| x + e * dt).collect();
         if step.next == 0.0 {

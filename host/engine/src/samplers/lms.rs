@@ -2,8 +2,8 @@
 //! (Adams and Bashforth on uneven levels; k-diffusion, `sample_lms`). The order grows from the first step that is taken;
 //! diffusers 0.42 counts those left out by image to image too, so there it makes another, wrong picture.
 
-use super::{Again, Rule, Space};
-use crate::{EngineError, noise::Noise, schedule::Step};
+use super::{Moment, Rule, Space};
+use crate::EngineError;
 use std::collections::VecDeque;
 
 const ORDER: usize = 4;
@@ -19,14 +19,8 @@ impl Rule for Lms {
         Space::Signal
     }
 
-    fn step(
-        &mut self,
-        step: Step,
-        latents: &mut [f32],
-        epsilon: &[f32],
-        _: &mut Noise,
-        _: &mut Again<'_>,
-    ) -> Result<(), EngineError> {
+    fn step(&mut self, at: Moment<'_>) -> Result<(), EngineError> {
+        let Moment { step, latents, epsilon, .. } = at;
         self.known.push_front((step.sigma, epsilon.to_vec()));
         self.known.truncate(ORDER);
         let levels: Vec<f64> = self.known.iter().map(|(sigma, _)| *sigma).collect();

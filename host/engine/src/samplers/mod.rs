@@ -29,23 +29,30 @@ pub enum Space {
 /// The noise predicted in these latents, of the rule's space, at this level.
 pub type Again<'a> = dyn FnMut(&[f32], f64) -> Result<Vec<f32>, EngineError> + 'a;
 
+/// What a rule has at hand for one step of one picture.
+pub struct Moment<'a> {
+    /// From which level to which.
+    pub step: Step,
+    /// `[C, h, w]`, flat, in the rule's space.
+    pub latents: &'a mut [f32],
+    /// The noise predicted in them, as long as they are.
+    pub epsilon: &'a [f32],
+    /// The picture's own stream.
+    pub noise: &'a mut Noise,
+    /// The denoiser, for rules that ask it in the middle of a step.
+    pub again: &'a mut Again<'a>,
+}
+
 /// One update rule.
 pub trait Rule {
     /// The scale of the latents it works on.
     fn space(&self) -> Space;
 
-    /// Moves `latents` from `step.sigma` to `step.next`, given the noise `epsilon` predicted in them.
+    /// Moves the latents from `step.sigma` to `step.next`.
     ///
     /// # Errors
     /// Only those of `again`.
-    fn step(
-        &mut self,
-        step: Step,
-        latents: &mut [f32],
-        epsilon: &[f32],
-        noise: &mut Noise,
-        again: &mut Again<'_>,
-    ) -> Result<(), EngineError>;
+    fn step(&mut self, at: Moment<'_>) -> Result<(), EngineError>;
 }
 
 /// The rule of that name, at the beginning of a picture.
