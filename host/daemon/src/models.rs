@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 use underpaint_engine as engine;
-use underpaint_plan::{Defaults, Family, ModelFacts, Sampler, Scheduler, modes};
+use underpaint_plan::{Defaults, Family, Kind, ModelFacts, Sampler, Scheduler, modes};
 use underpaint_raster::{Extent, Job};
 use underpaint_starter as starter;
 use underpaint_wire::generate::Generate;
@@ -134,7 +134,7 @@ impl Catalogue {
         if let Some(id) = &request.model {
             return self.facts(id);
         }
-        let can = |facts: &&ModelFacts| modes(facts.family).contains(&request.mode);
+        let can = |facts: &&ModelFacts| modes(facts).contains(&request.mode);
         let configured = self.default_model.as_deref().map(|id| self.facts(id)).transpose()?.filter(can);
         let embedded = self.facts(EXEMPLAR).ok().filter(can).filter(|_| request.prompt.is_empty());
         let own = || {
@@ -237,13 +237,13 @@ impl Entry {
         ModelInfo {
             id: id.to_owned(),
             name: self.name.clone(),
-            family: facts.map_or("unknown", |f| family_name(f.family)).to_owned(),
+            family: facts.map_or("unknown", |f| f.family.name()).to_owned(),
             bytes: self.bytes,
             state,
             reason: self.facts.as_ref().err().cloned(),
             native_extent: diffusion.map(|f| Extent::new(f.native_side, f.native_side)),
             multiple: facts.map_or(1, |f| f.multiple),
-            modes: facts.map_or_else(Vec::new, |f| modes(f.family).to_vec()),
+            modes: facts.map_or_else(Vec::new, |f| modes(f).to_vec()),
             defaults: diffusion.map(|f| ModelDefaults {
                 steps: f.defaults.steps,
                 guidance_scale: f.defaults.guidance_scale,
@@ -270,14 +270,6 @@ fn not_unpacked(cache: &Path, error: &std::io::Error) -> String {
     format!("its files cannot be unpacked into {}: {error}", cache.display())
 }
 
-/// The family's name on the wire.
-pub const fn family_name(family: Family) -> &'static str {
-    match family {
-        Family::Exemplar => "exemplar",
-        Family::Sd15 => "sd15",
-    }
-}
-
 /// What planning must know about the embedded fill; it has no steps, the numbers stand for nothing.
 fn exemplar() -> ModelFacts {
     let defaults = Defaults { steps: 1, guidance_scale: 1.0, sampler: Sampler::Euler, scheduler: Scheduler::Normal };
@@ -288,6 +280,7 @@ fn exemplar() -> ModelFacts {
         native_side: 512,
         multiple: 1,
         in_channels: 4,
+        kind: Kind::Text,
         defaults,
     }
 }

@@ -1,8 +1,7 @@
 //! The receipt: what is needed to make the same picture again, as JSON. It names no path and no person.
 
-use crate::models::family_name;
 use serde_json::{Value, json};
-use underpaint_plan::{CanvasFacts, ModelFacts, Plan};
+use underpaint_plan::{CanvasFacts, Kind, ModelFacts, Plan};
 use underpaint_raster::{ColorMatch, Extent};
 use underpaint_wire::generate::Generate;
 
@@ -21,10 +20,15 @@ pub fn used(plan: &Plan, model: &ModelFacts, canvas: Option<CanvasFacts>) -> Val
         "context": {"rect": plan.context.rect, "extent": plan.context.extent},
     });
     if model.family != underpaint_plan::Family::Exemplar {
-        used["negative_prompt"] = json!(plan.negative_prompt);
+        if let Some(negative) = &plan.negative_prompt {
+            used["negative_prompt"] = json!(negative);
+        }
         used["steps"] = json!(s.steps);
         used["start_step"] = json!(s.start_step);
         used["guidance_scale"] = json!(s.guidance_scale);
+        if model.kind == Kind::Edit {
+            used["image_guidance_scale"] = json!(s.image_guidance_scale);
+        }
         used["sampler"] = json!(s.sampler.name());
         used["scheduler"] = json!(s.scheduler.name());
         used["clip_skip"] = json!(s.clip_skip);
@@ -50,7 +54,7 @@ pub fn receipt(
         "underpaint": env!("CARGO_PKG_VERSION"),
         "request": request,
         "used": used,
-        "model": {"id": model.id, "family": family_name(model.family), "sha256": model_hash},
+        "model": {"id": model.id, "family": model.family.name(), "sha256": model_hash},
         "canvas": canvas.map(|c| json!({"extent": c.extent, "rect": c.rect})),
         "filters": filters,
         "color_match": color_match,

@@ -93,7 +93,7 @@ pub fn run(
             models.load(&model.id, job)?.generate(
                 Request {
                     prompt: &plan.prompt,
-                    negative_prompt: &plan.negative_prompt,
+                    negative_prompt: plan.negative_prompt.as_deref(),
                     sampling: &plan.sampling,
                     inpaint: plan.inpaint,
                     input: &prepared,

@@ -34,7 +34,7 @@ pub enum EngineError {
         what: String,
     },
     /// A sound file of something else.
-    #[error("{} is {found}; a Stable Diffusion 1.x checkpoint (.safetensors) or diffusers folder is needed", path.display())]
+    #[error("{} is {found}; a Stable Diffusion 1.x, 2.x or XL checkpoint (.safetensors) or diffusers folder is needed", path.display())]
     WrongArchitecture {
         /// The file or folder.
         path: PathBuf,

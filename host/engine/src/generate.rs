@@ -7,22 +7,24 @@
 //! initial picture's latents (not for a 9-channel model starting from pure noise, which does not need it), the initial noise,
 //! the sample of the masked picture's latents ([`Inpaint::Replace`] and 9-channel models), then euler_a's noise step by step.
 
+use crate::guidance::Guidance;
 use crate::noise::Noise;
 use crate::npy::Npy;
 use crate::samplers::{self, Moment, Space};
 use crate::schedule::{Prediction, Schedule, Step};
 use crate::share::Share;
+use crate::unet::Conditions;
 use crate::{EngineError, Model, pixels};
 use candle_core::Tensor;
-use underpaint_plan::{Inpaint, Prepared, Sampling};
+use underpaint_plan::{Inpaint, Kind, Prepared, Sampling};
 use underpaint_raster::{Extent, Image, Job, Mask, Stage};
 
 /// What to paint, fully resolved.
 pub struct Request<'a> {
     /// What should be seen; may be empty, may be longer than one chunk of 75 tokens.
     pub prompt: &'a str,
-    /// What should not.
-    pub negative_prompt: &'a str,
+    /// What should not. `None` and an empty text are two things for SDXL, as in diffusers: without one it is shown zeros.
+    pub negative_prompt: Option<&'a str>,
     /// Steps, seeds, sampler.
     pub sampling: &'a Sampling,
     /// How the mask is used.
@@ -51,13 +53,13 @@ impl Model {
         let batch = request.sampling.batch as usize;
         let schedule = self.schedule(request.sampling)?;
         job.step(Stage::Encode, 0, 1)?;
-        let text = self.encode_text(&request)?;
+        let (conditions, guidance) = self.conditions(&request)?;
         let mut saved = Saved::default();
         let mut images = Vec::with_capacity(batch);
         for i in 0..batch {
-            let mut picture = self.begin(&request, &schedule, shape, i, job)?;
+            let mut picture = self.begin(&request, &schedule, shape, i, guidance.rows(), job)?;
             saved.noise.data.extend(&picture.noise);
-            self.denoise(&request, &schedule, &mut picture, &text, job)?;
+            self.denoise(&request, &schedule, &mut picture, (&conditions, guidance), job)?;
             saved.latents.data.extend(&picture.latents);
             let share = Share { job, part: i as u32, parts: request.sampling.batch };
             let pixels = self.vae.decode(&self.tensor(&picture.latents, shape)?, &share)?;
@@ -102,9 +104,16 @@ impl Model {
         if !sampling.guidance_scale.is_finite() {
             return refuse("guidance_scale", format!("is {}; it must be a finite number", sampling.guidance_scale));
         }
-        let layers = self.clip.layers();
-        if !(1..=layers).contains(&(sampling.clip_skip as usize)) {
-            return refuse("clip_skip", format!("is {}; this model has 1 to {layers}", sampling.clip_skip));
+        if !sampling.image_guidance_scale.is_finite() {
+            let what = format!("is {}; it must be a finite number", sampling.image_guidance_scale);
+            return refuse("image_guidance_scale", what);
+        }
+        if self.facts().kind == Kind::Edit && input.init.is_none() {
+            return refuse("canvas", "is missing; this model changes a picture that is there".into());
+        }
+        let deepest = self.text.deepest_skip();
+        if !(1..=deepest).contains(&(sampling.clip_skip as usize)) {
+            return refuse("clip_skip", format!("is {}; this model has 1 to {deepest}", sampling.clip_skip));
         }
         let shape = [self.vae.latent_channels(), (h / factor) as usize, (w / factor) as usize];
         if let Some(noise) = request.noise {
@@ -128,22 +137,34 @@ impl Model {
         Ok(Schedule::new(&self.training, sampling.sampler, sampling.scheduler, steps))
     }
 
-    /// The text as `[1, N, D]`, or as `[2, N, D]` with the negative prompt first if there is guidance. Prompts longer than one
-    /// chunk are encoded chunk by chunk and joined; the shorter of the two is padded with empty chunks.
-    fn encode_text(&self, request: &Request<'_>) -> Result<Tensor, EngineError> {
-        let guided = request.sampling.guidance_scale > 1.0;
-        let prompts = if guided { vec![request.negative_prompt, request.prompt] } else { vec![request.prompt] };
-        let length = self.clip.length();
-        let mut chunked: Vec<_> =
-            prompts.iter().map(|p| self.tokenizer.chunks(&self.tokenizer.encode(p), length)).collect();
-        let most = chunked.iter().map(Vec::len).max().unwrap_or(1);
-        let empty = self.tokenizer.chunks(&[], length);
-        chunked.iter_mut().for_each(|chunks| chunks.resize(most, empty[0].clone()));
-        let skip = request.sampling.clip_skip as usize;
-        let encode =
-            |chunks: &Vec<Vec<u32>>| self.clip.forward(chunks, skip)?.reshape((1, most * length, self.clip.width()));
-        let embeddings = chunked.iter().map(encode).collect::<candle_core::Result<Vec<_>>>()?;
-        Ok(Tensor::cat(&embeddings, 0)?)
+    /// What the denoiser is told, one row for each that guidance compares.
+    fn conditions(&self, request: &Request<'_>) -> Result<(Conditions, Guidance), EngineError> {
+        let (text, image) = (request.sampling.guidance_scale, request.sampling.image_guidance_scale);
+        let guidance = match self.facts().kind {
+            // As diffusers has it: both must be on.
+            Kind::Edit if text > 1.0 && image >= 1.0 => Guidance::Edit { text, image },
+            Kind::Text | Kind::Inpaint if text > 1.0 => Guidance::Text { scale: text },
+            _ => Guidance::Off,
+        };
+        let (positive, negative) = (Some(request.prompt), request.negative_prompt);
+        let prompts = match guidance {
+            Guidance::Off => vec![positive],
+            Guidance::Text { .. } => vec![negative, positive],
+            Guidance::Edit { .. } => vec![negative, negative, positive],
+        };
+        let texts = self.text.encode(&prompts, request.sampling.clip_skip as usize)?;
+        let last = texts.len() - 1;
+        let (mut contexts, mut added) = (Vec::new(), Vec::new());
+        for (i, text) in texts.iter().enumerate() {
+            contexts.push(&text.context);
+            if let Some(pooled) = &text.pooled {
+                let sizes = sizes(request.input.extent, self.sizes, i == last);
+                added.extend(self.unet.added_features(pooled, &sizes)?);
+            }
+        }
+        let context = Tensor::cat(&contexts, 0)?;
+        let added = if added.is_empty() { None } else { Some(Tensor::cat(&added, 0)?) };
+        Ok((Conditions { context, added }, guidance))
     }
 
     /// Draws noise and encodes pictures: everything picture `index` needs before its first step.
@@ -153,6 +174,7 @@ impl Model {
         schedule: &Schedule,
         shape: [usize; 3],
         index: usize,
+        rows: usize,
         job: &dyn Job,
     ) -> Result<Picture, EngineError> {
         let (input, sampling) = (request.input, request.sampling);
@@ -160,25 +182,32 @@ impl Model {
         let mut stream = Noise::new(sampling.seed.wrapping_add(index as u64));
         let rule = samplers::rule(sampling.sampler, &self.training);
         let space = rule.space();
-        let wide = self.facts().in_channels as usize > shape[0];
-        // diffusers' inpainting starts from pure noise at full strength, its image to image never quite does.
-        let from_noise = input.init.is_none() || (request.inpaint == Inpaint::Replace && sampling.start_step == 0);
-        let init = input.init.as_ref().filter(|_| !(wide && from_noise));
-        let encodings = u32::from(init.is_some()) + u32::from(wide);
+        let kind = self.facts().kind;
+        // diffusers' inpainting starts from pure noise at full strength, its image to image never quite does. What changes
+        // a picture sees it all along and starts from noise.
+        let replaces_all = request.inpaint == Inpaint::Replace && sampling.start_step == 0;
+        let from_noise = input.init.is_none() || replaces_all || kind == Kind::Edit;
+        let unused = from_noise && (kind == Kind::Inpaint || request.inpaint == Inpaint::None);
+        let init = input.init.as_ref().filter(|_| !unused);
+        let encodings = u32::from(init.is_some()) + u32::from(kind != Kind::Text);
         let share = |part: u32| Share { job, part: index as u32 * encodings + part, parts: sampling.batch * encodings };
         let original = init.map(|init| self.encode_picture(init, &mut stream, &share(0))).transpose()?;
         let noise = match request.noise {
             Some(noise) => noise.data[index * count..][..count].to_vec(),
             None => stream.randn(count),
         };
-        let channels = match (request.inpaint, wide) {
-            (_, true) => Some(self.mask_channels(input, shape, &mut stream, &share(encodings - 1))?),
-            (Inpaint::Replace, false) => {
+        let channels = match (kind, request.inpaint) {
+            (Kind::Inpaint, _) => {
+                let channels = self.mask_channels(input, shape, &mut stream, &share(encodings - 1))?;
+                Some(channels.repeat((rows, 1, 1, 1))?)
+            }
+            (Kind::Edit, _) => Some(self.picture_channels(input, rows, &share(encodings - 1))?),
+            (Kind::Text, Inpaint::Replace) => {
                 // diffusers encodes the masked picture for 4-channel models too and then ignores it; its draw counts.
                 stream.randn(count);
                 None
             }
-            (Inpaint::None | Inpaint::Differential, false) => None,
+            (Kind::Text, Inpaint::None | Inpaint::Differential) => None,
         };
         let start = schedule.steps[sampling.start_step as usize];
         let latents = match (&original, from_noise) {
@@ -221,27 +250,38 @@ impl Model {
         Ok(Tensor::from_vec(data, (1, 1 + shape[0], shape[1], shape[2]), &self.device)?)
     }
 
+    /// The picture's latents, unscaled, in every row but the first of three: what InstructPix2Pix sees besides its own.
+    fn picture_channels(&self, input: &Prepared, rows: usize, job: &dyn Job) -> Result<Tensor, EngineError> {
+        let image = input.init.clone().unwrap_or_else(|| Image::new(input.extent));
+        let posterior = self.vae.encode(&pixels::to_tensor(&image, &self.device)?, job)?;
+        let seen = (posterior.mean * (1.0 / self.vae.scaling_factor()))?;
+        let hidden = seen.zeros_like()?;
+        Ok(match rows {
+            3 => Tensor::cat(&[&hidden, &seen, &seen], 0)?,
+            _ => seen,
+        })
+    }
+
     /// Walks one picture down the schedule.
     fn denoise(
         &self,
         request: &Request<'_>,
         schedule: &Schedule,
         picture: &mut Picture,
-        text: &Tensor,
+        (conditions, guidance): (&Conditions, Guidance),
         job: &dyn Job,
     ) -> Result<(), EngineError> {
         let sampling = request.sampling;
         let steps = &schedule.steps[sampling.start_step as usize..];
         let taken = steps.len() as u32;
         let (done, total) = (picture.index as u32 * taken, sampling.batch * taken);
-        let keep = Keep::new(request, picture, steps, self.facts().multiple);
+        let keep = Keep::new(request, self.facts().kind, steps, self.facts().multiple);
         for (i, step) in steps.iter().enumerate() {
             job.step(Stage::Denoise, done + i as u32, total)?;
             keep.before(i, *step, picture);
             let Picture { rule, latents, stream, channels, shape, .. } = &mut *picture;
             let space = rule.space();
-            let asked =
-                Asked { text, guidance: sampling.guidance_scale, channels: channels.as_ref(), space, shape: *shape };
+            let asked = Asked { conditions, guidance, channels: channels.as_ref(), space, shape: *shape };
             let epsilon = self.predict(&asked, latents, step.sigma, step.timestep, job)?;
             if job.wants_preview() {
                 let [channels, h, w] = *shape;
@@ -271,20 +311,14 @@ impl Model {
         timestep: f64,
         job: &dyn Job,
     ) -> Result<Vec<f32>, EngineError> {
-        let Asked { text, guidance, .. } = *asked;
         let scale = (Space::Variance.signal(sigma) / asked.space.signal(sigma)) as f32;
         let scaled: Vec<f32> = latents.iter().map(|x| x * scale).collect();
-        let mut x = self.tensor(&scaled, asked.shape)?;
+        let mut x = self.tensor(&scaled, asked.shape)?.repeat((asked.guidance.rows(), 1, 1, 1))?;
         if let Some(channels) = asked.channels {
             x = Tensor::cat(&[&x, channels], 1)?;
         }
-        let texts = text.dims()[0];
-        let x = x.repeat((texts, 1, 1, 1))?;
-        let predicted = self.unet.forward(&x, timestep, text, job)?.flatten_all()?.to_vec1::<f32>()?;
-        let guided = match predicted.split_at(predicted.len() / texts) {
-            (with, []) => with.to_vec(),
-            (without, with) => without.iter().zip(with).map(|(u, c)| u + guidance as f32 * (c - u)).collect(),
-        };
+        let predicted = self.unet.forward(&x, timestep, asked.conditions, job)?.flatten_all()?.to_vec1::<f32>()?;
+        let guided = asked.guidance.combine(&predicted);
         Ok(match self.training.prediction {
             Prediction::Epsilon => guided,
             Prediction::Velocity => {
@@ -299,11 +333,20 @@ impl Model {
     }
 }
 
+/// What SDXL is told of a picture's size: original height and width, top and left of the crop, then height and width it is to
+/// have, or, of the five of the refiner, how beautiful it is to be (diffusers' values).
+fn sizes(extent: Extent, count: usize, positive: bool) -> Vec<f64> {
+    let (w, h) = (f64::from(extent.w), f64::from(extent.h));
+    match count {
+        5 => vec![h, w, 0.0, 0.0, if positive { 6.0 } else { 2.5 }],
+        _ => vec![h, w, 0.0, 0.0, h, w],
+    }
+}
+
 /// What the denoiser is asked for, the same through a whole picture.
 struct Asked<'a> {
-    /// `[1, N, D]`, or `[2, N, D]` with the negative prompt first.
-    text: &'a Tensor,
-    guidance: f64,
+    conditions: &'a Conditions,
+    guidance: Guidance,
     channels: Option<&'a Tensor>,
     space: Space,
     /// `[C, h, w]`.
@@ -317,7 +360,7 @@ struct Picture {
     noise: Vec<f32>,
     /// The clean latents of the initial picture.
     original: Option<Vec<f32>>,
-    /// `[1, 1 + C, h, w]`, for 9-channel models.
+    /// `[rows, K, h, w]`: what the denoiser sees besides the latents, for inpainting and editing models.
     channels: Option<Tensor>,
     stream: Noise,
     rule: Box<dyn samplers::Rule>,
@@ -337,9 +380,9 @@ enum Keep {
 }
 
 impl Keep {
-    fn new(request: &Request<'_>, picture: &Picture, steps: &[Step], factor: u32) -> Self {
+    fn new(request: &Request<'_>, kind: Kind, steps: &[Step], factor: u32) -> Self {
         match (request.inpaint, &request.input.mask) {
-            (Inpaint::Replace, Some(mask)) if picture.channels.is_none() => {
+            (Inpaint::Replace, Some(mask)) if kind != Kind::Inpaint => {
                 Self::Replace(pixels::nearest_cells(&pixels::binarise(mask), factor))
             }
             (Inpaint::Differential, Some(mask)) => {

@@ -4,7 +4,7 @@
 //! as [`Request`], resolved by the planner; what a model is comes from its tensors and configuration ([`inspect`]).
 //!
 //! The story of a picture: [`Model::load`] opens a [`checkpoint`], reads its [`weights`] into [`unet`], [`vae`] and [`clip`],
-//! all made of the same few [`layers`]. [`Model::generate`] turns the prompt into chunks of tokens ([`tokenizer`]) and those into embeddings, draws
+//! all made of the same few [`layers`]. [`Model::generate`] turns prompts into embeddings ([`text`], over [`tokenizer`] and [`clip`]), draws
 //! [`noise`] as PyTorch would, lets a rule of [`samplers`] walk down a [`schedule`] and decodes the result.
 //!
 //! Absent on purpose: networking, the clock, any global state; code from model files (pickles are refused by content).
@@ -13,6 +13,7 @@ pub mod checkpoint;
 pub mod clip;
 mod error;
 mod generate;
+mod guidance;
 pub mod layers;
 mod model;
 pub mod noise;
@@ -22,6 +23,7 @@ pub mod preview;
 pub mod samplers;
 pub mod schedule;
 mod share;
+pub mod text;
 pub mod tokenizer;
 pub mod unet;
 pub mod vae;

@@ -2,10 +2,9 @@
 
 use crate::EngineError;
 use crate::checkpoint::Checkpoint;
-use crate::clip::Clip;
 use crate::preview::Look;
 use crate::schedule::Training;
-use crate::tokenizer::Tokenizer;
+use crate::text::Text;
 use crate::unet::UNet;
 use crate::vae::Vae;
 use crate::weights::{Loading, Weights};
@@ -53,8 +52,9 @@ pub struct Options {
 pub struct Model {
     pub(crate) unet: UNet,
     pub(crate) vae: Vae,
-    pub(crate) clip: Clip,
-    pub(crate) tokenizer: Tokenizer,
+    pub(crate) text: Text,
+    /// Numbers SDXL is told of a picture's size.
+    pub(crate) sizes: usize,
     pub(crate) training: Training,
     pub(crate) look: Look,
     pub(crate) device: Device,
@@ -66,26 +66,25 @@ impl Model {
     pub fn load(path: &Path, options: &Options, job: &dyn Job) -> Result<Self, EngineError> {
         let device = device(options)?;
         let checkpoint = Checkpoint::open(path, options.vae.as_deref())?;
-        let Checkpoint { unet, vae, text, training, tokenizer, look, facts } = checkpoint;
-        let total = [&text.0, &vae.0, &unet.0].map(|weights| weights.names().count()).iter().sum();
+        let Checkpoint { unet, vae, texts, zeros_when_absent, training, look, facts } = checkpoint;
+        let parts = texts.iter().map(|text| &text.weights).chain([&vae.0, &unet.0]);
+        let total = parts.map(|weights| weights.names().count()).sum();
         let loading = Loading::new(&device, total, job);
-        let root = text.0.root(&loading);
-        let clip = Clip::load(&root, &text.1)?;
-        known(&text.0, "text encoder")?;
-        let tokenizer = match tokenizer {
-            Some(folder) => Tokenizer::from_folder(&folder)?.unwrap_or_else(Tokenizer::clip),
-            None => Tokenizer::clip(),
-        };
-        if tokenizer.size() > clip.vocabulary() {
-            let what = format!("has {} rows, its tokenizer needs {}", clip.vocabulary(), tokenizer.size());
-            return Err(root.error("embeddings.token_embedding.weight", what));
-        }
+        let text = Text::load(&texts, zeros_when_absent, &loading)?;
         let vae_loaded = Vae::load(&vae.0.root(&loading), &vae.1)?;
         known(&vae.0, "autoencoder")?;
         let unet_loaded = UNet::load(&unet.0.root(&loading), &unet.1)?;
         known(&unet.0, "U-Net")?;
+        let root = unet.0.root(&loading);
+        let sizes = match unet_loaded.sizes(text.pooled_width()) {
+            Some(sizes @ (0 | 5 | 6)) => sizes,
+            _ => {
+                let what = format!("does not take a text {} wide with five or six sizes", text.pooled_width());
+                return Err(root.error("add_embedding.linear_1.weight", what));
+            }
+        };
         job.step(Stage::Load, total as u32, total as u32)?;
-        Ok(Self { unet: unet_loaded, vae: vae_loaded, clip, tokenizer, training, look, device, facts })
+        Ok(Self { unet: unet_loaded, vae: vae_loaded, text, sizes, training, look, device, facts })
     }
 
     /// What planning must know about it.
@@ -95,7 +94,7 @@ impl Model {
 }
 
 /// Refuses a component with tensors that no layer asked for: it is of another architecture, and would paint nonsense.
-fn known(weights: &Weights, part: &str) -> Result<(), EngineError> {
+pub(crate) fn known(weights: &Weights, part: &str) -> Result<(), EngineError> {
     match weights.unused() {
         None => Ok(()),
         Some(name) => {

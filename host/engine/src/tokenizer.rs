@@ -51,6 +51,11 @@ impl Tokenizer {
         Self { vocabulary, ranks, start, end: start + 1, pad: start + 1, unknown: start + 1 }
     }
 
+    /// The same vocabulary padded with token 0, as OpenCLIP's encoders of SD 2.x and SDXL are.
+    pub fn open_clip() -> Self {
+        Self { pad: 0, ..Self::clip() }
+    }
+
     /// The tokenizer of a diffusers folder, `None` if `folder` holds no vocabulary.
     pub fn from_folder(folder: &Path) -> Result<Option<Self>, EngineError> {
         let (json, vocab) = (folder.join("tokenizer.json"), folder.join("vocab.json"));
@@ -85,6 +90,11 @@ impl Tokenizer {
         let (start, end) = (special("bos_token", START)?, special("eos_token", END)?);
         let (pad, unknown) = (special("pad_token", END)?, special("unk_token", END)?);
         Ok(Some(Self { ranks, start, end, pad, unknown, vocabulary }))
+    }
+
+    /// The token that ends a text.
+    pub fn end(&self) -> u32 {
+        self.end
     }
 
     /// One more than the largest token it gives.

@@ -1,4 +1,4 @@
-//! The denoiser of Stable Diffusion 1.x and 2.x: a U-Net with cross-attention to the text.
+//! The denoiser of Stable Diffusion 1.x, 2.x and XL: a U-Net with cross-attention to the text.
 //!
 //! Decision: the structure (levels, layers per level, where attention sits, every width) is read off the tensors that are
 //! there; the configuration only adds what shapes cannot tell, namely heads and norm groups. So pruned and tiny models load,
@@ -23,6 +23,8 @@ pub struct UNetConfig {
     pub flip_sin_to_cos: bool,
     /// Timestep embedding: subtracted from the number of frequencies.
     pub freq_shift: f64,
+    /// SDXL: features made of each size told besides the text.
+    pub size_features: usize,
 }
 
 /// Number of attention heads at each level of the network.
@@ -32,13 +34,17 @@ pub enum Heads {
     Same(usize),
     /// One number per level, from the top.
     PerLevel(Vec<usize>),
+    /// As many as there are parts of this width (SD 2.x and SDXL: 64), at least one.
+    OfWidth(usize),
 }
 
 impl Heads {
-    fn at(&self, level: usize) -> usize {
+    /// At `level`, whose attention is `width` wide.
+    fn at(&self, level: usize, width: usize) -> usize {
         match self {
             Self::Same(heads) => *heads,
             Self::PerLevel(heads) => heads.get(level).or(heads.last()).copied().unwrap_or(0),
+            Self::OfWidth(head) => (width / (*head).max(1)).max(1),
         }
     }
 }
@@ -47,14 +53,35 @@ impl Heads {
 pub struct UNet {
     conv_in: Conv2d,
     time: [Linear; 2],
+    added: Option<Added>,
     down: Vec<Level>,
     mid: (Resnet, Option<Transformer>, Resnet),
     up: Vec<Level>,
     norm_out: GroupNorm,
     conv_out: Conv2d,
-    frequencies: Vec<f32>,
-    flip_sin_to_cos: bool,
+    features: Sinusoids,
     context_width: usize,
+}
+
+/// What the denoiser is told besides the picture and the timestep, for each of `B` rows.
+#[derive(Clone, Debug)]
+pub struct Conditions {
+    /// `[B, N, D]`: the text, token by token.
+    pub context: Tensor,
+    /// `[B, A]`: the whole text and sizes, as [`UNet::added_features`] makes them; SDXL only.
+    pub added: Option<Tensor>,
+}
+
+/// SDXL's way in for the whole text and for sizes.
+struct Added {
+    linears: [Linear; 2],
+    features: Sinusoids,
+}
+
+/// Numbers as sines and cosines of falling frequency, computed in `f32` whatever the model's precision.
+struct Sinusoids {
+    frequencies: Vec<f32>,
+    cosines_first: bool,
 }
 
 /// One resolution: residual blocks, each with its transformer if it has one, then a change of size.
@@ -81,18 +108,18 @@ impl UNet {
         let mut down = Vec::new();
         for i in 0..levels {
             let block = scope.at(format_args!("down_blocks.{i}"));
-            down.push(Level::load(&block, config, config.heads.at(i), ("downsamplers.0.conv", 2))?);
+            down.push(Level::load(&block, config, i, ("downsamplers.0.conv", 2))?);
         }
         let mid = scope.at("mid_block");
         let attention = match mid.has("attentions.0") {
-            true => Some(Transformer::load(&mid.at("attentions.0"), config, config.heads.at(levels - 1))?),
+            true => Some(Transformer::load(&mid.at("attentions.0"), config, levels - 1)?),
             false => None,
         };
         let mid = (Resnet::load(&mid.at("resnets.0"), config)?, attention, Resnet::load(&mid.at("resnets.1"), config)?);
         let mut up = Vec::new();
         for i in 0..levels {
             let block = scope.at(format_args!("up_blocks.{i}"));
-            up.push(Level::load(&block, config, config.heads.at(levels - 1 - i), ("upsamplers.0.conv", 1))?);
+            up.push(Level::load(&block, config, levels - 1 - i, ("upsamplers.0.conv", 1))?);
         }
         let blocks =
             || down.iter().chain(&up).flat_map(|l| &l.layers).filter_map(|(_, t)| t.as_ref()).chain(mid.1.as_ref());
@@ -100,19 +127,24 @@ impl UNet {
         if blocks().any(|t| t.context_width() != Some(context_width)) {
             return Err(scope.error("attn2.to_k.weight", "does not take the same context everywhere"));
         }
-        let half = channels / 2;
-        // In f32 and in this order, as diffusers computes them: at timestep 999 the rounding shows in the fifth digit.
-        let rate = |i: usize| (-(10000f64.ln()) as f32 * i as f32 / (half as f64 - config.freq_shift) as f32).exp();
+        let embedding = scope.at("add_embedding");
+        let added = match embedding.has("linear_1") {
+            true => Some(Added {
+                linears: [Linear::load(&embedding.at("linear_1"))?, Linear::load(&embedding.at("linear_2"))?],
+                features: Sinusoids::new(config.size_features, config),
+            }),
+            false => None,
+        };
         Ok(Self {
             conv_in,
             time,
+            added,
             down,
             mid,
             up,
             norm_out: GroupNorm::load(&scope.at("conv_norm_out"), config.norm_groups, config.norm_eps, true)?,
             conv_out: Conv2d::load(&scope.at("conv_out"), 1, 1)?,
-            frequencies: (0..half).map(rate).collect(),
-            flip_sin_to_cos: config.flip_sin_to_cos,
+            features: Sinusoids::new(channels, config),
             context_width,
         })
     }
@@ -122,10 +154,32 @@ impl UNet {
         self.context_width
     }
 
-    /// Predicts the noise in `x` `[B, in_channels, h, w]` at `timestep` (may be fractional), given `context` `[B, N, D]`.
+    /// How many sizes it is told beside a whole text `pooled` wide: 0 without SDXL's embedding, `None` if that does not fit.
+    pub fn sizes(&self, pooled: usize) -> Option<usize> {
+        let Some(added) = &self.added else { return Some(0) };
+        let rest = added.linears[0].features()[0].checked_sub(pooled)?;
+        (rest % added.features.width() == 0).then(|| rest / added.features.width())
+    }
+
+    /// `[1, A]` of the whole text `pooled` `[1, P]` and `sizes`; `None` without SDXL's embedding.
+    pub fn added_features(&self, pooled: &Tensor, sizes: &[f64]) -> Computed<Option<Tensor>> {
+        let Some(added) = &self.added else { return Ok(None) };
+        let features: Vec<f32> = sizes.iter().flat_map(|&s| added.features.of(s)).collect();
+        let features = Tensor::from_vec(features, (1, sizes.len() * added.features.width()), pooled.device())?;
+        Tensor::cat(&[pooled, &features], 1).map(Some)
+    }
+
+    /// Predicts the noise in `x` `[B, in_channels, h, w]` at `timestep` (may be fractional) under `conditions`.
     /// Any `h` and `w` will do. Returns `[B, out_channels, h, w]`; asks `job` between blocks.
-    pub fn forward(&self, x: &Tensor, timestep: f64, context: &Tensor, job: &dyn Job) -> Result<Tensor, EngineError> {
-        let time = self.embed(timestep, x)?;
+    pub fn forward(
+        &self,
+        x: &Tensor,
+        timestep: f64,
+        conditions: &Conditions,
+        job: &dyn Job,
+    ) -> Result<Tensor, EngineError> {
+        let time = self.embed(timestep, conditions)?;
+        let context = &conditions.context;
         let mut x = self.conv_in.forward(x)?;
         let mut skips = vec![x.clone()];
         for level in &self.down {
@@ -159,16 +213,36 @@ impl UNet {
         Ok(self.conv_out.forward(&self.norm_out.forward(&x)?)?)
     }
 
-    /// The timestep as features `[1, T]`; the sinusoids are computed in `f32` whatever the model's precision.
-    fn embed(&self, timestep: f64, like: &Tensor) -> Computed<Tensor> {
-        let angle = |rate: &f32| timestep as f32 * rate;
-        let sines = self.frequencies.iter().map(|r| angle(r).sin());
-        let cosines = self.frequencies.iter().map(|r| angle(r).cos());
-        let features: Vec<f32> =
-            if self.flip_sin_to_cos { cosines.chain(sines).collect() } else { sines.chain(cosines).collect() };
-        let features = Tensor::from_vec(features, (1, self.frequencies.len() * 2), like.device())?;
+    /// The timestep, and what SDXL adds to it, as features `[1 or B, T]`.
+    fn embed(&self, timestep: f64, conditions: &Conditions) -> Computed<Tensor> {
+        let features = self.features.of(timestep);
+        let features = Tensor::from_vec(features, (1, self.features.width()), conditions.context.device())?;
+        let mut time = self.time[1].forward(&silu(&self.time[0].forward(&features)?)?)?;
+        if let (Some(embedding), Some(added)) = (&self.added, &conditions.added) {
+            let [first, second] = &embedding.linears;
+            time = second.forward(&silu(&first.forward(added)?)?)?.broadcast_add(&time)?;
+        }
         // Every residual block begins with SiLU of it, so that is done here, once.
-        silu(&self.time[1].forward(&silu(&self.time[0].forward(&features)?)?)?)
+        silu(&time)
+    }
+}
+
+impl Sinusoids {
+    fn new(width: usize, config: &UNetConfig) -> Self {
+        let half = width / 2;
+        // In f32 and in this order, as diffusers computes them: at timestep 999 the rounding shows in the fifth digit.
+        let rate = |i: usize| (-(10000f64.ln()) as f32 * i as f32 / (half as f64 - config.freq_shift) as f32).exp();
+        Self { frequencies: (0..half).map(rate).collect(), cosines_first: config.flip_sin_to_cos }
+    }
+
+    fn width(&self) -> usize {
+        2 * self.frequencies.len()
+    }
+
+    fn of(&self, number: f64) -> Vec<f32> {
+        let sines = self.frequencies.iter().map(|rate| (number as f32 * rate).sin());
+        let cosines = self.frequencies.iter().map(|rate| (number as f32 * rate).cos());
+        if self.cosines_first { cosines.chain(sines).collect() } else { sines.chain(cosines).collect() }
     }
 }
 
@@ -191,13 +265,13 @@ fn block(
 }
 
 impl Level {
-    fn load(scope: &Scope, config: &UNetConfig, heads: usize, resample: (&str, usize)) -> Result<Self, EngineError> {
+    fn load(scope: &Scope, config: &UNetConfig, level: usize, resample: (&str, usize)) -> Result<Self, EngineError> {
         let mut layers = Vec::new();
         for i in 0..scope.count("resnets") {
             let resnet = Resnet::load(&scope.at(format_args!("resnets.{i}")), config)?;
             let attention = scope.at(format_args!("attentions.{i}"));
             let transformer = match attention.has("transformer_blocks") {
-                true => Some(Transformer::load(&attention, config, heads)?),
+                true => Some(Transformer::load(&attention, config, level)?),
                 false => None,
             };
             layers.push((resnet, transformer));
@@ -236,9 +310,9 @@ impl Resnet {
 
     fn forward(&self, x: &Tensor, time: &Tensor) -> Computed<Tensor> {
         let time = self.time.forward(time)?;
-        let (_, channels) = time.dims2()?;
+        let (rows, channels) = time.dims2()?;
         let y = self.conv1.forward(&self.norm1.forward(x)?)?;
-        let y = y.broadcast_add(&time.reshape((1, channels, 1, 1))?)?;
+        let y = y.broadcast_add(&time.reshape((rows, channels, 1, 1))?)?;
         let y = self.conv2.forward(&self.norm2.forward(&y)?)?;
         match &self.shortcut {
             Some(conv) => conv.forward(x)? + y,
@@ -263,7 +337,10 @@ struct TransformerBlock {
 }
 
 impl Transformer {
-    fn load(scope: &Scope, config: &UNetConfig, heads: usize) -> Result<Self, EngineError> {
+    fn load(scope: &Scope, config: &UNetConfig, level: usize) -> Result<Self, EngineError> {
+        // SD 1.x stores 1x1 convolutions, SD 2.x linear layers: the same sum per pixel.
+        let proj_in = Linear::load(&scope.at("proj_in"))?;
+        let heads = config.heads.at(level, proj_in.features()[1]);
         let mut blocks = Vec::new();
         for i in 0..scope.count("transformer_blocks") {
             let block = scope.at(format_args!("transformer_blocks.{i}"));
@@ -277,8 +354,7 @@ impl Transformer {
         }
         Ok(Self {
             norm: GroupNorm::load(&scope.at("norm"), config.norm_groups, 1e-6, false)?,
-            // SD 1.x stores 1x1 convolutions, SD 2.x linear layers: the same sum per pixel.
-            proj_in: Linear::load(&scope.at("proj_in"))?,
+            proj_in,
             blocks,
             proj_out: Linear::load(&scope.at("proj_out"))?,
         })

@@ -76,6 +76,11 @@ impl Vae {
         self.latent_channels
     }
 
+    /// Latents are multiplied by this for the denoiser.
+    pub fn scaling_factor(&self) -> f64 {
+        self.scaling_factor
+    }
+
     /// Pixels `[B, 3, H, W]` in -1..=1 to the distribution of their latents.
     pub fn encode(&self, pixels: &Tensor, job: &dyn Job) -> Result<Posterior, EngineError> {
         let encoder = &self.encoder;

@@ -22,9 +22,11 @@ pub fn numbers(request: &Generate) -> Result<(), PlanError> {
     integer("feather_px", request.feather_px, 0..=499, "a whole number from 0 to 499")?;
     integer("grow_px", request.grow_px, 0..=499, "a whole number from 0 to 499")?;
     real("guidance_scale", request.guidance_scale, 0.0..=100.0, "a number from 0 to 100")?;
+    real("image_guidance_scale", request.image_guidance_scale, 0.0..=100.0, "a number from 0 to 100")?;
     real("denoise_strength", request.denoise_strength, 0.0..=1.0, "a number from 0 (keep) to 1 (repaint)")?;
     length("prompt", request.prompt.len(), MAX_PROMPT_BYTES, "at most 16384 bytes of text")?;
-    length("negative_prompt", request.negative_prompt.len(), MAX_PROMPT_BYTES, "at most 16384 bytes of text")?;
+    let negative = request.negative_prompt.as_ref().map_or(0, String::len);
+    length("negative_prompt", negative, MAX_PROMPT_BYTES, "at most 16384 bytes of text")?;
     length("filters", request.filters.len(), MAX_FILTERS, "a list of at most 32")
 }
 

@@ -9,6 +9,37 @@ pub enum Family {
     Exemplar,
     /// Stable Diffusion 1.x and its fine-tunes.
     Sd15,
+    /// Stable Diffusion 2.x.
+    Sd2,
+    /// Stable Diffusion XL and its fine-tunes.
+    Sdxl,
+    /// The second half of Stable Diffusion XL, for the last steps.
+    SdxlRefiner,
+}
+
+impl Family {
+    /// The name on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Exemplar => "exemplar",
+            Self::Sd15 => "sd15",
+            Self::Sd2 => "sd2",
+            Self::Sdxl => "sdxl",
+            Self::SdxlRefiner => "sdxl_refiner",
+        }
+    }
+}
+
+/// What the denoiser sees besides the latents.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Nothing: the picture comes from the text.
+    #[default]
+    Text,
+    /// A mask and the latents of what it leaves: an inpainting model.
+    Inpaint,
+    /// The latents of a picture to change as told: InstructPix2Pix.
+    Edit,
 }
 
 /// What a painter gets when they say nothing.
@@ -37,8 +68,10 @@ pub struct ModelFacts {
     pub native_side: u32,
     /// Model extents are multiples of this many pixels.
     pub multiple: u32,
-    /// Channels the denoiser takes: 4, or 9 for inpainting checkpoints.
+    /// Channels the denoiser takes: 4, 9 for inpainting checkpoints, 8 for InstructPix2Pix.
     pub in_channels: u32,
+    /// What they are.
+    pub kind: Kind,
     /// What a painter gets when they say nothing.
     pub defaults: Defaults,
 }

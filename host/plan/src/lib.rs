@@ -19,7 +19,7 @@ mod steps;
 
 pub use context::{Context, context};
 pub use error::{PlanError, mode_name};
-pub use facts::{Defaults, Family, ModelFacts};
+pub use facts::{Defaults, Family, Kind, ModelFacts};
 pub use plan::{Alpha, CanvasFacts, Infill, Plan, modes, plan};
 pub use prepared::{Inpaint, Prepared};
 pub use sampling::{Sampler, Sampling, Scheduler};

@@ -45,6 +45,8 @@ pub struct Sampling {
     pub start_step: u32,
     /// Classifier-free guidance; at 1 or less the negative prompt is not evaluated.
     pub guidance_scale: f64,
+    /// InstructPix2Pix: how strictly the picture is followed; below 1 there is no guidance at all.
+    pub image_guidance_scale: f64,
     /// Seed of the first picture of the batch.
     pub seed: u64,
     /// Pictures to make; picture i uses `seed + i` (wrapping).

@@ -1,12 +1,21 @@
 //! What is refused, in which words, and what a request without numbers becomes.
 
-use underpaint_plan::{CanvasFacts, Defaults, Family, Inpaint, ModelFacts, Sampler, Scheduler, plan};
+use underpaint_plan::{CanvasFacts, Defaults, Family, Inpaint, Kind, ModelFacts, Sampler, Scheduler, plan};
 use underpaint_raster::{Extent, Mask, Rect};
 use underpaint_wire::generate::{Generate, Mode};
 
 fn model(family: Family) -> ModelFacts {
     let defaults = Defaults { steps: 20, guidance_scale: 7.0, sampler: Sampler::Dpmpp2m, scheduler: Scheduler::Karras };
-    ModelFacts { id: "tiny".into(), name: None, family, native_side: 64, multiple: 8, in_channels: 4, defaults }
+    ModelFacts {
+        id: "tiny".into(),
+        name: None,
+        family,
+        native_side: 64,
+        multiple: 8,
+        in_channels: 4,
+        kind: Kind::Text,
+        defaults,
+    }
 }
 
 fn whole(w: u32, h: u32) -> Option<CanvasFacts> {

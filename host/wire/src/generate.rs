@@ -45,14 +45,18 @@ pub struct Generate {
     pub model: Option<String>,
     /// May be empty.
     pub prompt: String,
-    /// May be empty.
-    pub negative_prompt: String,
+    /// What should not be seen; SDXL takes none for something else than an empty one, as in diffusers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub negative_prompt: Option<String>,
     /// Size of the picture when there is no canvas, `[w, h]`.
     pub extent: Option<Extent>,
     /// Sampling steps, 1..=1000.
     pub steps: Option<u32>,
     /// Classifier-free guidance, 0..=100; 1 or less switches it off.
     pub guidance_scale: Option<f64>,
+    /// Models that change a picture as told (InstructPix2Pix): how strictly it is followed, 0..=100.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_guidance_scale: Option<f64>,
     /// 0 keeps the picture, 1 repaints it. Range 0..=1.
     pub denoise_strength: Option<f64>,
     /// Update rule, e.g. `dpmpp_2m`.

@@ -2,13 +2,13 @@
 
 use super::{Failure, Global, paint};
 use crate::config::Config;
-use crate::models::{EXEMPLAR, STARTER, family_name};
+use crate::models::{EXEMPLAR, STARTER};
 use crate::worker::JobError;
 use clap::{Args, Subcommand};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use underpaint_engine as engine;
-use underpaint_plan::{ModelFacts, mode_name};
+use underpaint_plan::{Kind, ModelFacts, mode_name};
 use underpaint_wire::methods::ModelState;
 
 const EXAMPLES: &str = "\
@@ -99,10 +99,14 @@ fn inspect(global: &Global, model: &str) -> Result<(), Failure> {
     let sentence = format!(
         "{}: {}, trained at {} px, {} input channels{}, sizes in multiples of {}",
         path.display(),
-        family_name(facts.family),
+        facts.family.name(),
         facts.native_side,
         facts.in_channels,
-        if facts.in_channels == 9 { " (inpainting)" } else { "" },
+        match facts.kind {
+            Kind::Text => "",
+            Kind::Inpaint => " (inpainting)",
+            Kind::Edit => " (editing)",
+        },
         facts.multiple
     );
     global.say(&described(&id, &facts), &sentence);
@@ -175,7 +179,7 @@ fn facts(path: &Path) -> Result<ModelFacts, Failure> {
 fn described(id: &str, facts: &ModelFacts) -> serde_json::Value {
     json!({
         "id": id,
-        "family": family_name(facts.family),
+        "family": facts.family.name(),
         "native_extent": [facts.native_side, facts.native_side],
         "multiple": facts.multiple,
         "in_channels": facts.in_channels,

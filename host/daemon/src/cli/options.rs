@@ -15,15 +15,18 @@ pub struct Painting {
     /// What should be seen; may be empty
     #[arg(long, value_name = "P", default_value = "", hide_default_value = true)]
     pub prompt: String,
-    /// What should not be seen
-    #[arg(long, value_name = "N", default_value = "", hide_default_value = true)]
-    pub negative: String,
+    /// What should not be seen; for SDXL none is not the same as an empty one
+    #[arg(long, value_name = "N")]
+    pub negative: Option<String>,
     /// Sampling steps, 1 to 1000: more take longer and wander less; the model knows a good number
     #[arg(long, value_name = "K", allow_negative_numbers = true)]
     pub steps: Option<u32>,
     /// How strictly the prompt is followed, 0 to 100; at 1 or less the negative prompt is not read
     #[arg(long, value_name = "G", allow_negative_numbers = true)]
     pub guidance: Option<f64>,
+    /// How strictly the picture is followed by a model that changes one as told, 0 to 100; else 1.5
+    #[arg(long, value_name = "G", allow_negative_numbers = true)]
+    pub image_guidance: Option<f64>,
     /// Update rule: euler, euler_a, heun, lms, ddim, dpmpp_2m, dpmpp_2m_sde or dpmpp_2s_a; heun and dpmpp_2s_a take twice as long a step
     #[arg(long, value_name = "S")]
     pub sampler: Option<String>,
@@ -97,6 +100,7 @@ impl Painting {
             negative_prompt: self.negative.clone(),
             steps: self.steps,
             guidance_scale: self.guidance,
+            image_guidance_scale: self.image_guidance,
             denoise_strength: self.strength,
             sampler: self.sampler.clone(),
             scheduler: self.scheduler.clone(),

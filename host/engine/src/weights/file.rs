@@ -87,7 +87,10 @@ impl SafetensorsFile {
                 values.resize(start + halves.len(), 0.0);
                 halves.convert_to_f32_slice(&mut values[start..]);
             }),
-            other => return Err(tensor(format!("is stored as {other:?}; F32, F16, BF16 and F64 can be read"))),
+            ElementType::F8_E4M3 => self.chunks(entry, |bytes| values.extend(bytes.iter().map(|b| f8_e4m3(*b)))),
+            other => {
+                return Err(tensor(format!("is stored as {other:?}; F32, F16, BF16, F64 and F8_E4M3 can be read")));
+            }
         }?;
         finite(values).map_err(tensor)
     }
@@ -107,6 +110,17 @@ impl SafetensorsFile {
         }
         Ok(())
     }
+}
+
+/// Eight bits with four of exponent (bias 7) and three of mantissa, without infinities: `float8_e4m3fn` of arXiv:2209.05433.
+fn f8_e4m3(byte: u8) -> f32 {
+    let (exponent, mantissa) = ((byte >> 3 & 15) as i32, f32::from(byte & 7) / 8.0);
+    let size = match (exponent, byte & 7) {
+        (15, 7) => f32::NAN,
+        (0, _) => mantissa * 2f32.powi(-6),
+        _ => (1.0 + mantissa) * 2f32.powi(exponent - 7),
+    };
+    if byte & 0x80 == 0 { size } else { -size }
 }
 
 fn finite(values: Vec<f32>) -> Result<Vec<f32>, String> {
@@ -134,5 +148,30 @@ fn other_format(start: &[u8]) -> Option<&'static str> {
         [0x89, b'P', b'N', b'G', ..] | [0xff, 0xd8, 0xff, ..] => Some("a picture"),
         [0x1f, 0x8b, ..] if start.get(8) != Some(&b'{') => Some("a gzip archive"),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::f8_e4m3;
+
+    #[test]
+    fn eight_bits_are_those_of_torchs_float8_e4m3fn() {
+        // torch.tensor([…], dtype=torch.uint8).view(torch.float8_e4m3fn).float()
+        for (byte, value) in [
+            (0x00, 0.0),
+            (0x01, 0.001953125),
+            (0x07, 0.013671875),
+            (0x08, 0.015625),
+            (0x38, 1.0),
+            (0x3b, 1.375),
+            (0x7e, 448.0),
+            (0xb8, -1.0),
+            (0xc5, -3.25),
+        ] {
+            assert_eq!(f8_e4m3(byte), value, "{byte:#x}");
+        }
+        assert!(f8_e4m3(0x7f).is_nan() && f8_e4m3(0xff).is_nan());
+        assert!((0..=255u8).filter(|b| b & 0x7f != 0x7f).all(|b| f8_e4m3(b).is_finite()));
     }
 }

@@ -12,6 +12,7 @@ pub mod single_file;
 use crate::EngineError;
 use candle_core::{Device, Tensor};
 use file::SafetensorsFile;
+use header::Entry;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -28,7 +29,10 @@ pub struct Weights {
 #[derive(Debug)]
 struct Source {
     file: Rc<SafetensorsFile>,
-    entry: usize,
+    /// Where in the file, which may be a part of one of its tensors.
+    entry: Entry,
+    /// Stored as the transpose of what layers take; `entry.shape` is as stored.
+    transposed: bool,
     used: Cell<bool>,
 }
 
@@ -39,8 +43,50 @@ impl Weights {
     }
 
     /// Takes `entry` of `file` in under `name`.
-    pub fn insert(&mut self, name: String, file: &Rc<SafetensorsFile>, entry: usize) {
-        self.tensors.insert(name, Source { file: file.clone(), entry, used: Cell::new(false) });
+    pub fn insert(&mut self, name: String, file: &Rc<SafetensorsFile>, entry: &Entry) {
+        self.put(name, file, entry.clone(), false);
+    }
+
+    /// Takes the matrix `entry` of `file` in under `name`, turned over.
+    pub fn insert_transposed(&mut self, name: String, file: &Rc<SafetensorsFile>, entry: &Entry) {
+        self.put(name, file, entry.clone(), true);
+    }
+
+    /// Takes `entry` of `file`, which holds equally many rows for each of `names` one after the other, apart.
+    pub fn insert_parts(
+        &mut self,
+        names: &[String],
+        file: &Rc<SafetensorsFile>,
+        entry: &Entry,
+    ) -> Result<(), EngineError> {
+        let (parts, bytes) = (names.len(), (entry.end - entry.start) / names.len() as u64);
+        let Some((rows, rest)) = entry.shape.split_first().filter(|(rows, _)| *rows % parts == 0) else {
+            let what = format!("has shape {:?}, which cannot be taken apart into {parts}", entry.shape);
+            return Err(EngineError::Tensor { path: self.path.clone(), name: entry.name.clone(), what });
+        };
+        for (i, name) in (0..).zip(names) {
+            let start = entry.start + i * bytes;
+            let shape = [&[rows / parts], rest].concat();
+            self.put(name.clone(), file, Entry { start, end: start + bytes, shape, ..entry.clone() }, false);
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, name: String, file: &Rc<SafetensorsFile>, entry: Entry, transposed: bool) {
+        self.tensors.insert(name, Source { file: file.clone(), entry, transposed, used: Cell::new(false) });
+    }
+
+    /// Leaves out the tensors of the last of the parts `prefix`0, `prefix`1, ….
+    pub fn drop_last(&mut self, prefix: &str) {
+        let number = |name: &str| name.strip_prefix(prefix)?.split('.').next()?.parse::<usize>().ok();
+        if let Some(last) = self.tensors.keys().filter_map(|name| number(name)).max() {
+            self.tensors.retain(|name, _| number(name) != Some(last));
+        }
+    }
+
+    /// Leaves out tensor `name`.
+    pub fn drop(&mut self, name: &str) {
+        self.tensors.remove(name);
     }
 
     /// The file or folder they come from.
@@ -64,9 +110,13 @@ impl Weights {
     }
 
     /// The shape of tensor `name`.
-    pub fn shape(&self, name: &str) -> Option<&[usize]> {
-        let source = self.tensors.get(name)?;
-        Some(&source.file.entries()[source.entry].shape)
+    pub fn shape(&self, name: &str) -> Option<Vec<usize>> {
+        self.tensors.get(name).map(Source::shape)
+    }
+
+    /// Reads tensor `name` by itself, without a layer asking for it.
+    pub fn read(&self, name: &str) -> Result<Option<Vec<f32>>, EngineError> {
+        self.tensors.get(name).map(Source::read).transpose()
     }
 
     /// The first tensor no layer has asked for: a sign of an architecture we do not know.
@@ -82,6 +132,25 @@ impl Weights {
     fn error(&self, name: &str, what: String) -> EngineError {
         let path = self.tensors.get(name).map_or(&*self.path, |s| s.file.path());
         EngineError::Tensor { path: path.to_owned(), name: name.to_owned(), what }
+    }
+}
+
+impl Source {
+    fn shape(&self) -> Vec<usize> {
+        let mut shape = self.entry.shape.clone();
+        if self.transposed {
+            shape.reverse();
+        }
+        shape
+    }
+
+    /// The values in row-major order of [`shape`](Self::shape).
+    fn read(&self) -> Result<Vec<f32>, EngineError> {
+        let values = self.file.read(&self.entry)?;
+        Ok(match (self.transposed, &self.entry.shape[..]) {
+            (true, &[rows, columns]) => (0..rows * columns).map(|i| values[i % rows * columns + i / rows]).collect(),
+            _ => values,
+        })
     }
 }
 
@@ -135,10 +204,11 @@ impl<'a> Scope<'a> {
     pub fn dims<const N: usize>(&self, name: &str) -> Result<[usize; N], EngineError> {
         let full = self.at(name).prefix;
         let shape = self.weights.shape(&full).ok_or_else(|| self.weights.error(&full, "is missing".into()))?;
-        let wrong = || self.weights.error(&full, format!("has shape {shape:?}, {N} dimensions are needed"));
-        let dims: [usize; N] = shape.try_into().map_err(|_| wrong())?;
+        let wrong =
+            |shape: &[usize]| self.weights.error(&full, format!("has shape {shape:?}, {N} dimensions are needed"));
+        let dims: [usize; N] = shape.try_into().map_err(|shape: Vec<usize>| wrong(&shape))?;
         if dims.contains(&0) {
-            return Err(wrong());
+            return Err(wrong(&dims));
         }
         Ok(dims)
     }
@@ -154,17 +224,17 @@ impl<'a> Scope<'a> {
         let Some(source) = self.weights.tensors.get(&full) else {
             return Err(self.weights.error(&full, "is missing".into()));
         };
-        let entry = &source.file.entries()[source.entry];
+        let stored = source.shape();
         // A 1x1 convolution and a linear layer have the same values; old VAEs store one, new ones the other.
-        let same = entry.shape == shape
-            || (entry.shape.len() == 4 && shape.len() == 2 && entry.shape[..2] == *shape && entry.shape[2..] == [1, 1])
-            || (entry.shape.len() == 2 && shape.len() == 4 && entry.shape == shape[..2] && shape[2..] == [1, 1]);
+        let same = stored == shape
+            || (stored.len() == 4 && shape.len() == 2 && stored[..2] == *shape && stored[2..] == [1, 1])
+            || (stored.len() == 2 && shape.len() == 4 && stored == shape[..2] && shape[2..] == [1, 1]);
         if !same {
-            return Err(self.weights.error(&full, format!("has shape {:?}, {shape:?} is needed", entry.shape)));
+            return Err(self.weights.error(&full, format!("has shape {stored:?}, {shape:?} is needed")));
         }
         source.used.set(true);
         self.loading.step()?;
-        Ok(Tensor::from_vec(source.file.read(entry)?, shape, &self.loading.device)?)
+        Ok(Tensor::from_vec(source.read()?, shape, &self.loading.device)?)
     }
 
     /// An error about tensor `name` of this scope.
