@@ -124,9 +124,9 @@ fn broken_models_of_the_right_kind_are_refused() {
                 ("F16".into(), vec![8], vec![0; 16]),
             );
         }),
-        ("is stored as F8_E4M3", |t| {
+        ("is stored as F8_E5M2", |t| {
             let bias = t.get_mut("model.diffusion_model.out.2.bias").unwrap();
-            (bias.0, bias.2) = ("F8_E4M3".into(), vec![0; 4]);
+            (bias.0, bias.2) = ("F8_E5M2".into(), vec![0; 4]);
         }),
         ("needs 49408", |t| {
             let table = t.get_mut("cond_stage_model.transformer.text_model.embeddings.token_embedding.weight").unwrap();
@@ -178,7 +178,7 @@ fn broken_folders_are_refused() {
     check("norm_num_groups is \"many\"", &|root| config(root, "norm_num_groups", json!("many")));
     check("which 5 groups do not divide", &|root| config(root, "norm_num_groups", json!(5)));
     check("which 7 heads do not divide", &|root| config(root, "attention_head_dim", json!(7)));
-    check("addition_embed_type is \"text_time\"", &|root| config(root, "addition_embed_type", json!("text_time")));
+    check("addition_embed_type is \"image\"", &|root| config(root, "addition_embed_type", json!("image")));
     check("act_fn is \"gelu\"", &|root| config(root, "act_fn", json!("gelu")));
     check("it is not a JSON object", &|root| fs::write(root.join("unet/config.json"), "[]").unwrap());
 }
