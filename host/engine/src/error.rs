@@ -103,6 +103,6 @@ impl From<Cancelled> for EngineError {
 }
 
 /// candle appends a backtrace when the environment asks for one; a painter gets the sentence.
-fn first_line(error: &candle_core::Error) -> String {
+pub(crate) fn first_line(error: &candle_core::Error) -> String {
     error.to_string().lines().next().unwrap_or_default().to_owned()
 }

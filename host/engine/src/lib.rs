@@ -11,6 +11,7 @@
 
 pub mod checkpoint;
 pub mod clip;
+mod device;
 mod error;
 mod generate;
 mod guidance;
@@ -30,7 +31,8 @@ pub mod vae;
 pub mod weights;
 
 pub use checkpoint::inspect;
+pub use device::{DeviceKind, Dtype};
 pub use error::EngineError;
 pub use generate::{Request, Saved};
-pub use model::{DeviceKind, Dtype, Model, Options};
+pub use model::{Model, Options};
 pub use npy::Npy;

@@ -1,6 +1,5 @@
 //! A model in memory.
 
-use crate::EngineError;
 use crate::checkpoint::Checkpoint;
 use crate::preview::Look;
 use crate::schedule::Training;
@@ -8,42 +7,19 @@ use crate::text::Text;
 use crate::unet::UNet;
 use crate::vae::Vae;
 use crate::weights::{Loading, Weights};
+use crate::{DeviceKind, Dtype, EngineError, device};
 use candle_core::Device;
 use std::path::{Path, PathBuf};
 use underpaint_plan::ModelFacts;
 use underpaint_raster::{Job, Stage};
 
-/// Where to compute.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum DeviceKind {
-    /// The processor; always there.
-    #[default]
-    Cpu,
-    /// An NVIDIA card.
-    Cuda,
-    /// An Apple GPU.
-    Metal,
-}
-
-/// Precision of weights and activations.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Dtype {
-    /// 32 bits.
-    #[default]
-    F32,
-    /// 16 bits, 5 of them exponent.
-    F16,
-    /// 16 bits, 8 of them exponent.
-    Bf16,
-}
-
 /// How to load a model.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Options {
-    /// Where to compute.
-    pub device: DeviceKind,
-    /// Precision.
-    pub dtype: Dtype,
+    /// Where to compute; `None` takes the fastest there is.
+    pub device: Option<DeviceKind>,
+    /// Precision; `None` takes what the device is best at.
+    pub dtype: Option<Dtype>,
     /// An autoencoder to use instead of the model's own: a folder or file of either naming.
     pub vae: Option<PathBuf>,
 }
@@ -64,7 +40,7 @@ pub struct Model {
 impl Model {
     /// Loads the diffusers folder or single-file checkpoint at `path`; asks `job` before each tensor.
     pub fn load(path: &Path, options: &Options, job: &dyn Job) -> Result<Self, EngineError> {
-        let device = device(options)?;
+        let (device, _dtype) = device::open(options.device, options.dtype)?;
         let checkpoint = Checkpoint::open(path, options.vae.as_deref())?;
         let Checkpoint { unet, vae, texts, zeros_when_absent, training, look, facts } = checkpoint;
         let parts = texts.iter().map(|text| &text.weights).chain([&vae.0, &unet.0]);
@@ -101,20 +77,5 @@ pub(crate) fn known(weights: &Weights, part: &str) -> Result<(), EngineError> {
             let found = format!("a model whose {part} has tensors of another architecture (the first is {name})");
             Err(EngineError::WrongArchitecture { path: weights.path().to_owned(), found })
         }
-    }
-}
-
-fn device(options: &Options) -> Result<Device, EngineError> {
-    let refuse = |what: &str| Err(EngineError::Device { what: what.into() });
-    match (options.device, options.dtype) {
-        (DeviceKind::Cuda, _) => {
-            refuse("device is cuda, but this build of Underpaint computes on the CPU only; use --device cpu")
-        }
-        (DeviceKind::Metal, _) => {
-            refuse("device is metal, but this build of Underpaint computes on the CPU only; use --device cpu")
-        }
-        (DeviceKind::Cpu, Dtype::F32) => Ok(Device::Cpu),
-        (DeviceKind::Cpu, Dtype::F16) => refuse("dtype is f16, but the CPU computes in f32 only; use --dtype f32"),
-        (DeviceKind::Cpu, Dtype::Bf16) => refuse("dtype is bf16, but the CPU computes in f32 only; use --dtype f32"),
     }
 }

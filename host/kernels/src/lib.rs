@@ -23,6 +23,7 @@
 mod activation;
 mod attention;
 mod conv;
+mod device;
 mod gather;
 mod gemm;
 mod kept;
@@ -36,6 +37,7 @@ pub use activation::{geglu, gelu, quick_gelu, silu};
 pub use attention::attention;
 pub use candle_core::Result;
 pub use conv::{PackedConv, conv2d};
+pub use device::cuda;
 pub use linear::{PackedLinear, linear};
 pub use norm::{group_norm, layer_norm};
 

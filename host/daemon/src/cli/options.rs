@@ -115,16 +115,16 @@ impl Painting {
     /// How the model is loaded.
     pub fn engine_options(&self) -> engine::Options {
         engine::Options {
-            device: match self.device.unwrap_or(DeviceArg::Cpu) {
+            device: self.device.map(|device| match device {
                 DeviceArg::Cpu => engine::DeviceKind::Cpu,
                 DeviceArg::Cuda => engine::DeviceKind::Cuda,
                 DeviceArg::Metal => engine::DeviceKind::Metal,
-            },
-            dtype: match self.dtype.unwrap_or(DtypeArg::F32) {
+            }),
+            dtype: self.dtype.map(|dtype| match dtype {
                 DtypeArg::F32 => engine::Dtype::F32,
                 DtypeArg::F16 => engine::Dtype::F16,
                 DtypeArg::Bf16 => engine::Dtype::Bf16,
-            },
+            }),
             vae: self.vae.clone(),
         }
     }
