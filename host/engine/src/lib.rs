@@ -4,7 +4,7 @@
 //! as [`Request`], resolved by the planner; what a model is comes from its tensors and configuration ([`inspect`]).
 //!
 //! The story of a picture: [`Model::load`] opens a [`checkpoint`], reads its [`weights`] into [`unet`], [`vae`] and [`clip`],
-//! all made of the same few [`layers`]. [`Model::generate`] turns the prompt into chunks of tokens ([`tokenizer`]) and those into embeddings, draws
+//! all made of the same few [`layers`], whose weights [`Model::set_loras`] changes and restores ([`lora`]). [`Model::generate`] turns the prompt into chunks of tokens ([`tokenizer`]) and those into embeddings, draws
 //! [`noise`] as PyTorch would, lets a rule of [`samplers`] walk down a [`schedule`] and decodes the result.
 //!
 //! Absent on purpose: networking, the clock, any global state; code from model files (pickles are refused by content).
@@ -14,6 +14,7 @@ pub mod clip;
 mod error;
 mod generate;
 pub mod layers;
+pub mod lora;
 mod model;
 pub mod noise;
 pub mod npy;
@@ -30,5 +31,6 @@ pub mod weights;
 pub use checkpoint::inspect;
 pub use error::EngineError;
 pub use generate::{Request, Saved};
+pub use lora::LoraUse;
 pub use model::{DeviceKind, Dtype, Model, Options};
 pub use npy::Npy;

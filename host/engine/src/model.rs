@@ -3,6 +3,7 @@
 use crate::EngineError;
 use crate::checkpoint::Checkpoint;
 use crate::clip::Clip;
+use crate::lora::{Component, Layers, LoraUse};
 use crate::preview::Look;
 use crate::schedule::Training;
 use crate::tokenizer::Tokenizer;
@@ -58,6 +59,7 @@ pub struct Model {
     pub(crate) training: Training,
     pub(crate) look: Look,
     pub(crate) device: Device,
+    pub(crate) layers: Layers,
     facts: ModelFacts,
 }
 
@@ -72,6 +74,8 @@ impl Model {
         let root = text.0.root(&loading);
         let clip = Clip::load(&root, &text.1)?;
         known(&text.0, "text encoder")?;
+        let mut layers = Layers::default();
+        layers.insert(Component::TextEncoder, &loading);
         let tokenizer = match tokenizer {
             Some(folder) => Tokenizer::from_folder(&folder)?.unwrap_or_else(Tokenizer::clip),
             None => Tokenizer::clip(),
@@ -82,15 +86,25 @@ impl Model {
         }
         let vae_loaded = Vae::load(&vae.0.root(&loading), &vae.1)?;
         known(&vae.0, "autoencoder")?;
+        // No LoRA changes it.
+        drop(loading.exchangeable());
         let unet_loaded = UNet::load(&unet.0.root(&loading), &unet.1)?;
         known(&unet.0, "U-Net")?;
+        layers.insert(Component::Unet, &loading);
         job.step(Stage::Load, total as u32, total as u32)?;
-        Ok(Self { unet: unet_loaded, vae: vae_loaded, clip, tokenizer, training, look, device, facts })
+        Ok(Self { unet: unet_loaded, vae: vae_loaded, clip, tokenizer, training, look, device, layers, facts })
     }
 
     /// What planning must know about it.
     pub fn facts(&self) -> &ModelFacts {
         &self.facts
+    }
+
+    /// Makes `loras` and nothing else a part of the weights, for all jobs until the next call; an empty list undoes all. Only layers in
+    /// which something changes are touched; asks `job` before each. The files are checked before the first layer is touched.
+    /// A change that is broken off leaves a model that does not paint until a later call has succeeded.
+    pub fn set_loras(&mut self, loras: &[LoraUse<'_>], job: &dyn Job) -> Result<(), EngineError> {
+        self.layers.set(loras, job)
     }
 }
 
