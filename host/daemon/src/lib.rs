@@ -8,6 +8,7 @@ pub mod cli;
 pub mod client;
 pub mod config;
 pub mod home;
+pub mod loras;
 pub mod models;
 pub mod picture;
 mod platform;

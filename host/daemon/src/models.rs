@@ -12,14 +12,17 @@ use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::UNIX_EPOCH;
 use underpaint_engine as engine;
+use underpaint_engine::LoraUse;
 use underpaint_plan::{Defaults, Family, Kind, ModelFacts, Sampler, Scheduler, modes};
-use underpaint_raster::{Extent, Job};
+use underpaint_raster::{Extent, Job, Stage};
 use underpaint_starter as starter;
 use underpaint_wire::generate::Generate;
 use underpaint_wire::methods::{ModelDefaults, ModelInfo, ModelState};
 
+use crate::loras::{Chosen, Loras};
 use crate::save;
 
 /// Id of the embedded fill.
@@ -41,6 +44,13 @@ pub enum ModelError {
         /// What there is.
         known: Vec<String>,
     },
+    /// Not a LoRA of the scan.
+    NoSuchLora {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: Vec<String>,
+    },
     /// Found, but its file is damaged or of another kind.
     Unusable {
         /// Its id.
@@ -54,8 +64,13 @@ impl fmt::Display for ModelError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoSuchModel { id, known } => {
-                let id: String = id.chars().filter(|c| !c.is_control()).take(80).collect();
-                write!(f, "there is no model `{id}`; there are: {}", known.join(", "))
+                write!(f, "there is no model `{}`; there are: {}", shown(id), known.join(", "))
+            }
+            Self::NoSuchLora { name, known } if known.is_empty() => {
+                write!(f, "there is no LoRA `{}`: none was found in the models folders", shown(name))
+            }
+            Self::NoSuchLora { name, known } => {
+                write!(f, "there is no LoRA `{}`; there are: {}", shown(name), known.join(", "))
             }
             Self::Unusable { id, reason } => write!(f, "the model `{id}` cannot be used: {reason}"),
         }
@@ -64,10 +79,16 @@ impl fmt::Display for ModelError {
 
 impl std::error::Error for ModelError {}
 
+/// A name that was asked for, fit for a sentence.
+fn shown(name: &str) -> String {
+    name.chars().filter(|c| !c.is_control()).take(80).collect()
+}
+
 /// What a scan found.
 #[derive(Clone, Debug)]
 pub struct Catalogue {
     entries: BTreeMap<String, Entry>,
+    loras: Loras,
     default_model: Option<String>,
     cache: PathBuf,
 }
@@ -83,11 +104,12 @@ struct Entry {
 }
 
 impl Catalogue {
-    /// Looks for models in `folders`: single files (.safetensors) and diffusers folders, a few levels deep. Links
+    /// Looks for models and LoRAs in `folders`: single files (.safetensors) and diffusers folders, a few levels deep. Links
     /// that lead out of the folders are not followed. `default_model` is used when a request names none. `cache` keeps
     /// the starter's files and remembers hashes.
     pub fn scan(folders: &[PathBuf], default_model: Option<String>, cache: &Path) -> Catalogue {
-        let mut catalogue = Catalogue { entries: BTreeMap::new(), default_model, cache: cache.to_owned() };
+        let mut catalogue =
+            Catalogue { entries: BTreeMap::new(), loras: Loras::default(), default_model, cache: cache.to_owned() };
         let name = "Exemplar fill (built in)".to_owned();
         let exemplar = Entry { name, path: None, bytes: 0, facts: Ok(exemplar()) };
         catalogue.entries.insert(EXEMPLAR.to_owned(), exemplar);
@@ -100,7 +122,9 @@ impl Catalogue {
         found.sort();
         found.dedup();
         for path in found {
-            catalogue.insert(path);
+            if path.is_dir() || catalogue.loras.look(&path).is_none() {
+                catalogue.insert(path);
+            }
         }
         catalogue
     }
@@ -116,13 +140,7 @@ impl Catalogue {
 
     fn insert(&mut self, path: PathBuf) -> String {
         let name = path.file_name().map_or_else(|| "model".into(), |n| n.to_string_lossy().into_owned());
-        let stem = name.strip_suffix(".safetensors").unwrap_or(&name);
-        let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' };
-        let stem: String = stem.chars().map(plain).take(60).collect::<String>().trim_matches(['-', '.']).into();
-        let stem = if stem.is_empty() { "model".to_owned() } else { stem };
-        let free = |id: &String| !self.entries.contains_key(id);
-        let id = std::iter::once(stem.clone()).chain((2..).map(|n| format!("{stem}-{n}"))).find(free);
-        let id = id.unwrap_or(stem);
+        let id = free_id(&name, |id| self.entries.contains_key(id));
         self.entries.insert(id.clone(), Entry::inspect(&id, name, path));
         id
     }
@@ -136,7 +154,8 @@ impl Catalogue {
         }
         let can = |facts: &&ModelFacts| modes(facts).contains(&request.mode);
         let configured = self.default_model.as_deref().map(|id| self.facts(id)).transpose()?.filter(can);
-        let embedded = self.facts(EXEMPLAR).ok().filter(can).filter(|_| request.prompt.is_empty());
+        let plain = request.prompt.is_empty() && request.loras.is_empty();
+        let embedded = self.facts(EXEMPLAR).ok().filter(can).filter(|_| plain);
         let own = || {
             let own = self.entries.iter().filter(|(id, _)| ![EXEMPLAR, STARTER].contains(&id.as_str()));
             own.filter_map(|(_, e)| e.facts.as_ref().ok()).find(can)
@@ -188,7 +207,8 @@ impl Catalogue {
         Ok(Some(hex(&all.finalize())))
     }
 
-    fn file_hash(&self, file: &Path) -> std::io::Result<String> {
+    /// SHA-256 of one file in hexadecimal, from the cache or computed now.
+    pub fn file_hash(&self, file: &Path) -> std::io::Result<String> {
         let meta = file.metadata()?;
         let modified = meta.modified()?.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos() as u64);
         let key = file.display().to_string();
@@ -207,10 +227,30 @@ impl Catalogue {
         Ok(hash)
     }
 
+    /// The LoRAs among what was found.
+    pub fn loras(&self) -> &Loras {
+        &self.loras
+    }
+
+    /// The same, to add one typed by the painter.
+    pub fn loras_mut(&mut self) -> &mut Loras {
+        &mut self.loras
+    }
+
     /// As `models/list` shows it; `loaded` is the resident model's id.
     pub fn list(&self, loaded: Option<&str>) -> Vec<ModelInfo> {
         self.entries.iter().map(|(id, entry)| entry.info(id, loaded == Some(id))).collect()
     }
+}
+
+/// The id for a file of this `name`: what of it is plain, with a number if that is `taken`.
+pub fn free_id(name: &str, taken: impl Fn(&str) -> bool) -> String {
+    let stem = name.strip_suffix(".safetensors").unwrap_or(name);
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' };
+    let stem: String = stem.chars().map(plain).take(60).collect::<String>().trim_matches(['-', '.']).into();
+    let stem = if stem.is_empty() { "model".to_owned() } else { stem };
+    let ids = std::iter::once(stem.clone()).chain((2..).map(|n| format!("{stem}-{n}")));
+    ids.into_iter().find(|id| !taken(id)).unwrap_or(stem)
 }
 
 impl Entry {
@@ -334,6 +374,54 @@ impl Models {
         };
         Ok(&mut self.resident.insert((id.to_owned(), model)).1)
     }
+
+    /// The diffusion model `id` with `loras` and no others in its weights; an empty list takes out those of the job before.
+    pub fn load_with(&mut self, id: &str, loras: &[Chosen], job: &dyn Job) -> Result<&mut engine::Model, LoadError> {
+        let uses: Vec<LoraUse<'_>> = loras
+            .iter()
+            .map(|lora| LoraUse { path: &lora.path, weight: lora.weight, text_weight: lora.text_weight })
+            .collect();
+        let loading = Onward::new(job, 0);
+        let onward = |done: &Onward<'_>| Onward::new(job, done.reached());
+        let set = self.load(id, &loading)?.set_loras(&uses, &onward(&loading));
+        if let Err(engine::EngineError::Changed { .. }) = set {
+            // Somebody wrote to the model's file: what is in memory is not what is there any more.
+            self.unload();
+            let again = onward(&loading);
+            self.load(id, &again)?.set_loras(&uses, &onward(&again)).map_err(LoadError::Lora)?;
+        } else {
+            set.map_err(LoadError::Lora)?;
+        }
+        self.load(id, job)
+    }
+}
+
+/// Goes on counting steps where what was counted before ended, so that they never go back.
+struct Onward<'a> {
+    job: &'a dyn Job,
+    from: u32,
+    reached: AtomicU32,
+}
+
+impl<'a> Onward<'a> {
+    fn new(job: &'a dyn Job, from: u32) -> Self {
+        Self { job, from, reached: AtomicU32::new(from) }
+    }
+
+    fn reached(&self) -> u32 {
+        self.reached.load(Ordering::Relaxed)
+    }
+}
+
+impl Job for Onward<'_> {
+    fn is_cancelled(&self) -> bool {
+        self.job.is_cancelled()
+    }
+
+    fn progress(&self, stage: Stage, step: u32, steps: u32) {
+        self.reached.store(self.from + step, Ordering::Relaxed);
+        self.job.progress(stage, self.from + step, self.from + steps);
+    }
 }
 
 /// Why a model did not load.
@@ -343,6 +431,8 @@ pub enum LoadError {
     Model(ModelError),
     /// Reading it failed.
     Engine(engine::EngineError),
+    /// A LoRA could not be applied to it.
+    Lora(engine::EngineError),
 }
 
 /// Files and folders below `dir` that may be models, by their looks; the engine decides by content.

@@ -1,5 +1,7 @@
 //! The receipt: what is needed to make the same picture again, as JSON. It names no path and no person.
 
+use crate::loras::Chosen;
+use crate::models::Catalogue;
 use serde_json::{Value, json};
 use underpaint_plan::{CanvasFacts, Kind, ModelFacts, Plan};
 use underpaint_raster::{ColorMatch, Extent};
@@ -8,8 +10,17 @@ use underpaint_wire::generate::Generate;
 /// Version of the receipt's own shape.
 const FORMAT: u32 = 1;
 
+/// The LoRAs a job was painted with, each by its hash.
+pub fn loras(chosen: &[Chosen], catalogue: &Catalogue) -> Vec<Value> {
+    let lora = |lora: &Chosen| {
+        let hash = catalogue.file_hash(&lora.path).ok();
+        json!({"name": lora.id, "weight": lora.weight, "text_weight": lora.text_weight, "sha256": hash})
+    };
+    chosen.iter().map(lora).collect()
+}
+
 /// The values used, defaults included.
-pub fn used(plan: &Plan, model: &ModelFacts, canvas: Option<CanvasFacts>) -> Value {
+pub fn used(plan: &Plan, model: &ModelFacts, canvas: Option<CanvasFacts>, loras: &[Value]) -> Value {
     let s = &plan.sampling;
     let mut used = json!({
         "mode": plan.mode,
@@ -32,6 +43,9 @@ pub fn used(plan: &Plan, model: &ModelFacts, canvas: Option<CanvasFacts>) -> Val
         used["sampler"] = json!(s.sampler.name());
         used["scheduler"] = json!(s.scheduler.name());
         used["clip_skip"] = json!(s.clip_skip);
+        if !loras.is_empty() {
+            used["loras"] = json!(loras);
+        }
     }
     if canvas.is_some() {
         used["softness"] = json!(plan.softness);
@@ -68,6 +82,14 @@ pub fn parameters(receipt: &Value, seed: u64, extent: Extent) -> Option<String> 
     let steps = used["steps"].as_u64()?;
     let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let mut text = word(&used["prompt"]);
+    let loras: Vec<&Value> = used["loras"].as_array().into_iter().flatten().collect();
+    for lora in &loras {
+        // A1111 keeps LoRAs in the prompt.
+        let name = word(&lora["name"]);
+        if !text.contains(&format!("<lora:{name}:")) {
+            text += &format!(" <lora:{name}:{}>", lora["weight"]);
+        }
+    }
     if used["negative_prompt"].as_str().is_some_and(|n| !n.is_empty()) {
         text += &format!("\nNegative prompt: {}", word(&used["negative_prompt"]));
     }
@@ -86,6 +108,13 @@ pub fn parameters(receipt: &Value, seed: u64, extent: Extent) -> Option<String> 
     }
     if used["clip_skip"].as_u64().is_some_and(|n| n > 1) {
         text += &format!(", Clip skip: {}", used["clip_skip"]);
+    }
+    if !loras.is_empty() {
+        let hash = |lora: &&Value| {
+            let hash = word(&lora["sha256"]);
+            format!("{}: {}", word(&lora["name"]), hash.get(..10).unwrap_or(&hash))
+        };
+        text += &format!(", Lora hashes: \"{}\"", loras.iter().map(hash).collect::<Vec<_>>().join(", "));
     }
     Some(text)
 }

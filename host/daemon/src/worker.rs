@@ -60,6 +60,8 @@ pub enum JobError {
     Model(ModelError),
     /// The model or the computation failed.
     Engine(EngineError),
+    /// A LoRA is broken or does not fit the model.
+    Lora(EngineError),
     /// A filter was refused or failed.
     Filter(FilterError),
     /// The owner no longer wants the result.
@@ -85,12 +87,13 @@ pub fn run(
     let canvas = canvas.map(|(_, _, image)| image);
 
     let plan = plan(request, facts, mask.as_ref(), &model)?;
+    let loras = models.catalogue().loras().choose(&plan.loras)?;
     let mut saved = save.then(Saved::default);
     let pictures = match model.family {
         Family::Exemplar => rebuild(&plan, canvas.as_ref(), mask.as_ref(), job)?,
         _ => {
             let prepared = plan.prepare(canvas.as_ref(), mask.as_ref(), plan.sampling.seed, job)?;
-            models.load(&model.id, job)?.generate(
+            models.load_with(&model.id, &loras, job)?.generate(
                 Request {
                     prompt: &plan.prompt,
                     negative_prompt: plan.negative_prompt.as_deref(),
@@ -115,7 +118,8 @@ pub fn run(
     }
 
     let hash = models.catalogue().hash(&model.id).ok().flatten();
-    let used = receipt::used(&plan, &model, facts);
+    let used_loras = receipt::loras(&loras, models.catalogue());
+    let used = receipt::used(&plan, &model, facts, &used_loras);
     let receipt = receipt::receipt(request, &used, &model, hash.as_deref(), facts, &used_filters, &matched);
     Ok(Output { patches, used, receipt, timing_ms: job.finish(), saved })
 }
@@ -211,6 +215,7 @@ impl JobError {
     pub fn field(&self) -> Option<&'static str> {
         match self {
             Self::Request(e) => Some(e.field()),
+            Self::Model(ModelError::NoSuchLora { .. }) | Self::Lora(_) => Some("loras"),
             Self::Model(_) => Some("model"),
             Self::Engine(EngineError::Request { field, .. }) => Some(field),
             Self::Filter(_) => Some("filters"),
@@ -221,10 +226,11 @@ impl JobError {
     /// True if the request itself is wrong and the same request can never succeed.
     pub fn is_usage(&self) -> bool {
         match self {
-            Self::Request(_) | Self::Model(ModelError::NoSuchModel { .. }) => true,
+            Self::Request(_) => true,
+            Self::Model(ModelError::NoSuchModel { .. } | ModelError::NoSuchLora { .. }) => true,
             Self::Engine(e) => matches!(e, EngineError::Request { .. } | EngineError::Device { .. }),
             Self::Filter(e) => matches!(e.reason, Reason::Unknown(_) | Reason::BadParameter { .. }),
-            Self::Model(_) | Self::Cancelled => false,
+            Self::Model(_) | Self::Lora(_) | Self::Cancelled => false,
         }
     }
 }
@@ -234,7 +240,7 @@ impl fmt::Display for JobError {
         match self {
             Self::Request(e) => e.fmt(f),
             Self::Model(e) => e.fmt(f),
-            Self::Engine(e) => e.fmt(f),
+            Self::Engine(e) | Self::Lora(e) => e.fmt(f),
             Self::Filter(e) => e.fmt(f),
             Self::Cancelled => f.write_str("the job was cancelled"),
         }
@@ -269,6 +275,8 @@ impl From<LoadError> for JobError {
         match e {
             LoadError::Model(e) => Self::Model(e),
             LoadError::Engine(e) => e.into(),
+            LoadError::Lora(EngineError::Cancelled(_)) => Self::Cancelled,
+            LoadError::Lora(e) => Self::Lora(e),
         }
     }
 }

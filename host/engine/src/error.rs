@@ -51,6 +51,20 @@ pub enum EngineError {
         /// What is wrong and what would be right.
         what: String,
     },
+    /// A LoRA that is broken, or for another model than the loaded one.
+    #[error("{} {what}", path.display())]
+    Lora {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and what would be right.
+        what: String,
+    },
+    /// A model's file was written to while the model was in memory.
+    #[error("{} was changed while the model was loaded; load the model again", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
     /// A configuration file with an impossible or unsupported value.
     #[error("{}: {field} {what}", path.display())]
     Config {

@@ -49,6 +49,9 @@ pub struct Saved {
 impl Model {
     /// Makes the pictures of `request`, in order of their seeds.
     pub fn generate(&mut self, request: Request<'_>, job: &dyn Job) -> Result<Vec<Image>, EngineError> {
+        if !self.layers.settled() {
+            return Err(EngineError::Request { field: "loras", what: "were not all applied; apply them again".into() });
+        }
         let shape = self.latent_shape(&request)?;
         let batch = request.sampling.batch as usize;
         let schedule = self.schedule(request.sampling)?;

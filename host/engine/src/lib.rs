@@ -4,7 +4,8 @@
 //! as [`Request`], resolved by the planner; what a model is comes from its tensors and configuration ([`inspect`]).
 //!
 //! The story of a picture: [`Model::load`] opens a [`checkpoint`], reads its [`weights`] into [`unet`], [`vae`] and [`clip`],
-//! all made of the same few [`layers`]. [`Model::generate`] turns prompts into embeddings ([`text`], over [`tokenizer`] and [`clip`]), draws
+//! all made of the same few [`layers`], whose weights [`Model::set_loras`] changes and restores ([`lora`]). [`Model::generate`]
+//! turns prompts into embeddings ([`text`], over [`tokenizer`] and [`clip`]), draws
 //! [`noise`] as PyTorch would, lets a rule of [`samplers`] walk down a [`schedule`] and decodes the result.
 //!
 //! Absent on purpose: networking, the clock, any global state; code from model files (pickles are refused by content).
@@ -16,6 +17,7 @@ mod error;
 mod generate;
 mod guidance;
 pub mod layers;
+pub mod lora;
 mod model;
 pub mod noise;
 pub mod npy;
@@ -34,5 +36,6 @@ pub use checkpoint::inspect;
 pub use device::{DeviceKind, Dtype};
 pub use error::EngineError;
 pub use generate::{Request, Saved};
+pub use lora::LoraUse;
 pub use model::{Model, Options};
 pub use npy::Npy;

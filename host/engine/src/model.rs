@@ -1,6 +1,7 @@
 //! A model in memory.
 
 use crate::checkpoint::Checkpoint;
+use crate::lora::{Component, Layers, LoraUse};
 use crate::preview::Look;
 use crate::schedule::Training;
 use crate::text::Text;
@@ -34,6 +35,7 @@ pub struct Model {
     pub(crate) training: Training,
     pub(crate) look: Look,
     pub(crate) device: Device,
+    pub(crate) layers: Layers,
     facts: ModelFacts,
 }
 
@@ -46,11 +48,15 @@ impl Model {
         let parts = texts.iter().map(|text| &text.weights).chain([&vae.0, &unet.0]);
         let total = parts.map(|weights| weights.names().count()).sum();
         let loading = Loading::new(&device, total, job);
-        let text = Text::load(&texts, zeros_when_absent, &loading)?;
+        let mut layers = Layers::default();
+        let text = Text::load(&texts, zeros_when_absent, &loading, &mut layers)?;
         let vae_loaded = Vae::load(&vae.0.root(&loading), &vae.1)?;
         known(&vae.0, "autoencoder")?;
+        // No LoRA changes it.
+        drop(loading.exchangeable());
         let unet_loaded = UNet::load(&unet.0.root(&loading), &unet.1)?;
         known(&unet.0, "U-Net")?;
+        layers.insert(Component::Unet, &loading);
         let root = unet.0.root(&loading);
         let sizes = match unet_loaded.sizes(text.pooled_width()) {
             Some(sizes @ (0 | 5 | 6)) => sizes,
@@ -60,12 +66,19 @@ impl Model {
             }
         };
         job.step(Stage::Load, total as u32, total as u32)?;
-        Ok(Self { unet: unet_loaded, vae: vae_loaded, text, sizes, training, look, device, facts })
+        Ok(Self { unet: unet_loaded, vae: vae_loaded, text, sizes, training, look, device, layers, facts })
     }
 
     /// What planning must know about it.
     pub fn facts(&self) -> &ModelFacts {
         &self.facts
+    }
+
+    /// Makes `loras` and nothing else a part of the weights, for all jobs until the next call; an empty list undoes all. Only layers in
+    /// which something changes are touched; asks `job` before each. The files are checked before the first layer is touched.
+    /// A change that is broken off leaves a model that does not paint until a later call has succeeded.
+    pub fn set_loras(&mut self, loras: &[LoraUse<'_>], job: &dyn Job) -> Result<(), EngineError> {
+        self.layers.set(loras, job)
     }
 }
 

@@ -3,7 +3,7 @@
 
 use crate::{PlanError, Sampler, Scheduler};
 use underpaint_raster::Extent;
-use underpaint_wire::generate::Generate;
+use underpaint_wire::generate::{Generate, LoraCall};
 
 /// Pixels that can be generated at once (the peers' cap for large cards).
 pub const MAX_PIXELS: u64 = 8 << 20;
@@ -11,6 +11,10 @@ pub const MAX_PIXELS: u64 = 8 << 20;
 pub const MAX_SIDE: u32 = 16384;
 /// Bytes of one prompt.
 const MAX_PROMPT_BYTES: usize = 16 << 10;
+/// LoRAs of one job.
+const MAX_LORAS: usize = 16;
+/// Bytes of a LoRA's name.
+const MAX_NAME_BYTES: usize = 200;
 /// Filters after one job.
 const MAX_FILTERS: usize = 32;
 
@@ -27,7 +31,19 @@ pub fn numbers(request: &Generate) -> Result<(), PlanError> {
     length("prompt", request.prompt.len(), MAX_PROMPT_BYTES, "at most 16384 bytes of text")?;
     let negative = request.negative_prompt.as_ref().map_or(0, String::len);
     length("negative_prompt", negative, MAX_PROMPT_BYTES, "at most 16384 bytes of text")?;
+    loras(&request.loras)?;
     length("filters", request.filters.len(), MAX_FILTERS, "a list of at most 32")
+}
+
+/// Number, names and weights of LoRAs, wherever they were asked for.
+pub fn loras(loras: &[LoraCall]) -> Result<(), PlanError> {
+    length("loras", loras.len(), MAX_LORAS, "a list of at most 16")?;
+    for lora in loras {
+        length("loras.name", lora.name.len(), MAX_NAME_BYTES, "at most 200 bytes of text")?;
+        real("loras.weight", Some(lora.weight), -10.0..=10.0, "a number from -10 to 10")?;
+        real("loras.text_weight", lora.text_weight, -10.0..=10.0, "a number from -10 to 10")?;
+    }
+    Ok(())
 }
 
 /// The sampler of that name.

@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::{Family, Inpaint, Kind, ModelFacts, PlanError, Sampling, check, context, steps};
 use underpaint_raster::masks::{self, Softness};
 use underpaint_raster::{Extent, Mask, Rect};
-use underpaint_wire::generate::{FilterCall, Generate, Mode};
+use underpaint_wire::generate::{FilterCall, Generate, LoraCall, Mode};
 
 /// Which pixels there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +40,8 @@ pub struct Plan {
     pub alpha: Alpha,
     /// Whether the result's colours are brought back to the surroundings'.
     pub color_match: bool,
+    /// What the model's weights are changed with.
+    pub loras: Vec<LoraCall>,
     /// Run in this order on every patch.
     pub filters: Vec<FilterCall>,
 }
@@ -97,6 +99,9 @@ pub fn plan(
     let mode = request.mode;
     if !modes(model).contains(&mode) {
         return Err(PlanError::Mode { mode, model: model.id.clone(), modes: modes(model) });
+    }
+    if model.family == Family::Exemplar && !request.loras.is_empty() {
+        return Err(PlanError::NoLoras { model: model.id.clone() });
     }
     if let Some(c) = &canvas
         && (!c.extent.rect().contains(c.rect) || c.extent.w.max(c.extent.h) > check::MAX_SIDE)
@@ -157,6 +162,7 @@ fn generate(
         inpaint: if mask.is_some() { Inpaint::Replace } else { Inpaint::None },
         alpha: Alpha::Whole,
         color_match: false,
+        loras: request.loras.clone(),
         filters: request.filters.clone(),
     })
 }
@@ -211,6 +217,7 @@ fn repaint(request: &Generate, canvas: CanvasFacts, mask: &Mask, model: &ModelFa
         inpaint: Inpaint::Differential,
         alpha: if exemplar { Alpha::Denoise } else { Alpha::Blend },
         color_match: !exemplar && request.mode != Mode::Background,
+        loras: request.loras.clone(),
         filters: request.filters.clone(),
     })
 }

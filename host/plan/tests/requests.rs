@@ -2,7 +2,7 @@
 
 use underpaint_plan::{CanvasFacts, Defaults, Family, Inpaint, Kind, ModelFacts, Sampler, Scheduler, plan};
 use underpaint_raster::{Extent, Mask, Rect};
-use underpaint_wire::generate::{Generate, Mode};
+use underpaint_wire::generate::{Generate, LoraCall, Mode};
 
 fn model(family: Family) -> ModelFacts {
     let defaults = Defaults { steps: 20, guidance_scale: 7.0, sampler: Sampler::Dpmpp2m, scheduler: Scheduler::Karras };
@@ -26,6 +26,7 @@ fn whole(w: u32, h: u32) -> Option<CanvasFacts> {
 fn what_is_out_of_range_is_named_with_what_would_be_right() {
     let g = Generate::default;
     let text = |s: &str| Some(s.to_owned());
+    let lora = |name: &str, weight, text_weight| LoraCall { name: name.into(), weight, text_weight };
     for (request, field, sentence) in [
         (Generate { steps: Some(0), ..g() }, "steps", "steps is 0; it must be a whole number from 1 to 1000"),
         (Generate { batch: Some(17), ..g() }, "batch", "batch is 17; it must be a whole number from 1 to 16"),
@@ -48,6 +49,26 @@ fn what_is_out_of_range_is_named_with_what_would_be_right() {
             Generate { feather_px: Some(500), ..g() },
             "feather_px",
             "feather_px is 500; it must be a whole number from 0 to 499",
+        ),
+        (
+            Generate { loras: vec![lora("a", 1.0, None), lora("b", -10.5, None)], ..g() },
+            "loras.weight",
+            "loras.weight is -10.5; it must be a number from -10 to 10",
+        ),
+        (
+            Generate { loras: vec![lora("a", 1.0, Some(f64::NAN))], ..g() },
+            "loras.text_weight",
+            "loras.text_weight is NaN; it must be a number from -10 to 10",
+        ),
+        (
+            Generate { loras: vec![lora("a", 1.0, None); 17], ..g() },
+            "loras",
+            "loras is 17 long; it must be a list of at most 16",
+        ),
+        (
+            Generate { loras: vec![lora(&"x".repeat(201), 1.0, None)], ..g() },
+            "loras.name",
+            "loras.name is 201 long; it must be at most 200 bytes of text",
         ),
         (
             Generate { sampler: text("plms"), ..g() },

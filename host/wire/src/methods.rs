@@ -268,6 +268,28 @@ pub struct ModelInfo {
     pub hash: Option<String>,
 }
 
+/// A LoRA as `loras/list` shows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LoraInfo {
+    /// From the scan; the only way to name a LoRA on the wire.
+    pub id: String,
+    /// The file's name, or its folder's.
+    pub name: String,
+    /// What it was trained on, as `family` of a model; `unknown` where its tensors do not tell.
+    pub family: String,
+    /// On disk.
+    pub bytes: u64,
+    /// What its author calls it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// The words that call it up in a prompt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<String>,
+    /// The most frequent words of its training, most frequent first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+}
+
 /// What a painter gets when they say nothing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelDefaults {

@@ -1,10 +1,11 @@
 //! The flags that `generate` and `fill` share, and how they become a request.
 
 use super::Failure;
+use super::paint::as_path;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 use underpaint_engine as engine;
-use underpaint_wire::generate::{FilterCall, Generate, Mode};
+use underpaint_wire::generate::{FilterCall, Generate, LoraCall, Mode};
 
 /// How to paint.
 #[derive(Debug, Args)]
@@ -48,6 +49,10 @@ pub struct Painting {
     /// An autoencoder to use instead of the model's own
     #[arg(long, value_name = "FILE")]
     pub vae: Option<PathBuf>,
+    /// Paint with a LoRA: an id (`underpaint models list`) or a .safetensors file, e.g. ink.safetensors,weight=0.8; may be repeated.
+    /// weight is 1 if not given and may be negative, text-weight is for the text encoder alone
+    #[arg(long = "lora", value_name = "FILE[,weight=W]")]
+    pub loras: Vec<String>,
     /// Start from this unit noise, float32 [B, C, H/8, W/8], instead of the seed's
     #[arg(long, value_name = "IN.npy")]
     pub noise: Option<PathBuf>,
@@ -107,6 +112,7 @@ impl Painting {
             seed: self.seed,
             batch: self.batch,
             clip_skip: self.clip_skip,
+            loras: self.loras.iter().map(|text| lora_call(text)).collect::<Result<_, _>>()?,
             filters: self.filters.iter().map(|text| filter_call(text)).collect::<Result<_, _>>()?,
             ..Generate::default()
         })
@@ -132,8 +138,41 @@ impl Painting {
     /// True if something was asked for that only works in this process: paths never go over the wire.
     pub fn is_local(&self) -> bool {
         let files = [&self.vae, &self.noise, &self.save_noise, &self.save_latents];
-        files.iter().any(|f| f.is_some()) || self.device.is_some() || self.dtype.is_some()
+        let lora_file = |text: &String| lora_call(text).is_ok_and(|lora| as_path(&lora.name).is_some());
+        files.iter().any(|f| f.is_some())
+            || self.device.is_some()
+            || self.dtype.is_some()
+            || self.loras.iter().any(lora_file)
     }
+}
+
+/// `FILE[,weight=W][,text-weight=W]` as a call. A file's name may have commas itself.
+pub fn lora_call(text: &str) -> Result<LoraCall, Failure> {
+    let mut call = LoraCall { name: text.trim().to_owned(), weight: 1.0, text_weight: None };
+    let mut given = Vec::new();
+    while let Some((name, last)) = call.name.rsplit_once(',') {
+        let Some((key, value)) = last.trim().split_once('=') else { break };
+        let number = value.trim().parse::<f64>();
+        let weight = number
+            .map_err(|_| Failure::Usage(format!("--lora {text}: `{value}` is not a number; right would be {key}=0.8")));
+        match key.trim() {
+            "weight" => call.weight = weight?,
+            "text-weight" => call.text_weight = Some(weight?),
+            key => {
+                let sentence = format!("--lora {text} sets `{key}`; weight and text-weight can be set");
+                return Err(Failure::Usage(sentence));
+            }
+        }
+        if given.contains(&key.trim().to_owned()) {
+            return Err(Failure::Usage(format!("--lora {text} sets `{key}` twice")));
+        }
+        given.push(key.trim().to_owned());
+        call.name = name.trim().to_owned();
+    }
+    if call.name.is_empty() {
+        return Err(Failure::Usage(format!("--lora {text} names no LoRA; right would be ink.safetensors,weight=0.8")));
+    }
+    Ok(call)
 }
 
 /// `NAME[,k=v]...` as a call: values are numbers, true, false, or else text.
@@ -161,6 +200,23 @@ pub fn filter_call(text: &str) -> Result<FilterCall, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn loras_are_typed_as_name_and_weights() {
+        for (text, name, weight, text_weight) in [
+            ("ink", "ink", 1.0, None),
+            ("a/ink, v2.safetensors,weight=-0.5", "a/ink, v2.safetensors", -0.5, None),
+            (" ink , text-weight=0, weight=.7", "ink", 0.7, Some(0.0)),
+            ("ink,weight=NaN", "ink", f64::NAN, None),
+        ] {
+            let call = lora_call(text).unwrap();
+            assert_eq!((call.name.as_str(), call.text_weight), (name, text_weight), "{text}");
+            assert!(call.weight == weight || weight.is_nan() && call.weight.is_nan(), "{text}");
+        }
+        for wrong in ["", ",weight=1", "ink,weight=much", "ink,strength=1", "ink,weight=1,weight=2"] {
+            assert!(matches!(lora_call(wrong), Err(Failure::Usage(_))), "{wrong}");
+        }
+    }
 
     #[test]
     fn filters_are_typed_as_name_and_values() {

@@ -68,6 +68,11 @@ fn here(
     if let Some(path) = path {
         request.model = Some(catalogue.add(&path).map_err(JobError::from)?);
     }
+    for lora in &mut request.loras {
+        if let Some(path) = as_path(&lora.name) {
+            lora.name = catalogue.loras_mut().add(&path).map_err(JobError::Lora)?;
+        }
+    }
     let mut models = Models::new(Arc::new(catalogue), painting.engine_options());
     let output = worker::run(&mut models, &filters(home)?, &request, input, job)?;
     let saved = output.saved.as_ref();

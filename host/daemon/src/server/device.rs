@@ -22,9 +22,9 @@ use underpaint_filters::{Call, Filters};
 use underpaint_plan::ModelFacts;
 use underpaint_raster::{Job, Unattended};
 use underpaint_wire::Error;
-use underpaint_wire::generate::{FilterCall, Generate};
+use underpaint_wire::generate::{FilterCall, Generate, LoraCall};
 use underpaint_wire::image;
-use underpaint_wire::methods::{ModelInfo, Topic};
+use underpaint_wire::methods::{LoraInfo, ModelInfo, Topic};
 
 /// What there is to paint with, as it was when the device thread last looked.
 pub struct Inventory {
@@ -44,6 +44,16 @@ impl Inventory {
     /// The model a request is for.
     pub fn choose(&self, request: &Generate) -> Result<&ModelFacts, Error> {
         self.catalogue.choose(request).map_err(|e| errors::model(&e))
+    }
+
+    /// As `loras/list` shows them.
+    pub fn loras(&self) -> Vec<LoraInfo> {
+        self.catalogue.loras().list()
+    }
+
+    /// Fails unless every LoRA exists.
+    pub fn check_loras(&self, loras: &[LoraCall]) -> Result<(), Error> {
+        self.catalogue.loras().choose(loras).map(drop).map_err(|e| errors::model(&e))
     }
 
     /// Fails unless every filter exists and takes these parameters. The first look at a filter compiles it.
@@ -135,7 +145,7 @@ impl Device {
     fn look(&mut self) {
         let before = self.models.catalogue().clone();
         let now = Arc::new(scan(&self.home, Some(&before)));
-        let changed = now.list(None) != before.list(None);
+        let changed = now.list(None) != before.list(None) || now.loras().list() != before.loras().list();
         if changed {
             self.models.set_catalogue(now);
         }

@@ -4,6 +4,7 @@
 
 use super::Daemon;
 use super::blobs::Blobs;
+use super::device::Inventory;
 use super::hub::Command;
 use super::outbox::Outbox;
 use super::queue::ClientId;
@@ -67,7 +68,8 @@ impl Session {
             "ping" => done(),
             "hello" => Err(Error::new(Kind::InvalidRequest, "`hello` was already said.")),
             "status" => self.status(),
-            "models/list" => return self.models_list(id),
+            "models/list" => return self.listed(id, |inventory| to_value(&inventory.models())),
+            "loras/list" => return self.listed(id, |inventory| to_value(&inventory.loras())),
             "models/load" => return self.models_load(id, params),
             "models/unload" => return self.daemon.hub.command(Command::Unload(self.reply(id))),
             "filters/list" => return self.filters_list(id),
@@ -142,7 +144,8 @@ impl Session {
         Ok(to_value(&status))
     }
 
-    fn models_list(&self, id: &Id) {
+    /// Answers with what `list` makes of the inventory.
+    fn listed(&self, id: &Id, list: impl Fn(&Inventory) -> Value + Send + 'static) {
         let (daemon, outbox, id) = (self.daemon.clone(), self.outbox.clone(), id.clone());
         tokio::spawn(async move {
             let inventory = daemon.inventory().await;
@@ -150,7 +153,7 @@ impl Session {
             if inventory.as_ref().is_ok_and(|i| i.is_old()) {
                 daemon.hub.command(Command::Look);
             }
-            outbox.respond(&id, &inventory.map(|i| to_value(&i.models())));
+            outbox.respond(&id, &inventory.map(|i| list(&i)));
         });
     }
 

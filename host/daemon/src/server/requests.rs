@@ -49,13 +49,8 @@ pub async fn generate(session: &Session, id: &Id, params: &Params, tail: &[u8]) 
     if run.live.is_some() && request.batch.unwrap_or(1) != 1 {
         return Err(Error::field("batch", "`batch` must be 1 for a live request."));
     }
-    for (field, list) in [("loras", &pixels.loras), ("controls", &pixels.controls)] {
-        if !list.is_empty() {
-            return Err(Error::field(
-                field,
-                format!("This version of Underpaint cannot use `{field}` yet; leave them out."),
-            ));
-        }
+    if !pixels.controls.is_empty() {
+        return Err(Error::field("controls", "This version of Underpaint cannot use `controls` yet; leave them out."));
     }
     let source = Source { blobs: &session.blobs, tail, limits: &session.daemon.limits };
     let painting = painting(request, pixels, &source)?;
@@ -105,8 +100,9 @@ fn plan(mut painting: Painting, inventory: &Inventory) -> Result<Painting, Error
         (Some(_), None) => return Err(Error::field("canvas", "A mask needs a `canvas` to lie on.")),
         (None, _) => None,
     };
-    underpaint_plan::plan(&painting.request, canvas, mask.as_ref(), facts)
+    let plan = underpaint_plan::plan(&painting.request, canvas, mask.as_ref(), facts)
         .map_err(|e| Error::field(e.field(), sentence(&e)))?;
+    inventory.check_loras(&plan.loras)?;
     Ok(painting)
 }
 

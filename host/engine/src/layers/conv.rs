@@ -2,11 +2,13 @@
 
 use crate::{EngineError, weights::Scope};
 use candle_core::{Result, Tensor};
+use std::cell::RefCell;
+use std::rc::Rc;
 use underpaint_kernels::{PackedConv, conv2d};
 
 /// A convolution with square kernel and zero padding.
 pub struct Conv2d {
-    weight: PackedConv,
+    weight: Rc<RefCell<PackedConv>>,
     bias: Tensor,
 }
 
@@ -23,17 +25,21 @@ impl Conv2d {
         if kh != kw || kh > 7 {
             return Err(scope.error("weight", format!("has a {kh}x{kw} kernel, a square one of at most 7 is needed")));
         }
-        let weight = PackedConv::new(&scope.tensor("weight", &[out, inner, kh, kw])?, stride, padding)?;
+        let shape = [out, inner, kh, kw];
+        let weight = PackedConv::new(&scope.tensor("weight", &shape)?, stride, padding)?;
+        let weight = Rc::new(RefCell::new(weight));
+        scope.exchangeable("weight", &shape, weight.clone());
         Ok(Self { weight, bias: scope.tensor("bias", &[out])? })
     }
 
     /// Channels in and out.
     pub fn channels(&self) -> [usize; 2] {
-        [self.weight.in_channels(), self.weight.out_channels()]
+        let weight = self.weight.borrow();
+        [weight.in_channels(), weight.out_channels()]
     }
 
     /// `[B, in, H, W]` to `[B, out, H', W']`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        conv2d(x, &self.weight, Some(&self.bias))
+        conv2d(x, &self.weight.borrow(), Some(&self.bias))
     }
 }
