@@ -41,6 +41,14 @@ pub enum EngineError {
         /// What it seems to be.
         found: String,
     },
+    /// A sound file, but no upscaler.
+    #[error("{} is {found}; an ESRGAN, Real-ESRGAN, BSRGAN or compact model (.safetensors) is needed", path.display())]
+    NotUpscaler {
+        /// The file.
+        path: PathBuf,
+        /// What it seems to be.
+        found: String,
+    },
     /// A model of the right kind that lacks or misshapes a part.
     #[error("{}: tensor {name} {what}", path.display())]
     Tensor {

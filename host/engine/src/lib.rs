@@ -7,6 +7,8 @@
 //! all made of the same few [`layers`]. [`Model::generate`] turns the prompt into chunks of tokens ([`tokenizer`]) and those into embeddings, draws
 //! [`noise`] as PyTorch would, lets a rule of [`samplers`] walk down a [`schedule`] and decodes the result.
 //!
+//! Beside it: [`upscale`] enlarges pictures by networks of their own. What is too large for memory is done in [`tiles`].
+//!
 //! Absent on purpose: networking, the clock, any global state; code from model files (pickles are refused by content).
 
 pub mod checkpoint;
@@ -22,8 +24,10 @@ pub mod preview;
 pub mod samplers;
 pub mod schedule;
 mod share;
+pub mod tiles;
 pub mod tokenizer;
 pub mod unet;
+pub mod upscale;
 pub mod vae;
 pub mod weights;
 
@@ -32,3 +36,4 @@ pub use error::EngineError;
 pub use generate::{Request, Saved};
 pub use model::{DeviceKind, Dtype, Model, Options};
 pub use npy::Npy;
+pub use upscale::Upscaler;
