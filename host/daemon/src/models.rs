@@ -13,7 +13,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
-use underpaint_engine::{self as engine, EngineError, Upscaler, upscale};
+use underpaint_engine::{self as engine, EngineError, Upscaler, taesd, upscale};
 use underpaint_plan::{Defaults, Family, ModelFacts, Sampler, Scheduler, modes};
 use underpaint_raster::{Extent, Job};
 use underpaint_starter as starter;
@@ -120,7 +120,8 @@ impl Catalogue {
         }
         found.sort();
         found.dedup();
-        for path in found {
+        // Tiny autoencoders serve the models beside them and are none themselves.
+        for path in found.into_iter().filter(|path| !taesd::is_tiny(path)) {
             catalogue.insert(path);
         }
         catalogue

@@ -24,6 +24,7 @@ pub mod preview;
 pub mod samplers;
 pub mod schedule;
 mod share;
+pub mod taesd;
 pub mod tiles;
 pub mod tokenizer;
 pub mod unet;

@@ -5,12 +5,14 @@ use crate::checkpoint::Checkpoint;
 use crate::clip::Clip;
 use crate::preview::Look;
 use crate::schedule::Training;
+use crate::taesd::{self, Tiny};
 use crate::tokenizer::Tokenizer;
 use crate::unet::UNet;
 use crate::vae::Vae;
 use crate::weights::{Loading, Weights};
 use candle_core::Device;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use underpaint_plan::ModelFacts;
 use underpaint_raster::{Job, Stage};
 
@@ -45,8 +47,11 @@ pub struct Options {
     pub device: DeviceKind,
     /// Precision.
     pub dtype: Dtype,
-    /// An autoencoder to use instead of the model's own: a folder or file of either naming.
+    /// An autoencoder to use instead of the model's own: a folder or file of either naming. A tiny autoencoder does
+    /// what it has halves for.
     pub vae: Option<PathBuf>,
+    /// A tiny autoencoder for previews; without one, what lies in a `vae_approx` folder beside the model is used.
+    pub taesd: Option<PathBuf>,
 }
 
 /// A loaded model. Stays usable after any error or cancellation.
@@ -57,6 +62,10 @@ pub struct Model {
     pub(crate) tokenizer: Tokenizer,
     pub(crate) training: Training,
     pub(crate) look: Look,
+    /// For previews, instead of `look`.
+    pub(crate) tiny: Option<Rc<Tiny>>,
+    /// For results, instead of the decoder of `vae`.
+    pub(crate) quick: Option<Rc<Tiny>>,
     pub(crate) device: Device,
     facts: ModelFacts,
 }
@@ -65,7 +74,8 @@ impl Model {
     /// Loads the diffusers folder or single-file checkpoint at `path`; asks `job` before each tensor.
     pub fn load(path: &Path, options: &Options, job: &dyn Job) -> Result<Self, EngineError> {
         let device = device(options)?;
-        let checkpoint = Checkpoint::open(path, options.vae.as_deref())?;
+        let quick = options.vae.as_deref().filter(|path| taesd::is_decoder(path));
+        let checkpoint = Checkpoint::open(path, options.vae.as_deref().filter(|_| quick.is_none()))?;
         let Checkpoint { unet, vae, text, training, tokenizer, look, facts } = checkpoint;
         let total = [&text.0, &vae.0, &unet.0].map(|weights| weights.names().count()).iter().sum();
         let loading = Loading::new(&device, total, job);
@@ -85,7 +95,17 @@ impl Model {
         let unet_loaded = UNet::load(&unet.0.root(&loading), &unet.1)?;
         known(&unet.0, "U-Net")?;
         job.step(Stage::Load, total as u32, total as u32)?;
-        Ok(Self { unet: unet_loaded, vae: vae_loaded, clip, tokenizer, training, look, device, facts })
+        let channels = vae_loaded.latent_channels();
+        let open = |path: &Path| Tiny::load(path, channels, &device).map(Rc::new);
+        let quick = quick.map(open).transpose()?;
+        let tiny = match options.taesd.as_deref() {
+            Some(path) => Some(open(path)?),
+            // One that was only found is no reason not to paint.
+            None => {
+                quick.clone().or_else(|| taesd::beside(path, channels, facts.family).and_then(|path| open(&path).ok()))
+            }
+        };
+        Ok(Self { unet: unet_loaded, vae: vae_loaded, clip, tokenizer, training, look, tiny, quick, device, facts })
     }
 
     /// What planning must know about it.

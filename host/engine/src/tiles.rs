@@ -42,6 +42,9 @@ pub struct Tile {
 }
 
 impl Tiling {
+    /// One tile, whatever the size.
+    pub const WHOLE: Self = Self { tile: usize::MAX, overlap: 0 };
+
     /// True if `h` by `w` cells take more than one tile.
     pub fn divides(&self, h: usize, w: usize) -> bool {
         h.max(w) > self.tile
@@ -97,8 +100,8 @@ impl Span {
     }
 }
 
-/// Makes `[1, channels, h scale, w scale]` of `h` by `w` cells, tile by tile: `make` gives `[1, channels, rows scale, columns
-/// scale]` for a tile and reports to the share of the job it is handed.
+/// Makes `[1, channels, h scale, w scale]` of `h` by `w` cells, tile by tile: `make` gives as many planes of `rows scale` by
+/// `columns scale` values for a tile and reports to the share of the job it is handed. A single tile is returned as made.
 pub fn blend(
     [h, w]: [usize; 2],
     tiling: &Tiling,

@@ -47,6 +47,7 @@ fn engine(error: &EngineError) -> Error {
         | E::Damaged { .. }
         | E::WrongArchitecture { .. }
         | E::NotUpscaler { .. }
+        | E::NotTiny { .. }
         | E::Tensor { .. }
         | E::Config { .. } => Error::new(Kind::ModelUnusable, sentence(error)),
         _ => Error::new(Kind::EngineFailed, sentence(error)),
