@@ -1,15 +1,16 @@
-"""What spandrel makes of small random upscalers, and diffusers of a narrow tiny autoencoder.
+"""What spandrel makes of small random upscalers, and diffusers of a narrow tiny autoencoder and of tiles.
 
 `golden/upscale.safetensors` holds weights (f16), pictures going in and out; `golden/upscale.json` says how the files of all
 spellings and scales are put together from those weights: some are left out, names are rewritten, some are added. This script and
-the tests of the engine follow the same lists, and spandrel has read every file that is made here.
+the tests of the engine follow the same lists, and spandrel has read every file that is made here. `golden/tiles.json` says how much diffusers'
+tiles lose of a picture, by the starter's autoencoder.
 """
 import json
 import os
 import sys
 
 import torch
-from diffusers import AutoencoderTiny
+from diffusers import AutoencoderKL, AutoencoderTiny
 from safetensors.torch import save_file
 from spandrel import ModelLoader
 from spandrel.architectures.__arch_helpers import block
@@ -129,6 +130,26 @@ def tiny_autoencoder():
     TENSORS.update({f"taesd.{name}": tensor.half() for name, tensor in model.state_dict().items()})
 
 
+def tiles():
+    """How far diffusers' tiles are from the whole, of the picture that `host/engine/tests/tiled_vae.rs` has."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    vae = AutoencoderKL.from_pretrained(os.path.join(here, "../../host/starter/model/vae")).eval()
+    y, x = torch.meshgrid(torch.arange(320) / 30, torch.arange(448) / 40, indexing="ij")
+    wave = torch.sin(x * 7 + y * 3) * 0.05
+    pixels = torch.stack([0.5 + wave + 0.2 * torch.sin(x * 0.7), 0.4 + torch.sin(x) * 0.3 + wave, 0.6 - torch.cos(y) * 0.3])[None] * 2 - 1
+    with torch.inference_mode():
+        latents = vae.encode(pixels).latent_dist.mean
+        whole = vae.decode(latents).sample.clamp(-1, 1)
+        vae.enable_tiling()
+        vae.tile_latent_min_size, vae.tile_sample_min_size, vae.tile_overlap_factor = 24, 192, 0.25
+        encoded = vae.encode(pixels).latent_dist.mean
+        decoded = vae.decode(latents).sample.clamp(-1, 1)
+    difference = ((encoded - latents).norm() / latents.norm()).item()
+    psnr = -10 * ((whole - decoded) / 2).pow(2).mean().log10().item()
+    print(f"diffusers' tiles: encoded {difference:.4f}, decoded {psnr:.1f} dB")
+    return {"encode_difference": round(difference, 4), "decode_psnr": round(psnr, 2)}
+
+
 def main():
     TENSORS.update(weights())
     upscalers()
@@ -136,6 +157,8 @@ def main():
     out = sys.argv[1] if len(sys.argv) > 1 else os.path.join(os.path.dirname(os.path.abspath(__file__)), "golden")
     save_file({name: tensor.contiguous() for name, tensor in TENSORS.items()}, f"{out}/upscale.safetensors")
     os.chmod(f"{out}/upscale.safetensors", 0o644)
+    with open(f"{out}/tiles.json", "w", encoding="utf-8") as file:
+        file.write(json.dumps([tiles()]) + "\n")
     with open(f"{out}/upscale.json", "w", encoding="utf-8") as file:
         file.write("[\n" + ",\n".join(json.dumps(case) for case in CASES) + "\n]\n")
 
