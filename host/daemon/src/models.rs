@@ -14,13 +14,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::UNIX_EPOCH;
-use underpaint_engine as engine;
-use underpaint_engine::LoraUse;
+use underpaint_engine::{self as engine, EngineError, LoraUse, Upscaler, taesd, upscale};
 use underpaint_plan::{Defaults, Family, Kind, ModelFacts, Sampler, Scheduler, modes};
 use underpaint_raster::{Extent, Job, Stage};
 use underpaint_starter as starter;
 use underpaint_wire::generate::Generate;
-use underpaint_wire::methods::{ModelDefaults, ModelInfo, ModelState};
+use underpaint_wire::methods::{ModelDefaults, ModelInfo, ModelKind, ModelState};
 
 use crate::loras::{Chosen, Loras};
 use crate::save;
@@ -58,6 +57,13 @@ pub enum ModelError {
         /// Why, one sentence.
         reason: String,
     },
+    /// Nothing to enlarge with was named, or something that does not enlarge.
+    NoUpscaler {
+        /// What was asked for.
+        id: Option<String>,
+        /// The upscalers there are.
+        known: Vec<String>,
+    },
 }
 
 impl fmt::Display for ModelError {
@@ -73,6 +79,18 @@ impl fmt::Display for ModelError {
                 write!(f, "there is no LoRA `{}`; there are: {}", shown(name), known.join(", "))
             }
             Self::Unusable { id, reason } => write!(f, "the model `{id}` cannot be used: {reason}"),
+            Self::NoUpscaler { id, known } => {
+                match id {
+                    Some(id) => write!(f, "the model `{id}` does not enlarge pictures; ")?,
+                    None => f.write_str("name the upscaler to use; ")?,
+                }
+                match known.as_slice() {
+                    [] => f.write_str(
+                        "there are none yet: put an ESRGAN or Real-ESRGAN model (.safetensors) into a models folder",
+                    ),
+                    known => write!(f, "there are: {}", known.join(", ")),
+                }
+            }
         }
     }
 }
@@ -101,6 +119,8 @@ struct Entry {
     path: Option<PathBuf>,
     bytes: u64,
     facts: Result<ModelFacts, String>,
+    /// Set if it enlarges pictures and does nothing else.
+    upscaler: Option<upscale::Facts>,
 }
 
 impl Catalogue {
@@ -111,7 +131,7 @@ impl Catalogue {
         let mut catalogue =
             Catalogue { entries: BTreeMap::new(), loras: Loras::default(), default_model, cache: cache.to_owned() };
         let name = "Exemplar fill (built in)".to_owned();
-        let exemplar = Entry { name, path: None, bytes: 0, facts: Ok(exemplar()) };
+        let exemplar = Entry { name, path: None, bytes: 0, facts: Ok(exemplar()), upscaler: None };
         catalogue.entries.insert(EXEMPLAR.to_owned(), exemplar);
         catalogue.entries.insert(STARTER.to_owned(), unpacked(cache));
         let roots: Vec<PathBuf> = folders.iter().filter_map(|f| f.canonicalize().ok()).collect();
@@ -121,7 +141,8 @@ impl Catalogue {
         }
         found.sort();
         found.dedup();
-        for path in found {
+        // Tiny autoencoders serve the models beside them and are none themselves.
+        for path in found.into_iter().filter(|path| !taesd::is_tiny(path)) {
             if path.is_dir() || catalogue.loras.look(&path).is_none() {
                 catalogue.insert(path);
             }
@@ -136,6 +157,35 @@ impl Catalogue {
             reason: self.entries.get(&id).and_then(|e| e.facts.clone().err()).unwrap_or_default(),
             id,
         })
+    }
+
+    /// Adds the upscaler at `path`, a file typed by the painter, and gives its id.
+    pub fn add_upscaler(&mut self, path: &Path) -> Result<String, ModelError> {
+        let id = self.insert(path.to_owned());
+        match self.upscaler(Some(&id)) {
+            Ok(_) => Ok(id),
+            Err(ModelError::Unusable { id, reason }) => Err(ModelError::Unusable { id, reason }),
+            Err(_) => {
+                let reason = "it does not enlarge pictures; an ESRGAN or Real-ESRGAN model (.safetensors) does".into();
+                Err(ModelError::Unusable { id, reason })
+            }
+        }
+    }
+
+    /// Facts of the upscaler `id`.
+    pub fn upscaler(&self, id: Option<&str>) -> Result<(&str, &upscale::Facts), ModelError> {
+        let upscalers = || self.entries.iter().filter_map(|(id, e)| Some((id.as_str(), e.upscaler.as_ref()?)));
+        if let Some(found) = upscalers().find(|(known, _)| Some(*known) == id) {
+            return Ok(found);
+        }
+        let known = upscalers().map(|(id, _)| id.to_owned()).collect();
+        match id.map(|id| (id, self.entries.get(id))) {
+            Some((id, None)) => Err(ModelError::NoSuchModel { id: id.to_owned(), known }),
+            Some((id, Some(Entry { facts: Err(reason), .. }))) => {
+                Err(ModelError::Unusable { id: id.to_owned(), reason: reason.clone() })
+            }
+            found => Err(ModelError::NoUpscaler { id: found.map(|(id, _)| id.to_owned()), known }),
+        }
     }
 
     fn insert(&mut self, path: PathBuf) -> String {
@@ -256,19 +306,29 @@ pub fn free_id(name: &str, taken: impl Fn(&str) -> bool) -> String {
 impl Entry {
     /// The model at `path`, known by `name` unless it has one of its own.
     fn inspect(id: &str, name: String, path: PathBuf) -> Entry {
-        let facts = engine::inspect(&path).map(|f| ModelFacts { id: id.to_owned(), ..f }).map_err(|e| e.to_string());
+        // Upscalers are asked for first: they are told by a few names, and everything else is the engine's to explain.
+        let (facts, upscaler) = match upscale::inspect(&path) {
+            Ok(Some(facts)) => (Err(format!("it enlarges pictures: `underpaint upscale --model {id}`")), Some(facts)),
+            Err(error @ EngineError::Tensor { .. }) => (Err(error.to_string()), None),
+            _ => (engine::inspect(&path).map_err(|e| e.to_string()), None),
+        };
+        let facts = facts.map(|f| ModelFacts { id: id.to_owned(), ..f });
         let bytes = files(&path).iter().filter_map(|f| f.metadata().ok()).map(|m| m.len()).sum();
         let own = facts.as_ref().ok().and_then(|f| f.name.clone());
-        Entry { name: own.unwrap_or(name), path: Some(path), bytes, facts }
+        Entry { name: own.unwrap_or(name), path: Some(path), bytes, facts, upscaler }
     }
 
     fn info(&self, id: &str, loaded: bool) -> ModelInfo {
         let facts = self.facts.as_ref().ok();
         let diffusion = facts.filter(|f| f.family != Family::Exemplar);
-        let state = match (facts, loaded) {
-            (None, _) => ModelState::Unusable,
-            (_, true) => ModelState::Loaded,
-            (_, false) => ModelState::Ready,
+        let state = match (facts, self.upscaler, loaded) {
+            (None, None, _) => ModelState::Unusable,
+            (_, _, true) => ModelState::Loaded,
+            (_, _, false) => ModelState::Ready,
+        };
+        let family = match self.upscaler {
+            Some(upscaler) => upscaler.architecture.name(),
+            None => facts.map_or("unknown", |f| f.family.name()),
         };
         let names = |all: Vec<&'static str>| match diffusion {
             Some(_) => all.into_iter().map(str::to_owned).collect(),
@@ -277,12 +337,14 @@ impl Entry {
         ModelInfo {
             id: id.to_owned(),
             name: self.name.clone(),
-            family: facts.map_or("unknown", |f| f.family.name()).to_owned(),
+            kind: if self.upscaler.is_some() { ModelKind::Upscaler } else { ModelKind::Painter },
+            family: family.to_owned(),
             bytes: self.bytes,
             state,
-            reason: self.facts.as_ref().err().cloned(),
+            reason: self.facts.as_ref().err().filter(|_| self.upscaler.is_none()).cloned(),
             native_extent: diffusion.map(|f| Extent::new(f.native_side, f.native_side)),
             multiple: facts.map_or(1, |f| f.multiple),
+            scale: self.upscaler.map(|u| u.scale),
             modes: facts.map_or_else(Vec::new, |f| modes(f).to_vec()),
             defaults: diffusion.map(|f| ModelDefaults {
                 steps: f.defaults.steps,
@@ -302,7 +364,7 @@ fn unpacked(cache: &Path) -> Entry {
     let name = "Starter".to_owned();
     match starter::unpack(cache) {
         Ok(folder) => Entry::inspect(STARTER, name, folder),
-        Err(e) => Entry { name, path: None, bytes: 0, facts: Err(not_unpacked(cache, &e)) },
+        Err(e) => Entry { name, path: None, bytes: 0, facts: Err(not_unpacked(cache, &e)), upscaler: None },
     }
 }
 
@@ -330,12 +392,14 @@ pub struct Models {
     catalogue: Arc<Catalogue>,
     options: engine::Options,
     resident: Option<(String, engine::Model)>,
+    /// Small beside a diffusion model, so it may stay beside one.
+    upscaler: Option<(String, Upscaler)>,
 }
 
 impl Models {
     /// Nothing is loaded yet; `options` say how the next model will be.
     pub fn new(catalogue: Arc<Catalogue>, options: engine::Options) -> Models {
-        Models { catalogue, options, resident: None }
+        Models { catalogue, options, resident: None, upscaler: None }
     }
 
     /// What there is.
@@ -349,6 +413,9 @@ impl Models {
         if self.resident.as_ref().is_some_and(|(id, _)| !still(id)) {
             self.resident = None;
         }
+        if self.upscaler.as_ref().is_some_and(|(id, _)| !still(id)) {
+            self.upscaler = None;
+        }
         self.catalogue = catalogue;
     }
 
@@ -357,9 +424,9 @@ impl Models {
         self.resident.as_ref().map(|(id, _)| id.as_str())
     }
 
-    /// Frees the model's memory.
+    /// Frees the memory of what is loaded.
     pub fn unload(&mut self) {
-        self.resident = None;
+        (self.resident, self.upscaler) = (None, None);
     }
 
     /// The diffusion model `id`, loaded if it is not; the former one is freed first.
@@ -373,6 +440,19 @@ impl Models {
             }
         };
         Ok(&mut self.resident.insert((id.to_owned(), model)).1)
+    }
+
+    /// The upscaler `id`, loaded if it is not; the former one is freed first.
+    pub fn load_upscaler(&mut self, id: &str, job: &dyn Job) -> Result<&Upscaler, LoadError> {
+        let loaded = match self.upscaler.take().filter(|(loaded, _)| loaded == id) {
+            Some((_, upscaler)) => upscaler,
+            None => {
+                let path = self.catalogue.upscaler(Some(id)).map(|(id, _)| self.catalogue.path(id));
+                let path = path.map_err(LoadError::Model)?.unwrap_or(Path::new(""));
+                Upscaler::load(path, job).map_err(LoadError::Engine)?
+            }
+        };
+        Ok(&self.upscaler.insert((id.to_owned(), loaded)).1)
     }
 
     /// The diffusion model `id` with `loras` and no others in its weights; an empty list takes out those of the job before.

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use underpaint_plan::{CanvasFacts, Kind, ModelFacts, Plan};
 use underpaint_raster::{ColorMatch, Extent};
 use underpaint_wire::generate::Generate;
+use underpaint_wire::methods::Upscale;
 
 /// Version of the receipt's own shape.
 const FORMAT: u32 = 1;
@@ -72,6 +73,17 @@ pub fn receipt(
         "canvas": canvas.map(|c| json!({"extent": c.extent, "rect": c.rect})),
         "filters": filters,
         "color_match": color_match,
+    })
+}
+
+/// What is needed to enlarge the same picture again in the same way.
+pub fn upscale(request: &Upscale, used: &Value, model: &str, family: &str, hash: Option<&str>) -> Value {
+    json!({
+        "receipt": FORMAT,
+        "underpaint": env!("CARGO_PKG_VERSION"),
+        "request": request,
+        "used": used,
+        "model": {"id": model, "family": family, "sha256": hash},
     })
 }
 

@@ -13,15 +13,17 @@
 //! cancellation come back, both through the [`Job`].
 
 use crate::models::{LoadError, ModelError, Models};
+use crate::picture::{MAX_PIXELS, MAX_SIDE};
 use crate::receipt;
 use crate::timing::Timed;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::fmt;
 use underpaint_engine::{EngineError, Npy, Request, Saved};
 use underpaint_filters::{Call, FilterError, Filters, Reason};
 use underpaint_plan::{CanvasFacts, Family, Plan, PlanError, plan};
-use underpaint_raster::{Cancelled, ColorMatch, Extent, Image, Job, Mask, Patch, Rect, color_match, composite};
+use underpaint_raster::{Cancelled, ColorMatch, Extent, Image, Job, Mask, Patch, Rect, color_match, composite, resize};
 use underpaint_wire::generate::Generate;
+use underpaint_wire::methods::Upscale;
 
 /// Pixels and arrays a request comes with.
 #[derive(Debug, Default)]
@@ -122,6 +124,50 @@ pub fn run(
     let used = receipt::used(&plan, &model, facts, &used_loras);
     let receipt = receipt::receipt(request, &used, &model, hash.as_deref(), facts, &used_filters, &matched);
     Ok(Output { patches, used, receipt, timing_ms: job.finish(), saved })
+}
+
+/// Enlarges `image` by the upscaler of `request`; the one patch is the whole picture. Blocks as [`run`] does.
+pub fn upscale(models: &mut Models, request: &Upscale, image: &Image, job: &dyn Job) -> Result<Output, JobError> {
+    let job = &Timed::new(job);
+    let catalogue = models.catalogue().clone();
+    let (id, facts) = catalogue.upscaler(request.model.as_deref())?;
+    let extent = enlarged(image.extent(), facts.scale, request)?;
+    let made = models.load_upscaler(id, job)?.upscale(image, request.tile, job)?;
+    let image = resize(&made, extent);
+    let hash = catalogue.hash(id).ok().flatten();
+    let used = json!({"model": id, "scale": request.scale.unwrap_or(facts.scale.into()), "extent": extent});
+    let receipt = receipt::upscale(request, &used, id, facts.architecture.name(), hash.as_deref());
+    let patches = vec![(Patch { rect: extent.rect(), image }, 0)];
+    Ok(Output { patches, used, receipt, timing_ms: job.finish(), saved: None })
+}
+
+/// The size of a picture of `extent` after `request`, by a network that enlarges `scale` times; an error if a number of the
+/// request is out of range, or the picture would grow too large on the way.
+pub(crate) fn enlarged(extent: Extent, scale: u32, request: &Upscale) -> Result<Extent, EngineError> {
+    let refuse = |field, what: String| Err(EngineError::Request { field, what });
+    if let Some(tile) = request.tile.filter(|tile| !(32..=4096).contains(tile)) {
+        return refuse("tile", format!("is {tile}; it must be 32 to 4096 pixels"));
+    }
+    let wanted = request.scale.unwrap_or(scale.into());
+    if !(0.1..=16.0).contains(&wanted) {
+        return refuse("scale", format!("is {wanted}; it must be 0.1 to 16"));
+    }
+    let by = |scale: f64| {
+        let side = |side: u32| ((f64::from(side) * scale).round() as u32).max(1);
+        Extent::new(side(extent.w), side(extent.h))
+    };
+    for (field, scale) in [("image", scale.into()), ("scale", wanted)] {
+        let Extent { w, h } = by(scale);
+        if w.max(h) > MAX_SIDE || by(scale).area() > MAX_PIXELS {
+            let most = MAX_PIXELS >> 20;
+            let what = format!(
+                "is {}x{} pixels and would grow to {w}x{h}; at most {MAX_SIDE} a side and {most} megapixels in all are possible",
+                extent.w, extent.h
+            );
+            return refuse(field, what);
+        }
+    }
+    Ok(by(wanted))
 }
 
 /// The embedded fill: what `prepare` puts under the mask is the result, once for each seed.
@@ -227,7 +273,9 @@ impl JobError {
     pub fn is_usage(&self) -> bool {
         match self {
             Self::Request(_) => true,
-            Self::Model(ModelError::NoSuchModel { .. } | ModelError::NoSuchLora { .. }) => true,
+            Self::Model(
+                ModelError::NoSuchModel { .. } | ModelError::NoSuchLora { .. } | ModelError::NoUpscaler { .. },
+            ) => true,
             Self::Engine(e) => matches!(e, EngineError::Request { .. } | EngineError::Device { .. }),
             Self::Filter(e) => matches!(e.reason, Reason::Unknown(_) | Reason::BadParameter { .. }),
             Self::Model(_) | Self::Lora(_) | Self::Cancelled => false,

@@ -41,6 +41,20 @@ pub enum EngineError {
         /// What it seems to be.
         found: String,
     },
+    /// A sound file, but no upscaler.
+    #[error("{} is {found}; an ESRGAN, Real-ESRGAN, BSRGAN or compact model (.safetensors) is needed", path.display())]
+    NotUpscaler {
+        /// The file.
+        path: PathBuf,
+        /// What it seems to be.
+        found: String,
+    },
+    /// A sound file, but no tiny autoencoder.
+    #[error("{} is no tiny autoencoder with a decoder; TAESD's or its kin's (.safetensors) is needed", path.display())]
+    NotTiny {
+        /// The file or folder.
+        path: PathBuf,
+    },
     /// A model of the right kind that lacks or misshapes a part.
     #[error("{}: tensor {name} {what}", path.display())]
     Tensor {

@@ -65,7 +65,11 @@ impl Model {
             self.denoise(&request, &schedule, &mut picture, (&conditions, guidance), job)?;
             saved.latents.data.extend(&picture.latents);
             let share = Share { job, part: i as u32, parts: request.sampling.batch };
-            let pixels = self.vae.decode(&self.tensor(&picture.latents, shape)?, &share)?;
+            let latents = self.tensor(&picture.latents, shape)?;
+            let pixels = match &self.quick {
+                Some(quick) => quick.decode(&latents, &share)?,
+                None => self.vae.decode(&latents, None, &share)?,
+            };
             images.push(pixels::to_image(&pixels)?);
         }
         if let Some(save) = request.save {
@@ -225,7 +229,13 @@ impl Model {
 
     /// A sample of the picture's latents, as diffusers draws it.
     fn encode_picture(&self, image: &Image, stream: &mut Noise, job: &dyn Job) -> Result<Vec<f32>, EngineError> {
-        let posterior = self.vae.encode(&pixels::to_tensor(image, &self.device)?, job)?;
+        // A tiny encoder gives one answer, of which diffusers draws no sample.
+        if let Some(quick) = &self.quick
+            && let Some(latents) = quick.encode(&pixels::to_tensor(image, &self.device)?, job)?
+        {
+            return Ok(latents.flatten_all()?.to_vec1()?);
+        }
+        let posterior = self.vae.encode(&pixels::to_tensor(image, &self.device)?, None, job)?;
         let (mean, std) =
             (posterior.mean.flatten_all()?.to_vec1::<f32>()?, posterior.std.flatten_all()?.to_vec1::<f32>()?);
         let noise = stream.randn(mean.len());
@@ -256,7 +266,7 @@ impl Model {
     /// The picture's latents, unscaled, in every row but the first of three: what InstructPix2Pix sees besides its own.
     fn picture_channels(&self, input: &Prepared, rows: usize, job: &dyn Job) -> Result<Tensor, EngineError> {
         let image = input.init.clone().unwrap_or_else(|| Image::new(input.extent));
-        let posterior = self.vae.encode(&pixels::to_tensor(&image, &self.device)?, job)?;
+        let posterior = self.vae.encode(&pixels::to_tensor(&image, &self.device)?, None, job)?;
         let seen = (posterior.mean * (1.0 / self.vae.scaling_factor()))?;
         let hidden = seen.zeros_like()?;
         Ok(match rows {
@@ -289,7 +299,12 @@ impl Model {
             if job.wants_preview() {
                 let [channels, h, w] = *shape;
                 let clean = space.clean(latents, &epsilon, step.sigma);
-                if let Some(image) = self.look.preview(&clean, channels, Extent::new(w as u32, h as u32)) {
+                // A preview that cannot be made is no reason to stop painting.
+                let image = match &self.tiny {
+                    Some(tiny) => tiny.preview(&clean, *shape, &self.device).ok(),
+                    None => self.look.preview(&clean, channels, Extent::new(w as u32, h as u32)),
+                };
+                if let Some(image) = image {
                     job.preview(image);
                 }
             }

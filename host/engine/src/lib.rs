@@ -8,6 +8,8 @@
 //! turns prompts into embeddings ([`text`], over [`tokenizer`] and [`clip`]), draws
 //! [`noise`] as PyTorch would, lets a rule of [`samplers`] walk down a [`schedule`] and decodes the result.
 //!
+//! Beside it: [`upscale`] enlarges pictures by networks of their own. What is too large for memory is done in [`tiles`].
+//!
 //! Absent on purpose: networking, the clock, any global state; code from model files (pickles are refused by content).
 
 pub mod checkpoint;
@@ -26,9 +28,12 @@ pub mod preview;
 pub mod samplers;
 pub mod schedule;
 mod share;
+pub mod taesd;
 pub mod text;
+pub mod tiles;
 pub mod tokenizer;
 pub mod unet;
+pub mod upscale;
 pub mod vae;
 pub mod weights;
 
@@ -39,3 +44,4 @@ pub use generate::{Request, Saved};
 pub use lora::LoraUse;
 pub use model::{Model, Options};
 pub use npy::Npy;
+pub use upscale::Upscaler;

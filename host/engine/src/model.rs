@@ -4,6 +4,7 @@ use crate::checkpoint::Checkpoint;
 use crate::lora::{Component, Layers, LoraUse};
 use crate::preview::Look;
 use crate::schedule::Training;
+use crate::taesd::{self, Tiny};
 use crate::text::Text;
 use crate::unet::UNet;
 use crate::vae::Vae;
@@ -11,6 +12,7 @@ use crate::weights::{Loading, Weights};
 use crate::{DeviceKind, Dtype, EngineError, device};
 use candle_core::Device;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use underpaint_plan::ModelFacts;
 use underpaint_raster::{Job, Stage};
 
@@ -21,8 +23,11 @@ pub struct Options {
     pub device: Option<DeviceKind>,
     /// Precision; `None` takes what the device is best at.
     pub dtype: Option<Dtype>,
-    /// An autoencoder to use instead of the model's own: a folder or file of either naming.
+    /// An autoencoder to use instead of the model's own: a folder or file of either naming. A tiny autoencoder does
+    /// what it has halves for.
     pub vae: Option<PathBuf>,
+    /// A tiny autoencoder for previews; without one, what lies in a `vae_approx` folder beside the model is used.
+    pub taesd: Option<PathBuf>,
 }
 
 /// A loaded model. Stays usable after any error or cancellation.
@@ -34,6 +39,10 @@ pub struct Model {
     pub(crate) sizes: usize,
     pub(crate) training: Training,
     pub(crate) look: Look,
+    /// For previews, instead of `look`.
+    pub(crate) tiny: Option<Rc<Tiny>>,
+    /// For results, instead of the decoder of `vae`.
+    pub(crate) quick: Option<Rc<Tiny>>,
     pub(crate) device: Device,
     pub(crate) layers: Layers,
     facts: ModelFacts,
@@ -43,7 +52,8 @@ impl Model {
     /// Loads the diffusers folder or single-file checkpoint at `path`; asks `job` before each tensor.
     pub fn load(path: &Path, options: &Options, job: &dyn Job) -> Result<Self, EngineError> {
         let (device, _dtype) = device::open(options.device, options.dtype)?;
-        let checkpoint = Checkpoint::open(path, options.vae.as_deref())?;
+        let quick = options.vae.as_deref().filter(|path| taesd::is_decoder(path));
+        let checkpoint = Checkpoint::open(path, options.vae.as_deref().filter(|_| quick.is_none()))?;
         let Checkpoint { unet, vae, texts, zeros_when_absent, training, look, facts } = checkpoint;
         let parts = texts.iter().map(|text| &text.weights).chain([&vae.0, &unet.0]);
         let total = parts.map(|weights| weights.names().count()).sum();
@@ -66,7 +76,17 @@ impl Model {
             }
         };
         job.step(Stage::Load, total as u32, total as u32)?;
-        Ok(Self { unet: unet_loaded, vae: vae_loaded, text, sizes, training, look, device, layers, facts })
+        let channels = vae_loaded.latent_channels();
+        let open = |path: &Path| Tiny::load(path, channels, &device).map(Rc::new);
+        let quick = quick.map(open).transpose()?;
+        let tiny = match options.taesd.as_deref() {
+            Some(path) => Some(open(path)?),
+            // One that was only found is no reason not to paint.
+            None => {
+                quick.clone().or_else(|| taesd::beside(path, channels, facts.family).and_then(|path| open(&path).ok()))
+            }
+        };
+        Ok(Self { unet: unet_loaded, vae: vae_loaded, text, sizes, training, look, tiny, quick, device, layers, facts })
     }
 
     /// What planning must know about it.

@@ -33,7 +33,7 @@ mod output;
 mod simd;
 mod tensor;
 
-pub use activation::{geglu, gelu, quick_gelu, silu};
+pub use activation::{geglu, gelu, leaky_relu, prelu, quick_gelu, silu};
 pub use attention::attention;
 pub use candle_core::Result;
 pub use conv::{PackedConv, conv2d};

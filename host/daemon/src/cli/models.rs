@@ -7,9 +7,9 @@ use crate::worker::JobError;
 use clap::{Args, Subcommand};
 use serde_json::json;
 use std::path::{Path, PathBuf};
-use underpaint_engine as engine;
+use underpaint_engine::{self as engine, upscale};
 use underpaint_plan::{Kind, ModelFacts, mode_name};
-use underpaint_wire::methods::{LoraInfo, ModelState};
+use underpaint_wire::methods::{LoraInfo, ModelKind, ModelState};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -20,8 +20,8 @@ Examples:
   underpaint models add-folder ~/ComfyUI/models/checkpoints
 
 `starter` comes with Underpaint. Models of your own are used where they are: .safetensors checkpoints and
-diffusers folders of Stable Diffusion 1.x. LoRAs (kohya, LyCORIS, diffusers, PEFT) are found in the same
-folders and used with --lora. Nothing is copied, converted or downloaded, and pickles (.ckpt,
+diffusers folders of Stable Diffusion 1.x, 2.x and XL, and upscalers (ESRGAN and its kin). LoRAs (kohya, LyCORIS,
+diffusers, PEFT) are found in the same folders and used with --lora. Nothing is copied, converted or downloaded, and pickles (.ckpt,
 .pt) are refused by content. A folder may carry an underpaint.json with a name, defaults (steps,
 guidance_scale, sampler, scheduler) and the colours of its previews; the starter's is an example.";
 
@@ -84,6 +84,7 @@ fn list(global: &Global) -> Result<(), Failure> {
         let modes: Vec<_> = model.modes.iter().map(|m| mode_name(*m)).collect();
         let what = match model.state {
             ModelState::Unusable => format!("unusable: {}", model.reason.unwrap_or_default()),
+            _ if model.kind == ModelKind::Upscaler => enlarges(model.scale.unwrap_or(1)),
             ModelState::Ready | ModelState::Loaded => modes.join(", "),
         };
         outln!("{:<28} {:<9} {:>8}  {what}", model.id, model.family, size(model.bytes));
@@ -93,6 +94,23 @@ fn list(global: &Global) -> Result<(), Failure> {
         outln!("{:<28} {:<9} {:>8}  LoRA{trigger}", lora.id, lora.family, size(lora.bytes));
     }
     Ok(())
+}
+
+/// What an upscaler does.
+fn enlarges(scale: u32) -> String {
+    match scale {
+        1 => "restores at the same size (`underpaint upscale`)".into(),
+        scale => format!("enlarges {scale} times (`underpaint upscale`)"),
+    }
+}
+
+/// What an upscaler's file is; `None` for every other file.
+fn upscaler(id: &str, path: &Path) -> Option<(serde_json::Value, String)> {
+    let facts = upscale::inspect(path).ok()??;
+    let family = facts.architecture.name();
+    let sentence = format!("{}: {family}, {}", path.display(), enlarges(facts.scale));
+    let said = json!({"id": id, "kind": ModelKind::Upscaler, "family": family, "scale": facts.scale});
+    Some((said, sentence))
 }
 
 fn inspect(global: &Global, model: &str) -> Result<(), Failure> {
@@ -111,6 +129,10 @@ fn inspect(global: &Global, model: &str) -> Result<(), Failure> {
         return Ok(());
     }
     let (id, path) = find(global, model)?;
+    if let Some((said, sentence)) = path.as_deref().and_then(|path| upscaler(&id, path)) {
+        global.say(&said, &sentence);
+        return Ok(());
+    }
     let Some(path) = path else {
         let said = format!("{id} is built in: it rebuilds a hole from the picture itself and has no weights");
         global.say(&json!({"id": id, "family": "exemplar"}), &said);
@@ -140,20 +162,27 @@ fn verify(global: &Global, model: &str) -> Result<(), Failure> {
         global.say(&json!({"id": id, "family": "exemplar", "ok": true}), &format!("{id} is built in"));
         return Ok(());
     };
-    let facts = facts(&path)?;
+    let mut said = match upscaler(&id, &path) {
+        Some((said, _)) => said,
+        None => described(&id, &facts(&path)?),
+    };
     let job = super::progress::Terminal::new(global.quiet());
-    let loaded = engine::Model::load(&path, &engine::Options::default(), &job).map(drop);
+    let is_upscaler = said["kind"] == json!(ModelKind::Upscaler);
+    let loaded = match is_upscaler {
+        true => engine::Upscaler::load(&path, &job).map(drop),
+        false => engine::Model::load(&path, &engine::Options::default(), &job).map(drop),
+    };
     job.end();
     loaded.map_err(|e| match e {
         engine::EngineError::Cancelled(_) => Failure::Interrupted,
         e => Failure::Failed(e.to_string()),
     })?;
     let mut catalogue = paint::catalogue(&global.home()?)?;
-    let entry = catalogue.add(&path).map_err(|e| Failure::Failed(e.to_string()))?;
+    let entry = if is_upscaler { catalogue.add_upscaler(&path) } else { catalogue.add(&path) };
+    let entry = entry.map_err(|e| Failure::Failed(e.to_string()))?;
     let hash =
         catalogue.hash(&entry).map_err(|e| Failure::Failed(format!("{} cannot be read: {e}", path.display())))?;
     let hash = hash.unwrap_or_default();
-    let mut said = described(&id, &facts);
     said["sha256"] = json!(hash);
     said["ok"] = json!(true);
     global.say(&said, &format!("{} is complete; sha256 {hash}", path.display()));

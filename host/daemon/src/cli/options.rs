@@ -46,13 +46,16 @@ pub struct Painting {
     /// Skip the text encoder's last layers, counted as A1111 does: 1 skips none
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub clip_skip: Option<u32>,
-    /// An autoencoder to use instead of the model's own
+    /// An autoencoder to use instead of the model's own; a tiny one (TAESD) decodes quickly and roughly
     #[arg(long, value_name = "FILE")]
     pub vae: Option<PathBuf>,
     /// Paint with a LoRA: an id (`underpaint models list`) or a .safetensors file, e.g. ink.safetensors,weight=0.8; may be repeated.
     /// weight is 1 if not given and may be negative, text-weight is for the text encoder alone
     #[arg(long = "lora", value_name = "FILE[,weight=W]")]
     pub loras: Vec<String>,
+    /// A tiny autoencoder (TAESD) for previews; without it what lies in a vae_approx folder beside the model
+    #[arg(long, value_name = "FILE")]
+    pub taesd: Option<PathBuf>,
     /// Start from this unit noise, float32 [B, C, H/8, W/8], instead of the seed's
     #[arg(long, value_name = "IN.npy")]
     pub noise: Option<PathBuf>,
@@ -132,12 +135,13 @@ impl Painting {
                 DtypeArg::Bf16 => engine::Dtype::Bf16,
             }),
             vae: self.vae.clone(),
+            taesd: self.taesd.clone(),
         }
     }
 
     /// True if something was asked for that only works in this process: paths never go over the wire.
     pub fn is_local(&self) -> bool {
-        let files = [&self.vae, &self.noise, &self.save_noise, &self.save_latents];
+        let files = [&self.vae, &self.taesd, &self.noise, &self.save_noise, &self.save_latents];
         let lora_file = |text: &String| lora_call(text).is_ok_and(|lora| as_path(&lora.name).is_some());
         files.iter().any(|f| f.is_some())
             || self.device.is_some()

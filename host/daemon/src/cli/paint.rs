@@ -34,7 +34,7 @@ pub fn paint(global: &Global, painting: &Painting, request: Generate, input: Inp
 }
 
 /// A running daemon. One that does not answer is told and left alone: the painter still gets the picture.
-fn daemon(home: &Home) -> Option<Client> {
+pub fn daemon(home: &Home) -> Option<Client> {
     Client::connect(home).unwrap_or_else(|e| {
         eprintln!("warning: the running daemon is not used: {e}");
         None

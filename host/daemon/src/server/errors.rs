@@ -22,7 +22,7 @@ pub fn job(error: &JobError) -> Error {
 pub fn model(error: &ModelError) -> Error {
     let kind = match error {
         ModelError::NoSuchLora { .. } => return Error::field("loras", sentence(error)),
-        ModelError::NoSuchModel { .. } => Kind::NoSuchModel,
+        ModelError::NoSuchModel { .. } | ModelError::NoUpscaler { .. } => Kind::NoSuchModel,
         ModelError::Unusable { .. } => Kind::ModelUnusable,
     };
     Error::new(kind, sentence(error)).with("field", "model")
@@ -48,6 +48,8 @@ fn engine(error: &EngineError) -> Error {
         | E::NotSafetensors { .. }
         | E::Damaged { .. }
         | E::WrongArchitecture { .. }
+        | E::NotUpscaler { .. }
+        | E::NotTiny { .. }
         | E::Tensor { .. }
         | E::Lora { .. }
         | E::Changed { .. }

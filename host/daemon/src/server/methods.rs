@@ -54,7 +54,7 @@ impl Session {
             protocol,
             server: Peer { name: "underpaint".into(), version: env!("CARGO_PKG_VERSION").into() },
             instance: daemon.instance.clone(),
-            caps: ["live", "keep", "blob_write"].map(String::from).to_vec(),
+            caps: ["live", "keep", "blob_write", "upscale"].map(String::from).to_vec(),
             limits: daemon.limits,
         };
         let session =
@@ -76,6 +76,7 @@ impl Session {
             "fill/context" => requests::fill_context(&self.daemon, params).await,
             "generate" => return self.settle(id, requests::generate(self, id, params, tail).await),
             "filter/apply" => return self.settle(id, requests::filter_apply(self, id, params, tail).await),
+            "upscale" => return self.settle(id, requests::upscale(self, id, params, tail).await),
             "blob/get" => return self.settle(id, self.blob_get(id, params)),
             "job/list" => Ok(to_value(&self.daemon.hub.list(self.client))),
             "job/cancel" => parse(params).and_then(|p: JobName| {

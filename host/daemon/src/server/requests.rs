@@ -5,7 +5,7 @@ use super::Daemon;
 use super::blobs::Blobs;
 use super::device::Inventory;
 use super::errors::sentence;
-use super::job::{Filtering, Painting, Work};
+use super::job::{Enlarging, Filtering, Painting, Work};
 use super::methods::{Session, internal, to_value};
 use crate::worker;
 use serde_json::{Map, Value};
@@ -15,7 +15,7 @@ use underpaint_raster::Rect;
 use underpaint_wire::generate::{FilterCall, Generate, Pixels, Run};
 use underpaint_wire::hello::Limits;
 use underpaint_wire::image::{self, Image, Px};
-use underpaint_wire::methods::{Context, FillContext, FilterApply};
+use underpaint_wire::methods::{Context, FillContext, FilterApply, Upscale, UpscalePixels};
 use underpaint_wire::rpc::Id;
 use underpaint_wire::{Error, json};
 
@@ -126,6 +126,22 @@ pub async fn filter_apply(session: &Session, id: &Id, params: &Params, tail: &[u
     let filters = filtering.filters.clone();
     tokio::task::spawn_blocking(move || check_filters(&filters, &inventory)).await.map_err(|_| internal())??;
     session.daemon.hub.submit(session.client, id, run, Work::Filter(Box::new(filtering)))
+}
+
+/// `upscale`: checks everything, then makes the job.
+pub async fn upscale(session: &Session, id: &Id, params: &Params, tail: &[u8]) -> Result<(), Error> {
+    let (request, pixels, run): (Upscale, UpscalePixels, Run) =
+        (json::params(params)?, json::params(params)?, json::params(params)?);
+    check_run(&run)?;
+    let source = Source { blobs: &session.blobs, tail, limits: &session.daemon.limits };
+    let px = pixels.px.unwrap_or(pixels.image.px);
+    check_patch_px(pixels.px, px)?;
+    let bytes = source.bytes("image", &pixels.image)?;
+    let inventory = session.daemon.inventory().await?;
+    inventory.check_upscale(pixels.image.extent(), &request)?;
+    let px = if px.is_grey() { Px::Rgba8 } else { px };
+    let enlarging = Enlarging { request, image: pixels.image, bytes, px };
+    session.daemon.hub.submit(session.client, id, run, Work::Upscale(Box::new(enlarging)))
 }
 
 fn check_filters(filters: &[FilterCall], inventory: &Inventory) -> Result<(), Error> {

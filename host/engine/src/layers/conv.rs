@@ -9,12 +9,19 @@ use underpaint_kernels::{PackedConv, conv2d};
 /// A convolution with square kernel and zero padding.
 pub struct Conv2d {
     weight: Rc<RefCell<PackedConv>>,
-    bias: Tensor,
+    bias: Option<Tensor>,
 }
 
 impl Conv2d {
     /// Reads `weight` `[out, in, k, k]` and `bias` `[out]`; a `weight` `[out, in]` is taken as a 1x1 kernel.
     pub fn load(scope: &Scope, stride: usize, padding: usize) -> std::result::Result<Self, EngineError> {
+        let conv = Self::without_bias(scope, stride, padding)?;
+        let bias = scope.tensor("bias", &[conv.channels()[1]])?;
+        Ok(Self { bias: Some(bias), ..conv })
+    }
+
+    /// The same for a layer that has no `bias`.
+    pub fn without_bias(scope: &Scope, stride: usize, padding: usize) -> std::result::Result<Self, EngineError> {
         let [out, inner, kh, kw] = match scope.dims::<4>("weight") {
             Ok(dims) => dims,
             Err(e) => match scope.dims::<2>("weight") {
@@ -29,7 +36,7 @@ impl Conv2d {
         let weight = PackedConv::new(&scope.tensor("weight", &shape)?, stride, padding)?;
         let weight = Rc::new(RefCell::new(weight));
         scope.exchangeable("weight", &shape, weight.clone());
-        Ok(Self { weight, bias: scope.tensor("bias", &[out])? })
+        Ok(Self { weight, bias: None })
     }
 
     /// Channels in and out.
@@ -40,6 +47,6 @@ impl Conv2d {
 
     /// `[B, in, H, W]` to `[B, out, H', W']`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        conv2d(x, &self.weight.borrow(), Some(&self.bias))
+        conv2d(x, &self.weight.borrow(), self.bias.as_ref())
     }
 }
