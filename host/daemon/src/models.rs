@@ -305,6 +305,11 @@ impl Models {
         Models { catalogue, options, resident: None }
     }
 
+    /// Where models compute.
+    pub fn device(&self) -> engine::DeviceKind {
+        self.options.device
+    }
+
     /// What there is.
     pub fn catalogue(&self) -> &Arc<Catalogue> {
         &self.catalogue

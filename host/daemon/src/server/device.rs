@@ -20,10 +20,10 @@ use tokio::sync::{oneshot, watch};
 use underpaint_engine::Options;
 use underpaint_filters::{Call, Filters};
 use underpaint_plan::ModelFacts;
-use underpaint_raster::{Job, Unattended};
+use underpaint_raster::{Job, Unattended, dither};
 use underpaint_wire::Error;
-use underpaint_wire::generate::{FilterCall, Generate};
-use underpaint_wire::image;
+use underpaint_wire::generate::{FilterCall, Generate, Mode};
+use underpaint_wire::image::{self, Px};
 use underpaint_wire::methods::{ModelInfo, Topic};
 
 /// What there is to paint with, as it was when the device thread last looked.
@@ -176,8 +176,13 @@ impl Device {
         let output =
             worker::run(&mut self.models, &self.filters, &painting.request, input, job).map_err(|e| errors::job(&e))?;
         let px = painting.px;
+        // A whole picture is rounded, as diffusers does, so that it can be compared; what is laid over one is dithered.
+        let eight = matches!(px, Px::Rgba8 | Px::Bgra8) && painting.request.mode != Mode::Generate;
         let patches = output.patches.iter().map(|(patch, seed)| {
-            let bytes = Arc::new(image::to_bytes(&patch.image, px));
+            let bytes = Arc::new(match eight {
+                true => image::to_bytes(&dither(&patch.image), px),
+                false => image::to_bytes(&patch.image, px),
+            });
             DonePatch { rect: patch.rect, seed: *seed, px, bytes }
         });
         let seed = painting.request.seed.unwrap_or_default();
