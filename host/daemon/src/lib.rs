@@ -13,6 +13,7 @@ pub mod models;
 pub mod picture;
 mod platform;
 pub mod receipt;
+mod refining;
 pub mod save;
 pub mod server;
 pub mod timing;

@@ -402,6 +402,11 @@ impl Models {
         Models { catalogue, options, resident: None, upscaler: None }
     }
 
+    /// Where models compute.
+    pub fn device(&self) -> engine::DeviceKind {
+        self.options.device.unwrap_or_else(engine::DeviceKind::fastest)
+    }
+
     /// What there is.
     pub fn catalogue(&self) -> &Arc<Catalogue> {
         &self.catalogue

@@ -3,8 +3,8 @@
 use crate::loras::Chosen;
 use crate::models::Catalogue;
 use serde_json::{Value, json};
-use underpaint_plan::{CanvasFacts, Kind, ModelFacts, Plan};
-use underpaint_raster::{ColorMatch, Extent};
+use underpaint_plan::{CanvasFacts, Kind, ModelFacts, Placing, Plan};
+use underpaint_raster::Extent;
 use underpaint_wire::generate::Generate;
 use underpaint_wire::methods::Upscale;
 
@@ -51,6 +51,13 @@ pub fn used(plan: &Plan, model: &ModelFacts, canvas: Option<CanvasFacts>, loras:
     if canvas.is_some() {
         used["softness"] = json!(plan.softness);
     }
+    if let Some(second) = &plan.second {
+        used["second_pass"] = json!({
+            "context": {"rect": second.context.rect, "extent": second.context.extent},
+            "steps": second.sampling.steps,
+            "start_step": second.sampling.start_step,
+        });
+    }
     used
 }
 
@@ -62,7 +69,7 @@ pub fn receipt(
     model_hash: Option<&str>,
     canvas: Option<CanvasFacts>,
     filters: &[Value],
-    color_match: &[ColorMatch],
+    placing: &[Placing],
 ) -> Value {
     json!({
         "receipt": FORMAT,
@@ -72,7 +79,8 @@ pub fn receipt(
         "model": {"id": model.id, "family": model.family.name(), "sha256": model_hash},
         "canvas": canvas.map(|c| json!({"extent": c.extent, "rect": c.rect})),
         "filters": filters,
-        "color_match": color_match,
+        "color_match": placing.iter().filter_map(|p| p.color_match).collect::<Vec<_>>(),
+        "registered": placing.iter().filter_map(|p| p.registered).collect::<Vec<_>>(),
     })
 }
 

@@ -4,7 +4,8 @@
 //! request -> plan::plan(request, model)         crop, extents, masks, sampling, placement
 //!         -> plan.prepare(canvas, mask)         crop, infill, resize
 //!         -> engine.generate(plan, input)       encode text, denoise, decode
-//!         -> raster::composite(result, canvas)  colour match, feathered alpha -> patch
+//!         -> raster::composite(result, canvas)  colour match, registration, feathered alpha -> patch
+//!         -> plan.second, where there is one    the same again, finer, over what was painted
 //!         -> filters.apply(patch, chain)        each sandboxed
 //!         -> patches, and a receipt that can make them again
 //! ```
@@ -15,13 +16,14 @@
 use crate::models::{LoadError, ModelError, Models};
 use crate::picture::{MAX_PIXELS, MAX_SIDE};
 use crate::receipt;
+use crate::refining::Refining;
 use crate::timing::Timed;
 use serde_json::{Map, Value, json};
 use std::fmt;
-use underpaint_engine::{EngineError, Npy, Request, Saved};
+use underpaint_engine::{DeviceKind, EngineError, Npy, Request, Saved};
 use underpaint_filters::{Call, FilterError, Filters, Reason};
-use underpaint_plan::{CanvasFacts, Family, Plan, PlanError, plan};
-use underpaint_raster::{Cancelled, ColorMatch, Extent, Image, Job, Mask, Patch, Rect, color_match, composite, resize};
+use underpaint_plan::{CanvasFacts, Family, Plan, PlanError, Sampling, plan};
+use underpaint_raster::{Cancelled, Extent, Image, Job, Mask, Patch, Rect, resize};
 use underpaint_wire::generate::Generate;
 use underpaint_wire::methods::Upscale;
 
@@ -80,41 +82,63 @@ pub fn run(
     job: &dyn Job,
 ) -> Result<Output, JobError> {
     let job = &Timed::new(job);
-    let request = &Generate { seed: Some(request.seed.unwrap_or_else(random_seed)), ..request.clone() };
+    let request = &Generate {
+        seed: Some(request.seed.unwrap_or_else(random_seed)),
+        // A second pass takes as long as the first several times over: on a processor only for those who ask.
+        passes: request.passes.or((models.device() == DeviceKind::Cpu).then_some(1)),
+        ..request.clone()
+    };
     let model = models.catalogue().choose(request)?.clone();
     let (chain, used_filters) = chain(filters, request)?;
     let Input { canvas, mask, noise, save } = input;
     let facts = canvas.as_ref().map(|(extent, rect, _)| CanvasFacts { extent: *extent, rect: *rect });
     let mask = mask.zip(facts).map(|((rect, mask), canvas)| placed(mask, rect, canvas.rect));
     let canvas = canvas.map(|(_, _, image)| image);
+    let (canvas, mask) = (canvas.as_ref(), mask.as_ref());
 
-    let plan = plan(request, facts, mask.as_ref(), &model)?;
+    let plan = plan(request, facts, mask, &model)?;
     let loras = models.catalogue().loras().choose(&plan.loras)?;
     let mut saved = save.then(Saved::default);
+    // One pass: what the engine sees, and what it makes of it.
+    let mut paint = |plan: &Plan,
+                     canvas: Option<&Image>,
+                     noise: Option<&Npy>,
+                     save: Option<&mut Saved>,
+                     job: &dyn Job|
+     -> Result<Vec<Image>, JobError> {
+        let prepared = plan.prepare(canvas, mask, 0, job)?;
+        let request = Request {
+            prompt: &plan.prompt,
+            negative_prompt: plan.negative_prompt.as_deref(),
+            sampling: &plan.sampling,
+            inpaint: plan.inpaint,
+            input: &prepared,
+            noise,
+            save,
+        };
+        Ok(models.load_with(&model.id, &loras, job)?.generate(request, job)?)
+    };
     let pictures = match model.family {
-        Family::Exemplar => rebuild(&plan, canvas.as_ref(), mask.as_ref(), job)?,
-        _ => {
-            let prepared = plan.prepare(canvas.as_ref(), mask.as_ref(), plan.sampling.seed, job)?;
-            models.load_with(&model.id, &loras, job)?.generate(
-                Request {
-                    prompt: &plan.prompt,
-                    negative_prompt: plan.negative_prompt.as_deref(),
-                    sampling: &plan.sampling,
-                    inpaint: plan.inpaint,
-                    input: &prepared,
-                    noise: noise.as_ref(),
-                    save: saved.as_mut(),
-                },
-                job,
-            )?
-        }
+        Family::Exemplar => rebuild(&plan, canvas, mask, job)?,
+        _ => paint(&plan, canvas, noise.as_ref(), saved.as_mut(), job)?,
     };
 
     let mut patches = Vec::with_capacity(pictures.len());
-    let mut matched = Vec::new();
-    for (seed, picture) in (0..).map(|i| plan.sampling.seed.wrapping_add(i)).zip(pictures) {
-        let Some((patch, color)) = place(&plan, picture, canvas.as_ref(), mask.as_ref()) else { continue };
-        matched.extend(color);
+    let mut placing = Vec::new();
+    for (i, picture) in (0..).zip(pictures) {
+        let seed = plan.sampling.seed.wrapping_add(u64::from(i));
+        let Some((mut patch, how)) = plan.place(picture, canvas, mask) else { continue };
+        placing.push(how);
+        if let (Some(second), Some(canvas)) = (&plan.second, canvas) {
+            let second = Plan { sampling: Sampling { seed, ..second.sampling.clone() }, ..*second.clone() };
+            let rough = plan.lay(canvas, &patch);
+            let job = &Refining { job, part: i, parts: plan.sampling.batch };
+            for finer in paint(&second, Some(&rough), None, None, job)? {
+                let Some((finer, how)) = second.place(finer, Some(canvas), mask) else { continue };
+                placing.push(how);
+                patch = finer;
+            }
+        }
         let image = finish(filters, &chain, patch.image, seed, job)?;
         patches.push((Patch { rect: patch.rect, image }, seed));
     }
@@ -122,7 +146,7 @@ pub fn run(
     let hash = models.catalogue().hash(&model.id).ok().flatten();
     let used_loras = receipt::loras(&loras, models.catalogue());
     let used = receipt::used(&plan, &model, facts, &used_loras);
-    let receipt = receipt::receipt(request, &used, &model, hash.as_deref(), facts, &used_filters, &matched);
+    let receipt = receipt::receipt(request, &used, &model, hash.as_deref(), facts, &used_filters, &placing);
     Ok(Output { patches, used, receipt, timing_ms: job.finish(), saved })
 }
 
@@ -175,30 +199,6 @@ fn rebuild(plan: &Plan, canvas: Option<&Image>, mask: Option<&Mask>, job: &dyn J
     let seeds = (0..u64::from(plan.sampling.batch)).map(|i| plan.sampling.seed.wrapping_add(i));
     let pictures = seeds.map(|seed| plan.prepare(canvas, mask, seed, job));
     pictures.filter_map(|prepared| prepared.map(|p| p.init).transpose()).collect()
-}
-
-/// The engine's picture at its place: scaled back, colours matched, cut to the mask. `None` if nothing is painted.
-fn place(
-    plan: &Plan,
-    picture: Image,
-    canvas: Option<&Image>,
-    mask: Option<&Mask>,
-) -> Option<(Patch, Option<ColorMatch>)> {
-    let result = plan.restore(picture);
-    let at = (plan.context.rect.x, plan.context.rect.y);
-    let Some(canvas) = canvas else {
-        let all = plan.alpha(None);
-        return composite(&result, &result, &all, at).map(|patch| (patch, None));
-    };
-    let original = plan.original(canvas);
-    let (result, color) = match plan.color_match {
-        true => {
-            let (matched, how) = color_match(&result, &original, &plan.denoise_mask(mask));
-            (matched, Some(how))
-        }
-        false => (result, None),
-    };
-    composite(&result, &original, &plan.alpha(mask), at).map(|patch| (patch, color))
 }
 
 /// Filters run on the patch alone and may make it more transparent, never less: outside its alpha nothing changes.

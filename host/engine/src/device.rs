@@ -41,6 +41,11 @@ impl DeviceKind {
         }
     }
 
+    /// The fastest that is there.
+    pub fn fastest() -> Self {
+        Self::ALL.into_iter().find(|kind| kind.open().is_ok()).unwrap_or(Self::Cpu)
+    }
+
     /// Opens the device; else a sentence that says what is missing and what would help.
     pub fn open(self) -> Result<Device, String> {
         match self {
@@ -57,12 +62,10 @@ impl DeviceKind {
 /// # Errors
 /// If the device asked for is not there.
 pub(crate) fn open(kind: Option<DeviceKind>, dtype: Option<Dtype>) -> Result<(Device, DType), EngineError> {
-    let device = match kind {
-        Some(kind) => kind.open().map_err(|why| EngineError::Device {
-            what: format!("device is {}, but {why}; use --device cpu", kind.name()),
-        })?,
-        None => DeviceKind::ALL.into_iter().find_map(|kind| kind.open().ok()).unwrap_or(Device::Cpu),
-    };
+    let kind = kind.unwrap_or_else(DeviceKind::fastest);
+    let device = kind.open().map_err(|why| EngineError::Device {
+        what: format!("device is {}, but {why}; use --device cpu", kind.name()),
+    })?;
     let dtype = match dtype {
         Some(Dtype::F32) => DType::F32,
         Some(Dtype::F16) => DType::F16,

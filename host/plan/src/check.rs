@@ -25,6 +25,7 @@ pub fn numbers(request: &Generate) -> Result<(), PlanError> {
     integer("clip_skip", request.clip_skip, 1..=12, "a whole number from 1 (none) to 12")?;
     integer("feather_px", request.feather_px, 0..=499, "a whole number from 0 to 499")?;
     integer("grow_px", request.grow_px, 0..=499, "a whole number from 0 to 499")?;
+    integer("passes", request.passes, 1..=2, "1, or 2 for a finer second look at large selections")?;
     real("guidance_scale", request.guidance_scale, 0.0..=100.0, "a number from 0 to 100")?;
     real("image_guidance_scale", request.image_guidance_scale, 0.0..=100.0, "a number from 0 to 100")?;
     real("denoise_strength", request.denoise_strength, 0.0..=1.0, "a number from 0 (keep) to 1 (repaint)")?;

@@ -71,6 +71,11 @@ fn what_is_out_of_range_is_named_with_what_would_be_right() {
             "loras.name is 201 long; it must be at most 200 bytes of text",
         ),
         (
+            Generate { passes: Some(3), ..g() },
+            "passes",
+            "passes is 3; it must be 1, or 2 for a finer second look at large selections",
+        ),
+        (
             Generate { sampler: text("plms"), ..g() },
             "sampler",
             "sampler `plms` is unknown; known are euler, euler_a, heun, lms, ddim, dpmpp_2m, dpmpp_2m_sde, dpmpp_2s_a",
@@ -186,4 +191,22 @@ fn the_exemplar_fill_adds_no_softness_of_its_own() {
     let wider = Generate { feather_px: Some(4), grow_px: Some(6), ..fill };
     let p = plan(&wider, whole(64, 64), Some(&mask), &exemplar).unwrap();
     assert_eq!((p.softness.feather_px, p.softness.grow_px), (4.0, 6.0));
+}
+
+/// A removal without words asks a model that reads for what should be there; the embedded fill reads nothing.
+#[test]
+fn removing_without_words_asks_for_the_background() {
+    let mut mask = Mask::new(Extent::new(64, 64), 0.0);
+    (20..40).for_each(|x| mask.set(x, 30, 1.0));
+    for (family, mode, prompt, expected) in [
+        (Family::Sd15, Mode::Remove, "", "background scenery"),
+        (Family::Sd15, Mode::Remove, "  ", "background scenery"),
+        (Family::Sd15, Mode::Remove, "a meadow", "a meadow"),
+        (Family::Sd15, Mode::Fill, "", ""),
+        (Family::Exemplar, Mode::Remove, "", ""),
+    ] {
+        let request = Generate { mode, prompt: prompt.into(), ..Generate::default() };
+        let p = plan(&request, whole(64, 64), Some(&mask), &model(family)).unwrap();
+        assert_eq!(p.prompt, expected, "{family:?} {mode:?} {prompt:?}");
+    }
 }

@@ -98,6 +98,8 @@ pub struct Generate {
     pub feather_px: Option<u32>,
     /// How far the mask is grown before feathering, in canvas pixels, 0..=499.
     pub grow_px: Option<u32>,
+    /// 1, or 2 to go over a large selection once more in finer detail; absent = what suits model and device.
+    pub passes: Option<u32>,
 }
 
 /// The pixels of a `generate` request. [`Generate`], this and [`Run`] are read from the same `params` object.

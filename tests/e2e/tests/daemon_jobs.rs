@@ -160,6 +160,8 @@ fn bad_parameters_are_answered_at_once_and_make_no_job() {
         (plus(json!({"seed": 1.5})), "invalid_params", "seed"),
         (plus(json!({"batch": 0})), "invalid_params", "batch"),
         (plus(json!({"batch": 2, "live": {"key": "v"}})), "invalid_params", "batch"),
+        (plus(json!({"passes": 2, "live": {"key": "v"}})), "invalid_params", "passes"),
+        (plus(json!({"passes": 0})), "invalid_params", "passes"),
         (plus(json!({"live": {"key": ""}})), "invalid_params", "live.key"),
         (plus(json!({"loras": [{"id": "x"}]})), "invalid_params", "loras[0].name"),
         (plus(json!({"loras": [{"name": "x", "weight": 11}]})), "invalid_params", "loras.weight"),

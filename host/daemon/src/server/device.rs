@@ -20,9 +20,9 @@ use tokio::sync::{oneshot, watch};
 use underpaint_engine::Options;
 use underpaint_filters::{Call, Filters};
 use underpaint_plan::ModelFacts;
-use underpaint_raster::{Extent, Job, Unattended};
+use underpaint_raster::{Extent, Job, Unattended, dither};
 use underpaint_wire::Error;
-use underpaint_wire::generate::{FilterCall, Generate, LoraCall};
+use underpaint_wire::generate::{FilterCall, Generate, LoraCall, Mode};
 use underpaint_wire::image::{self, Px};
 use underpaint_wire::methods::{LoraInfo, ModelInfo, Topic, Upscale};
 
@@ -190,8 +190,12 @@ impl Device {
         let canvas = painting.canvas.as_ref().map(|(c, bytes)| (c.extent, c.rect, c.image.to_raster(bytes)));
         let mask = painting.mask.as_ref().map(|(m, bytes)| (m.rect, m.image.to_mask(bytes)));
         let input = Input { canvas, mask, ..Input::default() };
-        let output =
+        let mut output =
             worker::run(&mut self.models, &self.filters, &painting.request, input, job).map_err(|e| errors::job(&e))?;
+        // A whole picture is rounded, as diffusers does, so that it can be compared; what is laid over one is dithered.
+        if painting.request.mode != Mode::Generate && matches!(painting.px, Px::Rgba8 | Px::Bgra8) {
+            output.patches.iter_mut().for_each(|(patch, _)| patch.image = dither(&patch.image));
+        }
         Ok(done(output, painting.request.seed.unwrap_or_default(), painting.px))
     }
 

@@ -43,11 +43,16 @@ impl Source<'_> {
 
 /// `generate`: checks everything, then makes the job.
 pub async fn generate(session: &Session, id: &Id, params: &Params, tail: &[u8]) -> Result<(), Error> {
-    let (request, pixels, run): (Generate, Pixels, Run) =
+    let (mut request, pixels, run): (Generate, Pixels, Run) =
         (json::params(params)?, json::params(params)?, json::params(params)?);
     check_run(&run)?;
-    if run.live.is_some() && request.batch.unwrap_or(1) != 1 {
-        return Err(Error::field("batch", "`batch` must be 1 for a live request."));
+    if run.live.is_some() {
+        for (field, number) in [("batch", request.batch), ("passes", request.passes)] {
+            if number.unwrap_or(1) != 1 {
+                return Err(Error::field(field, format!("`{field}` must be 1 for a live request.")));
+            }
+        }
+        request.passes = Some(1);
     }
     if !pixels.controls.is_empty() {
         return Err(Error::field("controls", "This version of Underpaint cannot use `controls` yet; leave them out."));
@@ -174,7 +179,7 @@ fn context(asked: &FillContext, facts: &ModelFacts, limits: &Limits) -> Result<R
     let bounds = asked.mask_bounds.intersect(extent.rect()).ok_or_else(|| {
         Error::field("mask_bounds", "The selection lies outside the canvas; select something inside it.")
     })?;
-    Ok(underpaint_plan::context(bounds, extent, strength, facts))
+    Ok(underpaint_plan::context(asked.mode, bounds, extent, strength, facts))
 }
 
 /// Checks how a job is to be run and watched.
