@@ -14,7 +14,7 @@
 use crate::clip::{Activation, ClipConfig};
 use crate::error::EngineError;
 use crate::preview::Look;
-use crate::schedule::{Betas, Prediction, Spacing, Training};
+use crate::schedule::{Aligned, Betas, Prediction, Spacing, Training};
 use crate::unet::{Heads, UNetConfig};
 use crate::vae::VaeConfig;
 use crate::weights::{Weights, folder, single_file};
@@ -257,9 +257,6 @@ fn training(config: &Json) -> Result<Training, EngineError> {
     config.only("prediction_type", &["epsilon", "v_prediction"])?;
     config.only("timestep_spacing", &["linspace", "leading", "trailing"])?;
     config.absent("trained_betas")?;
-    if config.value["rescale_betas_zero_snr"].as_bool() == Some(true) {
-        return Err(config.error("rescale_betas_zero_snr", "is true, which this version does not know"));
-    }
     let text = |field: &str| config.value[field].as_str();
     let timesteps = config.whole("num_train_timesteps")?.unwrap_or(1000);
     if !(2..=100_000).contains(&timesteps) {
@@ -273,6 +270,7 @@ fn training(config: &Json) -> Result<Training, EngineError> {
         timesteps,
         beta,
         betas: if text("beta_schedule") == Some("scaled_linear") { Betas::ScaledLinear } else { Betas::Linear },
+        zero_snr: config.value["rescale_betas_zero_snr"].as_bool().unwrap_or(false),
         prediction: if text("prediction_type") == Some("v_prediction") {
             Prediction::Velocity
         } else {
@@ -290,6 +288,7 @@ fn training(config: &Json) -> Result<Training, EngineError> {
         // Absent it would be diffusers' default, true; but every published latent model says false.
         clip_sample: config.value["clip_sample"].as_bool().unwrap_or(false),
         final_sigma_min: text("final_sigmas_type") == Some("sigma_min"),
+        aligned: Aligned::Sd1,
     })
 }
 

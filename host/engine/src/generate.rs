@@ -5,12 +5,12 @@
 //!
 //! What is drawn from a picture's stream, in this order, is what diffusers draws with `generator=[…]`: the sample of the
 //! initial picture's latents (not for a 9-channel model starting from pure noise, which does not need it), the initial noise,
-//! the sample of the masked picture's latents ([`Inpaint::Replace`] and 9-channel models), then euler_a's noise step by step.
+//! the sample of the masked picture's latents ([`Inpaint::Replace`] and 9-channel models), then the sampler's noise step by step.
 
 use crate::noise::Noise;
 use crate::npy::Npy;
-use crate::samplers::{self, Moment, Space};
-use crate::schedule::{Prediction, Schedule, Step};
+use crate::samplers::{self, Moment, Seen, Space};
+use crate::schedule::{Schedule, Step};
 use crate::share::Share;
 use crate::{EngineError, Model, pixels};
 use candle_core::Tensor;
@@ -99,6 +99,10 @@ impl Model {
         if sampling.start_step > 0 && input.init.is_none() {
             return refuse("denoise_strength", "is below 1 without an initial picture to keep something of".into());
         }
+        if !(0.0..=1.0).contains(&sampling.guidance_rescale) {
+            let what = format!("is {}; it must be a number from 0 to 1", sampling.guidance_rescale);
+            return refuse("guidance_rescale", what);
+        }
         if !sampling.guidance_scale.is_finite() {
             return refuse("guidance_scale", format!("is {}; it must be a finite number", sampling.guidance_scale));
         }
@@ -180,7 +184,7 @@ impl Model {
             }
             (Inpaint::None | Inpaint::Differential, false) => None,
         };
-        let start = schedule.steps[sampling.start_step as usize];
+        let start = schedule.steps[schedule.first(sampling)];
         let latents = match (&original, from_noise) {
             (Some(original), false) => space.add_noise(original, &noise, start.sigma),
             _ => {
@@ -231,7 +235,8 @@ impl Model {
         job: &dyn Job,
     ) -> Result<(), EngineError> {
         let sampling = request.sampling;
-        let steps = &schedule.steps[sampling.start_step as usize..];
+        let first = schedule.first(sampling);
+        let steps = &schedule.steps[first..];
         let taken = steps.len() as u32;
         let (done, total) = (picture.index as u32 * taken, sampling.batch * taken);
         let keep = Keep::new(request, picture, steps, self.facts().multiple);
@@ -240,20 +245,19 @@ impl Model {
             keep.before(i, *step, picture);
             let Picture { rule, latents, stream, channels, shape, .. } = &mut *picture;
             let space = rule.space();
-            let asked =
-                Asked { text, guidance: sampling.guidance_scale, channels: channels.as_ref(), space, shape: *shape };
-            let epsilon = self.predict(&asked, latents, step.sigma, step.timestep, job)?;
+            let asked = Asked { text, sampling, channels: channels.as_ref(), space, shape: *shape };
+            let seen = self.predict(&asked, latents, step.sigma, step.timestep, job)?;
             if job.wants_preview() {
                 let [channels, h, w] = *shape;
-                let clean = space.clean(latents, &epsilon, step.sigma);
-                if let Some(image) = self.look.preview(&clean, channels, Extent::new(w as u32, h as u32)) {
+                if let Some(image) = self.look.preview(&seen.clean, channels, Extent::new(w as u32, h as u32)) {
                     job.preview(image);
                 }
             }
-            let number = sampling.start_step as usize + i;
+            let number = first + i;
             let mut again =
                 |latents: &[f32], sigma| self.predict(&asked, latents, sigma, schedule.timestep(number, sigma), job);
-            rule.step(Moment { step: *step, latents, epsilon: &epsilon, noise: stream, again: &mut again })?;
+            let noise = stream;
+            rule.step(Moment { step: *step, number, schedule, latents, seen, noise, again: &mut again })?;
             keep.after(steps.get(i + 1), picture);
             if !picture.latents.iter().all(|v| v.is_finite()) {
                 return Err(EngineError::NotFinite { stage: format!("denoising step {}", i + 1) });
@@ -262,7 +266,7 @@ impl Model {
         Ok(job.step(Stage::Denoise, done + taken, total)?)
     }
 
-    /// The noise predicted in the latents, guided away from the negative prompt.
+    /// What the denoiser sees in the latents, guided away from the negative prompt.
     fn predict(
         &self,
         asked: &Asked<'_>,
@@ -270,9 +274,9 @@ impl Model {
         sigma: f64,
         timestep: f64,
         job: &dyn Job,
-    ) -> Result<Vec<f32>, EngineError> {
-        let Asked { text, guidance, .. } = *asked;
-        let scale = (Space::Variance.signal(sigma) / asked.space.signal(sigma)) as f32;
+    ) -> Result<Seen, EngineError> {
+        let Asked { text, sampling, .. } = *asked;
+        let scale = asked.space.to_denoiser(sigma) as f32;
         let scaled: Vec<f32> = latents.iter().map(|x| x * scale).collect();
         let mut x = self.tensor(&scaled, asked.shape)?;
         if let Some(channels) = asked.channels {
@@ -283,15 +287,9 @@ impl Model {
         let predicted = self.unet.forward(&x, timestep, text, job)?.flatten_all()?.to_vec1::<f32>()?;
         let guided = match predicted.split_at(predicted.len() / texts) {
             (with, []) => with.to_vec(),
-            (without, with) => without.iter().zip(with).map(|(u, c)| u + guidance as f32 * (c - u)).collect(),
+            (without, with) => guided(without, with, sampling),
         };
-        Ok(match self.training.prediction {
-            Prediction::Epsilon => guided,
-            Prediction::Velocity => {
-                let (signal, noise) = (Space::Variance.signal(sigma) as f32, Space::Variance.noise(sigma) as f32);
-                guided.iter().zip(&scaled).map(|(v, x)| signal * v + noise * x).collect()
-            }
-        })
+        Ok(asked.space.seen(self.training.prediction, latents, guided, sigma))
     }
 
     fn tensor(&self, latents: &[f32], [c, h, w]: [usize; 3]) -> candle_core::Result<Tensor> {
@@ -299,11 +297,29 @@ impl Model {
     }
 }
 
+/// Away from the prediction `without` the prompt through that `with` it; some of the contrast that adds is taken back.
+fn guided(without: &[f32], with: &[f32], sampling: &Sampling) -> Vec<f32> {
+    let scale = sampling.guidance_scale as f32;
+    let mut guided: Vec<f32> = without.iter().zip(with).map(|(u, c)| u + scale * (c - u)).collect();
+    if sampling.guidance_rescale > 0.0 {
+        let factor = deviation(with) / deviation(&guided).max(f64::MIN_POSITIVE);
+        let factor = (sampling.guidance_rescale * factor + (1.0 - sampling.guidance_rescale)) as f32;
+        guided.iter_mut().for_each(|v| *v *= factor);
+    }
+    guided
+}
+
+/// Standard deviation, up to a factor that only the number of values decides.
+fn deviation(values: &[f32]) -> f64 {
+    let mean = values.iter().map(|v| *v as f64).sum::<f64>() / values.len() as f64;
+    values.iter().map(|v| (*v as f64 - mean).powi(2)).sum::<f64>().sqrt()
+}
+
 /// What the denoiser is asked for, the same through a whole picture.
 struct Asked<'a> {
     /// `[1, N, D]`, or `[2, N, D]` with the negative prompt first.
     text: &'a Tensor,
-    guidance: f64,
+    sampling: &'a Sampling,
     channels: Option<&'a Tensor>,
     space: Space,
     /// `[C, h, w]`.

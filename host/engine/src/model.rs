@@ -4,7 +4,7 @@ use crate::EngineError;
 use crate::checkpoint::Checkpoint;
 use crate::clip::Clip;
 use crate::preview::Look;
-use crate::schedule::Training;
+use crate::schedule::{Prediction, Spacing, Training};
 use crate::tokenizer::Tokenizer;
 use crate::unet::UNet;
 use crate::vae::Vae;
@@ -47,6 +47,11 @@ pub struct Options {
     pub dtype: Dtype,
     /// An autoencoder to use instead of the model's own: a folder or file of either naming.
     pub vae: Option<PathBuf>,
+    /// What the denoiser predicts, whatever the model's files say.
+    pub prediction: Option<Prediction>,
+    /// Whether it was trained to zero terminal SNR, whatever the model's files say. Where these do not say how timesteps are spaced either,
+    /// they then begin at the last one, since such a model can begin from pure noise.
+    pub zero_snr: Option<bool>,
 }
 
 /// A loaded model. Stays usable after any error or cancellation.
@@ -66,7 +71,12 @@ impl Model {
     pub fn load(path: &Path, options: &Options, job: &dyn Job) -> Result<Self, EngineError> {
         let device = device(options)?;
         let checkpoint = Checkpoint::open(path, options.vae.as_deref())?;
-        let Checkpoint { unet, vae, text, training, tokenizer, look, facts } = checkpoint;
+        let Checkpoint { unet, vae, text, mut training, tokenizer, look, facts } = checkpoint;
+        training.prediction = options.prediction.unwrap_or(training.prediction);
+        training.zero_snr = options.zero_snr.unwrap_or(training.zero_snr);
+        if options.zero_snr == Some(true) {
+            training.spacing.get_or_insert(Spacing::Trailing);
+        }
         let total = [&text.0, &vae.0, &unet.0].map(|weights| weights.names().count()).iter().sum();
         let loading = Loading::new(&device, total, job);
         let root = text.0.root(&loading);

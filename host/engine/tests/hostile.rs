@@ -249,6 +249,7 @@ fn infinite_latents_are_an_error_not_a_black_picture() {
         steps: 3,
         start_step: 0,
         guidance_scale: 5.0,
+        guidance_rescale: 0.0,
         seed: 0,
         batch: 1,
         clip_skip: 1,

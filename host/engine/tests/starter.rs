@@ -46,6 +46,7 @@ fn it_paints_what_diffusers_paints_with_it() {
             steps: whole("steps") as u32,
             start_step: 0,
             guidance_scale: asked["guidance"].as_f64().unwrap(),
+            guidance_rescale: 0.0,
             seed: whole("seed"),
             batch: 1,
             clip_skip: 1,

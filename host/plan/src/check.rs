@@ -22,6 +22,7 @@ pub fn numbers(request: &Generate) -> Result<(), PlanError> {
     integer("feather_px", request.feather_px, 0..=499, "a whole number from 0 to 499")?;
     integer("grow_px", request.grow_px, 0..=499, "a whole number from 0 to 499")?;
     real("guidance_scale", request.guidance_scale, 0.0..=100.0, "a number from 0 to 100")?;
+    real("guidance_rescale", request.guidance_rescale, 0.0..=1.0, "a number from 0 (none) to 1 (all)")?;
     real("denoise_strength", request.denoise_strength, 0.0..=1.0, "a number from 0 (keep) to 1 (repaint)")?;
     length("prompt", request.prompt.len(), MAX_PROMPT_BYTES, "at most 16384 bytes of text")?;
     length("negative_prompt", request.negative_prompt.len(), MAX_PROMPT_BYTES, "at most 16384 bytes of text")?;

@@ -24,10 +24,14 @@ pub struct Painting {
     /// How strictly the prompt is followed, 0 to 100; at 1 or less the negative prompt is not read
     #[arg(long, value_name = "G", allow_negative_numbers = true)]
     pub guidance: Option<f64>,
-    /// Update rule: euler, euler_a, heun, lms, ddim, dpmpp_2m, dpmpp_2m_sde or dpmpp_2s_a; heun and dpmpp_2s_a take twice as long a step
+    /// How much of the contrast that guidance adds is taken back, 0 to 1; 0.7 suits models trained to pure noise
+    #[arg(long, value_name = "R", allow_negative_numbers = true)]
+    pub guidance_rescale: Option<f64>,
+    /// Update rule: euler, euler_a, heun, lms, ddim, ddpm, dpmpp_2m, dpmpp_2m_sde, dpmpp_3m_sde, dpmpp_2s_a, dpmpp_sde, unipc, deis,
+    /// ipndm, lcm or tcd; heun, dpmpp_2s_a and dpmpp_sde take twice as long a step, lcm and tcd are for models distilled for them
     #[arg(long, value_name = "S")]
     pub sampler: Option<String>,
-    /// Noise levels: normal, karras or exponential
+    /// Noise levels: normal, karras, exponential, sgm_uniform, simple, beta, ddim_uniform, kl_optimal or align_your_steps
     #[arg(long, value_name = "C")]
     pub scheduler: Option<String>,
     /// The same seed makes the same picture; without it one is drawn and told
@@ -45,6 +49,12 @@ pub struct Painting {
     /// An autoencoder to use instead of the model's own
     #[arg(long, value_name = "FILE")]
     pub vae: Option<PathBuf>,
+    /// What the model predicts, where its files do not say so or are wrong
+    #[arg(long, value_enum)]
+    pub prediction: Option<PredictionArg>,
+    /// The model was trained until nothing of the picture was left in the noise (zero terminal SNR), where its files do not say so
+    #[arg(long)]
+    pub zero_snr: bool,
     /// Start from this unit noise, float32 [B, C, H/8, W/8], instead of the seed's
     #[arg(long, value_name = "IN.npy")]
     pub noise: Option<PathBuf>,
@@ -87,6 +97,16 @@ pub enum DtypeArg {
     Bf16,
 }
 
+/// Names of [`engine::schedule::Prediction`].
+#[derive(Clone, Copy, Debug, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum PredictionArg {
+    /// The noise; most models
+    Epsilon,
+    /// The velocity
+    VPrediction,
+}
+
 impl Painting {
     /// The request, without size and pixels.
     pub fn request(&self, mode: Mode) -> Result<Generate, Failure> {
@@ -97,6 +117,7 @@ impl Painting {
             negative_prompt: self.negative.clone(),
             steps: self.steps,
             guidance_scale: self.guidance,
+            guidance_rescale: self.guidance_rescale,
             denoise_strength: self.strength,
             sampler: self.sampler.clone(),
             scheduler: self.scheduler.clone(),
@@ -122,13 +143,19 @@ impl Painting {
                 DtypeArg::Bf16 => engine::Dtype::Bf16,
             },
             vae: self.vae.clone(),
+            prediction: self.prediction.map(|prediction| match prediction {
+                PredictionArg::Epsilon => engine::schedule::Prediction::Epsilon,
+                PredictionArg::VPrediction => engine::schedule::Prediction::Velocity,
+            }),
+            zero_snr: self.zero_snr.then_some(true),
         }
     }
 
     /// True if something was asked for that only works in this process: paths never go over the wire.
     pub fn is_local(&self) -> bool {
         let files = [&self.vae, &self.noise, &self.save_noise, &self.save_latents];
-        files.iter().any(|f| f.is_some()) || self.device.is_some() || self.dtype.is_some()
+        let model = self.prediction.is_some() || self.zero_snr;
+        files.iter().any(|f| f.is_some()) || self.device.is_some() || self.dtype.is_some() || model
     }
 }
 
