@@ -41,6 +41,7 @@ pub fn used(plan: &Plan, model: &ModelFacts, canvas: Option<CanvasFacts>, loras:
         if model.kind == Kind::Edit {
             used["image_guidance_scale"] = json!(s.image_guidance_scale);
         }
+        used["guidance_rescale"] = json!(s.guidance_rescale);
         used["sampler"] = json!(s.sampler.name());
         used["scheduler"] = json!(s.scheduler.name());
         used["clip_skip"] = json!(s.clip_skip);
@@ -115,6 +116,9 @@ pub fn parameters(receipt: &Value, seed: u64, extent: Extent) -> Option<String> 
     }
     text += &format!("\nSteps: {steps}, Sampler: {}, ", word(&used["sampler"]));
     text += &format!("Schedule type: {}, CFG scale: {}, ", word(&used["scheduler"]), used["guidance_scale"]);
+    if used["guidance_rescale"].as_f64().is_some_and(|rescale| rescale > 0.0) {
+        text += &format!("CFG rescale: {}, ", used["guidance_rescale"]);
+    }
     text += &format!("Seed: {seed}, Size: {}x{}", extent.w, extent.h);
     if let Some(hash) = model["sha256"].as_str() {
         // A1111's short hash: the first ten digits of the file's SHA-256.

@@ -5,13 +5,13 @@
 //!
 //! What is drawn from a picture's stream, in this order, is what diffusers draws with `generator=[…]`: the sample of the
 //! initial picture's latents (not for a 9-channel model starting from pure noise, which does not need it), the initial noise,
-//! the sample of the masked picture's latents ([`Inpaint::Replace`] and 9-channel models), then euler_a's noise step by step.
+//! the sample of the masked picture's latents ([`Inpaint::Replace`] and 9-channel models), then the sampler's noise step by step.
 
 use crate::guidance::Guidance;
 use crate::noise::Noise;
 use crate::npy::Npy;
-use crate::samplers::{self, Moment, Space};
-use crate::schedule::{Prediction, Schedule, Step};
+use crate::samplers::{self, Moment, Seen, Space};
+use crate::schedule::{Schedule, Step};
 use crate::share::Share;
 use crate::unet::Conditions;
 use crate::{EngineError, Model, pixels};
@@ -108,6 +108,10 @@ impl Model {
         if sampling.start_step > 0 && input.init.is_none() {
             return refuse("denoise_strength", "is below 1 without an initial picture to keep something of".into());
         }
+        if !(0.0..=1.0).contains(&sampling.guidance_rescale) {
+            let what = format!("is {}; it must be a number from 0 to 1", sampling.guidance_rescale);
+            return refuse("guidance_rescale", what);
+        }
         if !sampling.guidance_scale.is_finite() {
             return refuse("guidance_scale", format!("is {}; it must be a finite number", sampling.guidance_scale));
         }
@@ -150,7 +154,9 @@ impl Model {
         let guidance = match self.facts().kind {
             // As diffusers has it: both must be on.
             Kind::Edit if text > 1.0 && image >= 1.0 => Guidance::Edit { text, image },
-            Kind::Text | Kind::Inpaint if text > 1.0 => Guidance::Text { scale: text },
+            Kind::Text | Kind::Inpaint if text > 1.0 => {
+                Guidance::Text { scale: text, rescale: request.sampling.guidance_rescale }
+            }
             _ => Guidance::Off,
         };
         let (positive, negative) = (Some(request.prompt), request.negative_prompt);
@@ -216,7 +222,7 @@ impl Model {
             }
             (Kind::Text, Inpaint::None | Inpaint::Differential) => None,
         };
-        let start = schedule.steps[sampling.start_step as usize];
+        let start = schedule.steps[schedule.first(sampling)];
         let latents = match (&original, from_noise) {
             (Some(original), false) => space.add_noise(original, &noise, start.sigma),
             _ => {
@@ -285,7 +291,8 @@ impl Model {
         job: &dyn Job,
     ) -> Result<(), EngineError> {
         let sampling = request.sampling;
-        let steps = &schedule.steps[sampling.start_step as usize..];
+        let first = schedule.first(sampling);
+        let steps = &schedule.steps[first..];
         let taken = steps.len() as u32;
         let (done, total) = (picture.index as u32 * taken, sampling.batch * taken);
         let keep = Keep::new(request, self.facts().kind, steps, self.facts().multiple);
@@ -295,23 +302,23 @@ impl Model {
             let Picture { rule, latents, stream, channels, shape, .. } = &mut *picture;
             let space = rule.space();
             let asked = Asked { conditions, guidance, channels: channels.as_ref(), space, shape: *shape };
-            let epsilon = self.predict(&asked, latents, step.sigma, step.timestep, job)?;
+            let seen = self.predict(&asked, latents, step.sigma, step.timestep, job)?;
             if job.wants_preview() {
                 let [channels, h, w] = *shape;
-                let clean = space.clean(latents, &epsilon, step.sigma);
                 // A preview that cannot be made is no reason to stop painting.
                 let image = match &self.tiny {
-                    Some(tiny) => tiny.preview(&clean, *shape, &self.device).ok(),
-                    None => self.look.preview(&clean, channels, Extent::new(w as u32, h as u32)),
+                    Some(tiny) => tiny.preview(&seen.clean, *shape, &self.device).ok(),
+                    None => self.look.preview(&seen.clean, channels, Extent::new(w as u32, h as u32)),
                 };
                 if let Some(image) = image {
                     job.preview(image);
                 }
             }
-            let number = sampling.start_step as usize + i;
+            let number = first + i;
             let mut again =
                 |latents: &[f32], sigma| self.predict(&asked, latents, sigma, schedule.timestep(number, sigma), job);
-            rule.step(Moment { step: *step, latents, epsilon: &epsilon, noise: stream, again: &mut again })?;
+            let noise = stream;
+            rule.step(Moment { step: *step, number, schedule, latents, seen, noise, again: &mut again })?;
             keep.after(steps.get(i + 1), picture);
             if !picture.latents.iter().all(|v| v.is_finite()) {
                 return Err(EngineError::NotFinite { stage: format!("denoising step {}", i + 1) });
@@ -320,7 +327,7 @@ impl Model {
         Ok(job.step(Stage::Denoise, done + taken, total)?)
     }
 
-    /// The noise predicted in the latents, guided away from the negative prompt.
+    /// What the denoiser sees in the latents, guided away from the negative prompt.
     fn predict(
         &self,
         asked: &Asked<'_>,
@@ -328,22 +335,15 @@ impl Model {
         sigma: f64,
         timestep: f64,
         job: &dyn Job,
-    ) -> Result<Vec<f32>, EngineError> {
-        let scale = (Space::Variance.signal(sigma) / asked.space.signal(sigma)) as f32;
+    ) -> Result<Seen, EngineError> {
+        let scale = asked.space.to_denoiser(sigma) as f32;
         let scaled: Vec<f32> = latents.iter().map(|x| x * scale).collect();
         let mut x = self.tensor(&scaled, asked.shape)?.repeat((asked.guidance.rows(), 1, 1, 1))?;
         if let Some(channels) = asked.channels {
             x = Tensor::cat(&[&x, channels], 1)?;
         }
         let predicted = self.unet.forward(&x, timestep, asked.conditions, job)?.flatten_all()?.to_vec1::<f32>()?;
-        let guided = asked.guidance.combine(&predicted);
-        Ok(match self.training.prediction {
-            Prediction::Epsilon => guided,
-            Prediction::Velocity => {
-                let (signal, noise) = (Space::Variance.signal(sigma) as f32, Space::Variance.noise(sigma) as f32);
-                guided.iter().zip(&scaled).map(|(v, x)| signal * v + noise * x).collect()
-            }
-        })
+        Ok(asked.space.seen(self.training.prediction, latents, asked.guidance.combine(&predicted), sigma))
     }
 
     fn tensor(&self, latents: &[f32], [c, h, w]: [usize; 3]) -> candle_core::Result<Tensor> {

@@ -12,6 +12,7 @@
 //!
 //! Absent on purpose: networking, the clock, any global state; code from model files (pickles are refused by content).
 
+pub mod brownian;
 pub mod checkpoint;
 pub mod clip;
 mod device;

@@ -3,7 +3,7 @@
 use crate::checkpoint::Checkpoint;
 use crate::lora::{Component, Layers, LoraUse};
 use crate::preview::Look;
-use crate::schedule::Training;
+use crate::schedule::{Prediction, Spacing, Training};
 use crate::taesd::{self, Tiny};
 use crate::text::Text;
 use crate::unet::UNet;
@@ -28,6 +28,11 @@ pub struct Options {
     pub vae: Option<PathBuf>,
     /// A tiny autoencoder for previews; without one, what lies in a `vae_approx` folder beside the model is used.
     pub taesd: Option<PathBuf>,
+    /// What the denoiser predicts, whatever the model's files say.
+    pub prediction: Option<Prediction>,
+    /// Whether it was trained to zero terminal SNR, whatever the model's files say. Where these do not say how timesteps are spaced either,
+    /// they then begin at the last one, since such a model can begin from pure noise.
+    pub zero_snr: Option<bool>,
 }
 
 /// A loaded model. Stays usable after any error or cancellation.
@@ -54,7 +59,12 @@ impl Model {
         let (device, _dtype) = device::open(options.device, options.dtype)?;
         let quick = options.vae.as_deref().filter(|path| taesd::is_decoder(path));
         let checkpoint = Checkpoint::open(path, options.vae.as_deref().filter(|_| quick.is_none()))?;
-        let Checkpoint { unet, vae, texts, zeros_when_absent, training, look, facts } = checkpoint;
+        let Checkpoint { unet, vae, texts, zeros_when_absent, mut training, look, facts } = checkpoint;
+        training.prediction = options.prediction.unwrap_or(training.prediction);
+        training.zero_snr = options.zero_snr.unwrap_or(training.zero_snr);
+        if options.zero_snr == Some(true) {
+            training.spacing.get_or_insert(Spacing::Trailing);
+        }
         let parts = texts.iter().map(|text| &text.weights).chain([&vae.0, &unet.0]);
         let total = parts.map(|weights| weights.names().count()).sum();
         let loading = Loading::new(&device, total, job);

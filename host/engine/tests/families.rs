@@ -155,6 +155,7 @@ fn check(model: &mut Model, inputs: &Golden, golden: &Golden, row: &Value) {
         start_step: whole("start_step") as u32,
         guidance_scale: number("guidance"),
         image_guidance_scale: number("image_guidance"),
+        guidance_rescale: 0.0,
         seed: whole("seed"),
         batch: whole("batch") as u32,
         clip_skip: whole("clip_skip") as u32,

@@ -35,6 +35,7 @@ fn paint(model: &mut Model) -> Result<(Image, Vec<f32>), EngineError> {
         start_step: 0,
         guidance_scale: 5.0,
         image_guidance_scale: 1.5,
+        guidance_rescale: 0.0,
         seed: 0,
         batch: 1,
         clip_skip: 1,

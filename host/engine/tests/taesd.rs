@@ -163,6 +163,7 @@ fn paint(options: Options) -> (Vec<Image>, Image) {
         start_step: 0,
         guidance_scale: 1.0,
         image_guidance_scale: 1.5,
+        guidance_rescale: 0.0,
         seed: 3,
         batch: 1,
         clip_skip: 1,

@@ -28,6 +28,7 @@ pub fn numbers(request: &Generate) -> Result<(), PlanError> {
     integer("passes", request.passes, 1..=2, "1, or 2 for a finer second look at large selections")?;
     real("guidance_scale", request.guidance_scale, 0.0..=100.0, "a number from 0 to 100")?;
     real("image_guidance_scale", request.image_guidance_scale, 0.0..=100.0, "a number from 0 to 100")?;
+    real("guidance_rescale", request.guidance_rescale, 0.0..=1.0, "a number from 0 (none) to 1 (all)")?;
     real("denoise_strength", request.denoise_strength, 0.0..=1.0, "a number from 0 (keep) to 1 (repaint)")?;
     length("prompt", request.prompt.len(), MAX_PROMPT_BYTES, "at most 16384 bytes of text")?;
     let negative = request.negative_prompt.as_ref().map_or(0, String::len);

@@ -294,6 +294,7 @@ fn sampling(request: &Generate, model: &ModelFacts, steps: steps::Steps) -> Resu
         start_step: steps.start_step,
         guidance_scale: request.guidance_scale.unwrap_or(model.defaults.guidance_scale),
         image_guidance_scale: request.image_guidance_scale.unwrap_or(1.5),
+        guidance_rescale: request.guidance_rescale.unwrap_or(0.0),
         seed: request.seed.unwrap_or(0),
         batch: request.batch.unwrap_or(1),
         clip_skip: request.clip_skip.unwrap_or(1),

@@ -46,6 +46,11 @@ fn what_is_out_of_range_is_named_with_what_would_be_right() {
             "denoise_strength is 1.5; it must be a number from 0 (keep) to 1 (repaint)",
         ),
         (
+            Generate { guidance_rescale: Some(7.5), ..g() },
+            "guidance_rescale",
+            "guidance_rescale is 7.5; it must be a number from 0 (none) to 1 (all)",
+        ),
+        (
             Generate { feather_px: Some(500), ..g() },
             "feather_px",
             "feather_px is 500; it must be a whole number from 0 to 499",
@@ -78,12 +83,14 @@ fn what_is_out_of_range_is_named_with_what_would_be_right() {
         (
             Generate { sampler: text("plms"), ..g() },
             "sampler",
-            "sampler `plms` is unknown; known are euler, euler_a, heun, lms, ddim, dpmpp_2m, dpmpp_2m_sde, dpmpp_2s_a",
+            "sampler `plms` is unknown; known are euler, euler_a, heun, lms, ddim, ddpm, dpmpp_2m, dpmpp_2m_sde, \
+             dpmpp_3m_sde, dpmpp_2s_a, dpmpp_sde, unipc, deis, ipndm, lcm, tcd",
         ),
         (
-            Generate { scheduler: text("beta"), ..g() },
+            Generate { scheduler: text("polyexponential"), ..g() },
             "scheduler",
-            "scheduler `beta` is unknown; known are normal, karras, exponential",
+            "scheduler `polyexponential` is unknown; known are normal, karras, exponential, sgm_uniform, simple, beta, \
+             ddim_uniform, kl_optimal, align_your_steps",
         ),
         (
             Generate { extent: Some(Extent::new(500, 512)), ..g() },

@@ -28,10 +28,14 @@ pub struct Painting {
     /// How strictly the picture is followed by a model that changes one as told, 0 to 100; else 1.5
     #[arg(long, value_name = "G", allow_negative_numbers = true)]
     pub image_guidance: Option<f64>,
-    /// Update rule: euler, euler_a, heun, lms, ddim, dpmpp_2m, dpmpp_2m_sde or dpmpp_2s_a; heun and dpmpp_2s_a take twice as long a step
+    /// How much of the contrast that guidance adds is taken back, 0 to 1; 0.7 suits models trained to pure noise
+    #[arg(long, value_name = "R", allow_negative_numbers = true)]
+    pub guidance_rescale: Option<f64>,
+    /// Update rule: euler, euler_a, heun, lms, ddim, ddpm, dpmpp_2m, dpmpp_2m_sde, dpmpp_3m_sde, dpmpp_2s_a, dpmpp_sde, unipc, deis,
+    /// ipndm, lcm or tcd; heun, dpmpp_2s_a and dpmpp_sde take twice as long a step, lcm and tcd are for models distilled for them
     #[arg(long, value_name = "S")]
     pub sampler: Option<String>,
-    /// Noise levels: normal, karras or exponential
+    /// Noise levels: normal, karras, exponential, sgm_uniform, simple, beta, ddim_uniform, kl_optimal or align_your_steps
     #[arg(long, value_name = "C")]
     pub scheduler: Option<String>,
     /// The same seed makes the same picture; without it one is drawn and told
@@ -56,6 +60,12 @@ pub struct Painting {
     /// A tiny autoencoder (TAESD) for previews; without it what lies in a vae_approx folder beside the model
     #[arg(long, value_name = "FILE")]
     pub taesd: Option<PathBuf>,
+    /// What the model predicts, where its files do not say so or are wrong
+    #[arg(long, value_enum)]
+    pub prediction: Option<PredictionArg>,
+    /// The model was trained until nothing of the picture was left in the noise (zero terminal SNR), where its files do not say so
+    #[arg(long)]
+    pub zero_snr: bool,
     /// Start from this unit noise, float32 [B, C, H/8, W/8], instead of the seed's
     #[arg(long, value_name = "IN.npy")]
     pub noise: Option<PathBuf>,
@@ -98,6 +108,16 @@ pub enum DtypeArg {
     Bf16,
 }
 
+/// Names of [`engine::schedule::Prediction`].
+#[derive(Clone, Copy, Debug, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum PredictionArg {
+    /// The noise; most models
+    Epsilon,
+    /// The velocity
+    VPrediction,
+}
+
 impl Painting {
     /// The request, without size and pixels.
     pub fn request(&self, mode: Mode) -> Result<Generate, Failure> {
@@ -109,6 +129,7 @@ impl Painting {
             steps: self.steps,
             guidance_scale: self.guidance,
             image_guidance_scale: self.image_guidance,
+            guidance_rescale: self.guidance_rescale,
             denoise_strength: self.strength,
             sampler: self.sampler.clone(),
             scheduler: self.scheduler.clone(),
@@ -136,6 +157,11 @@ impl Painting {
             }),
             vae: self.vae.clone(),
             taesd: self.taesd.clone(),
+            prediction: self.prediction.map(|prediction| match prediction {
+                PredictionArg::Epsilon => engine::schedule::Prediction::Epsilon,
+                PredictionArg::VPrediction => engine::schedule::Prediction::Velocity,
+            }),
+            zero_snr: self.zero_snr.then_some(true),
         }
     }
 
@@ -146,6 +172,8 @@ impl Painting {
         files.iter().any(|f| f.is_some())
             || self.device.is_some()
             || self.dtype.is_some()
+            || self.prediction.is_some()
+            || self.zero_snr
             || self.loras.iter().any(lora_file)
     }
 }
