@@ -4,7 +4,7 @@
 //! as [`Request`], resolved by the planner; what a model is comes from its tensors and configuration ([`inspect`]).
 //!
 //! The story of a picture: [`Model::load`] opens a [`checkpoint`], reads its [`weights`] into [`unet`], [`vae`] and [`clip`],
-//! all made of the same few [`layers`]. [`Model::generate`] turns prompts into embeddings ([`text`], over [`tokenizer`] and [`clip`]), draws
+//! all made of the same few [`layers`]. [`Model::generate`] turns prompts ([`prompt`]) into embeddings ([`text`], over [`tokenizer`] and [`clip`]), draws
 //! [`noise`] as PyTorch would, lets a rule of [`samplers`] walk down a [`schedule`] and decodes the result.
 //!
 //! Absent on purpose: networking, the clock, any global state; code from model files (pickles are refused by content).
@@ -20,6 +20,7 @@ pub mod noise;
 pub mod npy;
 mod pixels;
 pub mod preview;
+pub mod prompt;
 pub mod samplers;
 pub mod schedule;
 mod share;
@@ -31,6 +32,6 @@ pub mod weights;
 
 pub use checkpoint::inspect;
 pub use error::EngineError;
-pub use generate::{Request, Saved};
+pub use generate::{Request, Saved, Wording};
 pub use model::{DeviceKind, Dtype, Model, Options};
 pub use npy::Npy;

@@ -3,6 +3,7 @@
 use crate::EngineError;
 use crate::checkpoint::Checkpoint;
 use crate::preview::Look;
+use crate::prompt::Embedding;
 use crate::schedule::Training;
 use crate::text::Text;
 use crate::unet::UNet;
@@ -90,6 +91,11 @@ impl Model {
     /// What planning must know about it.
     pub fn facts(&self) -> &ModelFacts {
         &self.facts
+    }
+
+    /// Refuses an embedding made for other text encoders than this model's.
+    pub fn fits(&self, embedding: &Embedding) -> Result<(), EngineError> {
+        self.text.fits(embedding)
     }
 }
 
