@@ -11,6 +11,7 @@ pub mod home;
 pub mod models;
 pub mod picture;
 mod platform;
+pub mod prompts;
 pub mod receipt;
 pub mod save;
 pub mod server;

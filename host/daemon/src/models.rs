@@ -13,12 +13,12 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
-use underpaint_engine as engine;
+use underpaint_engine::{self as engine, prompt};
 use underpaint_plan::{Defaults, Family, Kind, ModelFacts, Sampler, Scheduler, modes};
 use underpaint_raster::{Extent, Job};
 use underpaint_starter as starter;
 use underpaint_wire::generate::Generate;
-use underpaint_wire::methods::{ModelDefaults, ModelInfo, ModelState};
+use underpaint_wire::methods::{ModelDefaults, ModelInfo, ModelKind, ModelState};
 
 use crate::save;
 
@@ -80,6 +80,8 @@ struct Entry {
     path: Option<PathBuf>,
     bytes: u64,
     facts: Result<ModelFacts, String>,
+    /// Of a textual inversion, which stands for words in a prompt: the widths of its vectors.
+    embedding: Option<Vec<usize>>,
 }
 
 impl Catalogue {
@@ -89,7 +91,7 @@ impl Catalogue {
     pub fn scan(folders: &[PathBuf], default_model: Option<String>, cache: &Path) -> Catalogue {
         let mut catalogue = Catalogue { entries: BTreeMap::new(), default_model, cache: cache.to_owned() };
         let name = "Exemplar fill (built in)".to_owned();
-        let exemplar = Entry { name, path: None, bytes: 0, facts: Ok(exemplar()) };
+        let exemplar = Entry { name, path: None, bytes: 0, facts: Ok(exemplar()), embedding: None };
         catalogue.entries.insert(EXEMPLAR.to_owned(), exemplar);
         catalogue.entries.insert(STARTER.to_owned(), unpacked(cache));
         let roots: Vec<PathBuf> = folders.iter().filter_map(|f| f.canonicalize().ok()).collect();
@@ -154,6 +156,14 @@ impl Catalogue {
         entry.facts.as_ref().map_err(unusable)
     }
 
+    /// The embeddings whose names occur in one of `texts`: what they are called there, and where they are.
+    pub fn embeddings_in<'a>(&'a self, texts: &[&str]) -> impl Iterator<Item = (&'a str, &'a Path)> {
+        let texts: Vec<String> = texts.iter().map(|text| text.to_ascii_lowercase()).collect();
+        let found = self.entries.iter().filter(|(_, entry)| entry.embedding.is_some());
+        let named = move |id: &str| texts.iter().any(|text| text.contains(&id.to_ascii_lowercase()));
+        found.filter_map(move |(id, entry)| Some((id.as_str(), entry.path.as_deref()?)).filter(|_| named(id)))
+    }
+
     /// Where the model `id` is; `None` for the embedded one and for unknown ids.
     pub fn path(&self, id: &str) -> Option<&Path> {
         self.entries.get(id)?.path.as_deref()
@@ -216,20 +226,26 @@ impl Catalogue {
 impl Entry {
     /// The model at `path`, known by `name` unless it has one of its own.
     fn inspect(id: &str, name: String, path: PathBuf) -> Entry {
-        let facts = engine::inspect(&path).map(|f| ModelFacts { id: id.to_owned(), ..f }).map_err(|e| e.to_string());
+        let embedding = if path.is_file() { prompt::inspect(&path).ok().flatten() } else { None };
+        let facts = match embedding.is_some() {
+            true => Err(format!("it is an embedding, which stands for words: write embedding:{id} in a prompt")),
+            false => engine::inspect(&path).map_err(|e| e.to_string()),
+        };
+        let facts = facts.map(|f| ModelFacts { id: id.to_owned(), ..f });
         let bytes = files(&path).iter().filter_map(|f| f.metadata().ok()).map(|m| m.len()).sum();
         let own = facts.as_ref().ok().and_then(|f| f.name.clone());
-        Entry { name: own.unwrap_or(name), path: Some(path), bytes, facts }
+        Entry { name: own.unwrap_or(name), path: Some(path), bytes, facts, embedding }
     }
 
     fn info(&self, id: &str, loaded: bool) -> ModelInfo {
         let facts = self.facts.as_ref().ok();
         let diffusion = facts.filter(|f| f.family != Family::Exemplar);
         let state = match (facts, loaded) {
-            (None, _) => ModelState::Unusable,
+            (None, _) if self.embedding.is_none() => ModelState::Unusable,
             (_, true) => ModelState::Loaded,
             (_, false) => ModelState::Ready,
         };
+        let family = facts.map(|f| f.family).or_else(|| prompt::family(self.embedding.as_ref()?));
         let names = |all: Vec<&'static str>| match diffusion {
             Some(_) => all.into_iter().map(str::to_owned).collect(),
             None => Vec::new(),
@@ -237,7 +253,8 @@ impl Entry {
         ModelInfo {
             id: id.to_owned(),
             name: self.name.clone(),
-            family: facts.map_or("unknown", |f| f.family.name()).to_owned(),
+            kind: if self.embedding.is_some() { ModelKind::Embedding } else { ModelKind::Painter },
+            family: family.map_or("unknown", Family::name).to_owned(),
             bytes: self.bytes,
             state,
             reason: self.facts.as_ref().err().cloned(),
@@ -262,7 +279,7 @@ fn unpacked(cache: &Path) -> Entry {
     let name = "Starter".to_owned();
     match starter::unpack(cache) {
         Ok(folder) => Entry::inspect(STARTER, name, folder),
-        Err(e) => Entry { name, path: None, bytes: 0, facts: Err(not_unpacked(cache, &e)) },
+        Err(e) => Entry { name, path: None, bytes: 0, facts: Err(not_unpacked(cache, &e)), embedding: None },
     }
 }
 

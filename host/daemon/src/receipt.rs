@@ -1,6 +1,7 @@
 //! The receipt: what is needed to make the same picture again, as JSON. It names no path and no person.
 
 use serde_json::{Value, json};
+use underpaint_engine::Wording;
 use underpaint_plan::{CanvasFacts, Kind, ModelFacts, Plan};
 use underpaint_raster::{ColorMatch, Extent};
 use underpaint_wire::generate::Generate;
@@ -9,19 +10,23 @@ use underpaint_wire::generate::Generate;
 const FORMAT: u32 = 1;
 
 /// The values used, defaults included.
-pub fn used(plan: &Plan, model: &ModelFacts, canvas: Option<CanvasFacts>) -> Value {
+/// `drawn` are the texts of each picture; of a model that reads none there are none.
+pub fn used(plan: &Plan, drawn: &[Wording], model: &ModelFacts, canvas: Option<CanvasFacts>) -> Value {
     let s = &plan.sampling;
     let mut used = json!({
         "mode": plan.mode,
         "model": model.id,
-        "prompt": plan.prompt,
+        "prompt": drawn.first().map_or(&plan.prompt, |first| &first.prompt),
         "seed": seed(s.seed),
         "batch": s.batch,
         "context": {"rect": plan.context.rect, "extent": plan.context.extent},
     });
     if model.family != underpaint_plan::Family::Exemplar {
-        if let Some(negative) = &plan.negative_prompt {
+        if let Some(negative) = drawn.first().map_or(&plan.negative_prompt, |first| &first.negative_prompt) {
             used["negative_prompt"] = json!(negative);
+        }
+        if drawn.iter().any(|each| *each != drawn[0]) {
+            used["prompts"] = drawn.iter().map(texts).collect();
         }
         used["steps"] = json!(s.steps);
         used["start_step"] = json!(s.start_step);
@@ -37,6 +42,14 @@ pub fn used(plan: &Plan, model: &ModelFacts, canvas: Option<CanvasFacts>) -> Val
         used["softness"] = json!(plan.softness);
     }
     used
+}
+
+/// The texts of one picture under their names in a request.
+fn texts(drawn: &Wording) -> Value {
+    match &drawn.negative_prompt {
+        Some(negative) => json!({"prompt": drawn.prompt, "negative_prompt": negative}),
+        None => json!({"prompt": drawn.prompt}),
+    }
 }
 
 /// The request as it was resolved, the model by its hash, and everything else that decides the pixels.
@@ -67,9 +80,10 @@ pub fn parameters(receipt: &Value, seed: u64, extent: Extent) -> Option<String> 
     let (used, model) = (&receipt["used"], &receipt["model"]);
     let steps = used["steps"].as_u64()?;
     let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let mut text = word(&used["prompt"]);
-    if used["negative_prompt"].as_str().is_some_and(|n| !n.is_empty()) {
-        text += &format!("\nNegative prompt: {}", word(&used["negative_prompt"]));
+    let texts = own_texts(used, seed);
+    let mut text = word(&texts["prompt"]);
+    if texts["negative_prompt"].as_str().is_some_and(|n| !n.is_empty()) {
+        text += &format!("\nNegative prompt: {}", word(&texts["negative_prompt"]));
     }
     text += &format!("\nSteps: {steps}, Sampler: {}, ", word(&used["sampler"]));
     text += &format!("Schedule type: {}, CFG scale: {}, ", word(&used["scheduler"]), used["guidance_scale"]);
@@ -88,6 +102,12 @@ pub fn parameters(receipt: &Value, seed: u64, extent: Extent) -> Option<String> 
         text += &format!(", Clip skip: {}", used["clip_skip"]);
     }
     Some(text)
+}
+
+/// Where the texts of the picture with this seed are.
+fn own_texts(used: &Value, seed: u64) -> &Value {
+    let first = used["seed"].as_u64().or_else(|| used["seed"].as_str()?.parse().ok()).unwrap_or(seed);
+    used["prompts"].get(seed.wrapping_sub(first) as usize).unwrap_or(used)
 }
 
 /// Seeds beyond what JSON numbers hold exactly are decimal strings, as on the wire.

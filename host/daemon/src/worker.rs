@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! request -> plan::plan(request, model)         crop, extents, masks, sampling, placement
+//!         -> prompts::prompts(plan)             choices drawn, tags taken out
 //!         -> plan.prepare(canvas, mask)         crop, infill, resize
 //!         -> engine.generate(plan, input)       encode text, denoise, decode
 //!         -> raster::composite(result, canvas)  colour match, feathered alpha -> patch
@@ -13,11 +14,13 @@
 //! cancellation come back, both through the [`Job`].
 
 use crate::models::{LoadError, ModelError, Models};
+use crate::prompts::{Prompts, prompts};
 use crate::receipt;
 use crate::timing::Timed;
 use serde_json::{Map, Value};
 use std::fmt;
-use underpaint_engine::{EngineError, Npy, Request, Saved};
+use underpaint_engine::prompt::Embedding;
+use underpaint_engine::{EngineError, Npy, Request, Saved, Wording};
 use underpaint_filters::{Call, FilterError, Filters, Reason};
 use underpaint_plan::{CanvasFacts, Family, Plan, PlanError, plan};
 use underpaint_raster::{Cancelled, ColorMatch, Extent, Image, Job, Mask, Patch, Rect, color_match, composite};
@@ -34,6 +37,8 @@ pub struct Input {
     pub noise: Option<Npy>,
     /// Whether noise and latents are wanted back (command line only).
     pub save: bool,
+    /// Embeddings besides those of the models folders (command line only).
+    pub embeddings: Vec<Embedding>,
 }
 
 /// What a job made.
@@ -79,21 +84,32 @@ pub fn run(
     let request = &Generate { seed: Some(request.seed.unwrap_or_else(random_seed)), ..request.clone() };
     let model = models.catalogue().choose(request)?.clone();
     let (chain, used_filters) = chain(filters, request)?;
-    let Input { canvas, mask, noise, save } = input;
+    let Input { canvas, mask, noise, save, mut embeddings } = input;
     let facts = canvas.as_ref().map(|(extent, rect, _)| CanvasFacts { extent: *extent, rect: *rect });
     let mask = mask.zip(facts).map(|((rect, mask), canvas)| placed(mask, rect, canvas.rect));
     let canvas = canvas.map(|(_, _, image)| image);
 
     let plan = plan(request, facts, mask.as_ref(), &model)?;
     let mut saved = save.then(Saved::default);
+    let mut texts = Prompts::default();
     let pictures = match model.family {
         Family::Exemplar => rebuild(&plan, canvas.as_ref(), mask.as_ref(), job)?,
         _ => {
+            texts = prompts(&plan)?;
+            let named: Vec<&str> = texts.wordings.iter().flat_map(Wording::texts).collect();
+            let given = embeddings.len();
+            for (name, path) in models.catalogue().embeddings_in(&named) {
+                embeddings.push(Embedding::open(name, path)?);
+            }
             let prepared = plan.prepare(canvas.as_ref(), mask.as_ref(), plan.sampling.seed, job)?;
-            models.load(&model.id, job)?.generate(
+            let model = models.load(&model.id, job)?;
+            embeddings[..given].iter().try_for_each(|embedding| model.fits(embedding))?;
+            model.generate(
                 Request {
                     prompt: &plan.prompt,
                     negative_prompt: plan.negative_prompt.as_deref(),
+                    wordings: &texts.wordings,
+                    embeddings: &embeddings,
                     sampling: &plan.sampling,
                     inpaint: plan.inpaint,
                     input: &prepared,
@@ -115,7 +131,7 @@ pub fn run(
     }
 
     let hash = models.catalogue().hash(&model.id).ok().flatten();
-    let used = receipt::used(&plan, &model, facts);
+    let used = receipt::used(&plan, &texts.drawn, &model, facts);
     let receipt = receipt::receipt(request, &used, &model, hash.as_deref(), facts, &used_filters, &matched);
     Ok(Output { patches, used, receipt, timing_ms: job.finish(), saved })
 }

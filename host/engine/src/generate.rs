@@ -52,6 +52,13 @@ pub struct Wording {
     pub negative_prompt: Option<String>,
 }
 
+impl Wording {
+    /// The one or two texts.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&*self.prompt).chain(self.negative_prompt.as_deref())
+    }
+}
+
 /// What can be kept of a run besides its pictures; both `[B, C, h, w]`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Saved {

@@ -151,7 +151,7 @@ impl Text {
             while let Some((before, name, after)) = mention(rest) {
                 words(before, weight, &bare, &mut pieces);
                 let Some((embedding, length)) = called(name, embeddings) else {
-                    return Err(EngineError::Request { field: prompt.field, what: unknown(name, embeddings) });
+                    return Err(EngineError::Request { field: prompt.field, what: unknown(name) });
                 };
                 self.fits(embedding).map_err(|error| match error {
                     EngineError::Request { what, .. } => EngineError::Request {
@@ -200,13 +200,11 @@ fn called<'a>(name: &str, embeddings: &'a [Embedding]) -> Option<(&'a Embedding,
     })
 }
 
-fn unknown(name: &str, embeddings: &[Embedding]) -> String {
+fn unknown(name: &str) -> String {
     let name: String = name.chars().filter(|c| !c.is_control()).take(80).collect();
-    let known: Vec<&str> = embeddings.iter().map(Embedding::name).collect();
-    match known.is_empty() {
-        true => format!("names embedding:{name}, but there is no such embedding"),
-        false => format!("names embedding:{name}, but there is no such embedding; there are: {}", known.join(", ")),
-    }
+    format!(
+        "names embedding:{name}, but no embedding is called that; those in the models folders are called as their files are"
+    )
 }
 
 /// `text` apart at each word that is the name of one of `embeddings`, the longest name first.

@@ -233,6 +233,17 @@ pub enum ModelState {
     Unusable,
 }
 
+/// What a model is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ModelKind {
+    /// Paints: `generate`.
+    #[default]
+    Painter,
+    /// Stands for words in a prompt, where it is named by its `id`: a textual inversion.
+    Embedding,
+}
+
 /// A model as `models/list` shows it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelInfo {
@@ -240,6 +251,9 @@ pub struct ModelInfo {
     pub id: String,
     /// For people.
     pub name: String,
+    /// What it is for.
+    #[serde(default)]
+    pub kind: ModelKind,
     /// E.g. `sd15`, `exemplar`.
     pub family: String,
     /// On disk; 0 for what is built in.

@@ -9,7 +9,7 @@ use serde_json::json;
 use std::path::{Path, PathBuf};
 use underpaint_engine as engine;
 use underpaint_plan::{Kind, ModelFacts, mode_name};
-use underpaint_wire::methods::ModelState;
+use underpaint_wire::methods::{ModelKind, ModelState};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -81,6 +81,7 @@ fn list(global: &Global) -> Result<(), Failure> {
         let modes: Vec<_> = model.modes.iter().map(|m| mode_name(*m)).collect();
         let what = match model.state {
             ModelState::Unusable => format!("unusable: {}", model.reason.unwrap_or_default()),
+            _ if model.kind == ModelKind::Embedding => format!("in prompts: embedding:{}", model.id),
             ModelState::Ready | ModelState::Loaded => modes.join(", "),
         };
         outln!("{:<28} {:<9} {size:>8}  {what}", model.id, model.family);

@@ -1,16 +1,17 @@
 //! From the params of a job's request to checked work: everything that can be wrong with it is found here, before
 //! there is a job.
 
-use super::Daemon;
 use super::blobs::Blobs;
 use super::device::Inventory;
 use super::errors::sentence;
 use super::job::{Filtering, Painting, Work};
 use super::methods::{Session, internal, to_value};
-use crate::worker;
+use super::{Daemon, errors};
+use crate::prompts::prompts;
+use crate::worker::{self, JobError};
 use serde_json::{Map, Value};
 use std::sync::Arc;
-use underpaint_plan::{CanvasFacts, ModelFacts};
+use underpaint_plan::{CanvasFacts, Family, ModelFacts};
 use underpaint_raster::Rect;
 use underpaint_wire::generate::{FilterCall, Generate, Pixels, Run};
 use underpaint_wire::hello::Limits;
@@ -105,8 +106,11 @@ fn plan(mut painting: Painting, inventory: &Inventory) -> Result<Painting, Error
         (Some(_), None) => return Err(Error::field("canvas", "A mask needs a `canvas` to lie on.")),
         (None, _) => None,
     };
-    underpaint_plan::plan(&painting.request, canvas, mask.as_ref(), facts)
+    let plan = underpaint_plan::plan(&painting.request, canvas, mask.as_ref(), facts)
         .map_err(|e| Error::field(e.field(), sentence(&e)))?;
+    if facts.family != Family::Exemplar {
+        prompts(&plan).map_err(|e| errors::job(&JobError::Engine(e)))?;
+    }
     Ok(painting)
 }
 

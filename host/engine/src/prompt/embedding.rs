@@ -10,6 +10,7 @@ use crate::EngineError;
 use crate::weights::file::SafetensorsFile;
 use crate::weights::header::Entry;
 use std::path::{Path, PathBuf};
+use underpaint_plan::Family;
 
 /// Most rows of a matrix.
 const MAX_ROWS: usize = 1024;
@@ -95,6 +96,17 @@ pub fn inspect(path: &Path) -> Result<Option<Vec<usize>>, EngineError> {
     let widths: Vec<usize> = shapes.unwrap_or_default().into_iter().map(|(_, width)| width).collect();
     let sure = named || widths.iter().all(|width| WIDTHS.contains(width));
     Ok((!widths.is_empty() && sure).then_some(widths))
+}
+
+/// The family whose text encoders have vectors of these `widths`; `None` if none has.
+pub fn family(widths: &[usize]) -> Option<Family> {
+    let has = |width| widths.contains(&width);
+    match (has(768), has(1280)) {
+        (true, true) => Some(Family::Sdxl),
+        (true, false) => Some(Family::Sd15),
+        (false, true) => Some(Family::SdxlRefiner),
+        (false, false) => has(1024).then_some(Family::Sd2),
+    }
 }
 
 /// The tensors that hold vectors: those with a known name, else the only one.

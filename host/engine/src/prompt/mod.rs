@@ -31,7 +31,7 @@ mod lora;
 mod parse;
 mod wildcards;
 
-pub use embedding::{Embedding, Vectors, inspect};
+pub use embedding::{Embedding, Vectors, family, inspect};
 pub use lora::{Tag, loras};
 pub use parse::{Part, parse};
 pub use wildcards::expand;
