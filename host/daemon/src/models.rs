@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::UNIX_EPOCH;
-use underpaint_engine::{self as engine, EngineError, LoraUse, Upscaler, taesd, upscale};
+use underpaint_engine::{self as engine, EngineError, LoraUse, Upscaler, prompt, taesd, upscale};
 use underpaint_plan::{Defaults, Family, Kind, ModelFacts, Sampler, Scheduler, modes};
 use underpaint_raster::{Extent, Job, Stage};
 use underpaint_starter as starter;
@@ -119,8 +119,17 @@ struct Entry {
     path: Option<PathBuf>,
     bytes: u64,
     facts: Result<ModelFacts, String>,
-    /// Set if it enlarges pictures and does nothing else.
-    upscaler: Option<upscale::Facts>,
+    /// What it is if it does not paint by itself.
+    part: Option<Part>,
+}
+
+/// What a model file is that does not paint by itself.
+#[derive(Clone, Debug)]
+enum Part {
+    /// It enlarges pictures.
+    Upscaler(upscale::Facts),
+    /// It stands for words in a prompt: the widths of its vectors.
+    Embedding(Vec<usize>),
 }
 
 impl Catalogue {
@@ -131,7 +140,7 @@ impl Catalogue {
         let mut catalogue =
             Catalogue { entries: BTreeMap::new(), loras: Loras::default(), default_model, cache: cache.to_owned() };
         let name = "Exemplar fill (built in)".to_owned();
-        let exemplar = Entry { name, path: None, bytes: 0, facts: Ok(exemplar()), upscaler: None };
+        let exemplar = Entry { name, path: None, bytes: 0, facts: Ok(exemplar()), part: None };
         catalogue.entries.insert(EXEMPLAR.to_owned(), exemplar);
         catalogue.entries.insert(STARTER.to_owned(), unpacked(cache));
         let roots: Vec<PathBuf> = folders.iter().filter_map(|f| f.canonicalize().ok()).collect();
@@ -174,7 +183,12 @@ impl Catalogue {
 
     /// Facts of the upscaler `id`.
     pub fn upscaler(&self, id: Option<&str>) -> Result<(&str, &upscale::Facts), ModelError> {
-        let upscalers = || self.entries.iter().filter_map(|(id, e)| Some((id.as_str(), e.upscaler.as_ref()?)));
+        let upscalers = || {
+            self.entries.iter().filter_map(|(id, e)| match &e.part {
+                Some(Part::Upscaler(facts)) => Some((id.as_str(), facts)),
+                _ => None,
+            })
+        };
         if let Some(found) = upscalers().find(|(known, _)| Some(*known) == id) {
             return Ok(found);
         }
@@ -221,6 +235,14 @@ impl Catalogue {
         })?;
         let unusable = |reason: &String| ModelError::Unusable { id: id.to_owned(), reason: reason.clone() };
         entry.facts.as_ref().map_err(unusable)
+    }
+
+    /// The embeddings whose names occur in one of `texts`: what they are called there, and where they are.
+    pub fn embeddings_in<'a>(&'a self, texts: &[&str]) -> impl Iterator<Item = (&'a str, &'a Path)> {
+        let texts: Vec<String> = texts.iter().map(|text| text.to_ascii_lowercase()).collect();
+        let found = self.entries.iter().filter(|(_, entry)| matches!(entry.part, Some(Part::Embedding(_))));
+        let named = move |id: &str| texts.iter().any(|text| text.contains(&id.to_ascii_lowercase()));
+        found.filter_map(move |(id, entry)| Some((id.as_str(), entry.path.as_deref()?)).filter(|_| named(id)))
     }
 
     /// Where the model `id` is; `None` for the embedded one and for unknown ids.
@@ -307,28 +329,38 @@ impl Entry {
     /// The model at `path`, known by `name` unless it has one of its own.
     fn inspect(id: &str, name: String, path: PathBuf) -> Entry {
         // Upscalers are asked for first: they are told by a few names, and everything else is the engine's to explain.
-        let (facts, upscaler) = match upscale::inspect(&path) {
-            Ok(Some(facts)) => (Err(format!("it enlarges pictures: `underpaint upscale --model {id}`")), Some(facts)),
-            Err(error @ EngineError::Tensor { .. }) => (Err(error.to_string()), None),
+        let embedding = || if path.is_file() { prompt::inspect(&path).ok().flatten() } else { None };
+        let (facts, part) = match (upscale::inspect(&path), embedding()) {
+            (Ok(Some(facts)), _) => {
+                (Err(format!("it enlarges pictures: `underpaint upscale --model {id}`")), Some(Part::Upscaler(facts)))
+            }
+            (Err(error @ EngineError::Tensor { .. }), _) => (Err(error.to_string()), None),
+            (_, Some(widths)) => {
+                let what = format!("it is an embedding, which stands for words: write embedding:{id} in a prompt");
+                (Err(what), Some(Part::Embedding(widths)))
+            }
             _ => (engine::inspect(&path).map_err(|e| e.to_string()), None),
         };
         let facts = facts.map(|f| ModelFacts { id: id.to_owned(), ..f });
         let bytes = files(&path).iter().filter_map(|f| f.metadata().ok()).map(|m| m.len()).sum();
         let own = facts.as_ref().ok().and_then(|f| f.name.clone());
-        Entry { name: own.unwrap_or(name), path: Some(path), bytes, facts, upscaler }
+        Entry { name: own.unwrap_or(name), path: Some(path), bytes, facts, part }
     }
 
     fn info(&self, id: &str, loaded: bool) -> ModelInfo {
         let facts = self.facts.as_ref().ok();
         let diffusion = facts.filter(|f| f.family != Family::Exemplar);
-        let state = match (facts, self.upscaler, loaded) {
+        let state = match (facts, &self.part, loaded) {
             (None, None, _) => ModelState::Unusable,
             (_, _, true) => ModelState::Loaded,
             (_, _, false) => ModelState::Ready,
         };
-        let family = match self.upscaler {
-            Some(upscaler) => upscaler.architecture.name(),
-            None => facts.map_or("unknown", |f| f.family.name()),
+        let (kind, family) = match &self.part {
+            Some(Part::Upscaler(facts)) => (ModelKind::Upscaler, facts.architecture.name()),
+            Some(Part::Embedding(widths)) => {
+                (ModelKind::Embedding, prompt::family(widths).map_or("unknown", Family::name))
+            }
+            None => (ModelKind::Painter, facts.map_or("unknown", |f| f.family.name())),
         };
         let names = |all: Vec<&'static str>| match diffusion {
             Some(_) => all.into_iter().map(str::to_owned).collect(),
@@ -337,14 +369,17 @@ impl Entry {
         ModelInfo {
             id: id.to_owned(),
             name: self.name.clone(),
-            kind: if self.upscaler.is_some() { ModelKind::Upscaler } else { ModelKind::Painter },
+            kind,
             family: family.to_owned(),
             bytes: self.bytes,
             state,
-            reason: self.facts.as_ref().err().filter(|_| self.upscaler.is_none()).cloned(),
+            reason: self.facts.as_ref().err().filter(|_| self.part.is_none()).cloned(),
             native_extent: diffusion.map(|f| Extent::new(f.native_side, f.native_side)),
             multiple: facts.map_or(1, |f| f.multiple),
-            scale: self.upscaler.map(|u| u.scale),
+            scale: match &self.part {
+                Some(Part::Upscaler(facts)) => Some(facts.scale),
+                _ => None,
+            },
             modes: facts.map_or_else(Vec::new, |f| modes(f).to_vec()),
             defaults: diffusion.map(|f| ModelDefaults {
                 steps: f.defaults.steps,
@@ -364,7 +399,7 @@ fn unpacked(cache: &Path) -> Entry {
     let name = "Starter".to_owned();
     match starter::unpack(cache) {
         Ok(folder) => Entry::inspect(STARTER, name, folder),
-        Err(e) => Entry { name, path: None, bytes: 0, facts: Err(not_unpacked(cache, &e)), upscaler: None },
+        Err(e) => Entry { name, path: None, bytes: 0, facts: Err(not_unpacked(cache, &e)), part: None },
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::loras::Chosen;
 use crate::models::Catalogue;
 use serde_json::{Value, json};
+use underpaint_engine::Wording;
 use underpaint_plan::{CanvasFacts, Kind, ModelFacts, Placing, Plan};
 use underpaint_raster::Extent;
 use underpaint_wire::generate::Generate;
@@ -21,19 +22,23 @@ pub fn loras(chosen: &[Chosen], catalogue: &Catalogue) -> Vec<Value> {
 }
 
 /// The values used, defaults included.
-pub fn used(plan: &Plan, model: &ModelFacts, canvas: Option<CanvasFacts>, loras: &[Value]) -> Value {
+/// `drawn` are the texts of each picture; of a model that reads none there are none.
+pub fn used(plan: &Plan, drawn: &[Wording], model: &ModelFacts, canvas: Option<CanvasFacts>, loras: &[Value]) -> Value {
     let s = &plan.sampling;
     let mut used = json!({
         "mode": plan.mode,
         "model": model.id,
-        "prompt": plan.prompt,
+        "prompt": drawn.first().map_or(&plan.prompt, |first| &first.prompt),
         "seed": seed(s.seed),
         "batch": s.batch,
         "context": {"rect": plan.context.rect, "extent": plan.context.extent},
     });
     if model.family != underpaint_plan::Family::Exemplar {
-        if let Some(negative) = &plan.negative_prompt {
+        if let Some(negative) = drawn.first().map_or(&plan.negative_prompt, |first| &first.negative_prompt) {
             used["negative_prompt"] = json!(negative);
+        }
+        if drawn.iter().any(|each| *each != drawn[0]) {
+            used["prompts"] = drawn.iter().map(texts).collect();
         }
         used["steps"] = json!(s.steps);
         used["start_step"] = json!(s.start_step);
@@ -60,6 +65,14 @@ pub fn used(plan: &Plan, model: &ModelFacts, canvas: Option<CanvasFacts>, loras:
         });
     }
     used
+}
+
+/// The texts of one picture under their names in a request.
+fn texts(drawn: &Wording) -> Value {
+    match &drawn.negative_prompt {
+        Some(negative) => json!({"prompt": drawn.prompt, "negative_prompt": negative}),
+        None => json!({"prompt": drawn.prompt}),
+    }
 }
 
 /// The request as it was resolved, the model by its hash, and everything else that decides the pixels.
@@ -102,7 +115,8 @@ pub fn parameters(receipt: &Value, seed: u64, extent: Extent) -> Option<String> 
     let (used, model) = (&receipt["used"], &receipt["model"]);
     let steps = used["steps"].as_u64()?;
     let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let mut text = word(&used["prompt"]);
+    let texts = own_texts(used, seed);
+    let mut text = word(&texts["prompt"]);
     let loras: Vec<&Value> = used["loras"].as_array().into_iter().flatten().collect();
     for lora in &loras {
         // A1111 keeps LoRAs in the prompt.
@@ -111,8 +125,8 @@ pub fn parameters(receipt: &Value, seed: u64, extent: Extent) -> Option<String> 
             text += &format!(" <lora:{name}:{}>", lora["weight"]);
         }
     }
-    if used["negative_prompt"].as_str().is_some_and(|n| !n.is_empty()) {
-        text += &format!("\nNegative prompt: {}", word(&used["negative_prompt"]));
+    if texts["negative_prompt"].as_str().is_some_and(|n| !n.is_empty()) {
+        text += &format!("\nNegative prompt: {}", word(&texts["negative_prompt"]));
     }
     text += &format!("\nSteps: {steps}, Sampler: {}, ", word(&used["sampler"]));
     text += &format!("Schedule type: {}, CFG scale: {}, ", word(&used["scheduler"]), used["guidance_scale"]);
@@ -141,6 +155,12 @@ pub fn parameters(receipt: &Value, seed: u64, extent: Extent) -> Option<String> 
         text += &format!(", Lora hashes: \"{}\"", loras.iter().map(hash).collect::<Vec<_>>().join(", "));
     }
     Some(text)
+}
+
+/// Where the texts of the picture with this seed are.
+fn own_texts(used: &Value, seed: u64) -> &Value {
+    let first = used["seed"].as_u64().or_else(|| used["seed"].as_str()?.parse().ok()).unwrap_or(seed);
+    used["prompts"].get(seed.wrapping_sub(first) as usize).unwrap_or(used)
 }
 
 /// Seeds beyond what JSON numbers hold exactly are decimal strings, as on the wire.

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! request -> plan::plan(request, model)         crop, extents, masks, sampling, placement
+//!         -> prompts::prompts(plan)             choices drawn, tags taken out
 //!         -> plan.prepare(canvas, mask)         crop, infill, resize
 //!         -> engine.generate(plan, input)       encode text, denoise, decode
 //!         -> raster::composite(result, canvas)  colour match, registration, feathered alpha -> patch
@@ -15,12 +16,14 @@
 
 use crate::models::{LoadError, ModelError, Models};
 use crate::picture::{MAX_PIXELS, MAX_SIDE};
+use crate::prompts::{Prompts, prompts};
 use crate::receipt;
 use crate::refining::Refining;
 use crate::timing::Timed;
 use serde_json::{Map, Value, json};
 use std::fmt;
-use underpaint_engine::{DeviceKind, EngineError, Npy, Request, Saved};
+use underpaint_engine::prompt::Embedding;
+use underpaint_engine::{DeviceKind, EngineError, Npy, Request, Saved, Wording};
 use underpaint_filters::{Call, FilterError, Filters, Reason};
 use underpaint_plan::{CanvasFacts, Family, Plan, PlanError, Sampling, plan};
 use underpaint_raster::{Cancelled, Extent, Image, Job, Mask, Patch, Rect, resize};
@@ -38,6 +41,8 @@ pub struct Input {
     pub noise: Option<Npy>,
     /// Whether noise and latents are wanted back (command line only).
     pub save: bool,
+    /// Embeddings besides those of the models folders (command line only).
+    pub embeddings: Vec<Embedding>,
 }
 
 /// What a job made.
@@ -90,17 +95,24 @@ pub fn run(
     };
     let model = models.catalogue().choose(request)?.clone();
     let (chain, used_filters) = chain(filters, request)?;
-    let Input { canvas, mask, noise, save } = input;
+    let Input { canvas, mask, noise, save, mut embeddings } = input;
     let facts = canvas.as_ref().map(|(extent, rect, _)| CanvasFacts { extent: *extent, rect: *rect });
     let mask = mask.zip(facts).map(|((rect, mask), canvas)| placed(mask, rect, canvas.rect));
     let canvas = canvas.map(|(_, _, image)| image);
     let (canvas, mask) = (canvas.as_ref(), mask.as_ref());
 
     let plan = plan(request, facts, mask, &model)?;
-    let loras = models.catalogue().loras().choose(&plan.loras)?;
     let mut saved = save.then(Saved::default);
+    let texts = if model.family == Family::Exemplar { Prompts::default() } else { prompts(&plan)? };
+    let loras = models.catalogue().loras().choose(&texts.loras)?;
+    let named: Vec<&str> = texts.wordings.iter().flat_map(Wording::texts).collect();
+    let given = embeddings.len();
+    for (name, path) in models.catalogue().embeddings_in(&named) {
+        embeddings.push(Embedding::open(name, path)?);
+    }
     // One pass: what the engine sees, and what it makes of it.
     let mut paint = |plan: &Plan,
+                     wordings: &[Wording],
                      canvas: Option<&Image>,
                      noise: Option<&Npy>,
                      save: Option<&mut Saved>,
@@ -110,17 +122,21 @@ pub fn run(
         let request = Request {
             prompt: &plan.prompt,
             negative_prompt: plan.negative_prompt.as_deref(),
+            wordings,
+            embeddings: &embeddings,
             sampling: &plan.sampling,
             inpaint: plan.inpaint,
             input: &prepared,
             noise,
             save,
         };
-        Ok(models.load_with(&model.id, &loras, job)?.generate(request, job)?)
+        let model = models.load_with(&model.id, &loras, job)?;
+        embeddings[..given].iter().try_for_each(|embedding| model.fits(embedding))?;
+        Ok(model.generate(request, job)?)
     };
     let pictures = match model.family {
         Family::Exemplar => rebuild(&plan, canvas, mask, job)?,
-        _ => paint(&plan, canvas, noise.as_ref(), saved.as_mut(), job)?,
+        _ => paint(&plan, &texts.wordings, canvas, noise.as_ref(), saved.as_mut(), job)?,
     };
 
     let mut patches = Vec::with_capacity(pictures.len());
@@ -133,7 +149,7 @@ pub fn run(
             let second = Plan { sampling: Sampling { seed, ..second.sampling.clone() }, ..*second.clone() };
             let rough = plan.lay(canvas, &patch);
             let job = &Refining { job, part: i, parts: plan.sampling.batch };
-            for finer in paint(&second, Some(&rough), None, None, job)? {
+            for finer in paint(&second, &texts.wordings[i as usize..][..1], Some(&rough), None, None, job)? {
                 let Some((finer, how)) = second.place(finer, Some(canvas), mask) else { continue };
                 placing.push(how);
                 patch = finer;
@@ -145,7 +161,7 @@ pub fn run(
 
     let hash = models.catalogue().hash(&model.id).ok().flatten();
     let used_loras = receipt::loras(&loras, models.catalogue());
-    let used = receipt::used(&plan, &model, facts, &used_loras);
+    let used = receipt::used(&plan, &texts.drawn, &model, facts, &used_loras);
     let receipt = receipt::receipt(request, &used, &model, hash.as_deref(), facts, &used_filters, &placing);
     Ok(Output { patches, used, receipt, timing_ms: job.finish(), saved })
 }

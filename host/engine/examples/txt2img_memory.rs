@@ -30,6 +30,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let request = Request {
         prompt: "a lighthouse at dusk",
         negative_prompt: Some(""),
+        wordings: &[],
+        embeddings: &[],
         sampling: &sampling,
         inpaint: Inpaint::None,
         input: &input,

@@ -10,12 +10,14 @@
 use crate::guidance::Guidance;
 use crate::noise::Noise;
 use crate::npy::Npy;
+use crate::prompt::{Embedding, Prompt};
 use crate::samplers::{self, Moment, Seen, Space};
 use crate::schedule::{Schedule, Step};
 use crate::share::Share;
 use crate::unet::Conditions;
 use crate::{EngineError, Model, pixels};
 use candle_core::Tensor;
+use std::rc::Rc;
 use underpaint_plan::{Inpaint, Kind, Prepared, Sampling};
 use underpaint_raster::{Extent, Image, Job, Mask, Stage};
 
@@ -25,6 +27,10 @@ pub struct Request<'a> {
     pub prompt: &'a str,
     /// What should not. `None` and an empty text are two things for SDXL, as in diffusers: without one it is shown zeros.
     pub negative_prompt: Option<&'a str>,
+    /// Where wildcards made them differ, the texts of each picture, which take the place of those two; else empty.
+    pub wordings: &'a [Wording],
+    /// Embeddings that the texts may name.
+    pub embeddings: &'a [Embedding],
     /// Steps, seeds, sampler.
     pub sampling: &'a Sampling,
     /// How the mask is used.
@@ -35,6 +41,22 @@ pub struct Request<'a> {
     pub noise: Option<&'a Npy>,
     /// Filled with noise and final latents if given.
     pub save: Option<&'a mut Saved>,
+}
+
+/// The texts of one picture.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wording {
+    /// As [`Request::prompt`].
+    pub prompt: String,
+    /// As [`Request::negative_prompt`].
+    pub negative_prompt: Option<String>,
+}
+
+impl Wording {
+    /// The one or two texts.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&*self.prompt).chain(self.negative_prompt.as_deref())
+    }
 }
 
 /// What can be kept of a run besides its pictures; both `[B, C, h, w]`.
@@ -56,13 +78,14 @@ impl Model {
         let batch = request.sampling.batch as usize;
         let schedule = self.schedule(request.sampling)?;
         job.step(Stage::Encode, 0, 1)?;
-        let (conditions, guidance) = self.conditions(&request)?;
+        let guidance = self.guidance(request.sampling);
+        let all = self.conditions(&request, guidance)?;
         let mut saved = Saved::default();
         let mut images = Vec::with_capacity(batch);
         for i in 0..batch {
             let mut picture = self.begin(&request, &schedule, shape, i, guidance.rows(), job)?;
             saved.noise.data.extend(&picture.noise);
-            self.denoise(&request, &schedule, &mut picture, (&conditions, guidance), job)?;
+            self.denoise(&request, &schedule, &mut picture, (&all[i % all.len()], guidance), job)?;
             saved.latents.data.extend(&picture.latents);
             let share = Share { job, part: i as u32, parts: request.sampling.batch };
             let latents = self.tensor(&picture.latents, shape)?;
@@ -122,6 +145,10 @@ impl Model {
         if self.facts().kind == Kind::Edit && input.init.is_none() {
             return refuse("canvas", "is missing; this model changes a picture that is there".into());
         }
+        let wordings = request.wordings.len();
+        if wordings != 0 && wordings != sampling.batch as usize {
+            return refuse("prompt", format!("is given for {wordings} pictures; {} are to be made", sampling.batch));
+        }
         let deepest = self.text.deepest_skip();
         if !(1..=deepest).contains(&(sampling.clip_skip as usize)) {
             return refuse("clip_skip", format!("is {}; this model has 1 to {deepest}", sampling.clip_skip));
@@ -148,24 +175,50 @@ impl Model {
         Ok(Schedule::new(&self.training, sampling.sampler, sampling.scheduler, steps))
     }
 
-    /// What the denoiser is told, one row for each that guidance compares.
-    fn conditions(&self, request: &Request<'_>) -> Result<(Conditions, Guidance), EngineError> {
-        let (text, image) = (request.sampling.guidance_scale, request.sampling.image_guidance_scale);
-        let guidance = match self.facts().kind {
+    fn guidance(&self, sampling: &Sampling) -> Guidance {
+        let (text, image) = (sampling.guidance_scale, sampling.image_guidance_scale);
+        match self.facts().kind {
             // As diffusers has it: both must be on.
             Kind::Edit if text > 1.0 && image >= 1.0 => Guidance::Edit { text, image },
             Kind::Text | Kind::Inpaint if text > 1.0 => {
-                Guidance::Text { scale: text, rescale: request.sampling.guidance_rescale }
+                Guidance::Text { scale: text, rescale: sampling.guidance_rescale }
             }
             _ => Guidance::Off,
-        };
-        let (positive, negative) = (Some(request.prompt), request.negative_prompt);
+        }
+    }
+
+    /// What the denoiser is told: one for all pictures, or one for each. Texts that two pictures share are encoded once.
+    fn conditions(&self, request: &Request<'_>, guidance: Guidance) -> Result<Vec<Rc<Conditions>>, EngineError> {
+        let alike = (request.prompt, request.negative_prompt);
+        let each = request.wordings.iter().map(|w| (&*w.prompt, w.negative_prompt.as_deref()));
+        let texts: Vec<_> = if request.wordings.is_empty() { vec![alike] } else { each.collect() };
+        let mut all: Vec<Rc<Conditions>> = Vec::with_capacity(texts.len());
+        for (i, text) in texts.iter().enumerate() {
+            let before = texts[..i].iter().position(|t| t == text);
+            all.push(match before {
+                Some(before) => all[before].clone(),
+                None => Rc::new(self.condition(request, *text, guidance)?),
+            });
+        }
+        Ok(all)
+    }
+
+    /// What the denoiser is told of one picture, one row for each that guidance compares.
+    fn condition(
+        &self,
+        request: &Request<'_>,
+        (prompt, negative_prompt): (&str, Option<&str>),
+        guidance: Guidance,
+    ) -> Result<Conditions, EngineError> {
+        let positive = Prompt::read("prompt", prompt)?;
+        let negative = negative_prompt.map(|text| Prompt::read("negative_prompt", text)).transpose()?;
+        let (positive, negative) = (Some(&positive), negative.as_ref());
         let prompts = match guidance {
             Guidance::Off => vec![positive],
             Guidance::Text { .. } => vec![negative, positive],
             Guidance::Edit { .. } => vec![negative, negative, positive],
         };
-        let texts = self.text.encode(&prompts, request.sampling.clip_skip as usize)?;
+        let texts = self.text.encode(&prompts, request.embeddings, request.sampling.clip_skip as usize)?;
         let last = texts.len() - 1;
         let (mut contexts, mut added) = (Vec::new(), Vec::new());
         for (i, text) in texts.iter().enumerate() {
@@ -177,7 +230,7 @@ impl Model {
         }
         let context = Tensor::cat(&contexts, 0)?;
         let added = if added.is_empty() { None } else { Some(Tensor::cat(&added, 0)?) };
-        Ok((Conditions { context, added }, guidance))
+        Ok(Conditions { context, added })
     }
 
     /// Draws noise and encodes pictures: everything picture `index` needs before its first step.

@@ -5,7 +5,7 @@
 //!
 //! The story of a picture: [`Model::load`] opens a [`checkpoint`], reads its [`weights`] into [`unet`], [`vae`] and [`clip`],
 //! all made of the same few [`layers`], whose weights [`Model::set_loras`] changes and restores ([`lora`]). [`Model::generate`]
-//! turns prompts into embeddings ([`text`], over [`tokenizer`] and [`clip`]), draws
+//! turns prompts ([`prompt`]) into embeddings ([`text`], over [`tokenizer`] and [`clip`]), draws
 //! [`noise`] as PyTorch would, lets a rule of [`samplers`] walk down a [`schedule`] and decodes the result.
 //!
 //! Beside it: [`upscale`] enlarges pictures by networks of their own. What is too large for memory is done in [`tiles`].
@@ -26,6 +26,7 @@ pub mod noise;
 pub mod npy;
 mod pixels;
 pub mod preview;
+pub mod prompt;
 pub mod samplers;
 pub mod schedule;
 mod share;
@@ -41,7 +42,7 @@ pub mod weights;
 pub use checkpoint::inspect;
 pub use device::{DeviceKind, Dtype};
 pub use error::EngineError;
-pub use generate::{Request, Saved};
+pub use generate::{Request, Saved, Wording};
 pub use lora::LoraUse;
 pub use model::{Model, Options};
 pub use npy::Npy;

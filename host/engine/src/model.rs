@@ -3,6 +3,7 @@
 use crate::checkpoint::Checkpoint;
 use crate::lora::{Component, Layers, LoraUse};
 use crate::preview::Look;
+use crate::prompt::Embedding;
 use crate::schedule::{Prediction, Spacing, Training};
 use crate::taesd::{self, Tiny};
 use crate::text::Text;
@@ -109,6 +110,11 @@ impl Model {
     /// A change that is broken off leaves a model that does not paint until a later call has succeeded.
     pub fn set_loras(&mut self, loras: &[LoraUse<'_>], job: &dyn Job) -> Result<(), EngineError> {
         self.layers.set(loras, job)
+    }
+
+    /// Refuses an embedding made for other text encoders than this model's.
+    pub fn fits(&self, embedding: &Embedding) -> Result<(), EngineError> {
+        self.text.fits(embedding)
     }
 }
 

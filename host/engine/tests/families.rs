@@ -170,6 +170,8 @@ fn check(model: &mut Model, inputs: &Golden, golden: &Golden, row: &Value) {
     let request = Request {
         prompt: word("prompt").unwrap(),
         negative_prompt: word("negative"),
+        wordings: &[],
+        embeddings: &[],
         sampling: &sampling,
         inpaint,
         input: &Prepared { extent, init, mask },

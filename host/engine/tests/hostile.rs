@@ -254,6 +254,8 @@ fn infinite_latents_are_an_error_not_a_black_picture() {
     let request = underpaint_engine::Request {
         prompt: "",
         negative_prompt: Some(""),
+        wordings: &[],
+        embeddings: &[],
         sampling: &sampling,
         inpaint: underpaint_plan::Inpaint::None,
         input: &input,

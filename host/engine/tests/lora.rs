@@ -45,6 +45,8 @@ fn paint(model: &mut Model) -> Result<(Image, Vec<f32>), EngineError> {
     let request = Request {
         prompt: "a photo of a cat",
         negative_prompt: Some("blurry, ugly"),
+        wordings: &[],
+        embeddings: &[],
         sampling: &sampling,
         inpaint: Inpaint::None,
         input: &input,

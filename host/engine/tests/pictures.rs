@@ -49,6 +49,8 @@ fn request<'a>(sampling: &'a Sampling, inpaint: Inpaint, input: &'a Prepared) ->
     Request {
         prompt: "a photo of a cat",
         negative_prompt: Some("blurry, ugly"),
+        wordings: &[],
+        embeddings: &[],
         sampling,
         inpaint,
         input,

@@ -172,6 +172,8 @@ fn paint(options: Options) -> (Vec<Image>, Image) {
     let request = Request {
         prompt: "a cat",
         negative_prompt: Some(""),
+        wordings: &[],
+        embeddings: &[],
         sampling: &sampling,
         inpaint: Inpaint::None,
         input: &input,

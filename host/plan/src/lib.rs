@@ -18,6 +18,7 @@ mod prepared;
 mod sampling;
 mod steps;
 
+pub use check::loras as check_loras;
 pub use context::{Context, context};
 pub use error::{PlanError, mode_name};
 pub use facts::{Defaults, Family, Kind, ModelFacts};

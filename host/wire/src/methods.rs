@@ -267,6 +267,8 @@ pub enum ModelKind {
     Painter,
     /// Enlarges: `upscale`.
     Upscaler,
+    /// Stands for words in a prompt, where it is named by its `id`: a textual inversion.
+    Embedding,
 }
 
 /// A model as `models/list` shows it.

@@ -275,7 +275,7 @@ class UnderpaintDocker(DockWidget):
             return
         wanted = self._model.currentData() if self._model.count() else _setting("model")
         models = [facts for facts in models if isinstance(facts, dict) and facts.get("id")]
-        self._models = [facts for facts in models if facts.get("kind") != "upscaler"]
+        self._models = [facts for facts in models if facts.get("kind", "painter") == "painter"]
         self._model.blockSignals(True)
         self._model.clear()
         self._model.addItem(AUTOMATIC, "")

@@ -73,7 +73,8 @@ fn memory() -> Finding {
 }
 
 fn models(home: &Home) -> Result<Finding, Failure> {
-    let models = paint::catalogue(home)?.list(None);
+    let mut models = paint::catalogue(home)?.list(None);
+    models.retain(|m| m.kind == ModelKind::Painter);
     let (unusable, usable): (Vec<_>, Vec<_>) = models.iter().partition(|m| m.state == ModelState::Unusable);
     let ids: Vec<_> = usable.iter().map(|m| m.id.as_str()).collect();
     let more = match unusable.len() {

@@ -85,6 +85,7 @@ fn list(global: &Global) -> Result<(), Failure> {
         let what = match model.state {
             ModelState::Unusable => format!("unusable: {}", model.reason.unwrap_or_default()),
             _ if model.kind == ModelKind::Upscaler => enlarges(model.scale.unwrap_or(1)),
+            _ if model.kind == ModelKind::Embedding => format!("in prompts: embedding:{}", model.id),
             ModelState::Ready | ModelState::Loaded => modes.join(", "),
         };
         outln!("{:<28} {:<9} {:>8}  {what}", model.id, model.family, size(model.bytes));

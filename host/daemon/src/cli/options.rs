@@ -3,8 +3,9 @@
 use super::Failure;
 use super::paint::as_path;
 use clap::{Args, ValueEnum};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use underpaint_engine as engine;
+use underpaint_engine::prompt::Embedding;
 use underpaint_wire::generate::{FilterCall, Generate, LoraCall, Mode};
 
 /// How to paint.
@@ -13,7 +14,7 @@ pub struct Painting {
     /// A model's id (`underpaint models list`), a diffusers folder, or a .safetensors file; without it one that suits
     #[arg(long, value_name = "M")]
     pub model: Option<String>,
-    /// What should be seen; may be empty
+    /// What should be seen; may be empty. (a:1.2) weighs more, [a] less, {a|b} draws by seed, embedding:NAME names an embedding
     #[arg(long, value_name = "P", default_value = "", hide_default_value = true)]
     pub prompt: String,
     /// What should not be seen; for SDXL none is not the same as an empty one
@@ -66,6 +67,9 @@ pub struct Painting {
     /// The model was trained until nothing of the picture was left in the noise (zero terminal SNR), where its files do not say so
     #[arg(long)]
     pub zero_snr: bool,
+    /// A textual inversion and the word that stands for it in the prompt; may be repeated. Those in the models folders need no flag
+    #[arg(long = "embedding", value_name = "TOKEN=FILE")]
+    pub embeddings: Vec<String>,
     /// Start from this unit noise, float32 [B, C, H/8, W/8], instead of the seed's
     #[arg(long, value_name = "IN.npy")]
     pub noise: Option<PathBuf>,
@@ -165,6 +169,11 @@ impl Painting {
         }
     }
 
+    /// The embeddings that were named.
+    pub fn embeddings(&self) -> Result<Vec<Embedding>, Failure> {
+        self.embeddings.iter().map(|text| embedding(text)).collect()
+    }
+
     /// True if something was asked for that only works in this process: paths never go over the wire.
     pub fn is_local(&self) -> bool {
         let files = [&self.vae, &self.taesd, &self.noise, &self.save_noise, &self.save_latents];
@@ -174,6 +183,7 @@ impl Painting {
             || self.dtype.is_some()
             || self.prediction.is_some()
             || self.zero_snr
+            || !self.embeddings.is_empty()
             || self.loras.iter().any(lora_file)
     }
 }
@@ -205,6 +215,16 @@ pub fn lora_call(text: &str) -> Result<LoraCall, Failure> {
         return Err(Failure::Usage(format!("--lora {text} names no LoRA; right would be ink.safetensors,weight=0.8")));
     }
     Ok(call)
+}
+
+/// `TOKEN=FILE`, opened.
+fn embedding(text: &str) -> Result<Embedding, Failure> {
+    let (token, path) = text.split_once('=').map(|(token, path)| (token.trim(), path)).unwrap_or_default();
+    if token.is_empty() || path.is_empty() || token.contains(char::is_control) {
+        let right = "my-style=my-style.safetensors would be right";
+        return Err(Failure::Usage(format!("--embedding {text} is not of the form TOKEN=FILE; {right}")));
+    }
+    Embedding::open(token, Path::new(path)).map_err(|e| Failure::failed(&e))
 }
 
 /// `NAME[,k=v]...` as a call: values are numbers, true, false, or else text.

@@ -63,6 +63,7 @@ fn here(
         save::probe(path).map_err(|e| PictureError::Write(path.clone(), e))?;
     }
     input.noise = painting.noise.as_deref().map(Npy::read).transpose().map_err(|e| Failure::failed(&e))?;
+    input.embeddings = painting.embeddings()?;
     input.save = painting.save_noise.is_some() || painting.save_latents.is_some();
     let mut catalogue = catalogue(home)?;
     if let Some(path) = path {

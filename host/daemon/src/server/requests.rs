@@ -1,16 +1,17 @@
 //! From the params of a job's request to checked work: everything that can be wrong with it is found here, before
 //! there is a job.
 
-use super::Daemon;
 use super::blobs::Blobs;
 use super::device::Inventory;
 use super::errors::sentence;
 use super::job::{Enlarging, Filtering, Painting, Work};
 use super::methods::{Session, internal, to_value};
+use super::{Daemon, errors};
+use crate::prompts::prompts;
 use crate::worker;
 use serde_json::{Map, Value};
 use std::sync::Arc;
-use underpaint_plan::{CanvasFacts, ModelFacts};
+use underpaint_plan::{CanvasFacts, Family, ModelFacts};
 use underpaint_raster::Rect;
 use underpaint_wire::generate::{FilterCall, Generate, Pixels, Run};
 use underpaint_wire::hello::Limits;
@@ -107,7 +108,11 @@ fn plan(mut painting: Painting, inventory: &Inventory) -> Result<Painting, Error
     };
     let plan = underpaint_plan::plan(&painting.request, canvas, mask.as_ref(), facts)
         .map_err(|e| Error::field(e.field(), sentence(&e)))?;
-    inventory.check_loras(&plan.loras)?;
+    let loras = match facts.family {
+        Family::Exemplar => plan.loras,
+        _ => prompts(&plan).map_err(|e| errors::job(&e))?.loras,
+    };
+    inventory.check_loras(&loras)?;
     Ok(painting)
 }
 
