@@ -118,36 +118,51 @@ impl Delta {
         entries
     }
 
-    /// What is to be added to `weight`, of its shape, at strength 1; `scale` is alpha by rank. `read` gives a tensor of the file
-    /// in a shape of as many elements.
-    pub fn compute(
-        &self,
-        weight: &Tensor,
-        scale: f64,
-        read: &dyn Fn(&Slot) -> Result<Tensor, EngineError>,
-    ) -> Result<Tensor, EngineError> {
-        let shape = weight.dims();
-        let matrix = |factor: &Factor| factor.matrix(read);
-        let change = match &self.kind {
-            Kind::Plain(factor) => matrix(factor)?,
-            Kind::Hadamard(first, second) => (matrix(first)? * matrix(second)?)?,
-            Kind::Kronecker(first, second) => kronecker(&matrix(first)?, &matrix(second)?)?,
+    /// What is to be added to the layer's own `weight`, of its shape; `scale` is alpha by rank, `strength` what the painter wants.
+    /// `read` gives a tensor of the file in a shape of as many elements.
+    pub fn compute(&self, weight: &Tensor, scale: f64, strength: f64, read: &Read<'_>) -> Result<Tensor, EngineError> {
+        let (scale, strength) = match self.magnitude {
+            Some(_) => (scale, strength),
+            None => (scale * strength, 1.0),
         };
-        let change = (change.reshape(shape)? * scale)?;
+        let change = match &self.kind {
+            Kind::Plain(factor) => factor.matrix(scale, read)?,
+            Kind::Hadamard(first, second) => {
+                let (first, second) = factor_pair(first, second, scale, read)?;
+                (first * second)?
+            }
+            Kind::Kronecker(first, second) => {
+                let (first, second) = factor_pair(first, second, scale, read)?;
+                kronecker(&first, &second)?
+            }
+        };
+        let change = change.reshape(weight.dims())?;
         match &self.magnitude {
             None => Ok(change),
-            Some(magnitude) => Ok(decompose(weight, &change, &read(&magnitude.slot)?, magnitude.per_output)?),
+            Some(magnitude) => {
+                let magnitudes = read(&magnitude.slot)?;
+                Ok((decompose(weight, &change, &magnitudes, magnitude.per_output)? * strength)?)
+            }
         }
     }
 }
 
+/// How a slot's tensor is read.
+pub type Read<'a> = dyn Fn(&Slot) -> Result<Tensor, EngineError> + 'a;
+
+/// Two matrices whose product of any kind carries `scale` once.
+fn factor_pair(first: &Factor, second: &Factor, scale: f64, read: &Read<'_>) -> Result<(Tensor, Tensor), EngineError> {
+    Ok((first.matrix(scale, read)?, second.matrix(1.0, read)?))
+}
+
 impl Factor {
-    fn matrix(&self, read: &dyn Fn(&Slot) -> Result<Tensor, EngineError>) -> Result<Tensor, EngineError> {
+    /// The matrix times `scale`, which is applied where it is smallest.
+    fn matrix(&self, scale: f64, read: &Read<'_>) -> Result<Tensor, EngineError> {
         match self {
-            Self::Whole(slot) => read(slot),
-            Self::Product([a, b]) => Ok(read(a)?.matmul(&read(b)?)?),
+            Self::Whole(slot) => Ok((read(slot)? * scale)?),
+            Self::Product([a, b]) => Ok((read(a)? * scale)?.matmul(&read(b)?)?),
             Self::Tucker { core, rows, rows_first, columns } => {
-                let rows = read(rows)?;
+                let rows = (read(rows)? * scale)?;
                 let rows = if *rows_first { rows.t()? } else { rows };
                 Ok(tucker(&read(core)?, &rows, &read(columns)?)?)
             }

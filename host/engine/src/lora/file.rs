@@ -129,10 +129,11 @@ impl Lora {
         let delta = match Delta::new(&shapes, shape) {
             Ok(delta) => delta,
             Err((part, what)) => {
-                let key = parts
-                    .get(&part)
-                    .map_or_else(|| format!("{part:?} of {}", self.key(target)), |entry| self.name(*entry).to_owned());
-                return Ok(Err(format!("{} {what}", shown(&key))));
+                let said = match parts.get(&part) {
+                    Some(entry) => format!("{} {what}", shown(self.name(*entry))),
+                    None => format!("{} has no {} beside it", shown(self.key(target)), part.ending()),
+                };
+                return Ok(Err(said));
             }
         };
         let Some(rank) = delta.rank else { return Ok(Ok((delta, 1.0))) };

@@ -30,6 +30,7 @@ use delta::Delta;
 use file::{Identity, Lora, shown};
 use names::Table;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
 use underpaint_raster::{Job, Stage};
 
@@ -141,7 +142,6 @@ impl Layers {
     /// Where each part of `lora` belongs. An error unless all of them fit.
     fn fit(&self, lora: &Lora) -> Result<Vec<(Place, Delta, f64)>, EngineError> {
         let mut fitting = Vec::new();
-        // Keys of layers that are not here, and of layers that have another shape.
         let (mut foreign, mut misshapen) = (lora.strange().count(), 0);
         let mut first = lora.strange().next().map(shown);
         let mut reason = None;
@@ -160,19 +160,50 @@ impl Layers {
                 }
             }
         }
-        let (bad, all, base) = (foreign + misshapen, lora.keys(), lora.base());
-        let example =
-            first.map(|first| format!(" (the first is {first})")).or(reason.clone().map(|what| format!(" ({what})")));
-        let example = example.unwrap_or_default();
-        let count = format!("{bad} of {all} keys do not fit{example}");
-        match (bad, base == self.base || base == Base::Unknown || self.base == Base::Unknown && foreign == 0) {
-            (0, _) => Ok(fitting),
-            (_, false) if self.base == Base::Unknown => {
-                Err(lora.error(format!("is a LoRA for {base}, which this model is not: {count}")))
+        if foreign + misshapen == 0 {
+            return Ok(fitting);
+        }
+        let misfit = Misfit { foreign, misshapen, all: lora.keys(), first, reason, bases: [lora.base(), self.base] };
+        Err(lora.error(misfit.to_string()))
+    }
+}
+
+/// Why a LoRA does not fit a model.
+struct Misfit {
+    /// Keys of layers that the model does not have, or that are no LoRA's.
+    foreign: usize,
+    /// Keys of layers that have another shape.
+    misshapen: usize,
+    /// Keys of the file.
+    all: usize,
+    /// A foreign key.
+    first: Option<String>,
+    /// What is wrong with a misshapen one.
+    reason: Option<String>,
+    /// What LoRA and model are.
+    bases: [Base; 2],
+}
+
+impl fmt::Display for Misfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { foreign, misshapen, all, first, reason, bases: [lora, model] } = self;
+        let bad = foreign + misshapen;
+        match (lora, model) {
+            (Base::Unknown, _) if bad == *all => f.write_str("is a LoRA for another model than this one")?,
+            (lora, model) if lora != model && *lora != Base::Unknown => {
+                write!(f, "is a LoRA for {lora}")?;
+                match model {
+                    Base::Unknown => f.write_str(", which this model is not")?,
+                    model => write!(f, ", and this model is {model}")?,
+                }
             }
-            (_, false) => Err(lora.error(format!("is a LoRA for {base}, and this model is {}: {count}", self.base))),
-            (_, true) if foreign == 0 => Err(lora.error(format!("is broken: {}", reason.unwrap_or_default()))),
-            (_, true) => Err(lora.error(format!("is a LoRA for another model than this one: {count}"))),
+            _ if *foreign == 0 => return write!(f, "is broken: {}", reason.as_deref().unwrap_or_default()),
+            _ => f.write_str("is not wholly for this model")?,
+        }
+        write!(f, ": {bad} of {all} keys do not fit")?;
+        match first.as_ref().or(reason.as_ref()) {
+            Some(first) => write!(f, " (the first: {first})"),
+            None => Ok(()),
         }
     }
 }
@@ -188,7 +219,7 @@ impl Layer {
                 let values = lora.file().read(&lora.file().entries()[slot.entry])?;
                 Ok(Tensor::from_vec(values, slot.shape.as_slice(), original.device())?)
             };
-            let delta = wanted.delta.compute(&original, wanted.scale, &read)?;
+            let delta = wanted.delta.compute(&original, wanted.scale, wanted.weight, &read)?;
             // One sum notices whatever is not finite anywhere.
             if !delta.sum_all()?.to_scalar::<f32>()?.is_finite() {
                 let name = &self.weight.name;
@@ -196,8 +227,9 @@ impl Layer {
                     "makes {name} infinite: its values are too large; it is broken, get another copy"
                 )));
             }
-            weight = (weight + (delta * wanted.weight)?)?;
+            weight = (weight + delta)?;
         }
+        drop(original);
         if let Some(lora) = wanted.iter().map(|wanted| &loras[wanted.lora]).find(|lora| !lora.file().is_unchanged()) {
             return Err(lora.error("was changed while it was read; try again"));
         }
@@ -207,9 +239,59 @@ impl Layer {
 
 #[cfg(test)]
 mod tests {
+    use super::{Base, Misfit};
     use crate::{LoraUse, Model, Options};
     use std::path::Path;
     use underpaint_raster::Unattended;
+
+    #[test]
+    fn what_does_not_fit_is_said_with_the_family_and_the_count() {
+        let (key, shape) =
+            (Some("lora_te2_x.alpha".to_owned()), Some("x has shape [3, 2]; [4, 2] would fit the layer".to_owned()));
+        for (foreign, misshapen, bases, sentence) in [
+            (
+                722,
+                0,
+                [Base::Sdxl, Base::Sd1],
+                "is a LoRA for SDXL, and this model is SD 1.x: 722 of 722 keys do not fit (the first: lora_te2_x.alpha)",
+            ),
+            (
+                0,
+                300,
+                [Base::Sd2, Base::Sd1],
+                "is a LoRA for SD 2.x, and this model is SD 1.x: 300 of 722 keys do not fit (the first: x has shape [3, 2]; [4, 2] would fit the layer)",
+            ),
+            (
+                5,
+                1,
+                [Base::Flux, Base::Unknown],
+                "is a LoRA for Flux, which this model is not: 6 of 722 keys do not fit (the first: lora_te2_x.alpha)",
+            ),
+            (
+                722,
+                0,
+                [Base::Unknown, Base::Sd1],
+                "is a LoRA for another model than this one: 722 of 722 keys do not fit (the first: lora_te2_x.alpha)",
+            ),
+            (
+                2,
+                1,
+                [Base::Sd1, Base::Sd1],
+                "is not wholly for this model: 3 of 722 keys do not fit (the first: lora_te2_x.alpha)",
+            ),
+            (
+                2,
+                0,
+                [Base::Unknown, Base::Sd1],
+                "is not wholly for this model: 2 of 722 keys do not fit (the first: lora_te2_x.alpha)",
+            ),
+            (0, 1, [Base::Sd1, Base::Sd1], "is broken: x has shape [3, 2]; [4, 2] would fit the layer"),
+        ] {
+            let (first, reason) = (key.clone().filter(|_| foreign > 0), shape.clone().filter(|_| misshapen > 0));
+            let misfit = Misfit { foreign, misshapen, all: 722, first, reason, bases };
+            assert_eq!(misfit.to_string(), sentence);
+        }
+    }
 
     /// Every weight as its layer holds it, to the last digit.
     fn weights(model: &Model) -> Vec<String> {

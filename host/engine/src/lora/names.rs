@@ -81,6 +81,13 @@ pub enum Part {
     Diff,
 }
 
+impl Part {
+    /// How its key ends in kohya's and LyCORIS' files.
+    pub fn ending(self) -> &'static str {
+        ENDINGS.iter().find(|(_, part)| *part == self).map_or("", |(ending, _)| ending.trim_start_matches('.'))
+    }
+}
+
 /// Endings of keys.
 const ENDINGS: [(&str, Part); 32] = [
     (".lora_up.weight", Part::Up),

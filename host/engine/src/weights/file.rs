@@ -172,7 +172,7 @@ fn finite(values: Vec<f32>) -> Result<Vec<f32>, String> {
     let finite = |block: &[f32]| block.iter().fold(true, |all, v| all & v.is_finite());
     match values.chunks(4096).all(finite) {
         true => Ok(values),
-        false => Err("holds values that are not finite; the model is broken, get another copy".into()),
+        false => Err("holds values that are not finite; the file is broken, get another copy".into()),
     }
 }
 
