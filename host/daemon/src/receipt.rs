@@ -59,13 +59,14 @@ pub fn receipt(
 }
 
 /// What is needed to enlarge the same picture again in the same way.
-pub fn upscale(request: &Upscale, used: &Value, model: &str, family: &str, hash: Option<&str>) -> Value {
+pub fn upscale(request: &Upscale, used: &Value, models: &[(&str, Option<String>)]) -> Value {
+    let models: Vec<Value> = models.iter().map(|(id, hash)| json!({"id": id, "sha256": hash})).collect();
     json!({
         "receipt": FORMAT,
         "underpaint": env!("CARGO_PKG_VERSION"),
         "request": request,
         "used": used,
-        "model": {"id": model, "family": family, "sha256": hash},
+        "models": models,
     })
 }
 

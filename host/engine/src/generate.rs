@@ -12,6 +12,7 @@ use crate::npy::Npy;
 use crate::samplers::{self, Moment, Space};
 use crate::schedule::{Prediction, Schedule, Step};
 use crate::share::Share;
+use crate::tiles::{Tiling, blend};
 use crate::{EngineError, Model, pixels};
 use candle_core::Tensor;
 use underpaint_plan::{Inpaint, Prepared, Sampling};
@@ -47,6 +48,20 @@ pub struct Saved {
 impl Model {
     /// Makes the pictures of `request`, in order of their seeds.
     pub fn generate(&mut self, request: Request<'_>, job: &dyn Job) -> Result<Vec<Image>, EngineError> {
+        self.generate_in_tiles(request, Tiling::WHOLE, job)
+    }
+
+    /// As [`Model::generate`], the denoiser seeing tiles of `tiling` (in latents) one after the other.
+    ///
+    /// Decision: at each step the predictions of all tiles are blended, not finished pictures at the end (Bar-Tal et al. 2023,
+    /// "MultiDiffusion"; Jiménez 2023, "Mixture of Diffusers"). So there is one noise field and one picture throughout, tiles
+    /// agree before an edge can form, and every sampler, mask and preview works as on a whole picture.
+    pub fn generate_in_tiles(
+        &mut self,
+        request: Request<'_>,
+        tiling: Tiling,
+        job: &dyn Job,
+    ) -> Result<Vec<Image>, EngineError> {
         let shape = self.latent_shape(&request)?;
         let batch = request.sampling.batch as usize;
         let schedule = self.schedule(request.sampling)?;
@@ -57,7 +72,7 @@ impl Model {
         for i in 0..batch {
             let mut picture = self.begin(&request, &schedule, shape, i, job)?;
             saved.noise.data.extend(&picture.noise);
-            self.denoise(&request, &schedule, &mut picture, &text, job)?;
+            self.denoise(&request, &schedule, &mut picture, &text, tiling, job)?;
             saved.latents.data.extend(&picture.latents);
             let share = Share { job, part: i as u32, parts: request.sampling.batch };
             let latents = self.tensor(&picture.latents, shape)?;
@@ -238,6 +253,7 @@ impl Model {
         schedule: &Schedule,
         picture: &mut Picture,
         text: &Tensor,
+        tiling: Tiling,
         job: &dyn Job,
     ) -> Result<(), EngineError> {
         let sampling = request.sampling;
@@ -250,8 +266,14 @@ impl Model {
             keep.before(i, *step, picture);
             let Picture { rule, latents, stream, channels, shape, .. } = &mut *picture;
             let space = rule.space();
-            let asked =
-                Asked { text, guidance: sampling.guidance_scale, channels: channels.as_ref(), space, shape: *shape };
+            let asked = Asked {
+                text,
+                guidance: sampling.guidance_scale,
+                channels: channels.as_ref(),
+                space,
+                shape: *shape,
+                tiling,
+            };
             let epsilon = self.predict(&asked, latents, step.sigma, step.timestep, job)?;
             if job.wants_preview() {
                 let [channels, h, w] = *shape;
@@ -295,7 +317,13 @@ impl Model {
         }
         let texts = text.dims()[0];
         let x = x.repeat((texts, 1, 1, 1))?;
-        let predicted = self.unet.forward(&x, timestep, text, job)?.flatten_all()?.to_vec1::<f32>()?;
+        let [channels, h, w] = asked.shape;
+        let predicted = blend([h, w], &asked.tiling, 1, texts * channels, job, |tile, job| {
+            let rows = x.narrow(2, tile.rows.start, tile.rows.len)?;
+            let x = rows.narrow(3, tile.columns.start, tile.columns.len)?;
+            self.unet.forward(&x, timestep, text, job)
+        })?;
+        let predicted = predicted.flatten_all()?.to_vec1::<f32>()?;
         let guided = match predicted.split_at(predicted.len() / texts) {
             (with, []) => with.to_vec(),
             (without, with) => without.iter().zip(with).map(|(u, c)| u + guidance as f32 * (c - u)).collect(),
@@ -323,6 +351,8 @@ struct Asked<'a> {
     space: Space,
     /// `[C, h, w]`.
     shape: [usize; 3],
+    /// What the denoiser sees at a time.
+    tiling: Tiling,
 }
 
 /// One picture on its way down.

@@ -14,6 +14,7 @@ mod facts;
 mod plan;
 mod prepare;
 mod prepared;
+mod refine;
 mod sampling;
 mod steps;
 
@@ -22,4 +23,5 @@ pub use error::{PlanError, mode_name};
 pub use facts::{Defaults, Family, ModelFacts};
 pub use plan::{Alpha, CanvasFacts, Infill, Plan, modes, plan};
 pub use prepared::{Inpaint, Prepared};
+pub use refine::{Tiles, refine};
 pub use sampling::{Sampler, Sampling, Scheduler};
