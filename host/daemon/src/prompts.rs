@@ -3,12 +3,44 @@
 //! Decision: choices are drawn here, before the engine, so that the receipt can hold the template (in the request) and what came of it. Each
 //! picture draws with its own seed; the negative prompt draws with the seed's complement, so that its choices do not follow the prompt's.
 
-use underpaint_engine::prompt::{self, Tag};
+use crate::loras::Chosen;
+use crate::models::Catalogue;
+use crate::worker::JobError;
+use underpaint_engine::prompt::{self, Embedding, Tag};
 use underpaint_engine::{EngineError, Wording};
 use underpaint_plan::{Plan, check_loras};
 use underpaint_wire::generate::LoraCall;
 
-use crate::worker::JobError;
+/// Everything a diffusion model is told in words, looked up and opened.
+#[derive(Debug, Default)]
+pub struct Words {
+    /// The texts of each picture.
+    pub prompts: Prompts,
+    /// What its weights are changed with.
+    pub loras: Vec<Chosen>,
+    /// Those given with the request, then those named in a text.
+    pub embeddings: Vec<Embedding>,
+    given: usize,
+}
+
+impl Words {
+    /// What `plan` asks for. `given` embeddings come with the request, others are found in `catalogue` by their names.
+    pub fn of(plan: &Plan, given: Vec<Embedding>, catalogue: &Catalogue) -> Result<Self, JobError> {
+        let prompts = prompts(plan)?;
+        let loras = catalogue.loras().choose(&prompts.loras)?;
+        let named: Vec<&str> = prompts.wordings.iter().flat_map(Wording::texts).collect();
+        let mut words = Self { loras, given: given.len(), embeddings: given, prompts: Prompts::default() };
+        for (name, path) in catalogue.embeddings_in(&named) {
+            words.embeddings.push(Embedding::open(name, path)?);
+        }
+        Ok(Self { prompts, ..words })
+    }
+
+    /// The embeddings that came with the request.
+    pub fn given(&self) -> &[Embedding] {
+        &self.embeddings[..self.given]
+    }
+}
 
 /// What the pictures of a job are asked for.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -2,6 +2,7 @@
 
 use crate::loras::Chosen;
 use crate::models::Catalogue;
+use crate::prompts::Words;
 use serde_json::{Value, json};
 use underpaint_engine::Wording;
 use underpaint_plan::{CanvasFacts, Kind, ModelFacts, Placing, Plan};
@@ -12,18 +13,16 @@ use underpaint_wire::methods::Upscale;
 /// Version of the receipt's own shape.
 const FORMAT: u32 = 1;
 
-/// The LoRAs a job was painted with, each by its hash.
-pub fn loras(chosen: &[Chosen], catalogue: &Catalogue) -> Vec<Value> {
-    let lora = |lora: &Chosen| {
-        let hash = catalogue.file_hash(&lora.path).ok();
-        json!({"name": lora.id, "weight": lora.weight, "text_weight": lora.text_weight, "sha256": hash})
-    };
-    chosen.iter().map(lora).collect()
-}
-
 /// The values used, defaults included.
-/// `drawn` are the texts of each picture; of a model that reads none there are none.
-pub fn used(plan: &Plan, drawn: &[Wording], model: &ModelFacts, canvas: Option<CanvasFacts>, loras: &[Value]) -> Value {
+pub fn used(
+    plan: &Plan,
+    words: &Words,
+    model: &ModelFacts,
+    canvas: Option<CanvasFacts>,
+    catalogue: &Catalogue,
+) -> Value {
+    // Of a model that reads no texts there are none.
+    let drawn = &words.prompts.drawn;
     let s = &plan.sampling;
     let mut used = json!({
         "mode": plan.mode,
@@ -50,8 +49,8 @@ pub fn used(plan: &Plan, drawn: &[Wording], model: &ModelFacts, canvas: Option<C
         used["sampler"] = json!(s.sampler.name());
         used["scheduler"] = json!(s.scheduler.name());
         used["clip_skip"] = json!(s.clip_skip);
-        if !loras.is_empty() {
-            used["loras"] = json!(loras);
+        if !words.loras.is_empty() {
+            used["loras"] = json!(loras(&words.loras, catalogue));
         }
     }
     if canvas.is_some() {
@@ -73,6 +72,15 @@ fn texts(drawn: &Wording) -> Value {
         Some(negative) => json!({"prompt": drawn.prompt, "negative_prompt": negative}),
         None => json!({"prompt": drawn.prompt}),
     }
+}
+
+/// The LoRAs a job was painted with, each by its hash.
+fn loras(chosen: &[Chosen], catalogue: &Catalogue) -> Vec<Value> {
+    let lora = |lora: &Chosen| {
+        let hash = catalogue.file_hash(&lora.path).ok();
+        json!({"name": lora.id, "weight": lora.weight, "text_weight": lora.text_weight, "sha256": hash})
+    };
+    chosen.iter().map(lora).collect()
 }
 
 /// The request as it was resolved, the model by its hash, and everything else that decides the pixels.
@@ -99,13 +107,14 @@ pub fn receipt(
 }
 
 /// What is needed to enlarge the same picture again in the same way.
-pub fn upscale(request: &Upscale, used: &Value, model: &str, family: &str, hash: Option<&str>) -> Value {
+pub fn upscale(request: &Upscale, used: &Value, models: &[(&str, Option<String>)]) -> Value {
+    let models: Vec<Value> = models.iter().map(|(id, hash)| json!({"id": id, "sha256": hash})).collect();
     json!({
         "receipt": FORMAT,
         "underpaint": env!("CARGO_PKG_VERSION"),
         "request": request,
         "used": used,
-        "model": {"id": model, "family": family, "sha256": hash},
+        "models": models,
     })
 }
 

@@ -14,20 +14,21 @@
 //! Called by the command line in process and by the daemon's device thread alike. Values go forward; only progress and
 //! cancellation come back, both through the [`Job`].
 
-use crate::models::{LoadError, ModelError, Models};
+use crate::models::{Catalogue, LoadError, ModelError, Models};
 use crate::picture::{MAX_PIXELS, MAX_SIDE};
-use crate::prompts::{Prompts, prompts};
+use crate::prompts::Words;
 use crate::receipt;
 use crate::refining::Refining;
 use crate::timing::Timed;
 use serde_json::{Map, Value, json};
 use std::fmt;
 use underpaint_engine::prompt::Embedding;
-use underpaint_engine::{DeviceKind, EngineError, Npy, Request, Saved, Wording};
+use underpaint_engine::tiles::Tiling;
+use underpaint_engine::{DeviceKind, EngineError, Npy, Request, Saved};
 use underpaint_filters::{Call, FilterError, Filters, Reason};
-use underpaint_plan::{CanvasFacts, Family, Plan, PlanError, Sampling, plan};
+use underpaint_plan::{CanvasFacts, Family, ModelFacts, Plan, PlanError, Prepared, Sampling, Tiles, plan};
 use underpaint_raster::{Cancelled, Extent, Image, Job, Mask, Patch, Rect, resize};
-use underpaint_wire::generate::Generate;
+use underpaint_wire::generate::{Generate, Mode};
 use underpaint_wire::methods::Upscale;
 
 /// Pixels and arrays a request comes with.
@@ -95,7 +96,7 @@ pub fn run(
     };
     let model = models.catalogue().choose(request)?.clone();
     let (chain, used_filters) = chain(filters, request)?;
-    let Input { canvas, mask, noise, save, mut embeddings } = input;
+    let Input { canvas, mask, noise, save, embeddings } = input;
     let facts = canvas.as_ref().map(|(extent, rect, _)| CanvasFacts { extent: *extent, rect: *rect });
     let mask = mask.zip(facts).map(|((rect, mask), canvas)| placed(mask, rect, canvas.rect));
     let canvas = canvas.map(|(_, _, image)| image);
@@ -103,40 +104,18 @@ pub fn run(
 
     let plan = plan(request, facts, mask, &model)?;
     let mut saved = save.then(Saved::default);
-    let texts = if model.family == Family::Exemplar { Prompts::default() } else { prompts(&plan)? };
-    let loras = models.catalogue().loras().choose(&texts.loras)?;
-    let named: Vec<&str> = texts.wordings.iter().flat_map(Wording::texts).collect();
-    let given = embeddings.len();
-    for (name, path) in models.catalogue().embeddings_in(&named) {
-        embeddings.push(Embedding::open(name, path)?);
-    }
-    // One pass: what the engine sees, and what it makes of it.
-    let mut paint = |plan: &Plan,
-                     wordings: &[Wording],
-                     canvas: Option<&Image>,
-                     noise: Option<&Npy>,
-                     save: Option<&mut Saved>,
-                     job: &dyn Job|
-     -> Result<Vec<Image>, JobError> {
-        let prepared = plan.prepare(canvas, mask, 0, job)?;
-        let request = Request {
-            prompt: &plan.prompt,
-            negative_prompt: plan.negative_prompt.as_deref(),
-            wordings,
-            embeddings: &embeddings,
-            sampling: &plan.sampling,
-            inpaint: plan.inpaint,
-            input: &prepared,
-            noise,
-            save,
-        };
-        let model = models.load_with(&model.id, &loras, job)?;
-        embeddings[..given].iter().try_for_each(|embedding| model.fits(embedding))?;
-        Ok(model.generate(request, job)?)
+    let words = match model.family {
+        Family::Exemplar => Words::default(),
+        _ => Words::of(&plan, embeddings, models.catalogue())?,
     };
     let pictures = match model.family {
         Family::Exemplar => rebuild(&plan, canvas, mask, job)?,
-        _ => paint(&plan, &texts.wordings, canvas, noise.as_ref(), saved.as_mut(), job)?,
+        _ => {
+            let prepared = plan.prepare(canvas, mask, 0, job)?;
+            let (noise, save) = (noise.as_ref(), saved.as_mut());
+            let painting = Painting { plan: &plan, words: &words, only: None, prepared, noise, save };
+            paint(models, &model.id, painting, Tiling::WHOLE, job)?
+        }
     };
 
     let mut patches = Vec::with_capacity(pictures.len());
@@ -149,7 +128,10 @@ pub fn run(
             let second = Plan { sampling: Sampling { seed, ..second.sampling.clone() }, ..*second.clone() };
             let rough = plan.lay(canvas, &patch);
             let job = &Refining { job, part: i, parts: plan.sampling.batch };
-            for finer in paint(&second, &texts.wordings[i as usize..][..1], Some(&rough), None, None, job)? {
+            let prepared = second.prepare(Some(&rough), mask, 0, job)?;
+            let only = Some(i as usize);
+            let painting = Painting { plan: &second, words: &words, only, prepared, noise: None, save: None };
+            for finer in paint(models, &model.id, painting, Tiling::WHOLE, job)? {
                 let Some((finer, how)) = second.place(finer, Some(canvas), mask) else { continue };
                 placing.push(how);
                 patch = finer;
@@ -160,43 +142,155 @@ pub fn run(
     }
 
     let hash = models.catalogue().hash(&model.id).ok().flatten();
-    let used_loras = receipt::loras(&loras, models.catalogue());
-    let used = receipt::used(&plan, &texts.drawn, &model, facts, &used_loras);
+    let used = receipt::used(&plan, &words, &model, facts, models.catalogue());
     let receipt = receipt::receipt(request, &used, &model, hash.as_deref(), facts, &used_filters, &placing);
     Ok(Output { patches, used, receipt, timing_ms: job.finish(), saved })
 }
 
-/// Enlarges `image` by the upscaler of `request`; the one patch is the whole picture. Blocks as [`run`] does.
+/// One pass of a diffusion model.
+struct Painting<'a> {
+    plan: &'a Plan,
+    words: &'a Words,
+    /// Which of the plan's pictures, if not all of them.
+    only: Option<usize>,
+    prepared: Prepared,
+    noise: Option<&'a Npy>,
+    save: Option<&'a mut Saved>,
+}
+
+fn paint(
+    models: &mut Models,
+    id: &str,
+    painting: Painting<'_>,
+    tiling: Tiling,
+    job: &dyn Job,
+) -> Result<Vec<Image>, JobError> {
+    let Painting { plan, words, only, prepared, noise, save } = painting;
+    let wordings = only.map_or(&words.prompts.wordings[..], |i| &words.prompts.wordings[i..=i]);
+    let request = Request {
+        prompt: &plan.prompt,
+        negative_prompt: plan.negative_prompt.as_deref(),
+        wordings,
+        embeddings: &words.embeddings,
+        sampling: &plan.sampling,
+        inpaint: plan.inpaint,
+        input: &prepared,
+        noise,
+        save,
+    };
+    let model = models.load_with(id, &words.loras, job)?;
+    // Those that were only found by their names may be of another family: then they are words like others.
+    words.given().iter().try_for_each(|embedding| model.fits(embedding))?;
+    Ok(model.generate_in_tiles(request, tiling, job)?)
+}
+
+/// Enlarges `image` as `request` says; the one patch is the whole picture. Blocks as [`run`] does.
+///
+/// ```text
+/// image -> upscaler, in tiles     or resampling where none was named
+///       -> resize                 to the size that was asked for
+///       -> engine, in tiles       where detail is to be painted: image to image with one noise field
+/// ```
 pub fn upscale(models: &mut Models, request: &Upscale, image: &Image, job: &dyn Job) -> Result<Output, JobError> {
     let job = &Timed::new(job);
+    let mut request = request.clone();
+    if let Some(refine) = &mut request.refine {
+        refine.seed.get_or_insert_with(random_seed);
+    }
     let catalogue = models.catalogue().clone();
-    let (id, facts) = catalogue.upscaler(request.model.as_deref())?;
-    let extent = enlarged(image.extent(), facts.scale, request)?;
-    let made = models.load_upscaler(id, job)?.upscale(image, request.tile, job)?;
-    let image = resize(&made, extent);
-    let hash = catalogue.hash(id).ok().flatten();
-    let used = json!({"model": id, "scale": request.scale.unwrap_or(facts.scale.into()), "extent": extent});
-    let receipt = receipt::upscale(request, &used, id, facts.architecture.name(), hash.as_deref());
-    let patches = vec![(Patch { rect: extent.rect(), image }, 0)];
+    let Enlarging { network, scale, extent, refining } = enlarging(&catalogue, image.extent(), &request)?;
+    let made = match &network {
+        Some(id) => models.load_upscaler(id, job)?.upscale(image, request.tile, job)?,
+        None => image.clone(),
+    };
+    let enlarged = resize(&made, extent);
+    let hash = |id: &str| catalogue.hash(id).ok().flatten();
+    let mut used = json!({"model": network, "scale": scale, "extent": extent});
+    let mut used_models = Vec::from_iter(network.as_deref().map(|id| (id, hash(id))));
+    let (image, seed) = match &refining {
+        Some((model, plan, tiles)) => {
+            let words = Words::of(plan, Vec::new(), &catalogue)?;
+            used["refine"] = receipt::used(plan, &words, model, None, &catalogue);
+            used_models.push((&model.id, hash(&model.id)));
+            (refine(models, model, (plan, &words), *tiles, &enlarged, job)?, plan.sampling.seed)
+        }
+        None => (enlarged, 0),
+    };
+    let receipt = receipt::upscale(&request, &used, &used_models);
+    let patches = vec![(Patch { rect: extent.rect(), image }, seed)];
     Ok(Output { patches, used, receipt, timing_ms: job.finish(), saved: None })
 }
 
-/// The size of a picture of `extent` after `request`, by a network that enlarges `scale` times; an error if a number of the
-/// request is out of range, or the picture would grow too large on the way.
-pub(crate) fn enlarged(extent: Extent, scale: u32, request: &Upscale) -> Result<Extent, EngineError> {
+/// Detail painted into `enlarged` by a diffusion model, transparency as it was.
+fn refine(
+    models: &mut Models,
+    model: &ModelFacts,
+    (plan, words): (&Plan, &Words),
+    tiles: Tiles,
+    enlarged: &Image,
+    job: &dyn Job,
+) -> Result<Image, JobError> {
+    let prepared = plan.prepare(Some(enlarged), None, plan.sampling.seed, job)?;
+    let cells = |pixels: u32| (pixels / model.multiple.max(1)) as usize;
+    let tiling = Tiling { tile: cells(tiles.tile), overlap: cells(tiles.overlap) };
+    let painting = Painting { plan, words, only: None, prepared, noise: None, save: None };
+    let made = paint(models, &model.id, painting, tiling, job)?;
+    let mut made = made.into_iter().next().map_or_else(|| enlarged.clone(), |picture| plan.restore(picture));
+    for (p, before) in made.data_mut().chunks_exact_mut(4).zip(enlarged.data().chunks_exact(4)) {
+        p[3] = before[3];
+        if p[3] <= 0.0 {
+            p.fill(0.0);
+        }
+    }
+    Ok(made)
+}
+
+/// An `upscale` request, resolved.
+pub(crate) struct Enlarging {
+    /// Id of the upscaler; `None` resamples.
+    network: Option<String>,
+    /// How many times wider and higher.
+    scale: f64,
+    /// Size of the result.
+    extent: Extent,
+    /// Who paints detail into it, and how.
+    refining: Option<(ModelFacts, Plan, Tiles)>,
+}
+
+/// Resolves a request to enlarge a picture of `extent`: everything that can be wrong with it is found here.
+pub(crate) fn enlarging(catalogue: &Catalogue, extent: Extent, request: &Upscale) -> Result<Enlarging, JobError> {
+    let network = match (&request.model, &request.refine) {
+        (None, Some(_)) => None,
+        (id, _) => Some(catalogue.upscaler(id.as_deref())?),
+    };
+    let by_network = network.map_or(1, |(_, facts)| facts.scale);
+    let scale = request.scale.unwrap_or(if network.is_some() { by_network.into() } else { 2.0 });
+    let extent = enlarged(extent, by_network, scale, request.tile)?;
+    let refining = match &request.refine {
+        Some(request) => {
+            let model = catalogue.choose(&Generate { mode: Mode::Generate, ..request.clone() })?.clone();
+            let (plan, tiles) = underpaint_plan::refine(request, extent, &model)?;
+            Some((model, plan, tiles))
+        }
+        None => None,
+    };
+    Ok(Enlarging { network: network.map(|(id, _)| id.to_owned()), scale, extent, refining })
+}
+
+/// The size of a picture of `extent` made `scale` times wider and higher, after a network that enlarges it `by_network` times.
+fn enlarged(extent: Extent, by_network: u32, scale: f64, tile: Option<u32>) -> Result<Extent, EngineError> {
     let refuse = |field, what: String| Err(EngineError::Request { field, what });
-    if let Some(tile) = request.tile.filter(|tile| !(32..=4096).contains(tile)) {
+    if let Some(tile) = tile.filter(|tile| !(32..=4096).contains(tile)) {
         return refuse("tile", format!("is {tile}; it must be 32 to 4096 pixels"));
     }
-    let wanted = request.scale.unwrap_or(scale.into());
-    if !(0.1..=16.0).contains(&wanted) {
-        return refuse("scale", format!("is {wanted}; it must be 0.1 to 16"));
+    if !(0.1..=16.0).contains(&scale) {
+        return refuse("scale", format!("is {scale}; it must be 0.1 to 16"));
     }
     let by = |scale: f64| {
         let side = |side: u32| ((f64::from(side) * scale).round() as u32).max(1);
         Extent::new(side(extent.w), side(extent.h))
     };
-    for (field, scale) in [("image", scale.into()), ("scale", wanted)] {
+    for scale in [by_network.into(), scale] {
         let Extent { w, h } = by(scale);
         if w.max(h) > MAX_SIDE || by(scale).area() > MAX_PIXELS {
             let most = MAX_PIXELS >> 20;
@@ -204,10 +298,10 @@ pub(crate) fn enlarged(extent: Extent, scale: u32, request: &Upscale) -> Result<
                 "is {}x{} pixels and would grow to {w}x{h}; at most {MAX_SIDE} a side and {most} megapixels in all are possible",
                 extent.w, extent.h
             );
-            return refuse(field, what);
+            return refuse("image", what);
         }
     }
-    Ok(by(wanted))
+    Ok(by(scale))
 }
 
 /// The embedded fill: what `prepare` puts under the mask is the result, once for each seed.

@@ -14,6 +14,7 @@ use crate::prompt::{Embedding, Prompt};
 use crate::samplers::{self, Moment, Seen, Space};
 use crate::schedule::{Schedule, Step};
 use crate::share::Share;
+use crate::tiles::{Tiling, blend};
 use crate::unet::Conditions;
 use crate::{EngineError, Model, pixels};
 use candle_core::Tensor;
@@ -71,6 +72,20 @@ pub struct Saved {
 impl Model {
     /// Makes the pictures of `request`, in order of their seeds.
     pub fn generate(&mut self, request: Request<'_>, job: &dyn Job) -> Result<Vec<Image>, EngineError> {
+        self.generate_in_tiles(request, Tiling::WHOLE, job)
+    }
+
+    /// As [`Model::generate`], the denoiser seeing tiles of `tiling` (in latents) one after the other.
+    ///
+    /// Decision: at each step the predictions of all tiles are blended, not finished pictures at the end (Bar-Tal et al. 2023,
+    /// "MultiDiffusion"; Jiménez 2023, "Mixture of Diffusers"). So there is one noise field and one picture throughout, tiles
+    /// agree before an edge can form, and every sampler, mask and preview works as on a whole picture.
+    pub fn generate_in_tiles(
+        &mut self,
+        request: Request<'_>,
+        tiling: Tiling,
+        job: &dyn Job,
+    ) -> Result<Vec<Image>, EngineError> {
         if !self.layers.settled() {
             return Err(EngineError::Request { field: "loras", what: "were not all applied; apply them again".into() });
         }
@@ -85,7 +100,7 @@ impl Model {
         for i in 0..batch {
             let mut picture = self.begin(&request, &schedule, shape, i, guidance.rows(), job)?;
             saved.noise.data.extend(&picture.noise);
-            self.denoise(&request, &schedule, &mut picture, (&all[i % all.len()], guidance), job)?;
+            self.denoise(&request, &schedule, &mut picture, (&all[i % all.len()], guidance), tiling, job)?;
             saved.latents.data.extend(&picture.latents);
             let share = Share { job, part: i as u32, parts: request.sampling.batch };
             let latents = self.tensor(&picture.latents, shape)?;
@@ -341,6 +356,7 @@ impl Model {
         schedule: &Schedule,
         picture: &mut Picture,
         (conditions, guidance): (&Conditions, Guidance),
+        tiling: Tiling,
         job: &dyn Job,
     ) -> Result<(), EngineError> {
         let sampling = request.sampling;
@@ -354,7 +370,7 @@ impl Model {
             keep.before(i, *step, picture);
             let Picture { rule, latents, stream, channels, shape, .. } = &mut *picture;
             let space = rule.space();
-            let asked = Asked { conditions, guidance, channels: channels.as_ref(), space, shape: *shape };
+            let asked = Asked { conditions, guidance, channels: channels.as_ref(), space, shape: *shape, tiling };
             let seen = self.predict(&asked, latents, step.sigma, step.timestep, job)?;
             if job.wants_preview() {
                 let [channels, h, w] = *shape;
@@ -395,7 +411,14 @@ impl Model {
         if let Some(channels) = asked.channels {
             x = Tensor::cat(&[&x, channels], 1)?;
         }
-        let predicted = self.unet.forward(&x, timestep, asked.conditions, job)?.flatten_all()?.to_vec1::<f32>()?;
+        let [channels, h, w] = asked.shape;
+        let rows = asked.guidance.rows();
+        let predicted = blend([h, w], &asked.tiling, 1, rows * channels, job, |tile, job| {
+            let rows = x.narrow(2, tile.rows.start, tile.rows.len)?;
+            let x = rows.narrow(3, tile.columns.start, tile.columns.len)?;
+            self.unet.forward(&x, timestep, asked.conditions, job)
+        })?;
+        let predicted = predicted.flatten_all()?.to_vec1::<f32>()?;
         Ok(asked.space.seen(self.training.prediction, latents, asked.guidance.combine(&predicted), sigma))
     }
 
@@ -422,6 +445,8 @@ struct Asked<'a> {
     space: Space,
     /// `[C, h, w]`.
     shape: [usize; 3],
+    /// What the denoiser sees at a time.
+    tiling: Tiling,
 }
 
 /// One picture on its way down.

@@ -15,6 +15,7 @@ mod place;
 mod plan;
 mod prepare;
 mod prepared;
+mod refine;
 mod sampling;
 mod steps;
 
@@ -25,4 +26,5 @@ pub use facts::{Defaults, Family, Kind, ModelFacts};
 pub use place::Placing;
 pub use plan::{Alpha, CanvasFacts, Infill, Plan, modes, plan};
 pub use prepared::{Inpaint, Prepared};
+pub use refine::{Tiles, refine};
 pub use sampling::{Sampler, Sampling, Scheduler};

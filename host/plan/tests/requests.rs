@@ -1,6 +1,8 @@
 //! What is refused, in which words, and what a request without numbers becomes.
 
-use underpaint_plan::{CanvasFacts, Defaults, Family, Inpaint, Kind, ModelFacts, Sampler, Scheduler, plan};
+use underpaint_plan::{
+    CanvasFacts, Defaults, Family, Inpaint, Kind, ModelFacts, Sampler, Scheduler, Tiles, plan, refine,
+};
 use underpaint_raster::{Extent, Mask, Rect};
 use underpaint_wire::generate::{Generate, LoraCall, Mode};
 
@@ -216,4 +218,28 @@ fn removing_without_words_asks_for_the_background() {
         let p = plan(&request, whole(64, 64), Some(&mask), &model(family)).unwrap();
         assert_eq!(p.prompt, expected, "{family:?} {mode:?} {prompt:?}");
     }
+}
+
+#[test]
+fn an_enlarged_picture_is_refined_at_its_own_size_in_tiles() {
+    let request = |strength| Generate { denoise_strength: strength, prompt: "x".into(), ..Generate::default() };
+    for (native_side, strength, steps, tiles) in [
+        (512, None, (20, 14), Tiles { tile: 768, overlap: 72 }),
+        (512, Some(1.0), (20, 0), Tiles { tile: 768, overlap: 160 }),
+        (1024, Some(0.1), (40, 36), Tiles { tile: 1024, overlap: 48 }),
+        (64, None, (20, 14), Tiles { tile: 96, overlap: 48 }),
+    ] {
+        let model = ModelFacts { native_side, ..model(Family::Sd15) };
+        let (plan, got) = refine(&request(strength), Extent::new(2001, 4000), &model).unwrap();
+        assert_eq!((plan.sampling.steps, plan.sampling.start_step), steps);
+        assert_eq!(got, tiles);
+        // Nothing is resampled; what a multiple lacks is added on the right.
+        assert_eq!((plan.context.rect, plan.context.fit), (Rect::new(0, 0, 2001, 4000), Extent::new(2001, 4000)));
+        assert_eq!((plan.context.extent, plan.inpaint), (Extent::new(2008, 4000), Inpaint::None));
+    }
+    let error = refine(&request(Some(0.0)), Extent::new(64, 64), &model(Family::Sd15)).unwrap_err();
+    assert_eq!(error.field(), "denoise_strength");
+    let error = refine(&request(Some(2.0)), Extent::new(64, 64), &model(Family::Sd15)).unwrap_err();
+    assert!(error.to_string().contains("denoise_strength is 2"), "{error}");
+    assert!(refine(&request(None), Extent::new(64, 64), &model(Family::Exemplar)).is_err());
 }

@@ -1,6 +1,6 @@
 //! Parameters and results of the methods other than `hello` and `generate`.
 
-use crate::generate::{FilterCall, Mode, Preview};
+use crate::generate::{FilterCall, Generate, Mode, Preview};
 use crate::image::{Image, Px};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -87,15 +87,19 @@ pub struct FilterApply {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Upscale {
-    /// Id of an upscaler, from `models/list`.
+    /// Id of an upscaler, from `models/list`. Absent with `refine` = by resampling.
     pub model: Option<String>,
     /// How many times wider and higher the result is, 0.1..=16: what the network makes is resampled to it. Absent = as the
-    /// network makes it.
+    /// network makes it, 2 without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scale: Option<f64>,
     /// Longest side of a tile in pixels of the picture, 32..=4096; absent = as suits the network.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tile: Option<u32>,
+    /// A diffusion model paints detail into the enlarged picture, in tiles of its own. Of these members the model, the prompts,
+    /// `denoise_strength` (absent = 0.3) and those of sampling count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refine: Option<Generate>,
 }
 
 /// The pixels of an `upscale` request. [`Upscale`] and this are read from the same `params` object.

@@ -20,8 +20,8 @@ fn a_picture_is_enlarged_by_id_and_by_file() {
     let dir = desk();
     let told = made(dir.path(), &["upscale", "--model", "4x-small", "photo.png", "-o", "large.png"]);
     assert_eq!(told["used"], json!({"model": "4x-small", "scale": 4.0, "extent": [280, 200]}));
-    assert_eq!(told["receipt"]["model"]["family"], "compact");
-    assert_eq!(told["receipt"]["model"]["sha256"].as_str().map(str::len), Some(64));
+    assert_eq!(told["receipt"]["models"][0]["id"], "4x-small");
+    assert_eq!(told["receipt"]["models"][0]["sha256"].as_str().map(str::len), Some(64));
     let large = e2e::pixels(&dir.path().join("large.png"));
     assert_eq!(large.extent(), (280, 200));
     let receipt = e2e::png_text(&dir.path().join("large.png"), "underpaint").expect("a receipt");
@@ -33,6 +33,39 @@ fn a_picture_is_enlarged_by_id_and_by_file() {
     let told = made(dir.path(), &[&file[..], &["--scale", "1.5", "-o", "more.png"]].concat());
     assert_eq!(told["used"]["scale"], 1.5);
     assert_eq!(e2e::pixels(&dir.path().join("more.png")).extent(), (105, 75));
+}
+
+#[test]
+fn detail_is_painted_into_what_was_enlarged() {
+    let dir = desk();
+    let tiny = e2e::root().join("tests/reference/golden/tiny-sd").display().to_string();
+    let refine = ["upscale", "photo.png", "--refine", &tiny, "--prompt", "a cat", "--steps", "8", "--seed", "5"];
+    let told = made(dir.path(), &[&refine[..], &["--model", "4x-small", "--scale", "1.5", "-o", "a.png"]].concat());
+    assert_eq!((&told["used"]["extent"], &told["used"]["model"]), (&json!([105, 75]), &json!("4x-small")));
+    let painted = &told["used"]["refine"];
+    // Three tenths of 8 steps are too few, so the schedule is longer.
+    assert_eq!((&painted["steps"], &painted["start_step"], &painted["seed"]), (&json!(13), &json!(9), &json!(5)));
+    assert_eq!(told["receipt"]["models"].as_array().map(Vec::len), Some(2));
+    // Without an upscaler the picture is resampled.
+    let resampled = [&refine[..], &["--strength", "0.5", "--scale", "1.2"]].concat();
+    let told = made(dir.path(), &[&resampled[..], &["-o", "b.png"]].concat());
+    assert_eq!((&told["used"]["extent"], &told["used"]["model"]), (&json!([84, 60]), &json!(null)));
+    made(dir.path(), &[&resampled[..], &["-o", "c.png"]].concat());
+    let [a, b, c] = ["a.png", "b.png", "c.png"].map(|name| e2e::pixels(&dir.path().join(name)));
+    assert_eq!((a.extent(), b.extent(), b.differing(&c)), ((105, 75), (84, 60), 0));
+    for (args, words) in [
+        (vec!["--strength", "0"], "denoise_strength 0"),
+        (vec!["--strength", "2"], "denoise_strength is 2"),
+        (vec!["--sampler", "none"], "sampler `none` is unknown"),
+        (vec!["--model", "8x"], "no model `8x`; there are: 4x-small"),
+    ] {
+        let output = run(dir.path(), &[&refine[..], &args, &["-o", "out.png"]].concat());
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {stderr}");
+        assert!(stderr.contains(words), "{stderr}");
+    }
+    let output = run(dir.path(), &["upscale", "photo.png", "--model", "4x-small", "--prompt", "x", "-o", "out.png"]);
+    assert_eq!(output.status.code(), Some(2), "a prompt without a painter");
 }
 
 #[test]
@@ -119,6 +152,10 @@ mod daemon {
             let error = client.call("upscale", params(more)).unwrap_err();
             assert_eq!((kind(&error), &error["data"]["field"]), (wrong, &json!(field)), "{error}");
         }
+
+        // A painter that is not there is told before there is a job.
+        let error = client.call("upscale", params(json!({"refine": {"model": "none"}}))).unwrap_err();
+        assert_eq!(kind(&error), "no_such_model");
 
         // Large enough to be under way when it is cancelled.
         let (w, h) = (2400, 1600);

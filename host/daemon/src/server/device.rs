@@ -61,10 +61,9 @@ impl Inventory {
         self.filters.check(&calls(filters)).map_err(|e| errors::filter(&e))
     }
 
-    /// Fails unless the upscaler exists and a picture of this size can be enlarged so.
+    /// Fails unless all models exist and a picture of this size can be enlarged so.
     pub fn check_upscale(&self, extent: Extent, request: &Upscale) -> Result<(), Error> {
-        let (_, facts) = self.catalogue.upscaler(request.model.as_deref()).map_err(|e| errors::model(&e))?;
-        worker::enlarged(extent, facts.scale, request).map(|_| ()).map_err(|e| errors::job(&e.into()))
+        worker::enlarging(&self.catalogue, extent, request).map(|_| ()).map_err(|e| errors::job(&e))
     }
 
     /// As `filters/list` shows them. The first look at a filter compiles it.
@@ -203,7 +202,8 @@ impl Device {
         let Enlarging { request, image, bytes, px } = enlarging;
         let picture = image.to_raster(bytes);
         let output = worker::upscale(&mut self.models, request, &picture, job).map_err(|e| errors::job(&e))?;
-        Ok(done(output, 0, *px))
+        let seed = output.patches.first().map_or(0, |(_, seed)| *seed);
+        Ok(done(output, seed, *px))
     }
 
     fn filter(&mut self, filtering: &Filtering, job: &dyn Job) -> Result<Done, Error> {
