@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::UNIX_EPOCH;
+use underpaint_engine::memory;
+use underpaint_engine::tiles::Tiling;
 use underpaint_engine::{self as engine, EngineError, LoraUse, Upscaler, prompt, taesd, upscale};
 use underpaint_plan::{Defaults, Family, Kind, ModelFacts, Sampler, Scheduler, modes};
 use underpaint_raster::{Extent, Job, Stage};
@@ -22,6 +24,7 @@ use underpaint_wire::generate::Generate;
 use underpaint_wire::methods::{ModelDefaults, ModelInfo, ModelKind, ModelState};
 
 use crate::loras::{Chosen, Loras};
+use crate::platform::free_memory;
 use crate::save;
 
 /// Id of the embedded fill.
@@ -493,6 +496,22 @@ impl Models {
             }
         };
         Ok(&self.upscaler.insert((id.to_owned(), loaded)).1)
+    }
+
+    /// How the autoencoder must work so that `painting` with the model `id` fits into memory; an error if it cannot. Where the
+    /// system does not tell what is free, everything fits.
+    pub fn room(&self, id: &str, painting: memory::Painting) -> Result<Option<Tiling>, LoadError> {
+        let Some(free) = free_memory().filter(|_| self.device() == engine::DeviceKind::Cpu) else { return Ok(None) };
+        let need = |id: &str, path: &Path| {
+            // A model that was not loaded may be broken; loading it says so better.
+            (self.catalogue.facts(id).is_ok())
+                .then(|| memory::need(path, self.options.vae.as_deref(), painting).ok())
+                .flatten()
+        };
+        let at = |id: &str| self.catalogue.path(id).and_then(|path| need(id, path));
+        let Some(wanted) = at(id) else { return Ok(None) };
+        let resident = self.resident.as_ref().and_then(|(id, _)| at(id)).map_or(0, |need| need.weights_bytes);
+        wanted.fit(free, resident, painting.extent).map_err(LoadError::Engine)
     }
 
     /// The diffusion model `id` with `loras` and no others in its weights; an empty list takes out those of the job before.

@@ -22,6 +22,7 @@ use crate::refining::Refining;
 use crate::timing::Timed;
 use serde_json::{Map, Value, json};
 use std::fmt;
+use underpaint_engine::memory;
 use underpaint_engine::prompt::Embedding;
 use underpaint_engine::tiles::Tiling;
 use underpaint_engine::{DeviceKind, EngineError, Npy, Request, Saved};
@@ -178,7 +179,10 @@ fn paint(
         noise,
         save,
     };
+    let rows = if plan.sampling.guidance_scale > 1.0 { 2 } else { 1 };
+    let vae_tiling = models.room(id, memory::Painting { extent: prepared.extent, tiling, rows })?;
     let model = models.load_with(id, &words.loras, job)?;
+    model.set_vae_tiling(vae_tiling);
     // Those that were only found by their names may be of another family: then they are words like others.
     words.given().iter().try_for_each(|embedding| model.fits(embedding))?;
     Ok(model.generate_in_tiles(request, tiling, job)?)

@@ -105,6 +105,12 @@ pub enum EngineError {
         /// What is wrong and what would be right.
         what: String,
     },
+    /// More than this machine has free.
+    #[error("memory {what}")]
+    Memory {
+        /// What is needed, what there is and what would help.
+        what: String,
+    },
     /// The picture turned into infinities; an all black result would hide it.
     #[error(
         "{stage} gave values that are not finite; the weights are broken or too large for this precision, try another model or --dtype f32"

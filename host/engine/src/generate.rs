@@ -106,7 +106,7 @@ impl Model {
             let latents = self.tensor(&picture.latents, shape)?;
             let pixels = match &self.quick {
                 Some(quick) => quick.decode(&latents, &share)?,
-                None => self.vae.decode(&latents, None, &share)?,
+                None => self.vae.decode(&latents, self.vae_tiling, &share)?,
             };
             images.push(pixels::to_image(&pixels)?);
         }
@@ -309,7 +309,7 @@ impl Model {
         {
             return Ok(latents.flatten_all()?.to_vec1()?);
         }
-        let posterior = self.vae.encode(&pixels::to_tensor(image, &self.device)?, None, job)?;
+        let posterior = self.vae.encode(&pixels::to_tensor(image, &self.device)?, self.vae_tiling, job)?;
         let (mean, std) =
             (posterior.mean.flatten_all()?.to_vec1::<f32>()?, posterior.std.flatten_all()?.to_vec1::<f32>()?);
         let noise = stream.randn(mean.len());
@@ -340,7 +340,7 @@ impl Model {
     /// The picture's latents, unscaled, in every row but the first of three: what InstructPix2Pix sees besides its own.
     fn picture_channels(&self, input: &Prepared, rows: usize, job: &dyn Job) -> Result<Tensor, EngineError> {
         let image = input.init.clone().unwrap_or_else(|| Image::new(input.extent));
-        let posterior = self.vae.encode(&pixels::to_tensor(&image, &self.device)?, None, job)?;
+        let posterior = self.vae.encode(&pixels::to_tensor(&image, &self.device)?, self.vae_tiling, job)?;
         let seen = (posterior.mean * (1.0 / self.vae.scaling_factor()))?;
         let hidden = seen.zeros_like()?;
         Ok(match rows {

@@ -21,6 +21,7 @@ mod generate;
 mod guidance;
 pub mod layers;
 pub mod lora;
+pub mod memory;
 mod model;
 pub mod noise;
 pub mod npy;

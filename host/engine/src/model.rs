@@ -7,6 +7,7 @@ use crate::prompt::Embedding;
 use crate::schedule::{Prediction, Spacing, Training};
 use crate::taesd::{self, Tiny};
 use crate::text::Text;
+use crate::tiles::Tiling;
 use crate::unet::UNet;
 use crate::vae::Vae;
 use crate::weights::{Loading, Weights};
@@ -50,6 +51,8 @@ pub struct Model {
     /// For results, instead of the decoder of `vae`.
     pub(crate) quick: Option<Rc<Tiny>>,
     pub(crate) device: Device,
+    /// How the autoencoder cuts pictures; `None` as usual.
+    pub(crate) vae_tiling: Option<Tiling>,
     pub(crate) layers: Layers,
     facts: ModelFacts,
 }
@@ -97,7 +100,20 @@ impl Model {
                 quick.clone().or_else(|| taesd::beside(path, channels, facts.family).and_then(|path| open(&path).ok()))
             }
         };
-        Ok(Self { unet: unet_loaded, vae: vae_loaded, text, sizes, training, look, tiny, quick, device, layers, facts })
+        Ok(Self {
+            unet: unet_loaded,
+            vae: vae_loaded,
+            text,
+            sizes,
+            training,
+            look,
+            tiny,
+            quick,
+            device,
+            vae_tiling: None,
+            layers,
+            facts,
+        })
     }
 
     /// What planning must know about it.
@@ -110,6 +126,11 @@ impl Model {
     /// A change that is broken off leaves a model that does not paint until a later call has succeeded.
     pub fn set_loras(&mut self, loras: &[LoraUse<'_>], job: &dyn Job) -> Result<(), EngineError> {
         self.layers.set(loras, job)
+    }
+
+    /// How the autoencoder cuts pictures, in latents, until the next call; `None` as usual ([`vae::usual`](crate::vae::usual)).
+    pub fn set_vae_tiling(&mut self, tiling: Option<Tiling>) {
+        self.vae_tiling = tiling;
     }
 
     /// Refuses an embedding made for other text encoders than this model's.

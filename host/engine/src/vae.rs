@@ -19,6 +19,9 @@ pub const WHOLE: usize = 128 * 128;
 /// How larger pictures are cut, in latents.
 const TILES: Tiling = Tiling { tile: 128, overlap: 32 };
 
+/// How they are cut where memory is short: the smallest tiles whose norms still see enough to agree.
+pub const SMALLEST: Tiling = Tiling { tile: 64, overlap: 16 };
+
 /// How `h` by `w` latents are cut unless somebody says otherwise.
 pub fn usual(h: usize, w: usize) -> Tiling {
     if h * w <= WHOLE { Tiling::WHOLE } else { TILES }
@@ -250,7 +253,11 @@ impl Resnet {
 
     fn forward(&self, x: &Tensor) -> Computed<Tensor> {
         let y = self.conv1.forward(&self.norm1.forward(x)?)?;
-        let y = self.conv2.forward(&self.norm2.forward(&y)?)?;
+        // The widest moment of a large picture: what is not needed any more is let go at once.
+        let normed = self.norm2.forward(&y)?;
+        drop(y);
+        let y = self.conv2.forward(&normed)?;
+        drop(normed);
         match &self.shortcut {
             Some(conv) => conv.forward(x)? + y,
             None => x + y,

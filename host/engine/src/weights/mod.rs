@@ -180,6 +180,11 @@ impl Weights {
         self.tensors.get(name).map(Source::shape)
     }
 
+    /// Bytes of each value of tensor `name` in the file.
+    pub fn stored_bytes(&self, name: &str) -> Option<u64> {
+        self.tensors.get(name).map(|source| source.entry.dtype.bytes())
+    }
+
     /// Reads tensor `name` by itself, without a layer asking for it.
     pub fn read(&self, name: &str) -> Result<Option<Vec<f32>>, EngineError> {
         self.tensors.get(name).map(Source::read).transpose()
