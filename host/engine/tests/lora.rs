@@ -446,10 +446,26 @@ fn files_say_what_they_are() {
     assert!(lora::inspect(&path).unwrap().is_none());
 }
 
-/// Random sets of parts and shapes for random layers: accepted or refused, never a panic. `host/fuzz` does the same with guidance.
+/// Random changes to sound parts of every kind: accepted or refused, never a panic. `host/fuzz` does the same with guidance.
 #[test]
 fn mutated_parts_are_accepted_or_refused() {
+    use std::collections::BTreeMap;
     use underpaint_engine::lora::parse::{Delta, Part, read};
+    let conv: &[usize] = &[12, 8, 3, 3];
+    type Sound<'a> = (&'a [usize], &'a [(&'a str, &'a [usize])]);
+    let sound: [Sound; 8] = [
+        (&[12, 8], &[("lora_up.weight", &[12, 2]), ("lora_down.weight", &[2, 8]), ("alpha", &[])]),
+        (
+            conv,
+            &[("lora_up.weight", &[12, 2, 1, 1]), ("lora_down.weight", &[2, 8, 3, 3]), ("dora_scale", &[12, 1, 1, 1])],
+        ),
+        (conv, &[("lora_up.weight", &[12, 2]), ("lora_mid.weight", &[2, 3, 3, 3]), ("lora_down.weight", &[3, 8])]),
+        (conv, &[("hada_w1_a", &[12, 2]), ("hada_w1_b", &[2, 72]), ("hada_w2_a", &[12, 3]), ("hada_w2_b", &[3, 72])]),
+        (&[8, 8], &[("lokr_w1", &[4, 2]), ("lokr_w2", &[2, 4]), ("lora_magnitude_vector", &[8])]),
+        (conv, &[("lokr_w1_a", &[4, 1]), ("lokr_w1_b", &[1, 4]), ("lokr_w2_a", &[3, 2]), ("lokr_w2_b", &[2, 18])]),
+        (conv, &[("lokr_w1", &[4, 4]), ("lokr_t2", &[2, 2, 3, 3]), ("lokr_w2_a", &[2, 3]), ("lokr_w2_b", &[2, 2])]),
+        (&[4, 4], &[("diff", &[4, 4])]),
+    ];
     let mut state = 0x9e37_79b9_7f4a_7c15u64;
     let mut random = |below: usize| {
         state ^= state << 13;
@@ -457,47 +473,36 @@ fn mutated_parts_are_accepted_or_refused() {
         state ^= state << 17;
         (state % below as u64) as usize
     };
-    let endings = [
-        "lora_up.weight",
-        "lora_down.weight",
-        "lora_mid.weight",
-        "alpha",
-        "dora_scale",
-        "lora_magnitude_vector",
-        "hada_w1_a",
-        "hada_w1_b",
-        "hada_w2_a",
-        "hada_w2_b",
-        "hada_t1",
-        "hada_t2",
-        "lokr_w1",
-        "lokr_w1_a",
-        "lokr_w1_b",
-        "lokr_w2",
-        "lokr_w2_a",
-        "lokr_w2_b",
-        "lokr_t2",
-        "diff",
-    ];
-    let all: Vec<Part> = endings.iter().map(|end| read(&format!("lora_unet_x.{end}")).unwrap().1).collect();
-    let families = [&all[..6], &all[3..12], &all[12..19], &all[..]];
-    let sides = [1, 2, 3, 4, 6, 8, 12, 0, 5000, usize::MAX];
-    let mut accepted = 0;
-    for _ in 0..200_000 {
-        let mut side = |most: usize| sides[random(most)];
-        let layer: Vec<usize> = match side(2) {
-            1 => vec![side(7), side(7)],
-            _ => vec![side(7), side(7), 3, 3],
-        };
-        let family = families[random(families.len())];
-        let mut parts = std::collections::BTreeMap::new();
-        for entry in 0..1 + random(6) {
-            let (part, most) = (family[random(family.len())], if random(8) == 0 { sides.len() } else { 7 });
-            let shape: Vec<usize> = (0..random(5)).map(|_| sides[random(most)]).collect();
-            parts.insert(part, (entry, shape));
+    let part = |end: &str| read(&format!("lora_unet_x.{end}")).unwrap().1;
+    let endings: Vec<&str> = sound.iter().flat_map(|(_, parts)| parts.iter().map(|(end, _)| *end)).collect();
+    let (mut accepted, mut refused) = (0, 0);
+    for _ in 0..100_000 {
+        let (layer, parts) = sound[random(sound.len())];
+        let mut layer = layer.to_vec();
+        let mut parts: BTreeMap<Part, Vec<usize>> =
+            parts.iter().map(|(end, shape)| (part(end), shape.to_vec())).collect();
+        for _ in 0..random(4) {
+            let side = [0, 1, 2, 3, 4, 8, 9, 12, 4096, 4097, usize::MAX][random(11)];
+            let at = random(parts.len().max(1));
+            match (random(5), parts.values_mut().nth(at)) {
+                (0, _) => drop(parts.insert(part(endings[random(endings.len())]), vec![side; random(5)])),
+                (1, Some(_)) => drop(parts.pop_first()),
+                (2, Some(shape)) => shape.push(side),
+                (3, Some(shape)) if !shape.is_empty() => {
+                    let at = random(shape.len());
+                    shape[at] = side;
+                }
+                _ => {
+                    let at = random(layer.len());
+                    layer[at] = side.clamp(1, 4096);
+                }
+            }
         }
-        let parts = parts.iter().map(|(part, (entry, shape))| (*part, (*entry, shape.as_slice()))).collect();
-        accepted += u32::from(Delta::new(&parts, &layer).is_ok());
+        let parts = parts.iter().enumerate().map(|(entry, (part, shape))| (*part, (entry, shape.as_slice()))).collect();
+        match Delta::new(&parts, &layer) {
+            Ok(_) => accepted += 1,
+            Err(_) => refused += 1,
+        }
     }
-    assert!(accepted > 100, "{accepted} were accepted");
+    assert!(accepted > 10_000 && refused > 10_000, "{accepted} were accepted, {refused} refused");
 }
