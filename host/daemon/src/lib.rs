@@ -11,6 +11,7 @@ pub mod home;
 pub mod models;
 pub mod picture;
 mod platform;
+mod previewing;
 pub mod receipt;
 mod refining;
 pub mod save;

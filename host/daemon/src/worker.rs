@@ -14,6 +14,7 @@
 //! cancellation come back, both through the [`Job`].
 
 use crate::models::{LoadError, ModelError, Models};
+use crate::previewing::Previewing;
 use crate::receipt;
 use crate::refining::Refining;
 use crate::timing::Timed;
@@ -102,6 +103,7 @@ pub fn run(
                      job: &dyn Job|
      -> Result<Vec<Image>, JobError> {
         let prepared = plan.prepare(canvas, mask, 0, job)?;
+        let job = &Previewing::new(job, plan, mask);
         let request = Request {
             prompt: &plan.prompt,
             negative_prompt: &plan.negative_prompt,
