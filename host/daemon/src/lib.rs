@@ -12,6 +12,7 @@ pub mod loras;
 pub mod models;
 pub mod picture;
 mod platform;
+mod previewing;
 pub mod prompts;
 pub mod receipt;
 mod refining;

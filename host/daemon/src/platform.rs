@@ -193,11 +193,12 @@ mod unix {
         Some(limit.map_or(free, |(most, used)| free.min(most.saturating_sub(used))))
     }
 
-    /// Completes when the system or the user asks the process to end.
-    pub async fn terminated() -> io::Result<()> {
+    /// Completes when the system or the user asks the process to end, be it before it is first polled.
+    pub fn terminated() -> io::Result<impl Future<Output = ()>> {
         let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-        tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
-        Ok(())
+        Ok(async move {
+            tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+        })
     }
 
     #[cfg(test)]
@@ -319,9 +320,12 @@ mod windows {
             .then(|| Memory { used_bytes: status.ullTotalPhys - status.ullAvailPhys, total_bytes: status.ullTotalPhys })
     }
 
-    /// Completes when the user asks the process to end.
-    pub async fn terminated() -> io::Result<()> {
-        tokio::signal::ctrl_c().await
+    /// Completes when the user asks the process to end, be it before it is first polled.
+    pub fn terminated() -> io::Result<impl Future<Output = ()>> {
+        let mut interrupt = tokio::signal::windows::ctrl_c()?;
+        Ok(async move {
+            interrupt.recv().await;
+        })
     }
 
     /// The SID of the user this process runs as, e.g. `S-1-5-21-…`.

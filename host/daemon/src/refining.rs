@@ -1,6 +1,6 @@
 //! The second pass as the job's owner sees it: one stage of its own, so that no stage's steps go back.
 
-use underpaint_raster::{Image, Job, Stage};
+use underpaint_raster::{Image, Job, Rect, Stage};
 
 /// Refining picture `part` of `parts`. The steps of its denoising are those of [`Stage::Upscale`]; what comes before and
 /// after them is not told.
@@ -30,5 +30,9 @@ impl Job for Refining<'_> {
 
     fn preview(&self, image: Image) {
         self.job.preview(image);
+    }
+
+    fn preview_at(&self, image: Image, rect: Rect) {
+        self.job.preview_at(image, rect);
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use underpaint_raster::{Image, Job, Stage};
+use underpaint_raster::{Image, Job, Rect, Stage};
 
 /// A job that passes everything on and keeps the time.
 pub struct Timed<'a> {
@@ -69,6 +69,10 @@ impl Job for Timed<'_> {
 
     fn preview(&self, image: Image) {
         self.job.preview(image);
+    }
+
+    fn preview_at(&self, image: Image, rect: Rect) {
+        self.job.preview_at(image, rect);
     }
 }
 

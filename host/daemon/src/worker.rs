@@ -16,6 +16,7 @@
 
 use crate::models::{Catalogue, LoadError, ModelError, Models};
 use crate::picture::{MAX_PIXELS, MAX_SIDE};
+use crate::previewing::Previewing;
 use crate::prompts::Words;
 use crate::receipt;
 use crate::refining::Refining;
@@ -115,7 +116,7 @@ pub fn run(
             let prepared = plan.prepare(canvas, mask, 0, job)?;
             let (noise, save) = (noise.as_ref(), saved.as_mut());
             let painting = Painting { plan: &plan, words: &words, only: None, prepared, noise, save };
-            paint(models, &model.id, painting, Tiling::WHOLE, job)?
+            paint(models, &model.id, painting, Tiling::WHOLE, &Previewing::new(job, &plan, mask))?
         }
     };
 
@@ -132,6 +133,7 @@ pub fn run(
             let prepared = second.prepare(Some(&rough), mask, 0, job)?;
             let only = Some(i as usize);
             let painting = Painting { plan: &second, words: &words, only, prepared, noise: None, save: None };
+            let job = &Previewing::new(job, &second, mask);
             for finer in paint(models, &model.id, painting, Tiling::WHOLE, job)? {
                 let Some((finer, how)) = second.place(finer, Some(canvas), mask) else { continue };
                 placing.push(how);

@@ -1,6 +1,6 @@
 //! What may flow backwards through the pipeline: progress and cancellation, nothing else.
 
-use crate::Image;
+use crate::{Image, Rect};
 use serde::{Deserialize, Serialize};
 
 /// Which part of a job is under way. Within one stage steps never go back.
@@ -42,6 +42,11 @@ pub trait Job: Sync {
 
     /// A small picture of the state so far (longest side at most 512 px).
     fn preview(&self, _image: Image) {}
+
+    /// As [`Job::preview`], cut to what will be painted and as transparent, with its place in canvas pixels.
+    fn preview_at(&self, image: Image, _rect: Rect) {
+        self.preview(image);
+    }
 
     /// Reports progress and stops the caller with `?` if the job was cancelled.
     fn step(&self, stage: Stage, step: u32, steps: u32) -> Result<(), Cancelled> {

@@ -52,7 +52,8 @@ fn rows(data: &[f32], w: usize, radius: usize) -> Vec<f32> {
     out
 }
 
-fn transpose(data: &[f32], w: usize, h: usize) -> Vec<f32> {
+/// Columns as rows.
+pub(crate) fn transpose(data: &[f32], w: usize, h: usize) -> Vec<f32> {
     let mut out = vec![0.0; data.len()];
     out.par_chunks_exact_mut(h).enumerate().for_each(|(x, column)| {
         for (y, v) in column.iter_mut().enumerate() {

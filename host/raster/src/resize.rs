@@ -59,7 +59,9 @@ pub fn resize_mask(mask: &Mask, to: Extent) -> Mask {
     }
     let plane = mask.data().iter().map(|&v| [v]).collect();
     let out = stretch(plane, from, to, kernels(from, to, area_or_linear));
-    Mask::from_data(to, out.into_iter().map(|[v]| v.clamp(0.0, 1.0)).collect())
+    // Taps sum to 1 only within rounding: what is whole stays whole.
+    let whole = |v: f32| if v > 1.0 - 1e-6 { 1.0 } else { v.max(0.0) };
+    Mask::from_data(to, out.into_iter().map(|[v]| whole(v)).collect())
 }
 
 /// `image` moved by `(dx, dy)` pixels, to the right and down, between pixels by Lanczos-3 in sRGB-encoded values; what

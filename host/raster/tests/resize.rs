@@ -73,6 +73,7 @@ fn flat_stays_flat_and_light_adds_up() {
         for p in resize(&paint(from, |_, _| color), to).data().chunks_exact(4) {
             assert!((0..4).all(|c| (p[c] - color[c]).abs() < 2e-5), "{from:?} to {to:?}: {p:?} from {color:?}");
         }
+        assert_eq!(resize_mask(&Mask::new(from, 1.0), to), Mask::new(to, 1.0), "{from:?} to {to:?}");
         assert!(resize_mask(&Mask::new(from, 0.7), to).data().iter().all(|v| (v - 0.7).abs() < 1e-6));
     }
     // Half white, half black is 50 % of the light: sRGB 0.7354, not 0.5.

@@ -4,7 +4,7 @@ use crate::image::Image;
 use crate::methods::JobState;
 use crate::rpc::Id;
 use serde::{Deserialize, Serialize};
-use underpaint_raster::Stage;
+use underpaint_raster::{Rect, Stage};
 
 /// `job/state`: to the owner and everyone attached; never dropped, always in order, `queued` first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,6 +43,9 @@ pub struct Progress {
     /// A small picture of the state so far, in this frame's tail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preview: Option<Image>,
+    /// Where the preview will be, in canvas pixels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preview_rect: Option<Rect>,
 }
 
 /// `queue/changed`, to subscribers of `queue`.

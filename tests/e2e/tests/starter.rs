@@ -128,9 +128,9 @@ fn a_selection_is_repainted_from_words_and_the_rest_stays() {
 fn a_large_selection_is_gone_over_again_when_asked() {
     let dir = desk();
     let file = |name: &str, bytes: Vec<u8>| std::fs::write(dir.path().join(name), bytes).expect("a file");
-    let (w, h) = (560, 420);
+    let (w, h) = (400, 300);
     file("large.png", e2e::png(w, h, |x, y| [(x / 3) as u8, (y / 2) as u8, ((x * y / 64) % 90 + 80) as u8]));
-    let selected = |x: u32, y: u32| (120..420).contains(&x) && (90..330).contains(&y);
+    let selected = |x: u32, y: u32| (100..300).contains(&x) && (70..230).contains(&y);
     file("half.png", e2e::png(w, h, |x, y| [if selected(x, y) { 255 } else { 0 }; 3]));
     let fill =
         ["fill", "--image", "large.png", "--mask", "half.png", "--prompt", "a lake", "--steps", "5", "--seed", "1"];
@@ -140,14 +140,14 @@ fn a_large_selection_is_gone_over_again_when_asked() {
     let two = told(&["--passes", "2", "--batch", "2", "-o", "two.png"]);
     let second = &two["used"]["second_pass"];
     assert_eq!((&second["steps"], &second["start_step"]), (&json!(10), &json!(6)), "{second}");
-    assert!(second["context"]["rect"]["w"].as_u64() >= Some(300), "{second}");
+    assert!(second["context"]["rect"]["w"].as_u64() >= Some(200), "{second}");
     assert!(two["timing_ms"]["upscale"].is_u64(), "{}", two["timing_ms"]);
     assert_eq!(two["receipt"]["request"]["passes"], 2);
     assert_eq!(two["receipt"]["color_match"].as_array().map(Vec::len), Some(4), "each pass of each picture");
     let pixels = |name: &str| e2e::pixels(&dir.path().join(name));
     let [before, one, two, next] = ["large.png", "one.png", "two_0.png", "two_1.png"].map(pixels);
     assert!(one.differing(&two) > 10_000 && two.differing(&next) > 10_000, "the second pass and the seed show");
-    for (x, y) in [(0, 0), (20, 200), (559, 419)] {
+    for (x, y) in [(0, 0), (20, 150), (399, 299)] {
         assert_eq!(
             (before.at(x, y), before.at(x, y)),
             (one.at(x, y), two.at(x, y)),
@@ -155,7 +155,7 @@ fn a_large_selection_is_gone_over_again_when_asked() {
         );
     }
     let detail = |p: &e2e::Pixels| -> u32 {
-        let inside = (140..400).flat_map(|x| (110..310).map(move |y| (x, y)));
+        let inside = (110..290).flat_map(|x| (80..220).map(move |y| (x, y)));
         inside.map(|(x, y)| u32::from(p.at(x, y)[1].abs_diff(p.at(x + 1, y)[1]))).sum()
     };
     assert!(detail(&two) > detail(&one) * 5 / 4, "{} and {}: the second pass is finer", detail(&one), detail(&two));
@@ -311,6 +311,36 @@ mod daemon {
         };
         let (first, second) = (look(), look());
         assert!(!first.is_empty() && first != second, "the picture grows");
+        client.notify("cancel", json!({"id": id}), &[]);
+        client.answer(id).expect_err("it was cancelled");
+    }
+    /// A fill's previews are the part that will be painted, and come with their place.
+    #[test]
+    fn a_fills_previews_lie_where_its_patch_will_be() {
+        let daemon = Daemon::start();
+        let mut client = daemon.client();
+        let (w, h) = (96u32, 72u32);
+        let mut pixels: Vec<u8> = (0..w * h).flat_map(|i| [(i % 96) as u8 * 2, (i / 96) as u8 * 3, 90, 255]).collect();
+        pixels.extend(
+            (0..w * h).map(|i| if (40..70).contains(&(i % w)) && (20..50).contains(&(i / w)) { 255 } else { 0 }),
+        );
+        client.put("c1", &pixels);
+        let whole = json!({"x": 0, "y": 0, "w": w, "h": h});
+        let fill = json!({
+            "mode": "fill", "model": "starter", "prompt": "a boat", "steps": 400, "seed": 1, "progress": "p",
+            "preview": {"max_side": 128, "every_ms": 100},
+            "canvas": {"extent": [w, h], "rect": whole, "image": {"blob": "c1", "w": w, "h": h, "px": "rgba8"}},
+            "mask": {"rect": whole, "image": {"blob": "c1", "offset": w * h * 4, "w": w, "h": h, "px": "g8"}},
+        });
+        let id = client.request("generate", fill);
+        let shown = |h: &Value| h["method"] == "progress" && h["params"]["preview"].is_object();
+        let (told, rgba) = client.expect("a preview", shown);
+        let number = |at: &str| told["params"]["preview_rect"][at].as_i64().unwrap_or_else(|| panic!("{told}"));
+        let (x, y, right, bottom) = (number("x"), number("y"), number("x") + number("w"), number("y") + number("h"));
+        assert!(x >= 0 && y >= 0 && right <= i64::from(w) && bottom <= i64::from(h), "{told}");
+        assert!(x <= 40 && y <= 20 && right >= 70 && bottom >= 50 && x > 5, "{told}");
+        let alpha: Vec<u8> = rgba.iter().skip(3).step_by(4).copied().collect();
+        assert!(alpha.contains(&255) && alpha.iter().any(|a| *a < 255), "as transparent as the patch will be");
         client.notify("cancel", json!({"id": id}), &[]);
         client.answer(id).expect_err("it was cancelled");
     }

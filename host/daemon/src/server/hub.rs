@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
-use underpaint_raster::{Extent, Image, Stage};
+use underpaint_raster::{Extent, Image, Rect, Stage};
 use underpaint_wire::blob::{Name, TAIL};
 use underpaint_wire::event::{Closing, JobStateChanged, Progress, QueueChanged};
 use underpaint_wire::generate::Run;
@@ -380,7 +380,16 @@ impl Hub {
         job.step = Some((step, steps));
         for watcher in &job.watchers {
             let Some(token) = watcher.progress.clone() else { continue };
-            let event = Progress { progress: token, job: name.clone(), stage, step, steps, eta_ms, preview: None };
+            let event = Progress {
+                progress: token,
+                job: name.clone(),
+                stage,
+                step,
+                steps,
+                eta_ms,
+                preview: None,
+                preview_rect: None,
+            };
             watcher.outbox.progress(event, Vec::new());
         }
     }
@@ -391,8 +400,8 @@ impl Hub {
         self.state().jobs.get(&job).is_some_and(|job| job.watchers.iter().any(|w| w.wants_preview(now)))
     }
 
-    /// Sends a preview to everyone who wants one now, no larger than they want it.
-    pub fn preview(&self, job: JobId, stage: Stage, step: u32, preview: &Image) {
+    /// Sends a preview to everyone who wants one now, no larger than they want it, and where on the canvas it will be.
+    pub fn preview(&self, job: JobId, (stage, step): (Stage, u32), preview: &Image, rect: Option<Rect>) {
         let (now, name) = (Instant::now(), self.name(job));
         let mut state = self.state();
         let Some(job) = state.jobs.get_mut(&job) else { return };
@@ -402,8 +411,16 @@ impl Hub {
             let Ok(tail) = Name::try_from(TAIL.to_owned()) else { continue };
             let small = fit(preview, wanted.max_side);
             let image = image::Image::packed(tail, small.extent(), Px::Rgba8);
-            let event =
-                Progress { progress: token, job: name.clone(), stage, step, steps, eta_ms: None, preview: Some(image) };
+            let event = Progress {
+                progress: token,
+                job: name.clone(),
+                stage,
+                step,
+                steps,
+                eta_ms: None,
+                preview: Some(image),
+                preview_rect: rect,
+            };
             watcher.outbox.progress(event, image::to_bytes(&small, Px::Rgba8));
             watcher.last_preview = Some(now);
         }

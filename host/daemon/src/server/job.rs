@@ -230,6 +230,14 @@ impl Pace {
     }
 }
 
+impl Ticket {
+    /// Stage and step that were last told.
+    fn reached(&self) -> (Stage, u32) {
+        let pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        (pace.stage.unwrap_or(Stage::Denoise), pace.step)
+    }
+}
+
 impl Progress for Ticket {
     fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Relaxed)
@@ -248,11 +256,11 @@ impl Progress for Ticket {
     }
 
     fn preview(&self, image: Image) {
-        let (stage, step) = {
-            let pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
-            (pace.stage.unwrap_or(Stage::Denoise), pace.step)
-        };
-        self.hub.preview(self.job, stage, step, &image);
+        self.hub.preview(self.job, self.reached(), &image, None);
+    }
+
+    fn preview_at(&self, image: Image, rect: Rect) {
+        self.hub.preview(self.job, self.reached(), &image, Some(rect));
     }
 }
 

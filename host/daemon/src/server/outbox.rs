@@ -148,6 +148,7 @@ impl Outbox {
             && let Some((old, bytes)) = slot.waiting.take()
         {
             progress.preview = old.preview;
+            progress.preview_rect = old.preview_rect;
             preview = bytes;
         }
         slot.waiting = Some((progress, preview));
@@ -263,6 +264,7 @@ mod tests {
             steps: 9,
             eta_ms: None,
             preview: None,
+            preview_rect: None,
         }
     }
 
