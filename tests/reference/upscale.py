@@ -141,7 +141,7 @@ def tiles():
         latents = vae.encode(pixels).latent_dist.mean
         whole = vae.decode(latents).sample.clamp(-1, 1)
         vae.enable_tiling()
-        vae.tile_latent_min_size, vae.tile_sample_min_size, vae.tile_overlap_factor = 24, 192, 0.25
+        vae.tile_latent_min_size, vae.tile_sample_min_size, vae.tile_overlap_factor = 24, 192, 1 / 3
         encoded = vae.encode(pixels).latent_dist.mean
         decoded = vae.decode(latents).sample.clamp(-1, 1)
     difference = ((encoded - latents).norm() / latents.norm()).item()

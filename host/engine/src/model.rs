@@ -14,7 +14,7 @@ use crate::weights::{Loading, Weights};
 use crate::{DeviceKind, Dtype, EngineError, device};
 use candle_core::Device;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 use underpaint_plan::ModelFacts;
 use underpaint_raster::{Job, Stage};
 
@@ -47,9 +47,9 @@ pub struct Model {
     pub(crate) training: Training,
     pub(crate) look: Look,
     /// For previews, instead of `look`.
-    pub(crate) tiny: Option<Rc<Tiny>>,
+    pub(crate) tiny: Option<Arc<Tiny>>,
     /// For results, instead of the decoder of `vae`.
-    pub(crate) quick: Option<Rc<Tiny>>,
+    pub(crate) quick: Option<Arc<Tiny>>,
     pub(crate) device: Device,
     /// How the autoencoder cuts pictures; `None` as usual.
     pub(crate) vae_tiling: Option<Tiling>,
@@ -91,7 +91,7 @@ impl Model {
         };
         job.step(Stage::Load, total as u32, total as u32)?;
         let channels = vae_loaded.latent_channels();
-        let open = |path: &Path| Tiny::load(path, channels, &device).map(Rc::new);
+        let open = |path: &Path| Tiny::load(path, channels, &device).map(Arc::new);
         let quick = quick.map(open).transpose()?;
         let tiny = match options.taesd.as_deref() {
             Some(path) => Some(open(path)?),

@@ -1,9 +1,9 @@
 //! Large pictures in overlapping tiles, so that memory does not grow with the picture.
 //!
 //! Decision: where two tiles overlap, each keeps away from the other's border by a quarter of the overlap (what a network
-//! makes near a border that is none is wrong) and they cross over smoothly in the half between. The weights of all tiles sum
-//! to 1 everywhere, so blending needs no second buffer, and where both tiles agree nothing is changed. Tiles are of equal
-//! size, as small as the number of them allows.
+//! makes near a border that is none is wrong), and they cross over evenly in the half between. The weights of all tiles sum to
+//! 1 everywhere, so blending needs no second buffer, and where both tiles agree nothing is changed. Tiles are of equal size, as
+//! small as the number of them allows.
 
 use crate::EngineError;
 use crate::share::Share;
@@ -85,16 +85,13 @@ impl Tiling {
 impl Span {
     /// The weights of its values when each cell has become `scale` of them.
     fn window(&self, scale: usize) -> Vec<f32> {
-        let smooth = |[from, to]: [f64; 2], at: f64| match to > from {
-            true => {
-                let t = ((at - from) / (to - from)).clamp(0.0, 1.0);
-                t * t * (3.0 - 2.0 * t)
-            }
+        let ramp = |[from, to]: [f64; 2], at: f64| match to > from {
+            true => ((at - from) / (to - from)).clamp(0.0, 1.0),
             false => f64::from(at >= from),
         };
         let weight = |at: f64| {
-            let rise = self.rise.map_or(1.0, |ramp| smooth(ramp, at));
-            (rise - self.fall.map_or(0.0, |ramp| smooth(ramp, at))) as f32
+            let rise = self.rise.map_or(1.0, |ends| ramp(ends, at));
+            (rise - self.fall.map_or(0.0, |ends| ramp(ends, at))) as f32
         };
         (0..self.len * scale).map(|i| weight((i as f64 + 0.5) / scale as f64)).collect()
     }

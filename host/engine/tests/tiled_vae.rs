@@ -16,7 +16,7 @@ use underpaint_raster::{Job, Stage, Unattended};
 
 const H: usize = 40;
 const W: usize = 56;
-const TILES: Tiling = Tiling { tile: 24, overlap: 6 };
+const TILES: Tiling = Tiling { tile: 24, overlap: 8 };
 
 fn load(folder: &Path) -> Vae {
     let (weights, config) = Checkpoint::open(folder, None).unwrap().vae;

@@ -3,7 +3,7 @@
 //! From Real-ESRGAN (Wang et al. 2021); what the network adds is told from the picture enlarged by repetition.
 
 use super::rrdb::conv;
-use super::{Facts, pixel_shuffle};
+use super::{Facts, Network, pixel_shuffle};
 use crate::EngineError;
 use crate::layers::Conv2d;
 use crate::weights::Scope;
@@ -33,9 +33,10 @@ impl Compact {
         let last = conv(scope, &format!("body.{}", count - 1), width, channels * scale * scale)?;
         Ok(Self { layers, last, scale })
     }
+}
 
-    /// `[B, C, H, W]` in 0..=1 to `[B, C, H scale, W scale]`.
-    pub fn forward(&self, x: &Tensor, job: &dyn Job) -> Result<Tensor, EngineError> {
+impl Network for Compact {
+    fn forward(&self, x: &Tensor, job: &dyn Job) -> Result<Tensor, EngineError> {
         let steps = self.layers.len() as u32 + 1;
         let mut y = x.clone();
         for (i, (conv, slopes)) in self.layers.iter().enumerate() {

@@ -14,7 +14,7 @@ mod rrdb;
 
 use crate::EngineError;
 use crate::tiles::{Tile, Tiling, blend};
-use crate::weights::{Loading, Weights};
+use crate::weights::Loading;
 use candle_core::{Device, Result as Computed, Tensor};
 use std::path::Path;
 use underpaint_raster::{Extent, Image, Job, Mask, Stage, infill::push_pull, resize_mask};
@@ -75,13 +75,14 @@ pub fn inspect(path: &Path) -> Result<Option<Facts>, EngineError> {
 
 /// A loaded network. Stays usable after any error or cancellation.
 pub struct Upscaler {
-    network: Network,
+    network: Box<dyn Network>,
     facts: Facts,
 }
 
-enum Network {
-    Esrgan(rrdb::RrdbNet),
-    Compact(compact::Compact),
+/// What enlarges a tile.
+trait Network: Send + Sync {
+    /// `[B, C, H, W]` in 0..=1 to `[B, C, H scale, W scale]`; the sides are multiples of what it folds. Asks `job` between layers.
+    fn forward(&self, x: &Tensor, job: &dyn Job) -> Result<Tensor, EngineError>;
 }
 
 impl Upscaler {
@@ -93,20 +94,16 @@ impl Upscaler {
         };
         let total = weights.names().count();
         let loading = Loading::new(&Device::Cpu, total, job);
-        let network = Self::network(&weights, &loading, &facts)?;
+        let root = weights.root(&loading);
+        let network: Box<dyn Network> = match facts.architecture {
+            Architecture::Esrgan => Box::new(rrdb::RrdbNet::load(&root, &facts)?),
+            Architecture::Compact => Box::new(compact::Compact::load(&root, &facts)?),
+        };
         if let Some(name) = weights.unused() {
             return Err(refuse(format!("an upscaler with tensors of another architecture (the first is {name})")));
         }
         job.step(Stage::Load, total as u32, total as u32)?;
         Ok(Self { network, facts })
-    }
-
-    fn network(weights: &Weights, loading: &Loading, facts: &Facts) -> Result<Network, EngineError> {
-        let root = weights.root(loading);
-        Ok(match facts.architecture {
-            Architecture::Esrgan => Network::Esrgan(rrdb::RrdbNet::load(&root, facts)?),
-            Architecture::Compact => Network::Compact(compact::Compact::load(&root, facts)?),
-        })
     }
 
     /// What it is.
@@ -133,10 +130,7 @@ impl Upscaler {
             let (h, w) = (rows.len(), columns.len());
             let x = Tensor::from_vec(values(colours, planes, rows, columns), (1, planes, h, w), &Device::Cpu)?;
             let x = if channels == 1 { x.reshape((planes, 1, h, w))? } else { x };
-            let y = match &self.network {
-                Network::Esrgan(network) => network.forward(&x, job)?,
-                Network::Compact(network) => network.forward(&x, job)?,
-            };
+            let y = self.network.forward(&x, job)?;
             Ok(y.reshape((1, planes, h * scale, w * scale))?)
         };
         let [h, w] = padded.map(|side| side / fold);

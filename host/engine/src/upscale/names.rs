@@ -69,7 +69,7 @@ fn from_old(name: &str, end: usize) -> String {
             0 => format!("conv_first.{part}"),
             _ if at == end => format!("conv_last.{part}"),
             _ if at + 2 == end => format!("conv_hr.{part}"),
-            _ if at % 3 == 0 => format!("conv_up{}.{part}", at / 3),
+            _ if at.is_multiple_of(3) => format!("conv_up{}.{part}", at / 3),
             _ => return None,
         })
     };

@@ -3,7 +3,7 @@
 //! Wang et al. 2018, "ESRGAN: Enhanced Super-Resolution Generative Adversarial Networks"; the folded first layer is Real-ESRGAN's,
 //! the two extra paths of a dense block ESRGAN+'s (Rakotonirina and Rasoanaivo 2020). All widths come from the tensors.
 
-use super::{Facts, pixel_unshuffle};
+use super::{Facts, Network, pixel_unshuffle};
 use crate::EngineError;
 use crate::layers::Conv2d;
 use crate::weights::Scope;
@@ -63,9 +63,10 @@ impl RrdbNet {
             fold: facts.fold as usize,
         })
     }
+}
 
-    /// `[B, C, H, W]` in 0..=1 to `[B, C, H scale, W scale]`; the sides are multiples of what it folds.
-    pub fn forward(&self, x: &Tensor, job: &dyn Job) -> Result<Tensor, EngineError> {
+impl Network for RrdbNet {
+    fn forward(&self, x: &Tensor, job: &dyn Job) -> Result<Tensor, EngineError> {
         let steps = (self.blocks.len() + self.ups.len() + 1) as u32;
         let mut step = (0..).map(|i| job.step(Stage::Upscale, i, steps));
         let mut stop = || step.next().unwrap_or(Ok(()));
