@@ -94,6 +94,7 @@ pub fn run(
                 Request {
                     prompt: &plan.prompt,
                     negative_prompt: plan.negative_prompt.as_deref(),
+                    controls: &[],
                     sampling: &plan.sampling,
                     inpaint: plan.inpaint,
                     input: &prepared,

@@ -29,6 +29,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let request = Request {
         prompt: "a lighthouse at dusk",
         negative_prompt: Some(""),
+        controls: &[],
         sampling: &sampling,
         inpaint: Inpaint::None,
         input: &input,

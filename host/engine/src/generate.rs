@@ -7,6 +7,7 @@
 //! initial picture's latents (not for a 9-channel model starting from pure noise, which does not need it), the initial noise,
 //! the sample of the masked picture's latents ([`Inpaint::Replace`] and 9-channel models), then euler_a's noise step by step.
 
+use crate::control::{Control, Guides};
 use crate::guidance::Guidance;
 use crate::noise::Noise;
 use crate::npy::Npy;
@@ -29,6 +30,8 @@ pub struct Request<'a> {
     pub sampling: &'a Sampling,
     /// How the mask is used.
     pub inpaint: Inpaint,
+    /// Pictures that steer, with the models that read them.
+    pub controls: &'a [Control<'a>],
     /// The pictures going in, in model pixels.
     pub input: &'a Prepared,
     /// Unit noise `[B, C, h, w]` to start from instead of the seed's.
@@ -54,12 +57,14 @@ impl Model {
         let schedule = self.schedule(request.sampling)?;
         job.step(Stage::Encode, 0, 1)?;
         let (conditions, guidance) = self.conditions(&request)?;
+        let guides = Guides::see(request.controls, self, request.input.extent, guidance.rows(), job)?;
+        let asking = Asking { conditions: &conditions, guidance, guides: &guides };
         let mut saved = Saved::default();
         let mut images = Vec::with_capacity(batch);
         for i in 0..batch {
             let mut picture = self.begin(&request, &schedule, shape, i, guidance.rows(), job)?;
             saved.noise.data.extend(&picture.noise);
-            self.denoise(&request, &schedule, &mut picture, (&conditions, guidance), job)?;
+            self.denoise(&request, &schedule, &mut picture, &asking, job)?;
             saved.latents.data.extend(&picture.latents);
             let share = Share { job, part: i as u32, parts: request.sampling.batch };
             let pixels = self.vae.decode(&self.tensor(&picture.latents, shape)?, &share)?;
@@ -268,7 +273,7 @@ impl Model {
         request: &Request<'_>,
         schedule: &Schedule,
         picture: &mut Picture,
-        (conditions, guidance): (&Conditions, Guidance),
+        asking: &Asking<'_>,
         job: &dyn Job,
     ) -> Result<(), EngineError> {
         let sampling = request.sampling;
@@ -281,7 +286,8 @@ impl Model {
             keep.before(i, *step, picture);
             let Picture { rule, latents, stream, channels, shape, .. } = &mut *picture;
             let space = rule.space();
-            let asked = Asked { conditions, guidance, channels: channels.as_ref(), space, shape: *shape };
+            let at = (i, steps.len());
+            let asked = Asked { asking, at, channels: channels.as_ref(), space, shape: *shape };
             let epsilon = self.predict(&asked, latents, step.sigma, step.timestep, job)?;
             if job.wants_preview() {
                 let [channels, h, w] = *shape;
@@ -313,12 +319,14 @@ impl Model {
     ) -> Result<Vec<f32>, EngineError> {
         let scale = (Space::Variance.signal(sigma) / asked.space.signal(sigma)) as f32;
         let scaled: Vec<f32> = latents.iter().map(|x| x * scale).collect();
-        let mut x = self.tensor(&scaled, asked.shape)?.repeat((asked.guidance.rows(), 1, 1, 1))?;
+        let Asking { conditions, guidance, guides } = asked.asking;
+        let mut x = self.tensor(&scaled, asked.shape)?.repeat((guidance.rows(), 1, 1, 1))?;
+        let hooks = guides.hooks(&x, timestep, conditions, asked.at, job)?;
         if let Some(channels) = asked.channels {
             x = Tensor::cat(&[&x, channels], 1)?;
         }
-        let predicted = self.unet.forward(&x, timestep, asked.conditions, job)?.flatten_all()?.to_vec1::<f32>()?;
-        let guided = asked.guidance.combine(&predicted);
+        let predicted = self.unet.forward(&x, timestep, conditions, &hooks, job)?.flatten_all()?.to_vec1::<f32>()?;
+        let guided = guidance.combine(&predicted);
         Ok(match self.training.prediction {
             Prediction::Epsilon => guided,
             Prediction::Velocity => {
@@ -343,10 +351,18 @@ fn sizes(extent: Extent, count: usize, positive: bool) -> Vec<f64> {
     }
 }
 
-/// What the denoiser is asked for, the same through a whole picture.
-struct Asked<'a> {
+/// What the denoiser is asked for, the same through a whole request.
+struct Asking<'a> {
     conditions: &'a Conditions,
     guidance: Guidance,
+    guides: &'a Guides<'a>,
+}
+
+/// What it is asked at one step of a picture.
+struct Asked<'a> {
+    asking: &'a Asking<'a>,
+    /// Which of how many steps.
+    at: (usize, usize),
     channels: Option<&'a Tensor>,
     space: Space,
     /// `[C, h, w]`.

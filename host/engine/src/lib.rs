@@ -5,12 +5,13 @@
 //!
 //! The story of a picture: [`Model::load`] opens a [`checkpoint`], reads its [`weights`] into [`unet`], [`vae`] and [`clip`],
 //! all made of the same few [`layers`]. [`Model::generate`] turns prompts into embeddings ([`text`], over [`tokenizer`] and [`clip`]), draws
-//! [`noise`] as PyTorch would, lets a rule of [`samplers`] walk down a [`schedule`] and decodes the result.
+//! [`noise`] as PyTorch would, shows [`Control`]s their pictures, lets a rule of [`samplers`] walk down a [`schedule`] and decodes the result.
 //!
 //! Absent on purpose: networking, the clock, any global state; code from model files (pickles are refused by content).
 
 pub mod checkpoint;
 pub mod clip;
+pub mod control;
 mod error;
 mod generate;
 mod guidance;
@@ -30,6 +31,7 @@ pub mod vae;
 pub mod weights;
 
 pub use checkpoint::inspect;
+pub use control::{Control, ControlModel, inspect_control};
 pub use error::EngineError;
 pub use generate::{Request, Saved};
 pub use model::{DeviceKind, Dtype, Model, Options};

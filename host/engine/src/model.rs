@@ -104,7 +104,7 @@ pub(crate) fn known(weights: &Weights, part: &str) -> Result<(), EngineError> {
     }
 }
 
-fn device(options: &Options) -> Result<Device, EngineError> {
+pub(crate) fn device(options: &Options) -> Result<Device, EngineError> {
     let refuse = |what: &str| Err(EngineError::Device { what: what.into() });
     match (options.device, options.dtype) {
         (DeviceKind::Cuda, _) => {

@@ -253,6 +253,7 @@ fn infinite_latents_are_an_error_not_a_black_picture() {
     let request = underpaint_engine::Request {
         prompt: "",
         negative_prompt: Some(""),
+        controls: &[],
         sampling: &sampling,
         inpaint: underpaint_plan::Inpaint::None,
         input: &input,

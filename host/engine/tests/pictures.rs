@@ -47,6 +47,7 @@ fn request<'a>(sampling: &'a Sampling, inpaint: Inpaint, input: &'a Prepared) ->
     Request {
         prompt: "a photo of a cat",
         negative_prompt: Some("blurry, ugly"),
+        controls: &[],
         sampling,
         inpaint,
         input,

@@ -55,6 +55,7 @@ fn it_paints_what_diffusers_paints_with_it() {
         let request = Request {
             prompt: word("prompt"),
             negative_prompt: Some(word("negative")),
+            controls: &[],
             sampling: &sampling,
             inpaint: Inpaint::None,
             input: &input,

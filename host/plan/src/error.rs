@@ -76,6 +76,11 @@ pub enum PlanError {
         /// Modes it has.
         modes: &'static [Mode],
     },
+    /// A control that cannot be used.
+    Control {
+        /// What is wrong and what would be right.
+        what: String,
+    },
     /// So weak a change that not one step would be taken.
     NoStepLeft {
         /// Strength asked for.
@@ -94,6 +99,7 @@ impl PlanError {
             Self::CanvasMissing { .. } | Self::CanvasOutside { .. } => "canvas",
             Self::MaskMissing { .. } | Self::MaskExtent { .. } | Self::MaskEmpty | Self::NothingLeft => "mask",
             Self::Mode { .. } => "mode",
+            Self::Control { .. } => "controls",
             Self::NoStepLeft { .. } => "denoise_strength",
         }
     }
@@ -146,6 +152,7 @@ impl fmt::Display for PlanError {
                 let modes: Vec<_> = modes.iter().map(|m| mode_name(*m)).collect();
                 write!(f, "the model `{model}` cannot do mode {}; it can {}", mode_name(*mode), modes.join(", "))
             }
+            Self::Control { what } => write!(f, "controls {what}"),
             Self::NoStepLeft { denoise_strength, steps } => write!(
                 f,
                 "denoise_strength {denoise_strength} of {steps} steps leaves not one step to take; \

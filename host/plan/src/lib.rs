@@ -9,6 +9,7 @@
 
 mod check;
 mod context;
+mod control;
 mod error;
 mod facts;
 mod plan;
@@ -18,8 +19,9 @@ mod sampling;
 mod steps;
 
 pub use context::{Context, context};
+pub use control::{ControlPlan, Task, controls};
 pub use error::{PlanError, mode_name};
-pub use facts::{Defaults, Family, Kind, ModelFacts};
+pub use facts::{ControlFacts, ControlKind, Defaults, Family, Kind, ModelFacts};
 pub use plan::{Alpha, CanvasFacts, Infill, Plan, modes, plan};
 pub use prepared::{Inpaint, Prepared};
 pub use sampling::{Sampler, Sampling, Scheduler};

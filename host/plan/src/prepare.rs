@@ -56,6 +56,11 @@ impl Plan {
         canvas.crop(self.local())
     }
 
+    /// `image` of the context at the model's extent.
+    pub(crate) fn fitted(&self, image: &Image) -> Image {
+        pad(&resize_to(image, self.context.fit), self.context.extent)
+    }
+
     /// The engine's picture (of the model's extent) at the context's extent.
     pub fn restore(&self, picture: Image) -> Image {
         let picture = match self.context.fit == self.context.extent {
@@ -101,7 +106,7 @@ fn resize_to(image: &Image, to: Extent) -> Image {
 }
 
 /// Models know no transparency: what shows through takes the colours of what is beside it.
-fn opaque(image: &Image) -> Image {
+pub(crate) fn opaque(image: &Image) -> Image {
     if image.data().chunks_exact(4).all(|p| p[3] >= 1.0) {
         return image.clone();
     }

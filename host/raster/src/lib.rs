@@ -37,6 +37,7 @@ pub mod infill;
 mod job;
 pub mod masks;
 mod morphology;
+pub mod preprocess;
 mod resize;
 
 pub use color::{Lab, lab_from_srgb, srgb_from_lab};
