@@ -136,6 +136,7 @@ def ldm_names(unet, vae, text):
              "conv2": "out_layers.3", "conv_shortcut": "skip_connection"}
     p = "model.diffusion_model."
     for ldm, ours in {"time_embed.0": "time_embedding.linear_1", "time_embed.2": "time_embedding.linear_2",
+                      "label_emb.0.0": "add_embedding.linear_1", "label_emb.0.2": "add_embedding.linear_2",
                       "input_blocks.0.0": "conv_in", "out.0": "conv_norm_out", "out.2": "conv_out"}.items():
         put("unet", p, ldm, ours, unet)
     n = 1

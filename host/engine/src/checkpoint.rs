@@ -222,7 +222,9 @@ fn look(family: Family) -> Look {
 /// SD 2.x's files do not say what they predict, but in those trained to predict the velocity the norms of the last
 /// attention have biases of another size (an observation of ComfyUI's authors, the threshold too).
 fn looks_like_velocity(unet: &Weights) -> Result<bool, EngineError> {
-    let bias = unet.read("up_blocks.3.attentions.2.transformer_blocks.0.norm1.bias")?.unwrap_or_default();
+    let norm = |name: &&str| name.starts_with("up_blocks.") && name.ends_with(".transformer_blocks.0.norm1.bias");
+    let Some(name) = unet.names().filter(norm).last() else { return Ok(false) };
+    let bias = unet.read(name)?.unwrap_or_default();
     let n = bias.len().max(2) as f32;
     let mean = bias.iter().sum::<f32>() / n;
     Ok((bias.iter().map(|b| (b - mean).powi(2)).sum::<f32>() / (n - 1.0)).sqrt() > 0.09)
