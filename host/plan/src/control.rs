@@ -115,8 +115,8 @@ pub fn controls(
                 "name `{id}`, an image encoder, which steers nothing; an IP-Adapter looks through it"
             ));
         }
-        if facts.family != model.family {
-            let (made, is) = (facts.family.title(), model.family.title());
+        if let Some(made) = facts.family.filter(|family| *family != model.family) {
+            let (made, is) = (made.title(), model.family.title());
             let kind = facts.kind.title();
             return refuse(format!("name `{id}`, {kind} for {made}; the model `{}` is of {is}", model.id));
         }

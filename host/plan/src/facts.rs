@@ -135,8 +135,8 @@ pub struct ControlFacts {
     pub id: String,
     /// How it steers.
     pub kind: ControlKind,
-    /// The family it was made for; of an image encoder it means nothing.
-    pub family: Family,
+    /// The family it was made for, where its widths are those of one.
+    pub family: Option<Family>,
     /// Union: kinds of pictures it knows, from the first of [`crate::Task::ALL`]; else 0.
     pub tasks: u32,
     /// IP-Adapter: width of the whole picture's embedding it reads, if it does. Image encoder: of that it writes.

@@ -58,17 +58,22 @@ pub fn inspect_control(path: &Path) -> Result<Option<ControlFacts>, EngineError>
 
 fn facts(path: &Path, kind: ControlKind, weights: &Weights) -> ControlFacts {
     let width = |name: &str, axis: usize| weights.shape(name).and_then(|s| s.get(axis).copied());
-    let linear = weights.names().find(|n| n.ends_with("proj_in.weight")).and_then(|n| weights.shape(n));
+    let context = |end: &str| weights.names().find(|n| n.ends_with(end)).and_then(|name| width(name, 1));
+    let by_context = |width: Option<usize>| match width {
+        Some(768) => Some(Family::Sd15),
+        Some(1024) => Some(Family::Sd2),
+        Some(2048) => Some(Family::Sdxl),
+        _ => None,
+    };
     let family = match kind {
-        ControlKind::T2iAdapter if matches!(width("conv_in.weight", 1), Some(256 | 768)) => Family::Sdxl,
-        // SDXL's 70 transformer blocks against 16.
-        ControlKind::IpAdapter if image_prompt::numbers(weights).len() > 16 => Family::Sdxl,
-        ControlKind::T2iAdapter | ControlKind::IpAdapter | ControlKind::ImageEncoder => Family::Sd15,
-        ControlKind::ControlNet | ControlKind::Union => match linear {
-            _ if weights.has("add_embedding.") => Family::Sdxl,
-            Some(shape) if shape.len() == 2 => Family::Sd2,
-            _ => Family::Sd15,
+        ControlKind::T2iAdapter => match width("conv_in.weight", 1).and_then(features::folding) {
+            Some((_, 16)) => Some(Family::Sdxl),
+            _ => Some(Family::Sd15),
         },
+        ControlKind::ControlNet | ControlKind::Union if weights.has("add_embedding.") => Some(Family::Sdxl),
+        ControlKind::ControlNet | ControlKind::Union => by_context(context("attn2.to_k.weight")),
+        ControlKind::IpAdapter => by_context(context(".to_k_ip.weight")),
+        ControlKind::ImageEncoder => None,
     };
     let number = |n: Option<usize>| n.and_then(|n| u32::try_from(n).ok());
     let (whole, patches) = match kind {
@@ -143,9 +148,9 @@ impl ControlModel {
         };
         if !fits {
             let (family, id) = (model.facts().family, &self.facts.id);
-            let made = match family == self.facts.family {
-                true => "other widths than the model has".to_owned(),
-                false => format!("{}, the model is of {}", self.facts.family.title(), family.title()),
+            let made = match self.facts.family.filter(|made| *made != family) {
+                None => "other widths than the model has".to_owned(),
+                Some(made) => format!("{}, the model is of {}", made.title(), family.title()),
             };
             return refuse(format!(
                 "{id} is {} made for {made}; choose one made for the model",

@@ -107,6 +107,11 @@ impl ControlNet {
         self.union.as_ref().map_or(0, |u| u.kinds.dims()[0])
     }
 
+    /// `[1, A]` of the whole text `pooled` `[1, P]` and `sizes`, as the denoiser's; `None` without SDXL's embedding.
+    pub fn added_features(&self, pooled: &Tensor, sizes: &[f64]) -> Computed<Option<Tensor>> {
+        self.encoder.added_features(pooled, sizes)
+    }
+
     /// `[1, C, h, w]` of a picture eight times as large as the latents; the same for all steps.
     pub fn see(&self, image: &Image, device: &candle_core::Device) -> Computed<Tensor> {
         let mut x = pixels::to_unit_tensor(image, device)?;
