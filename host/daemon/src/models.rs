@@ -17,9 +17,10 @@ use underpaint_engine as engine;
 use underpaint_plan::{Defaults, Family, Kind, ModelFacts, Sampler, Scheduler, modes};
 use underpaint_raster::{Extent, Job};
 use underpaint_starter as starter;
-use underpaint_wire::generate::Generate;
+use underpaint_wire::generate::{ControlCall, Generate};
 use underpaint_wire::methods::{ModelDefaults, ModelInfo, ModelState};
 
+use crate::controls::{self, Controls, Loaded};
 use crate::save;
 
 /// Id of the embedded fill.
@@ -41,6 +42,13 @@ pub enum ModelError {
         /// What there is.
         known: Vec<String>,
     },
+    /// Not a control model of the scan.
+    NoSuchControl {
+        /// What was asked for.
+        id: String,
+        /// What there is.
+        known: Vec<String>,
+    },
     /// Found, but its file is damaged or of another kind.
     Unusable {
         /// Its id.
@@ -50,12 +58,27 @@ pub enum ModelError {
     },
 }
 
+impl ModelError {
+    /// The member of the request that names it.
+    pub fn field(&self) -> &'static str {
+        match self {
+            Self::NoSuchControl { .. } => "controls",
+            Self::NoSuchModel { .. } | Self::Unusable { .. } => "model",
+        }
+    }
+}
+
 impl fmt::Display for ModelError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoSuchModel { id, known } => {
                 let id: String = id.chars().filter(|c| !c.is_control()).take(80).collect();
                 write!(f, "there is no model `{id}`; there are: {}", known.join(", "))
+            }
+            Self::NoSuchControl { id, known } => {
+                let id: String = id.chars().filter(|c| !c.is_control()).take(80).collect();
+                let known = if known.is_empty() { "none was found".to_owned() } else { known.join(", ") };
+                write!(f, "there is no control model `{id}`; there are: {known}")
             }
             Self::Unusable { id, reason } => write!(f, "the model `{id}` cannot be used: {reason}"),
         }
@@ -68,6 +91,7 @@ impl std::error::Error for ModelError {}
 #[derive(Clone, Debug)]
 pub struct Catalogue {
     entries: BTreeMap<String, Entry>,
+    controls: Controls,
     default_model: Option<String>,
     cache: PathBuf,
 }
@@ -87,7 +111,8 @@ impl Catalogue {
     /// that lead out of the folders are not followed. `default_model` is used when a request names none. `cache` keeps
     /// the starter's files and remembers hashes.
     pub fn scan(folders: &[PathBuf], default_model: Option<String>, cache: &Path) -> Catalogue {
-        let mut catalogue = Catalogue { entries: BTreeMap::new(), default_model, cache: cache.to_owned() };
+        let controls = Controls::default();
+        let mut catalogue = Catalogue { entries: BTreeMap::new(), controls, default_model, cache: cache.to_owned() };
         let name = "Exemplar fill (built in)".to_owned();
         let exemplar = Entry { name, path: None, bytes: 0, facts: Ok(exemplar()) };
         catalogue.entries.insert(EXEMPLAR.to_owned(), exemplar);
@@ -100,7 +125,9 @@ impl Catalogue {
         found.sort();
         found.dedup();
         for path in found {
-            catalogue.insert(path);
+            if catalogue.controls.look(&path).is_none() {
+                catalogue.insert(path);
+            }
         }
         catalogue
     }
@@ -116,13 +143,7 @@ impl Catalogue {
 
     fn insert(&mut self, path: PathBuf) -> String {
         let name = path.file_name().map_or_else(|| "model".into(), |n| n.to_string_lossy().into_owned());
-        let stem = name.strip_suffix(".safetensors").unwrap_or(&name);
-        let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' };
-        let stem: String = stem.chars().map(plain).take(60).collect::<String>().trim_matches(['-', '.']).into();
-        let stem = if stem.is_empty() { "model".to_owned() } else { stem };
-        let free = |id: &String| !self.entries.contains_key(id);
-        let id = std::iter::once(stem.clone()).chain((2..).map(|n| format!("{stem}-{n}"))).find(free);
-        let id = id.unwrap_or(stem);
+        let id = free_id(&name, |id| self.entries.contains_key(id));
         self.entries.insert(id.clone(), Entry::inspect(&id, name, path));
         id
     }
@@ -136,7 +157,8 @@ impl Catalogue {
         }
         let can = |facts: &&ModelFacts| modes(facts).contains(&request.mode);
         let configured = self.default_model.as_deref().map(|id| self.facts(id)).transpose()?.filter(can);
-        let embedded = self.facts(EXEMPLAR).ok().filter(can).filter(|_| request.prompt.is_empty());
+        let embedded =
+            self.facts(EXEMPLAR).ok().filter(can).filter(|_| request.prompt.is_empty() && request.controls.is_empty());
         let own = || {
             let own = self.entries.iter().filter(|(id, _)| ![EXEMPLAR, STARTER].contains(&id.as_str()));
             own.filter_map(|(_, e)| e.facts.as_ref().ok()).find(can)
@@ -207,6 +229,16 @@ impl Catalogue {
         Ok(hash)
     }
 
+    /// The control models among what was found.
+    pub fn controls(&self) -> &Controls {
+        &self.controls
+    }
+
+    /// The same, to add one typed by the painter.
+    pub fn controls_mut(&mut self) -> &mut Controls {
+        &mut self.controls
+    }
+
     /// As `models/list` shows it; `loaded` is the resident model's id.
     pub fn list(&self, loaded: Option<&str>) -> Vec<ModelInfo> {
         self.entries.iter().map(|(id, entry)| entry.info(id, loaded == Some(id))).collect()
@@ -217,7 +249,7 @@ impl Entry {
     /// The model at `path`, known by `name` unless it has one of its own.
     fn inspect(id: &str, name: String, path: PathBuf) -> Entry {
         let facts = engine::inspect(&path).map(|f| ModelFacts { id: id.to_owned(), ..f }).map_err(|e| e.to_string());
-        let bytes = files(&path).iter().filter_map(|f| f.metadata().ok()).map(|m| m.len()).sum();
+        let bytes = bytes(&path);
         let own = facts.as_ref().ok().and_then(|f| f.name.clone());
         Entry { name: own.unwrap_or(name), path: Some(path), bytes, facts }
     }
@@ -290,12 +322,14 @@ pub struct Models {
     catalogue: Arc<Catalogue>,
     options: engine::Options,
     resident: Option<(String, engine::Model)>,
+    /// What steers it.
+    steering: Loaded,
 }
 
 impl Models {
     /// Nothing is loaded yet; `options` say how the next model will be.
     pub fn new(catalogue: Arc<Catalogue>, options: engine::Options) -> Models {
-        Models { catalogue, options, resident: None }
+        Models { catalogue, options, resident: None, steering: Loaded::default() }
     }
 
     /// What there is.
@@ -307,7 +341,7 @@ impl Models {
     pub fn set_catalogue(&mut self, catalogue: Arc<Catalogue>) {
         let still = |id: &str| catalogue.path(id).is_some() && catalogue.path(id) == self.catalogue.path(id);
         if self.resident.as_ref().is_some_and(|(id, _)| !still(id)) {
-            self.resident = None;
+            self.unload();
         }
         self.catalogue = catalogue;
     }
@@ -320,6 +354,7 @@ impl Models {
     /// Frees the model's memory.
     pub fn unload(&mut self) {
         self.resident = None;
+        self.steering.clear();
     }
 
     /// The diffusion model `id`, loaded if it is not; the former one is freed first.
@@ -328,13 +363,29 @@ impl Models {
         let model = match self.resident.take().filter(|(loaded, _)| loaded == id) {
             Some((_, model)) => model,
             None => {
+                self.steering.clear();
                 let path = self.catalogue.open(id).map_err(LoadError::Model)?;
                 engine::Model::load(&path, &self.options, job).map_err(LoadError::Engine)?
             }
         };
         Ok(&mut self.resident.insert((id.to_owned(), model)).1)
     }
+
+    /// The same with the control models of `calls`, in order.
+    pub fn load_steered(&mut self, id: &str, calls: &[ControlCall], job: &dyn Job) -> Result<Steered<'_>, LoadError> {
+        self.load(id, job)?;
+        let catalogue = self.catalogue.clone();
+        let controls = match calls {
+            [] => Vec::new(),
+            calls => self.steering.load(catalogue.controls(), calls, &self.options, job)?,
+        };
+        let gone = || LoadError::Model(ModelError::Unusable { id: id.to_owned(), reason: "it was unloaded".into() });
+        Ok((self.resident.as_mut().map(|(_, model)| model).ok_or_else(gone)?, controls))
+    }
 }
+
+/// A diffusion model and the control models that steer it.
+pub type Steered<'a> = (&'a mut engine::Model, Vec<&'a engine::ControlModel>);
 
 /// Why a model did not load.
 #[derive(Debug)]
@@ -358,7 +409,8 @@ fn candidates(dir: &Path, roots: &[PathBuf], depth: u32, found: &mut Vec<PathBuf
             continue;
         }
         if path.is_dir() {
-            match path.join("model_index.json").is_file() || path.join("unet").is_dir() {
+            let whole = path.join("model_index.json").is_file() || path.join("unet").is_dir();
+            match whole || controls::is_folder_of_one(&path) {
                 true => found.push(path),
                 false => candidates(&path, roots, depth + 1, found),
             }
@@ -366,6 +418,21 @@ fn candidates(dir: &Path, roots: &[PathBuf], depth: u32, found: &mut Vec<PathBuf
             found.push(path);
         }
     }
+}
+
+/// An id nobody has, made of a file's `name`.
+pub(crate) fn free_id(name: &str, taken: impl Fn(&str) -> bool) -> String {
+    let stem = name.strip_suffix(".safetensors").unwrap_or(name);
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' };
+    let stem: String = stem.chars().map(plain).take(60).collect::<String>().trim_matches(['-', '.']).into();
+    let stem = if stem.is_empty() { "model".to_owned() } else { stem };
+    let id = std::iter::once(stem.clone()).chain((2..).map(|n| format!("{stem}-{n}"))).find(|id| !taken(id));
+    id.unwrap_or(stem)
+}
+
+/// Bytes of the files that make up a model.
+pub(crate) fn bytes(path: &Path) -> u64 {
+    files(path).iter().filter_map(|f| f.metadata().ok()).map(|m| m.len()).sum()
 }
 
 /// The files that make up a model: itself, or a folder's weights and configurations, sorted.

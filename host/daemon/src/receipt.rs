@@ -1,7 +1,7 @@
 //! The receipt: what is needed to make the same picture again, as JSON. It names no path and no person.
 
 use serde_json::{Value, json};
-use underpaint_plan::{CanvasFacts, Kind, ModelFacts, Plan};
+use underpaint_plan::{CanvasFacts, ControlPlan, Kind, ModelFacts, Plan};
 use underpaint_raster::{ColorMatch, Extent};
 use underpaint_wire::generate::Generate;
 
@@ -35,6 +35,24 @@ pub fn used(plan: &Plan, model: &ModelFacts, canvas: Option<CanvasFacts>) -> Val
     }
     if canvas.is_some() {
         used["softness"] = json!(plan.softness);
+    }
+    used
+}
+
+/// A control as it was used.
+pub fn control(control: &ControlPlan) -> Value {
+    let mut used = json!({
+        "model": control.model,
+        "type": control.kind.name(),
+        "weight": control.weight,
+        "start": control.start,
+        "end": control.end,
+    });
+    if let Some(task) = control.task {
+        used["kind"] = json!(task.name());
+    }
+    if let Some(preprocess) = control.preprocess {
+        used["preprocess"] = json!(preprocess.name());
     }
     used
 }

@@ -17,9 +17,9 @@ use crate::receipt;
 use crate::timing::Timed;
 use serde_json::{Map, Value};
 use std::fmt;
-use underpaint_engine::{EngineError, Npy, Request, Saved};
+use underpaint_engine::{Control, EngineError, Npy, Request, Saved};
 use underpaint_filters::{Call, FilterError, Filters, Reason};
-use underpaint_plan::{CanvasFacts, Family, Plan, PlanError, plan};
+use underpaint_plan::{CanvasFacts, ControlPlan, Family, ModelFacts, Plan, PlanError, plan};
 use underpaint_raster::{Cancelled, ColorMatch, Extent, Image, Job, Mask, Patch, Rect, color_match, composite};
 use underpaint_wire::generate::Generate;
 
@@ -30,6 +30,9 @@ pub struct Input {
     pub canvas: Option<(Extent, Rect, Image)>,
     /// Where the mask lies, in canvas pixels, and its values; beyond its rect nothing is repainted.
     pub mask: Option<(Rect, Mask)>,
+    /// Where the picture of each of the request's controls lies, in canvas pixels, and the picture, which is scaled to it;
+    /// the canvas itself for those without.
+    pub controls: Vec<Option<(Rect, Image)>>,
     /// Unit noise to start from instead of the seed's (command line only).
     pub noise: Option<Npy>,
     /// Whether noise and latents are wanted back (command line only).
@@ -79,22 +82,33 @@ pub fn run(
     let request = &Generate { seed: Some(request.seed.unwrap_or_else(random_seed)), ..request.clone() };
     let model = models.catalogue().choose(request)?.clone();
     let (chain, used_filters) = chain(filters, request)?;
-    let Input { canvas, mask, noise, save } = input;
+    let Input { canvas, mask, controls: pictures, noise, save } = input;
     let facts = canvas.as_ref().map(|(extent, rect, _)| CanvasFacts { extent: *extent, rect: *rect });
     let mask = mask.zip(facts).map(|((rect, mask), canvas)| placed(mask, rect, canvas.rect));
     let canvas = canvas.map(|(_, _, image)| image);
 
     let plan = plan(request, facts, mask.as_ref(), &model)?;
+    let steering = steering(models, request, &model, &pictures, canvas.is_some())?;
     let mut saved = save.then(Saved::default);
     let pictures = match model.family {
         Family::Exemplar => rebuild(&plan, canvas.as_ref(), mask.as_ref(), job)?,
         _ => {
             let prepared = plan.prepare(canvas.as_ref(), mask.as_ref(), plan.sampling.seed, job)?;
-            models.load(&model.id, job)?.generate(
+            let seen = steering.iter().enumerate().map(|(i, control)| {
+                let picture = pictures.get(i).and_then(Option::as_ref).map(|(rect, image)| (*rect, image));
+                plan.prepare_control(control, picture, canvas.as_ref())
+            });
+            let seen: Vec<Image> = seen.collect();
+            let (loaded, controls) = models.load_steered(&model.id, &request.controls, job)?;
+            let controls = controls.into_iter().zip(&steering).zip(&seen).map(|((model, control), image)| {
+                let ControlPlan { task, weight, start, end, .. } = *control;
+                Control { model, image, task, weight, start, end }
+            });
+            loaded.generate(
                 Request {
                     prompt: &plan.prompt,
                     negative_prompt: plan.negative_prompt.as_deref(),
-                    controls: &[],
+                    controls: &controls.collect::<Vec<_>>(),
                     sampling: &plan.sampling,
                     inpaint: plan.inpaint,
                     input: &prepared,
@@ -116,9 +130,25 @@ pub fn run(
     }
 
     let hash = models.catalogue().hash(&model.id).ok().flatten();
-    let used = receipt::used(&plan, &model, facts);
+    let mut used = receipt::used(&plan, &model, facts);
+    if !steering.is_empty() {
+        used["controls"] = steering.iter().map(receipt::control).collect();
+    }
     let receipt = receipt::receipt(request, &used, &model, hash.as_deref(), facts, &used_filters, &matched);
     Ok(Output { patches, used, receipt, timing_ms: job.finish(), saved })
+}
+
+/// The request's controls, resolved.
+fn steering(
+    models: &Models,
+    request: &Generate,
+    model: &ModelFacts,
+    pictures: &[Option<(Rect, Image)>],
+    canvas: bool,
+) -> Result<Vec<ControlPlan>, JobError> {
+    let facts = models.catalogue().controls().check(&request.controls)?;
+    let pictures: Vec<bool> = pictures.iter().map(Option::is_some).collect();
+    Ok(underpaint_plan::controls(request, model, &facts, &pictures, canvas)?)
 }
 
 /// The embedded fill: what `prepare` puts under the mask is the result, once for each seed.
@@ -212,7 +242,7 @@ impl JobError {
     pub fn field(&self) -> Option<&'static str> {
         match self {
             Self::Request(e) => Some(e.field()),
-            Self::Model(_) => Some("model"),
+            Self::Model(e) => Some(e.field()),
             Self::Engine(EngineError::Request { field, .. }) => Some(field),
             Self::Filter(_) => Some("filters"),
             Self::Engine(_) | Self::Cancelled => None,
@@ -222,7 +252,7 @@ impl JobError {
     /// True if the request itself is wrong and the same request can never succeed.
     pub fn is_usage(&self) -> bool {
         match self {
-            Self::Request(_) | Self::Model(ModelError::NoSuchModel { .. }) => true,
+            Self::Request(_) | Self::Model(ModelError::NoSuchModel { .. } | ModelError::NoSuchControl { .. }) => true,
             Self::Engine(e) => matches!(e, EngineError::Request { .. } | EngineError::Device { .. }),
             Self::Filter(e) => matches!(e.reason, Reason::Unknown(_) | Reason::BadParameter { .. }),
             Self::Model(_) | Self::Cancelled => false,

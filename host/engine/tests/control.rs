@@ -17,7 +17,7 @@ use underpaint_engine::noise::Noise;
 use underpaint_engine::unet::{Conditions, Residuals};
 use underpaint_engine::weights::{Loading, control_file};
 use underpaint_engine::{Control, ControlModel, EngineError, Model, Options, Request, inspect_control};
-use underpaint_plan::{ControlKind, Inpaint, Prepared, Sampler, Sampling, Scheduler, Task};
+use underpaint_plan::{ControlKind, Family, Inpaint, Prepared, Sampler, Sampling, Scheduler, Task};
 use underpaint_raster::{Extent, Image, Mask, Rect, Unattended};
 
 /// Largest difference of a module.
@@ -277,5 +277,168 @@ fn controlled_pictures_are_those_of_diffusers() {
         let psnr = psnr(&ours, &golden.get(&format!("picture.{name}")).1);
         println!("{name}: {psnr:.1} dB");
         assert!(psnr >= PSNR, "{name} is {psnr:.1} dB from diffusers' picture, at least {PSNR} are needed");
+    }
+}
+
+#[test]
+fn files_say_what_they_are() {
+    let models = Models::new();
+    for (name, kind, family, tasks) in [
+        ("net_a", ControlKind::ControlNet, None, 0),
+        ("net_xl", ControlKind::ControlNet, Some(Family::Sdxl), 0),
+        ("union", ControlKind::Union, Some(Family::Sdxl), 6),
+        ("t2i", ControlKind::T2iAdapter, Some(Family::Sd15), 0),
+        ("t2i_xl", ControlKind::T2iAdapter, Some(Family::Sdxl), 0),
+        ("ip", ControlKind::IpAdapter, None, 0),
+        ("vision", ControlKind::ImageEncoder, None, 0),
+    ] {
+        for path in [models.path(name), models.file(name, false), models.file(name, true)] {
+            let facts = inspect_control(&path).unwrap().unwrap();
+            assert_eq!((facts.kind, facts.family, facts.tasks), (kind, family, tasks), "{}", path.display());
+        }
+    }
+    let facts = |name: &str| inspect_control(&models.path(name)).unwrap().unwrap();
+    let vision = facts("vision");
+    assert!(facts("ip").sees_through(&vision) && facts("ip_plus").sees_through(&vision));
+    assert!(!facts("ip").sees_through(&facts("net_a")));
+    assert_eq!(inspect_control(&golden::plain().join("unet")).unwrap(), None);
+}
+
+#[test]
+fn broken_and_foreign_controls_are_refused_in_a_sentence() {
+    let models = Models::new();
+    let path = models.folder.path().join("broken.safetensors");
+    type Change = fn(&mut Tensors);
+    let halves = |value: u16, count: usize| value.to_le_bytes().repeat(count);
+    let cases: [(&str, &str, Change); 12] = [
+        ("net_a", "controlnet_mid_block.weight is missing", |t| drop(t.remove("controlnet_mid_block.weight"))),
+        ("net_a", "controlnet_down_blocks.5.weight has shape [4], 4 dimensions are needed", |t| {
+            t.insert("controlnet_down_blocks.5.weight".into(), ("F16".into(), vec![4], vec![0; 8]));
+        }),
+        ("net_a", "does not lead from 32 channels to as many", |t| {
+            t.insert("controlnet_down_blocks.0.weight".into(), ("F16".into(), vec![8, 32, 1, 1], vec![0; 512]));
+            t.insert("controlnet_down_blocks.0.bias".into(), ("F16".into(), vec![8], vec![0; 16]));
+        }),
+        ("net_a", "does not lead from a picture of 3 channels", |t| {
+            let name = "controlnet_cond_embedding.conv_in.weight";
+            t.insert(name.into(), ("F16".into(), vec![8, 4, 3, 3], vec![0; 576]));
+        }),
+        ("net_a", "holds values that are not finite", |t| {
+            t.get_mut("conv_in.weight").unwrap().2[..2].copy_from_slice(&0x7e00u16.to_le_bytes());
+        }),
+        ("net_a", "with tensors of another architecture (the first is class_embedding.weight)", |t| {
+            t.insert("class_embedding.weight".into(), ("F16".into(), vec![1], vec![0; 2]));
+        }),
+        ("union", "task_embedding is 3 wide, the first layer 16", |t| {
+            t.insert("task_embedding".into(), ("F16".into(), vec![6, 3], vec![0; 36]));
+        }),
+        ("t2i", "takes 65 channels", |t| {
+            t.insert("adapter.conv_in.weight".into(), ("F16".into(), vec![32, 65, 3, 3], vec![0; 37440]));
+        }),
+        ("ip", "takes 10 features, the image encoder gives 24", |t| {
+            t.insert("image_proj.proj.weight".into(), ("F16".into(), vec![64, 10], vec![0; 1280]));
+        }),
+        ("ip", "to_v_ip.weight is missing", |t| drop(t.remove("ip_adapter.1.to_v_ip.weight"))),
+        ("ip", "FaceID", |t| {
+            t.insert("ip_adapter.0.to_q_lora.down.weight".into(), ("F16".into(), vec![1], vec![0; 2]));
+        }),
+        ("ip_plus", "do not make heads 64 wide", |t| {
+            t.insert("image_proj.layers.0.0.to_q.weight".into(), ("F16".into(), vec![60, 32], vec![0; 3840]));
+        }),
+    ];
+    let vision = models.path("vision");
+    let refused = |path: &Path, encoder: Option<&Path>, part: &str| {
+        let error = ControlModel::load(path, encoder, &Options::default(), &Unattended).err().expect("must fail");
+        let text = error.to_string();
+        assert!(text.contains(part) && !text.contains('\n'), "{text} does not say {part}");
+    };
+    for (name, part, change) in cases {
+        let mut tensors = models.tensors(name, false);
+        change(&mut tensors);
+        golden::write(&path, &tensors);
+        refused(&path, Some(&vision), part);
+    }
+    let whole = fs::read(models.file("net_a", true)).unwrap();
+    fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+    refused(&path, None, "damaged");
+    fs::write(&path, &whole[..100]).unwrap();
+    refused(&path, None, "damaged");
+    let mut difference = models.tensors("net_a", true);
+    difference.insert("difference".into(), ("F16".into(), vec![], vec![0; 2]));
+    golden::write(&path, &difference);
+    refused(&path, None, "stored as its difference");
+    refused(&models.folder.path().join("gone.safetensors"), None, "cannot read");
+    refused(&golden::plain().join("unet"), None, "is no control model");
+    refused(&vision, None, "an image encoder, through which an IP-Adapter looks");
+    refused(&models.path("ip"), None, "needs CLIP's image encoder");
+    refused(&models.path("ip"), Some(&models.path("net_a")), "is a ControlNet, where an image encoder is needed");
+    let mut blind = models.tensors("vision", true);
+    blind.insert(
+        "vision_model.embeddings.position_embedding.weight".into(),
+        ("F16".into(), vec![4, 32], halves(0, 128)),
+    );
+    golden::write(&path, &blind);
+    refused(&models.path("ip"), Some(&path), "has 4 rows, no square and one");
+}
+
+#[test]
+fn controls_that_do_not_fit_are_refused_and_leave_the_model_usable() {
+    let (models, golden) = (Models::new(), Golden::of("control.safetensors"));
+    let mut model = Model::load(&golden::plain(), &Options::default(), &Unattended).unwrap();
+    let mut xl = Model::load(&sdxl(models.folder.path()), &Options::default(), &Unattended).unwrap();
+    let rows = golden::table("pictures-control.json");
+    let row = |name: &str| rows.iter().find(|row| row["name"] == name).unwrap();
+    let image = nearest(&picture(&golden, "input.lines"), Extent::new(48, 40));
+    let other = picture(&golden, "input.lines");
+    let before = paint(&mut model, row("none"), &[]).unwrap();
+    let names = ["net_a", "net_xl", "union", "t2i", "t2i_xl", "ip", "ip_xl"];
+    let loaded: BTreeMap<_, _> = names.iter().map(|name| (*name, models.load(&models.path(name)))).collect();
+    let steered =
+        |name: &str| Control { model: &loaded[name], image: &image, task: None, weight: 1.0, start: 0.0, end: 1.0 };
+    for (on_xl, control, part) in [
+        (false, steered("net_xl"), "a ControlNet made for Stable Diffusion XL, the model is of Stable Diffusion 1.x"),
+        (true, steered("net_a"), "a ControlNet made for other widths than the model has"),
+        (false, steered("t2i_xl"), "a T2I-Adapter made for Stable Diffusion XL, the model is of Stable Diffusion 1.x"),
+        (true, steered("t2i"), "a T2I-Adapter made for Stable Diffusion 1.x, the model is of Stable Diffusion XL"),
+        (true, steered("ip"), "an IP-Adapter made for other widths"),
+        (false, steered("ip_xl"), "an IP-Adapter made for other widths"),
+        (true, steered("union"), "union needs a kind; it knows pose, depth, soft_edge, line, normal, segmentation"),
+        (true, Control { task: Some(Task::Tile), ..steered("union") }, "union knows no tile"),
+        (
+            false,
+            Control { image: &other, ..steered("net_a") },
+            "have a picture of 64x64; it must have the size painted, 48x40",
+        ),
+        (false, Control { weight: f64::NAN, ..steered("net_a") }, "have weight NaN"),
+    ] {
+        let (denoiser, name) = if on_xl { (&mut xl, "xl.none") } else { (&mut model, "none") };
+        let text = paint(denoiser, row(name), &[control]).unwrap_err().to_string();
+        assert!(text.starts_with("controls ") && text.contains(part), "{text} does not say {part}");
+    }
+    // Nothing of a control that says nothing, and nothing is left of one that did.
+    for control in [
+        Control { weight: 0.0, ..steered("net_a") },
+        Control { start: 0.9, end: 1.0, ..steered("net_a") },
+        Control { weight: 0.0, ..steered("ip") },
+    ] {
+        assert!(paint(&mut model, row("none"), &[control]).unwrap() == before);
+    }
+    assert!(paint(&mut model, row("none"), &[steered("net_a")]).unwrap() != before);
+    assert!(paint(&mut model, row("none"), &[]).unwrap() == before);
+}
+
+#[test]
+fn a_strip_is_shown_to_clip_as_its_middle() {
+    let models = Models::new();
+    let (_, weights) = control_file::open(&models.path("vision")).unwrap().unwrap();
+    let config = vision::settings(&weights).unwrap();
+    let eyes = Vision::load(&weights.root(&Loading::new(&Device::Cpu, 0, &Unattended)), &config).unwrap();
+    for (w, h) in [(1, 1), (16384, 1), (1, 9000), (33, 32)] {
+        let image = Image::from_data(Extent::new(w, h), [0.5, 0.5, 0.5, 1.0].repeat((w * h) as usize));
+        let pixels = eyes.prepare(&image, &Device::Cpu).unwrap();
+        let values = pixels.narrow(1, 0, 1).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        // 128 of 255, by CLIP's mean and deviation of red.
+        let flat = ((128.0 / 255.0 - 0.48145466) / 0.26862954) as f32;
+        assert!(values.iter().all(|v| (v - flat).abs() < 1e-5), "{w}x{h}");
     }
 }

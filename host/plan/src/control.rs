@@ -4,9 +4,10 @@
 //! with the same context; without a picture of its own the canvas itself is read. Only an IP-Adapter's is no place on the canvas: it
 //! is shown whole.
 
-use crate::{ControlFacts, ControlKind, ModelFacts, Plan, PlanError};
+use crate::prepare;
+use crate::{ControlFacts, ControlKind, Family, ModelFacts, Plan, PlanError};
 use underpaint_raster::preprocess::Preprocess;
-use underpaint_raster::{Extent, Image, Rect};
+use underpaint_raster::{Extent, Image, Rect, resize};
 use underpaint_wire::generate::Generate;
 
 /// Controls of one request.
@@ -107,6 +108,9 @@ pub fn controls(
     if request.controls.len() > MAX_CONTROLS {
         return refuse(format!("are {}; at most {MAX_CONTROLS} can be used at once", request.controls.len()));
     }
+    if model.family == Family::Exemplar && !facts.is_empty() {
+        return refuse(format!("steer a diffusion model; `{}` is none", model.id));
+    }
     let mut plans = Vec::with_capacity(facts.len());
     for (i, (control, facts)) in request.controls.iter().zip(facts).enumerate() {
         let id = &facts.id;
@@ -183,8 +187,8 @@ pub fn controls(
 }
 
 impl Plan {
-    /// The picture that `control` reads, at the model's size: `picture` where it lies on the canvas, black where it does not
-    /// reach, or without one the `canvas`. An IP-Adapter's is left as it is.
+    /// The picture that `control` reads, at the model's size: `picture` scaled to its rect on the canvas, black where it does not
+    /// reach, or without one the `canvas`. Without a canvas a picture is the whole; an IP-Adapter's is left as it is.
     pub fn prepare_control(
         &self,
         control: &ControlPlan,
@@ -194,14 +198,14 @@ impl Plan {
         let read = match (picture, canvas) {
             (Some((_, image)), _) if control.kind == ControlKind::IpAdapter => over_black(image),
             (Some((_, image)), None) => self.fitted(&over_black(image)),
+            (Some((rect, image)), Some(_)) if rect == self.context.rect => self.fitted(&over_black(image)),
             (Some((rect, image)), Some(_)) => {
-                let context = self.context.rect;
-                self.fitted(&placed(&over_black(image), rect, context))
+                let scaled = resize(&over_black(image), rect.extent());
+                self.fitted(&placed(&scaled, rect, self.context.rect))
             }
-            (None, Some(canvas)) => self.fitted(&self.original(canvas)),
+            (None, Some(canvas)) => prepare::opaque(&self.fitted(&self.original(canvas))),
             (None, None) => Image::new(self.context.extent),
         };
-        let read = if control.kind == ControlKind::IpAdapter { read } else { crate::prepare::opaque(&read) };
         match control.preprocess {
             Some(preprocess) => preprocess.apply(&read),
             None => read,
@@ -211,9 +215,6 @@ impl Plan {
 
 /// `image` at `rect` as seen through `window`: black where it does not reach.
 fn placed(image: &Image, rect: Rect, window: Rect) -> Image {
-    if rect == window {
-        return image.clone();
-    }
     let mut out = Image::from_data(window.extent(), [0.0, 0.0, 0.0, 1.0].repeat(window.extent().area() as usize));
     if let Some(common) = rect.intersect(window) {
         for y in 0..common.h {

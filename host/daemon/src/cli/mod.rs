@@ -9,6 +9,7 @@ macro_rules! outln {
 }
 
 mod adapter;
+mod control;
 mod demo;
 mod doctor;
 mod failure;
@@ -19,6 +20,7 @@ mod models;
 mod options;
 mod output;
 mod paint;
+mod preprocess;
 mod progress;
 mod serve;
 
@@ -52,6 +54,7 @@ struct Cli {
 enum Command {
     Fill(Box<fill::Fill>),
     Generate(Box<generate::Generate>),
+    Preprocess(preprocess::Preprocess),
     Filter(filter::Filter),
     Models(models::Models),
     Demo(demo::Demo),
@@ -130,6 +133,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Fill(fill) => fill.run(&global),
         Command::Generate(generate) => generate.run(&global),
+        Command::Preprocess(preprocess) => preprocess.run(&global),
         Command::Filter(filter) => filter.run(&global),
         Command::Models(models) => models.run(&global),
         Command::Demo(demo) => demo.run(&global),

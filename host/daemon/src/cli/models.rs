@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use underpaint_engine as engine;
-use underpaint_plan::{Kind, ModelFacts, mode_name};
+use underpaint_plan::{ControlFacts, Kind, ModelFacts, mode_name};
 use underpaint_wire::methods::ModelState;
 
 const EXAMPLES: &str = "\
@@ -67,17 +67,19 @@ impl Models {
 }
 
 fn list(global: &Global) -> Result<(), Failure> {
-    let models = paint::catalogue(&global.home()?)?.list(None);
+    let catalogue = paint::catalogue(&global.home()?)?;
+    let (models, controls) = (catalogue.list(None), catalogue.controls().list());
     if global.json {
-        global.print(&json!({ "models": models }));
+        global.print(&json!({ "models": models, "controls": controls }));
         return Ok(());
     }
+    let size = |bytes: u64| match bytes {
+        0 => String::new(),
+        small @ ..1_000_000_000 => format!("{:.0} MB", small as f64 / 1e6),
+        bytes => format!("{:.1} GB", bytes as f64 / 1e9),
+    };
     for model in models {
-        let size = match model.bytes {
-            0 => String::new(),
-            small @ ..1_000_000_000 => format!("{:.0} MB", small as f64 / 1e6),
-            bytes => format!("{:.1} GB", bytes as f64 / 1e9),
-        };
+        let size = size(model.bytes);
         let modes: Vec<_> = model.modes.iter().map(|m| mode_name(*m)).collect();
         let what = match model.state {
             ModelState::Unusable => format!("unusable: {}", model.reason.unwrap_or_default()),
@@ -85,10 +87,22 @@ fn list(global: &Global) -> Result<(), Failure> {
         };
         outln!("{:<28} {:<9} {size:>8}  {what}", model.id, model.family);
     }
+    for control in controls {
+        let (family, size) = (control.family.unwrap_or_default(), size(control.bytes));
+        outln!("{:<28} {family:<9} {size:>8}  steers: {}", control.id, control.kind);
+    }
     Ok(())
 }
 
 fn inspect(global: &Global, model: &str) -> Result<(), Failure> {
+    if let Some(control) = control(global, model)? {
+        let (kind, family) = (control.kind, control.family);
+        let made = family.map_or_else(String::new, |family| format!(" for {}", family.title()));
+        let said = format!("{model}: {}{made}; --control model={model},image=… steers with it", kind.title());
+        let family = family.map(|family| family.name());
+        global.say(&json!({"id": control.id, "kind": kind.name(), "family": family}), &said);
+        return Ok(());
+    }
     let (id, path) = find(global, model)?;
     let Some(path) = path else {
         let said = format!("{id} is built in: it rebuilds a hole from the picture itself and has no weights");
@@ -157,6 +171,19 @@ fn add_folder(global: &Global, folder: &Path) -> Result<(), Failure> {
         format!("{} is searched for models from now on; {usable} of yours can be used in all", folder.display());
     global.say(&json!({"folder": folder, "usable": usable}), &sentence);
     Ok(())
+}
+
+/// The control model given by id or path, if it is one.
+fn control(global: &Global, model: &str) -> Result<Option<ControlFacts>, Failure> {
+    let catalogue = paint::catalogue(&global.home()?)?;
+    if catalogue.path(model).is_some() {
+        return Ok(None);
+    }
+    if let Ok(facts) = catalogue.controls().facts(model) {
+        return Ok(Some(facts.clone()));
+    }
+    // What is wrong with a file, the reader of whole models says.
+    Ok(paint::as_path(model).and_then(|path| engine::inspect_control(&path).ok().flatten()))
 }
 
 /// The id and place of a model given by id or path.

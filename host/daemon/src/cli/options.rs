@@ -1,6 +1,7 @@
 //! The flags that `generate` and `fill` share, and how they become a request.
 
 use super::Failure;
+use super::control::Control;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 use underpaint_engine as engine;
@@ -57,6 +58,10 @@ pub struct Painting {
     /// Keep the latents as they were before decoding, in the denoiser's scale
     #[arg(long, value_name = "OUT.npy")]
     pub save_latents: Option<PathBuf>,
+    /// Steer by a picture, e.g. model=canny-sd15,image=room.png,preprocess=canny,weight=0.8,start=0,end=0.7; without an image the
+    /// picture itself is read; kind= tells a Union what it shows, encoder= an IP-Adapter what to look through; may be repeated
+    #[arg(long = "control", value_name = "model=M[,k=v]...")]
+    pub controls: Vec<String>,
     /// Where to compute
     #[arg(long, value_enum)]
     pub device: Option<DeviceArg>,
@@ -107,6 +112,7 @@ impl Painting {
             seed: self.seed,
             batch: self.batch,
             clip_skip: self.clip_skip,
+            controls: self.controls()?.into_iter().map(|control| control.call).collect(),
             filters: self.filters.iter().map(|text| filter_call(text)).collect::<Result<_, _>>()?,
             ..Generate::default()
         })
@@ -129,10 +135,19 @@ impl Painting {
         }
     }
 
+    /// The pictures that steer.
+    pub fn controls(&self) -> Result<Vec<Control>, Failure> {
+        self.controls.iter().map(|text| text.parse()).collect()
+    }
+
     /// True if something was asked for that only works in this process: paths never go over the wire.
     pub fn is_local(&self) -> bool {
         let files = [&self.vae, &self.noise, &self.save_noise, &self.save_latents];
-        files.iter().any(|f| f.is_some()) || self.device.is_some() || self.dtype.is_some()
+        let control = |text: &String| text.parse().is_ok_and(|control: Control| control.names_a_path());
+        files.iter().any(|f| f.is_some())
+            || self.device.is_some()
+            || self.dtype.is_some()
+            || self.controls.iter().any(control)
     }
 }
 

@@ -20,10 +20,10 @@ pub fn job(error: &JobError) -> Error {
 /// What a client is told when there is no model to do it with.
 pub fn model(error: &ModelError) -> Error {
     let kind = match error {
-        ModelError::NoSuchModel { .. } => Kind::NoSuchModel,
+        ModelError::NoSuchModel { .. } | ModelError::NoSuchControl { .. } => Kind::NoSuchModel,
         ModelError::Unusable { .. } => Kind::ModelUnusable,
     };
-    Error::new(kind, sentence(error)).with("field", "model")
+    Error::new(kind, sentence(error)).with("field", error.field())
 }
 
 /// What a client is told when a filter was refused or failed.
@@ -46,6 +46,7 @@ fn engine(error: &EngineError) -> Error {
         | E::NotSafetensors { .. }
         | E::Damaged { .. }
         | E::WrongArchitecture { .. }
+        | E::NotControl { .. }
         | E::Tensor { .. }
         | E::Config { .. } => Error::new(Kind::ModelUnusable, sentence(error)),
         _ => Error::new(Kind::EngineFailed, sentence(error)),

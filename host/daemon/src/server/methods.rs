@@ -68,6 +68,7 @@ impl Session {
             "hello" => Err(Error::new(Kind::InvalidRequest, "`hello` was already said.")),
             "status" => self.status(),
             "models/list" => return self.models_list(id),
+            "controls/list" => self.daemon.inventory().await.map(|inventory| inventory.control_list()),
             "models/load" => return self.models_load(id, params),
             "models/unload" => return self.daemon.hub.command(Command::Unload(self.reply(id))),
             "filters/list" => return self.filters_list(id),

@@ -18,6 +18,10 @@ pub fn open(path: &Path) -> Result<Option<(ControlKind, Weights)>, EngineError> 
     }
     let file = Rc::new(SafetensorsFile::open(path)?);
     let names = Names::of(&file);
+    if names.has("difference") && names.has("control_model.") {
+        let found = "a ControlNet stored as its difference from a model, which this version does not add up".to_owned();
+        return Err(EngineError::NotControl { path: path.to_owned(), found });
+    }
     let mut weights = Weights::new(path);
     for prefix in ["control_model.", ""] {
         if names.has(&format!("{prefix}input_hint_block.")) {

@@ -171,7 +171,13 @@ fn other_architecture(names: &Names) -> Option<String> {
     } else if names.all().any(|name| lora(&name)) {
         is("a LoRA, not a whole model")
     } else if names.has("control_model.") || names.has("controlnet_cond_embedding.") || names.has("input_hint_block.") {
-        is("a ControlNet, not a whole model")
+        is("a ControlNet, not a whole model (use --control for it)")
+    } else if names.has("ip_adapter.") {
+        is("an IP-Adapter, not a whole model (use --control for it)")
+    } else if names.has("adapter.body.") || (names.has("body.") && names.has("conv_in.")) {
+        is("a T2I-Adapter, not a whole model (use --control for it)")
+    } else if names.has("vision_model.") {
+        is("CLIP's image encoder, through which an IP-Adapter looks")
     } else if names.has("model.diffusion_model.double_blocks.") || names.has("double_blocks.") {
         is("a Flux model")
     } else if names.has("model.diffusion_model.joint_blocks.") || names.has("joint_blocks.") {

@@ -8,5 +8,8 @@ const COARSE: u32 = 4;
 /// The picture without what is finer than [`COARSE`] pixels.
 pub fn apply(image: &Image) -> Image {
     let Extent { w, h } = image.extent();
-    resize(&resize(image, Extent::new(w.div_ceil(COARSE), h.div_ceil(COARSE))), image.extent())
+    let coarse = resize(image, Extent::new(w.div_ceil(COARSE), h.div_ceil(COARSE)));
+    let mut out = resize(&coarse, image.extent());
+    out.data_mut().chunks_exact_mut(4).for_each(|p| p[3] = 1.0);
+    out
 }
