@@ -110,7 +110,7 @@ def save(folder, **parts):
             continue
         os.makedirs(path, exist_ok=True)
         part.save_config(path) if hasattr(part, "save_config") else part.config.save_pretrained(path)
-        file = "model.safetensors" if name == "text_encoder" else "diffusion_pytorch_model.safetensors"
+        file = "model.safetensors" if name.startswith("text_encoder") else "diffusion_pytorch_model.safetensors"
         save_file({k: v.half().contiguous() for k, v in part.state_dict().items()}, os.path.join(path, file))
 
 

@@ -12,15 +12,17 @@ use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::UNIX_EPOCH;
-use underpaint_engine as engine;
+use underpaint_engine::{self as engine, EngineError, LoraUse, Upscaler, prompt, taesd, upscale};
 use underpaint_plan::{Defaults, Family, Kind, ModelFacts, Sampler, Scheduler, modes};
-use underpaint_raster::{Extent, Job};
+use underpaint_raster::{Extent, Job, Stage};
 use underpaint_starter as starter;
 use underpaint_wire::generate::{ControlCall, Generate};
-use underpaint_wire::methods::{ModelDefaults, ModelInfo, ModelState};
+use underpaint_wire::methods::{ModelDefaults, ModelInfo, ModelKind, ModelState};
 
 use crate::controls::{self, Controls, Loaded};
+use crate::loras::{Chosen, Loras};
 use crate::save;
 
 /// Id of the embedded fill.
@@ -49,12 +51,26 @@ pub enum ModelError {
         /// What there is.
         known: Vec<String>,
     },
+    /// Not a LoRA of the scan.
+    NoSuchLora {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: Vec<String>,
+    },
     /// Found, but its file is damaged or of another kind.
     Unusable {
         /// Its id.
         id: String,
         /// Why, one sentence.
         reason: String,
+    },
+    /// Nothing to enlarge with was named, or something that does not enlarge.
+    NoUpscaler {
+        /// What was asked for.
+        id: Option<String>,
+        /// The upscalers there are.
+        known: Vec<String>,
     },
 }
 
@@ -63,7 +79,8 @@ impl ModelError {
     pub fn field(&self) -> &'static str {
         match self {
             Self::NoSuchControl { .. } => "controls",
-            Self::NoSuchModel { .. } | Self::Unusable { .. } => "model",
+            Self::NoSuchLora { .. } => "loras",
+            Self::NoSuchModel { .. } | Self::NoUpscaler { .. } | Self::Unusable { .. } => "model",
         }
     }
 }
@@ -72,26 +89,48 @@ impl fmt::Display for ModelError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoSuchModel { id, known } => {
-                let id: String = id.chars().filter(|c| !c.is_control()).take(80).collect();
-                write!(f, "there is no model `{id}`; there are: {}", known.join(", "))
+                write!(f, "there is no model `{}`; there are: {}", shown(id), known.join(", "))
+            }
+            Self::NoSuchLora { name, known } if known.is_empty() => {
+                write!(f, "there is no LoRA `{}`: none was found in the models folders", shown(name))
+            }
+            Self::NoSuchLora { name, known } => {
+                write!(f, "there is no LoRA `{}`; there are: {}", shown(name), known.join(", "))
             }
             Self::NoSuchControl { id, known } => {
-                let id: String = id.chars().filter(|c| !c.is_control()).take(80).collect();
-                let known = if known.is_empty() { "none was found".to_owned() } else { known.join(", ") };
-                write!(f, "there is no control model `{id}`; there are: {known}")
+                let known = if known.is_empty() { "none yet".to_owned() } else { known.join(", ") };
+                write!(f, "there is no control model `{}`; there are: {known}", shown(id))
             }
             Self::Unusable { id, reason } => write!(f, "the model `{id}` cannot be used: {reason}"),
+            Self::NoUpscaler { id, known } => {
+                match id {
+                    Some(id) => write!(f, "the model `{id}` does not enlarge pictures; ")?,
+                    None => f.write_str("name the upscaler to use; ")?,
+                }
+                match known.as_slice() {
+                    [] => f.write_str(
+                        "there are none yet: put an ESRGAN or Real-ESRGAN model (.safetensors) into a models folder",
+                    ),
+                    known => write!(f, "there are: {}", known.join(", ")),
+                }
+            }
         }
     }
 }
 
 impl std::error::Error for ModelError {}
 
+/// A name that was asked for, fit for a sentence.
+fn shown(name: &str) -> String {
+    name.chars().filter(|c| !c.is_control()).take(80).collect()
+}
+
 /// What a scan found.
 #[derive(Clone, Debug)]
 pub struct Catalogue {
     entries: BTreeMap<String, Entry>,
     controls: Controls,
+    loras: Loras,
     default_model: Option<String>,
     cache: PathBuf,
 }
@@ -104,17 +143,33 @@ struct Entry {
     path: Option<PathBuf>,
     bytes: u64,
     facts: Result<ModelFacts, String>,
+    /// What it is if it does not paint by itself.
+    part: Option<Part>,
+}
+
+/// What a model file is that does not paint by itself.
+#[derive(Clone, Debug)]
+enum Part {
+    /// It enlarges pictures.
+    Upscaler(upscale::Facts),
+    /// It stands for words in a prompt: the widths of its vectors.
+    Embedding(Vec<usize>),
 }
 
 impl Catalogue {
-    /// Looks for models in `folders`: single files (.safetensors) and diffusers folders, a few levels deep. Links
+    /// Looks for models and LoRAs in `folders`: single files (.safetensors) and diffusers folders, a few levels deep. Links
     /// that lead out of the folders are not followed. `default_model` is used when a request names none. `cache` keeps
     /// the starter's files and remembers hashes.
     pub fn scan(folders: &[PathBuf], default_model: Option<String>, cache: &Path) -> Catalogue {
-        let controls = Controls::default();
-        let mut catalogue = Catalogue { entries: BTreeMap::new(), controls, default_model, cache: cache.to_owned() };
+        let mut catalogue = Catalogue {
+            entries: BTreeMap::new(),
+            controls: Controls::default(),
+            loras: Loras::default(),
+            default_model,
+            cache: cache.to_owned(),
+        };
         let name = "Exemplar fill (built in)".to_owned();
-        let exemplar = Entry { name, path: None, bytes: 0, facts: Ok(exemplar()) };
+        let exemplar = Entry { name, path: None, bytes: 0, facts: Ok(exemplar()), part: None };
         catalogue.entries.insert(EXEMPLAR.to_owned(), exemplar);
         catalogue.entries.insert(STARTER.to_owned(), unpacked(cache));
         let roots: Vec<PathBuf> = folders.iter().filter_map(|f| f.canonicalize().ok()).collect();
@@ -124,8 +179,10 @@ impl Catalogue {
         }
         found.sort();
         found.dedup();
-        for path in found {
-            if catalogue.controls.look(&path).is_none() {
+        // Tiny autoencoders serve the models beside them and are none themselves.
+        for path in found.into_iter().filter(|path| !taesd::is_tiny(path)) {
+            let lora = path.is_file() && catalogue.loras.look(&path).is_some();
+            if !lora && catalogue.controls.look(&path).is_none() {
                 catalogue.insert(path);
             }
         }
@@ -139,6 +196,40 @@ impl Catalogue {
             reason: self.entries.get(&id).and_then(|e| e.facts.clone().err()).unwrap_or_default(),
             id,
         })
+    }
+
+    /// Adds the upscaler at `path`, a file typed by the painter, and gives its id.
+    pub fn add_upscaler(&mut self, path: &Path) -> Result<String, ModelError> {
+        let id = self.insert(path.to_owned());
+        match self.upscaler(Some(&id)) {
+            Ok(_) => Ok(id),
+            Err(ModelError::Unusable { id, reason }) => Err(ModelError::Unusable { id, reason }),
+            Err(_) => {
+                let reason = "it does not enlarge pictures; an ESRGAN or Real-ESRGAN model (.safetensors) does".into();
+                Err(ModelError::Unusable { id, reason })
+            }
+        }
+    }
+
+    /// Facts of the upscaler `id`.
+    pub fn upscaler(&self, id: Option<&str>) -> Result<(&str, &upscale::Facts), ModelError> {
+        let upscalers = || {
+            self.entries.iter().filter_map(|(id, e)| match &e.part {
+                Some(Part::Upscaler(facts)) => Some((id.as_str(), facts)),
+                _ => None,
+            })
+        };
+        if let Some(found) = upscalers().find(|(known, _)| Some(*known) == id) {
+            return Ok(found);
+        }
+        let known = upscalers().map(|(id, _)| id.to_owned()).collect();
+        match id.map(|id| (id, self.entries.get(id))) {
+            Some((id, None)) => Err(ModelError::NoSuchModel { id: id.to_owned(), known }),
+            Some((id, Some(Entry { facts: Err(reason), .. }))) => {
+                Err(ModelError::Unusable { id: id.to_owned(), reason: reason.clone() })
+            }
+            found => Err(ModelError::NoUpscaler { id: found.map(|(id, _)| id.to_owned()), known }),
+        }
     }
 
     fn insert(&mut self, path: PathBuf) -> String {
@@ -157,8 +248,8 @@ impl Catalogue {
         }
         let can = |facts: &&ModelFacts| modes(facts).contains(&request.mode);
         let configured = self.default_model.as_deref().map(|id| self.facts(id)).transpose()?.filter(can);
-        let embedded =
-            self.facts(EXEMPLAR).ok().filter(can).filter(|_| request.prompt.is_empty() && request.controls.is_empty());
+        let plain = request.prompt.is_empty() && request.loras.is_empty() && request.controls.is_empty();
+        let embedded = self.facts(EXEMPLAR).ok().filter(can).filter(|_| plain);
         let own = || {
             let own = self.entries.iter().filter(|(id, _)| ![EXEMPLAR, STARTER].contains(&id.as_str()));
             own.filter_map(|(_, e)| e.facts.as_ref().ok()).find(can)
@@ -174,6 +265,14 @@ impl Catalogue {
         })?;
         let unusable = |reason: &String| ModelError::Unusable { id: id.to_owned(), reason: reason.clone() };
         entry.facts.as_ref().map_err(unusable)
+    }
+
+    /// The embeddings whose names occur in one of `texts`: what they are called there, and where they are.
+    pub fn embeddings_in<'a>(&'a self, texts: &[&str]) -> impl Iterator<Item = (&'a str, &'a Path)> {
+        let texts: Vec<String> = texts.iter().map(|text| text.to_ascii_lowercase()).collect();
+        let found = self.entries.iter().filter(|(_, entry)| matches!(entry.part, Some(Part::Embedding(_))));
+        let named = move |id: &str| texts.iter().any(|text| text.contains(&id.to_ascii_lowercase()));
+        found.filter_map(move |(id, entry)| Some((id.as_str(), entry.path.as_deref()?)).filter(|_| named(id)))
     }
 
     /// Where the model `id` is; `None` for the embedded one and for unknown ids.
@@ -210,7 +309,8 @@ impl Catalogue {
         Ok(Some(hex(&all.finalize())))
     }
 
-    fn file_hash(&self, file: &Path) -> std::io::Result<String> {
+    /// SHA-256 of one file in hexadecimal, from the cache or computed now.
+    pub fn file_hash(&self, file: &Path) -> std::io::Result<String> {
         let meta = file.metadata()?;
         let modified = meta.modified()?.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos() as u64);
         let key = file.display().to_string();
@@ -239,28 +339,68 @@ impl Catalogue {
         &mut self.controls
     }
 
+    /// The LoRAs among what was found.
+    pub fn loras(&self) -> &Loras {
+        &self.loras
+    }
+
+    /// The same, to add one typed by the painter.
+    pub fn loras_mut(&mut self) -> &mut Loras {
+        &mut self.loras
+    }
+
     /// As `models/list` shows it; `loaded` is the resident model's id.
     pub fn list(&self, loaded: Option<&str>) -> Vec<ModelInfo> {
         self.entries.iter().map(|(id, entry)| entry.info(id, loaded == Some(id))).collect()
     }
 }
 
+/// The id for a file of this `name`: what of it is plain, with a number if that is `taken`.
+pub fn free_id(name: &str, taken: impl Fn(&str) -> bool) -> String {
+    let stem = name.strip_suffix(".safetensors").unwrap_or(name);
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' };
+    let stem: String = stem.chars().map(plain).take(60).collect::<String>().trim_matches(['-', '.']).into();
+    let stem = if stem.is_empty() { "model".to_owned() } else { stem };
+    let ids = std::iter::once(stem.clone()).chain((2..).map(|n| format!("{stem}-{n}")));
+    ids.into_iter().find(|id| !taken(id)).unwrap_or(stem)
+}
+
 impl Entry {
     /// The model at `path`, known by `name` unless it has one of its own.
     fn inspect(id: &str, name: String, path: PathBuf) -> Entry {
-        let facts = engine::inspect(&path).map(|f| ModelFacts { id: id.to_owned(), ..f }).map_err(|e| e.to_string());
+        // Upscalers are asked for first: they are told by a few names, and everything else is the engine's to explain.
+        let embedding = || if path.is_file() { prompt::inspect(&path).ok().flatten() } else { None };
+        let (facts, part) = match (upscale::inspect(&path), embedding()) {
+            (Ok(Some(facts)), _) => {
+                (Err(format!("it enlarges pictures: `underpaint upscale --model {id}`")), Some(Part::Upscaler(facts)))
+            }
+            (Err(error @ EngineError::Tensor { .. }), _) => (Err(error.to_string()), None),
+            (_, Some(widths)) => {
+                let what = format!("it is an embedding, which stands for words: write embedding:{id} in a prompt");
+                (Err(what), Some(Part::Embedding(widths)))
+            }
+            _ => (engine::inspect(&path).map_err(|e| e.to_string()), None),
+        };
+        let facts = facts.map(|f| ModelFacts { id: id.to_owned(), ..f });
         let bytes = bytes(&path);
         let own = facts.as_ref().ok().and_then(|f| f.name.clone());
-        Entry { name: own.unwrap_or(name), path: Some(path), bytes, facts }
+        Entry { name: own.unwrap_or(name), path: Some(path), bytes, facts, part }
     }
 
     fn info(&self, id: &str, loaded: bool) -> ModelInfo {
         let facts = self.facts.as_ref().ok();
         let diffusion = facts.filter(|f| f.family != Family::Exemplar);
-        let state = match (facts, loaded) {
-            (None, _) => ModelState::Unusable,
-            (_, true) => ModelState::Loaded,
-            (_, false) => ModelState::Ready,
+        let state = match (facts, &self.part, loaded) {
+            (None, None, _) => ModelState::Unusable,
+            (_, _, true) => ModelState::Loaded,
+            (_, _, false) => ModelState::Ready,
+        };
+        let (kind, family) = match &self.part {
+            Some(Part::Upscaler(facts)) => (ModelKind::Upscaler, facts.architecture.name()),
+            Some(Part::Embedding(widths)) => {
+                (ModelKind::Embedding, prompt::family(widths).map_or("unknown", Family::name))
+            }
+            None => (ModelKind::Painter, facts.map_or("unknown", |f| f.family.name())),
         };
         let names = |all: Vec<&'static str>| match diffusion {
             Some(_) => all.into_iter().map(str::to_owned).collect(),
@@ -269,12 +409,17 @@ impl Entry {
         ModelInfo {
             id: id.to_owned(),
             name: self.name.clone(),
-            family: facts.map_or("unknown", |f| f.family.name()).to_owned(),
+            kind,
+            family: family.to_owned(),
             bytes: self.bytes,
             state,
-            reason: self.facts.as_ref().err().cloned(),
+            reason: self.facts.as_ref().err().filter(|_| self.part.is_none()).cloned(),
             native_extent: diffusion.map(|f| Extent::new(f.native_side, f.native_side)),
             multiple: facts.map_or(1, |f| f.multiple),
+            scale: match &self.part {
+                Some(Part::Upscaler(facts)) => Some(facts.scale),
+                _ => None,
+            },
             modes: facts.map_or_else(Vec::new, |f| modes(f).to_vec()),
             defaults: diffusion.map(|f| ModelDefaults {
                 steps: f.defaults.steps,
@@ -294,7 +439,7 @@ fn unpacked(cache: &Path) -> Entry {
     let name = "Starter".to_owned();
     match starter::unpack(cache) {
         Ok(folder) => Entry::inspect(STARTER, name, folder),
-        Err(e) => Entry { name, path: None, bytes: 0, facts: Err(not_unpacked(cache, &e)) },
+        Err(e) => Entry { name, path: None, bytes: 0, facts: Err(not_unpacked(cache, &e)), part: None },
     }
 }
 
@@ -324,12 +469,19 @@ pub struct Models {
     resident: Option<(String, engine::Model)>,
     /// What steers it.
     steering: Loaded,
+    /// Small beside a diffusion model, so it may stay beside one.
+    upscaler: Option<(String, Upscaler)>,
 }
 
 impl Models {
     /// Nothing is loaded yet; `options` say how the next model will be.
     pub fn new(catalogue: Arc<Catalogue>, options: engine::Options) -> Models {
-        Models { catalogue, options, resident: None, steering: Loaded::default() }
+        Models { catalogue, options, resident: None, steering: Loaded::default(), upscaler: None }
+    }
+
+    /// Where models compute.
+    pub fn device(&self) -> engine::DeviceKind {
+        self.options.device.unwrap_or_else(engine::DeviceKind::fastest)
     }
 
     /// What there is.
@@ -341,7 +493,11 @@ impl Models {
     pub fn set_catalogue(&mut self, catalogue: Arc<Catalogue>) {
         let still = |id: &str| catalogue.path(id).is_some() && catalogue.path(id) == self.catalogue.path(id);
         if self.resident.as_ref().is_some_and(|(id, _)| !still(id)) {
-            self.unload();
+            self.resident = None;
+            self.steering.clear();
+        }
+        if self.upscaler.as_ref().is_some_and(|(id, _)| !still(id)) {
+            self.upscaler = None;
         }
         self.catalogue = catalogue;
     }
@@ -351,10 +507,11 @@ impl Models {
         self.resident.as_ref().map(|(id, _)| id.as_str())
     }
 
-    /// Frees the model's memory.
+    /// Frees the memory of what is loaded.
     pub fn unload(&mut self) {
         self.resident = None;
         self.steering.clear();
+        (self.resident, self.upscaler) = (None, None);
     }
 
     /// The diffusion model `id`, loaded if it is not; the former one is freed first.
@@ -371,9 +528,48 @@ impl Models {
         Ok(&mut self.resident.insert((id.to_owned(), model)).1)
     }
 
+    /// The upscaler `id`, loaded if it is not; the former one is freed first.
+    pub fn load_upscaler(&mut self, id: &str, job: &dyn Job) -> Result<&Upscaler, LoadError> {
+        let loaded = match self.upscaler.take().filter(|(loaded, _)| loaded == id) {
+            Some((_, upscaler)) => upscaler,
+            None => {
+                let path = self.catalogue.upscaler(Some(id)).map(|(id, _)| self.catalogue.path(id));
+                let path = path.map_err(LoadError::Model)?.unwrap_or(Path::new(""));
+                Upscaler::load(path, job).map_err(LoadError::Engine)?
+            }
+        };
+        Ok(&self.upscaler.insert((id.to_owned(), loaded)).1)
+    }
+
+    /// The diffusion model `id` with `loras` and no others in its weights; an empty list takes out those of the job before.
+    pub fn load_with(&mut self, id: &str, loras: &[Chosen], job: &dyn Job) -> Result<&mut engine::Model, LoadError> {
+        let uses: Vec<LoraUse<'_>> = loras
+            .iter()
+            .map(|lora| LoraUse { path: &lora.path, weight: lora.weight, text_weight: lora.text_weight })
+            .collect();
+        let loading = Onward::new(job, 0);
+        let onward = |done: &Onward<'_>| Onward::new(job, done.reached());
+        let set = self.load(id, &loading)?.set_loras(&uses, &onward(&loading));
+        if let Err(engine::EngineError::Changed { .. }) = set {
+            // Somebody wrote to the model's file: what is in memory is not what is there any more.
+            self.unload();
+            let again = onward(&loading);
+            self.load(id, &again)?.set_loras(&uses, &onward(&again)).map_err(LoadError::Lora)?;
+        } else {
+            set.map_err(LoadError::Lora)?;
+        }
+        self.load(id, job)
+    }
+
     /// The same with the control models of `calls`, in order.
-    pub fn load_steered(&mut self, id: &str, calls: &[ControlCall], job: &dyn Job) -> Result<Steered<'_>, LoadError> {
-        self.load(id, job)?;
+    pub fn load_steered(
+        &mut self,
+        id: &str,
+        loras: &[Chosen],
+        calls: &[ControlCall],
+        job: &dyn Job,
+    ) -> Result<Steered<'_>, LoadError> {
+        self.load_with(id, loras, job)?;
         let catalogue = self.catalogue.clone();
         let controls = match calls {
             [] => Vec::new(),
@@ -381,6 +577,34 @@ impl Models {
         };
         let gone = || LoadError::Model(ModelError::Unusable { id: id.to_owned(), reason: "it was unloaded".into() });
         Ok((self.resident.as_mut().map(|(_, model)| model).ok_or_else(gone)?, controls))
+    }
+}
+
+/// Goes on counting steps where what was counted before ended, so that they never go back.
+struct Onward<'a> {
+    job: &'a dyn Job,
+    from: u32,
+    reached: AtomicU32,
+}
+
+impl<'a> Onward<'a> {
+    fn new(job: &'a dyn Job, from: u32) -> Self {
+        Self { job, from, reached: AtomicU32::new(from) }
+    }
+
+    fn reached(&self) -> u32 {
+        self.reached.load(Ordering::Relaxed)
+    }
+}
+
+impl Job for Onward<'_> {
+    fn is_cancelled(&self) -> bool {
+        self.job.is_cancelled()
+    }
+
+    fn progress(&self, stage: Stage, step: u32, steps: u32) {
+        self.reached.store(self.from + step, Ordering::Relaxed);
+        self.job.progress(stage, self.from + step, self.from + steps);
     }
 }
 
@@ -394,6 +618,8 @@ pub enum LoadError {
     Model(ModelError),
     /// Reading it failed.
     Engine(engine::EngineError),
+    /// A LoRA could not be applied to it.
+    Lora(engine::EngineError),
 }
 
 /// Files and folders below `dir` that may be models, by their looks; the engine decides by content.
@@ -418,16 +644,6 @@ fn candidates(dir: &Path, roots: &[PathBuf], depth: u32, found: &mut Vec<PathBuf
             found.push(path);
         }
     }
-}
-
-/// An id nobody has, made of a file's `name`.
-pub(crate) fn free_id(name: &str, taken: impl Fn(&str) -> bool) -> String {
-    let stem = name.strip_suffix(".safetensors").unwrap_or(name);
-    let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' };
-    let stem: String = stem.chars().map(plain).take(60).collect::<String>().trim_matches(['-', '.']).into();
-    let stem = if stem.is_empty() { "model".to_owned() } else { stem };
-    let id = std::iter::once(stem.clone()).chain((2..).map(|n| format!("{stem}-{n}"))).find(|id| !taken(id));
-    id.unwrap_or(stem)
 }
 
 /// Bytes of the files that make up a model.

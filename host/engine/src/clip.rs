@@ -5,7 +5,7 @@
 
 use crate::layers::{Attention, LayerNorm, Linear};
 use crate::{EngineError, weights::Scope};
-use candle_core::{Result as Computed, Tensor};
+use candle_core::{DType, Result as Computed, Tensor};
 use underpaint_kernels::{gelu, quick_gelu};
 
 /// What the tensors' shapes do not tell.
@@ -131,9 +131,12 @@ impl Clip {
     /// Encodes token numbers, `length()` per chunk. `skip` counts from 1 (none) to [`deepest_skip`](Self::deepest_skip);
     /// `end` is the token at whose first place the whole text's embedding is read.
     pub fn forward(&self, chunks: &[Vec<u32>], skip: usize, end: u32) -> Computed<Embedded> {
-        let ids: Vec<u32> = chunks.iter().flatten().copied().collect();
-        let ids = Tensor::from_vec(ids, chunks.len() * self.length, self.tokens.device())?;
-        let x = self.tokens.index_select(&ids, 0)?.reshape((chunks.len(), self.length, self.width()))?;
+        self.forward_with(chunks, &[], skip, end)
+    }
+
+    /// As [`forward`](Self::forward), with words of its own: token `vocabulary() + i` stands for the vector `learned[i]`.
+    pub fn forward_with(&self, chunks: &[Vec<u32>], learned: &[&[f32]], skip: usize, end: u32) -> Computed<Embedded> {
+        let x = self.look_up(chunks, learned)?.reshape((chunks.len(), self.length, self.width()))?;
         let mut x = x.broadcast_add(&self.positions)?;
         let left_out = skip.clamp(1, self.deepest_skip()) - usize::from(self.reads == Reads::Last);
         let (read, rest) = self.layers.split_at(self.layers.len() - left_out);
@@ -152,6 +155,24 @@ impl Clip {
         let at = chunks.first().and_then(|c| c.iter().position(|&t| t == end)).unwrap_or(self.length - 1);
         let pooled = projection.forward(&self.final_norm.forward(&x)?.narrow(1, at, 1)?.squeeze(1)?)?;
         Ok(Embedded { tokens, pooled: Some(pooled) })
+    }
+
+    /// `[tokens, width]`: the rows of the table, or the learned vectors.
+    fn look_up(&self, chunks: &[Vec<u32>], learned: &[&[f32]]) -> Computed<Tensor> {
+        let own = |id: &u32| (*id as usize).checked_sub(self.vocabulary).map(|i| learned[i]);
+        let ids: Vec<u32> = chunks.iter().flatten().copied().collect();
+        let device = self.tokens.device();
+        if learned.is_empty() {
+            return self.tokens.index_select(&Tensor::from_vec(ids, chunks.len() * self.length, device)?, 0);
+        }
+        let known: Vec<u32> = ids.iter().map(|id| if own(id).is_some() { 0 } else { *id }).collect();
+        let known = Tensor::from_vec(known, ids.len(), device)?;
+        let (table, mut rows) = (&self.tokens, Vec::with_capacity(ids.len() * self.width()));
+        let found = table.index_select(&known, 0)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
+        for (id, row) in ids.iter().zip(found.chunks_exact(self.width())) {
+            rows.extend_from_slice(own(id).unwrap_or(row));
+        }
+        Tensor::from_vec(rows, (ids.len(), self.width()), device)?.to_dtype(table.dtype())
     }
 }
 

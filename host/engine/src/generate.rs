@@ -5,18 +5,20 @@
 //!
 //! What is drawn from a picture's stream, in this order, is what diffusers draws with `generator=[…]`: the sample of the
 //! initial picture's latents (not for a 9-channel model starting from pure noise, which does not need it), the initial noise,
-//! the sample of the masked picture's latents ([`Inpaint::Replace`] and 9-channel models), then euler_a's noise step by step.
+//! the sample of the masked picture's latents ([`Inpaint::Replace`] and 9-channel models), then the sampler's noise step by step.
 
 use crate::control::{Control, Guides};
 use crate::guidance::Guidance;
 use crate::noise::Noise;
 use crate::npy::Npy;
-use crate::samplers::{self, Moment, Space};
-use crate::schedule::{Prediction, Schedule, Step};
+use crate::prompt::{Embedding, Prompt};
+use crate::samplers::{self, Moment, Seen, Space};
+use crate::schedule::{Schedule, Step};
 use crate::share::Share;
 use crate::unet::Conditions;
 use crate::{EngineError, Model, pixels};
 use candle_core::Tensor;
+use std::rc::Rc;
 use underpaint_plan::{Inpaint, Kind, Prepared, Sampling};
 use underpaint_raster::{Extent, Image, Job, Mask, Stage};
 
@@ -26,6 +28,10 @@ pub struct Request<'a> {
     pub prompt: &'a str,
     /// What should not. `None` and an empty text are two things for SDXL, as in diffusers: without one it is shown zeros.
     pub negative_prompt: Option<&'a str>,
+    /// Where wildcards made them differ, the texts of each picture, which take the place of those two; else empty.
+    pub wordings: &'a [Wording],
+    /// Embeddings that the texts may name.
+    pub embeddings: &'a [Embedding],
     /// Steps, seeds, sampler.
     pub sampling: &'a Sampling,
     /// How the mask is used.
@@ -40,6 +46,22 @@ pub struct Request<'a> {
     pub save: Option<&'a mut Saved>,
 }
 
+/// The texts of one picture.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wording {
+    /// As [`Request::prompt`].
+    pub prompt: String,
+    /// As [`Request::negative_prompt`].
+    pub negative_prompt: Option<String>,
+}
+
+impl Wording {
+    /// The one or two texts.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&*self.prompt).chain(self.negative_prompt.as_deref())
+    }
+}
+
 /// What can be kept of a run besides its pictures; both `[B, C, h, w]`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Saved {
@@ -52,22 +74,30 @@ pub struct Saved {
 impl Model {
     /// Makes the pictures of `request`, in order of their seeds.
     pub fn generate(&mut self, request: Request<'_>, job: &dyn Job) -> Result<Vec<Image>, EngineError> {
+        if !self.layers.settled() {
+            return Err(EngineError::Request { field: "loras", what: "were not all applied; apply them again".into() });
+        }
         let shape = self.latent_shape(&request)?;
         let batch = request.sampling.batch as usize;
         let schedule = self.schedule(request.sampling)?;
         job.step(Stage::Encode, 0, 1)?;
-        let (conditions, guidance) = self.conditions(&request)?;
+        let guidance = self.guidance(request.sampling);
+        let all = self.conditions(&request, guidance)?;
         let guides = Guides::see(request.controls, self, request.input.extent, guidance.rows(), job)?;
-        let asking = Asking { conditions: &conditions, guidance, guides: &guides };
         let mut saved = Saved::default();
         let mut images = Vec::with_capacity(batch);
         for i in 0..batch {
             let mut picture = self.begin(&request, &schedule, shape, i, guidance.rows(), job)?;
             saved.noise.data.extend(&picture.noise);
+            let asking = Asking { conditions: &all[i % all.len()], guidance, guides: &guides };
             self.denoise(&request, &schedule, &mut picture, &asking, job)?;
             saved.latents.data.extend(&picture.latents);
             let share = Share { job, part: i as u32, parts: request.sampling.batch };
-            let pixels = self.vae.decode(&self.tensor(&picture.latents, shape)?, &share)?;
+            let latents = self.tensor(&picture.latents, shape)?;
+            let pixels = match &self.quick {
+                Some(quick) => quick.decode(&latents, &share)?,
+                None => self.vae.decode(&latents, None, &share)?,
+            };
             images.push(pixels::to_image(&pixels)?);
         }
         if let Some(save) = request.save {
@@ -106,6 +136,10 @@ impl Model {
         if sampling.start_step > 0 && input.init.is_none() {
             return refuse("denoise_strength", "is below 1 without an initial picture to keep something of".into());
         }
+        if !(0.0..=1.0).contains(&sampling.guidance_rescale) {
+            let what = format!("is {}; it must be a number from 0 to 1", sampling.guidance_rescale);
+            return refuse("guidance_rescale", what);
+        }
         if !sampling.guidance_scale.is_finite() {
             return refuse("guidance_scale", format!("is {}; it must be a finite number", sampling.guidance_scale));
         }
@@ -115,6 +149,10 @@ impl Model {
         }
         if self.facts().kind == Kind::Edit && input.init.is_none() {
             return refuse("canvas", "is missing; this model changes a picture that is there".into());
+        }
+        let wordings = request.wordings.len();
+        if wordings != 0 && wordings != sampling.batch as usize {
+            return refuse("prompt", format!("is given for {wordings} pictures; {} are to be made", sampling.batch));
         }
         let deepest = self.text.deepest_skip();
         if !(1..=deepest).contains(&(sampling.clip_skip as usize)) {
@@ -142,22 +180,50 @@ impl Model {
         Ok(Schedule::new(&self.training, sampling.sampler, sampling.scheduler, steps))
     }
 
-    /// What the denoiser is told, one row for each that guidance compares.
-    fn conditions(&self, request: &Request<'_>) -> Result<(Conditions, Guidance), EngineError> {
-        let (text, image) = (request.sampling.guidance_scale, request.sampling.image_guidance_scale);
-        let guidance = match self.facts().kind {
+    fn guidance(&self, sampling: &Sampling) -> Guidance {
+        let (text, image) = (sampling.guidance_scale, sampling.image_guidance_scale);
+        match self.facts().kind {
             // As diffusers has it: both must be on.
             Kind::Edit if text > 1.0 && image >= 1.0 => Guidance::Edit { text, image },
-            Kind::Text | Kind::Inpaint if text > 1.0 => Guidance::Text { scale: text },
+            Kind::Text | Kind::Inpaint if text > 1.0 => {
+                Guidance::Text { scale: text, rescale: sampling.guidance_rescale }
+            }
             _ => Guidance::Off,
-        };
-        let (positive, negative) = (Some(request.prompt), request.negative_prompt);
+        }
+    }
+
+    /// What the denoiser is told: one for all pictures, or one for each. Texts that two pictures share are encoded once.
+    fn conditions(&self, request: &Request<'_>, guidance: Guidance) -> Result<Vec<Rc<Conditions>>, EngineError> {
+        let alike = (request.prompt, request.negative_prompt);
+        let each = request.wordings.iter().map(|w| (&*w.prompt, w.negative_prompt.as_deref()));
+        let texts: Vec<_> = if request.wordings.is_empty() { vec![alike] } else { each.collect() };
+        let mut all: Vec<Rc<Conditions>> = Vec::with_capacity(texts.len());
+        for (i, text) in texts.iter().enumerate() {
+            let before = texts[..i].iter().position(|t| t == text);
+            all.push(match before {
+                Some(before) => all[before].clone(),
+                None => Rc::new(self.condition(request, *text, guidance)?),
+            });
+        }
+        Ok(all)
+    }
+
+    /// What the denoiser is told of one picture, one row for each that guidance compares.
+    fn condition(
+        &self,
+        request: &Request<'_>,
+        (prompt, negative_prompt): (&str, Option<&str>),
+        guidance: Guidance,
+    ) -> Result<Conditions, EngineError> {
+        let positive = Prompt::read("prompt", prompt)?;
+        let negative = negative_prompt.map(|text| Prompt::read("negative_prompt", text)).transpose()?;
+        let (positive, negative) = (Some(&positive), negative.as_ref());
         let prompts = match guidance {
             Guidance::Off => vec![positive],
             Guidance::Text { .. } => vec![negative, positive],
             Guidance::Edit { .. } => vec![negative, negative, positive],
         };
-        let texts = self.text.encode(&prompts, request.sampling.clip_skip as usize)?;
+        let texts = self.text.encode(&prompts, request.embeddings, request.sampling.clip_skip as usize)?;
         let last = texts.len() - 1;
         let (mut contexts, mut added) = (Vec::new(), Vec::new());
         for (i, text) in texts.iter().enumerate() {
@@ -169,7 +235,7 @@ impl Model {
         }
         let context = Tensor::cat(&contexts, 0)?;
         let added = if added.is_empty() { None } else { Some(Tensor::cat(&added, 0)?) };
-        Ok((Conditions { context, added }, guidance))
+        Ok(Conditions { context, added })
     }
 
     /// Draws noise and encodes pictures: everything picture `index` needs before its first step.
@@ -214,7 +280,7 @@ impl Model {
             }
             (Kind::Text, Inpaint::None | Inpaint::Differential) => None,
         };
-        let start = schedule.steps[sampling.start_step as usize];
+        let start = schedule.steps[schedule.first(sampling)];
         let latents = match (&original, from_noise) {
             (Some(original), false) => space.add_noise(original, &noise, start.sigma),
             _ => {
@@ -227,7 +293,13 @@ impl Model {
 
     /// A sample of the picture's latents, as diffusers draws it.
     fn encode_picture(&self, image: &Image, stream: &mut Noise, job: &dyn Job) -> Result<Vec<f32>, EngineError> {
-        let posterior = self.vae.encode(&pixels::to_tensor(image, &self.device)?, job)?;
+        // A tiny encoder gives one answer, of which diffusers draws no sample.
+        if let Some(quick) = &self.quick
+            && let Some(latents) = quick.encode(&pixels::to_tensor(image, &self.device)?, job)?
+        {
+            return Ok(latents.flatten_all()?.to_vec1()?);
+        }
+        let posterior = self.vae.encode(&pixels::to_tensor(image, &self.device)?, None, job)?;
         let (mean, std) =
             (posterior.mean.flatten_all()?.to_vec1::<f32>()?, posterior.std.flatten_all()?.to_vec1::<f32>()?);
         let noise = stream.randn(mean.len());
@@ -258,7 +330,7 @@ impl Model {
     /// The picture's latents, unscaled, in every row but the first of three: what InstructPix2Pix sees besides its own.
     fn picture_channels(&self, input: &Prepared, rows: usize, job: &dyn Job) -> Result<Tensor, EngineError> {
         let image = input.init.clone().unwrap_or_else(|| Image::new(input.extent));
-        let posterior = self.vae.encode(&pixels::to_tensor(&image, &self.device)?, job)?;
+        let posterior = self.vae.encode(&pixels::to_tensor(&image, &self.device)?, None, job)?;
         let seen = (posterior.mean * (1.0 / self.vae.scaling_factor()))?;
         let hidden = seen.zeros_like()?;
         Ok(match rows {
@@ -277,7 +349,8 @@ impl Model {
         job: &dyn Job,
     ) -> Result<(), EngineError> {
         let sampling = request.sampling;
-        let steps = &schedule.steps[sampling.start_step as usize..];
+        let first = schedule.first(sampling);
+        let steps = &schedule.steps[first..];
         let taken = steps.len() as u32;
         let (done, total) = (picture.index as u32 * taken, sampling.batch * taken);
         let keep = Keep::new(request, self.facts().kind, steps, self.facts().multiple);
@@ -288,18 +361,23 @@ impl Model {
             let space = rule.space();
             let at = (i, steps.len());
             let asked = Asked { asking, at, channels: channels.as_ref(), space, shape: *shape };
-            let epsilon = self.predict(&asked, latents, step.sigma, step.timestep, job)?;
+            let seen = self.predict(&asked, latents, step.sigma, step.timestep, job)?;
             if job.wants_preview() {
                 let [channels, h, w] = *shape;
-                let clean = space.clean(latents, &epsilon, step.sigma);
-                if let Some(image) = self.look.preview(&clean, channels, Extent::new(w as u32, h as u32)) {
+                // A preview that cannot be made is no reason to stop painting.
+                let image = match &self.tiny {
+                    Some(tiny) => tiny.preview(&seen.clean, *shape, &self.device).ok(),
+                    None => self.look.preview(&seen.clean, channels, Extent::new(w as u32, h as u32)),
+                };
+                if let Some(image) = image {
                     job.preview(image);
                 }
             }
-            let number = sampling.start_step as usize + i;
+            let number = first + i;
             let mut again =
                 |latents: &[f32], sigma| self.predict(&asked, latents, sigma, schedule.timestep(number, sigma), job);
-            rule.step(Moment { step: *step, latents, epsilon: &epsilon, noise: stream, again: &mut again })?;
+            let noise = stream;
+            rule.step(Moment { step: *step, number, schedule, latents, seen, noise, again: &mut again })?;
             keep.after(steps.get(i + 1), picture);
             if !picture.latents.iter().all(|v| v.is_finite()) {
                 return Err(EngineError::NotFinite { stage: format!("denoising step {}", i + 1) });
@@ -308,7 +386,7 @@ impl Model {
         Ok(job.step(Stage::Denoise, done + taken, total)?)
     }
 
-    /// The noise predicted in the latents, guided away from the negative prompt.
+    /// What the denoiser sees in the latents, guided away from the negative prompt.
     fn predict(
         &self,
         asked: &Asked<'_>,
@@ -316,8 +394,8 @@ impl Model {
         sigma: f64,
         timestep: f64,
         job: &dyn Job,
-    ) -> Result<Vec<f32>, EngineError> {
-        let scale = (Space::Variance.signal(sigma) / asked.space.signal(sigma)) as f32;
+    ) -> Result<Seen, EngineError> {
+        let scale = asked.space.to_denoiser(sigma) as f32;
         let scaled: Vec<f32> = latents.iter().map(|x| x * scale).collect();
         let Asking { conditions, guidance, guides } = asked.asking;
         let mut x = self.tensor(&scaled, asked.shape)?.repeat((guidance.rows(), 1, 1, 1))?;
@@ -326,14 +404,7 @@ impl Model {
             x = Tensor::cat(&[&x, channels], 1)?;
         }
         let predicted = self.unet.forward(&x, timestep, conditions, &hooks, job)?.flatten_all()?.to_vec1::<f32>()?;
-        let guided = guidance.combine(&predicted);
-        Ok(match self.training.prediction {
-            Prediction::Epsilon => guided,
-            Prediction::Velocity => {
-                let (signal, noise) = (Space::Variance.signal(sigma) as f32, Space::Variance.noise(sigma) as f32);
-                guided.iter().zip(&scaled).map(|(v, x)| signal * v + noise * x).collect()
-            }
-        })
+        Ok(asked.space.seen(self.training.prediction, latents, guidance.combine(&predicted), sigma))
     }
 
     fn tensor(&self, latents: &[f32], [c, h, w]: [usize; 3]) -> candle_core::Result<Tensor> {

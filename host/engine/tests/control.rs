@@ -205,6 +205,7 @@ fn sampling(row: &Value) -> Sampling {
         start_step: whole("start_step") as u32,
         guidance_scale: row["guidance"].as_f64().unwrap(),
         image_guidance_scale: 1.5,
+        guidance_rescale: 0.0,
         seed: whole("seed"),
         batch: 1,
         clip_skip: 1,
@@ -231,6 +232,8 @@ fn paint(model: &mut Model, row: &Value, controls: &[Control<'_>]) -> Result<Ima
     let request = Request {
         prompt: "a photo of a cat",
         negative_prompt: Some("blurry, ugly"),
+        wordings: &[],
+        embeddings: &[],
         controls,
         sampling: &sampling(row),
         inpaint,

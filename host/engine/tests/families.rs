@@ -155,6 +155,7 @@ fn check(model: &mut Model, inputs: &Golden, golden: &Golden, row: &Value) {
         start_step: whole("start_step") as u32,
         guidance_scale: number("guidance"),
         image_guidance_scale: number("image_guidance"),
+        guidance_rescale: 0.0,
         seed: whole("seed"),
         batch: whole("batch") as u32,
         clip_skip: whole("clip_skip") as u32,
@@ -169,6 +170,9 @@ fn check(model: &mut Model, inputs: &Golden, golden: &Golden, row: &Value) {
     let request = Request {
         prompt: word("prompt").unwrap(),
         negative_prompt: word("negative"),
+        wordings: &[],
+        embeddings: &[],
+        controls: &[],
         sampling: &sampling,
         inpaint,
         input: &Prepared { extent, init, mask },

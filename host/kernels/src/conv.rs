@@ -54,6 +54,14 @@ impl PackedConv {
         Ok(PackedConv { weights, out, channels, kernel: (height, width), stride, padding })
     }
 
+    /// Packs another `weight` for the same stride and padding.
+    ///
+    /// # Errors
+    /// As [`PackedConv::new`].
+    pub fn repacked(&self, weight: &Tensor) -> Result<PackedConv> {
+        PackedConv::new(weight, self.stride, self.padding)
+    }
+
     /// How many channels come out.
     pub fn out_channels(&self) -> usize {
         self.out

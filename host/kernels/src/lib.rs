@@ -23,6 +23,7 @@
 mod activation;
 mod attention;
 mod conv;
+mod device;
 mod gather;
 mod gemm;
 mod kept;
@@ -32,10 +33,11 @@ mod output;
 mod simd;
 mod tensor;
 
-pub use activation::{geglu, gelu, quick_gelu, silu};
+pub use activation::{geglu, gelu, leaky_relu, prelu, quick_gelu, silu};
 pub use attention::attention;
 pub use candle_core::Result;
 pub use conv::{PackedConv, conv2d};
+pub use device::cuda;
 pub use linear::{PackedLinear, linear};
 pub use norm::{group_norm, layer_norm};
 

@@ -81,6 +81,11 @@ pub enum PlanError {
         /// What is wrong and what would be right.
         what: String,
     },
+    /// The model has no weights that a LoRA could change.
+    NoLoras {
+        /// The model's id.
+        model: String,
+    },
     /// So weak a change that not one step would be taken.
     NoStepLeft {
         /// Strength asked for.
@@ -100,6 +105,7 @@ impl PlanError {
             Self::MaskMissing { .. } | Self::MaskExtent { .. } | Self::MaskEmpty | Self::NothingLeft => "mask",
             Self::Mode { .. } => "mode",
             Self::Control { .. } => "controls",
+            Self::NoLoras { .. } => "loras",
             Self::NoStepLeft { .. } => "denoise_strength",
         }
     }
@@ -153,6 +159,12 @@ impl fmt::Display for PlanError {
                 write!(f, "the model `{model}` cannot do mode {}; it can {}", mode_name(*mode), modes.join(", "))
             }
             Self::Control { what } => write!(f, "controls {what}"),
+            Self::NoLoras { model } => {
+                write!(
+                    f,
+                    "the model `{model}` takes no LoRAs: it has no weights; choose a model that they were made for"
+                )
+            }
             Self::NoStepLeft { denoise_strength, steps } => write!(
                 f,
                 "denoise_strength {denoise_strength} of {steps} steps leaves not one step to take; \

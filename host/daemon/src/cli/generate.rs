@@ -16,6 +16,7 @@ Examples:
   underpaint generate --prompt 'a forest at dawn' --width 384 --height 256 --batch 4 --seed 7 -o forest.png
   underpaint generate --model dreamshaper.safetensors --prompt 'a lighthouse at dusk' -o out.png
   underpaint generate --model sd15 --prompt 'a barn' --control model=canny-sd15,image=sketch.png,preprocess=canny -o barn.png
+  underpaint generate --model sd15 --prompt 'a cat' --lora ink.safetensors,weight=0.8 -o cat.png
   underpaint generate --model sd15 --prompt 'a cat' --init room.png --mask sofa.png -o out.png
 
 Without --model your own first model paints, or the starter that comes along: a small one for loose colour

@@ -23,6 +23,7 @@ mod paint;
 mod preprocess;
 mod progress;
 mod serve;
+mod upscale;
 
 use crate::home::Home;
 use clap::{Parser, Subcommand};
@@ -35,6 +36,7 @@ Examples:
   underpaint demo                                   see what it does, with nothing to download
   underpaint generate --prompt 'the sea at sunset, oil' -o sea.png
   underpaint fill --image photo.jpg --mask hole.png -o filled.png
+  underpaint upscale --model x4plus.safetensors photo.jpg -o large.png
   underpaint serve                                  the daemon that Krita talks to
 
 Exit codes: 0 done, 1 failed, 2 bad usage, 130 interrupted.";
@@ -55,6 +57,7 @@ enum Command {
     Fill(Box<fill::Fill>),
     Generate(Box<generate::Generate>),
     Preprocess(preprocess::Preprocess),
+    Upscale(upscale::Upscale),
     Filter(filter::Filter),
     Models(models::Models),
     Demo(demo::Demo),
@@ -134,6 +137,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Fill(fill) => fill.run(&global),
         Command::Generate(generate) => generate.run(&global),
         Command::Preprocess(preprocess) => preprocess.run(&global),
+        Command::Upscale(upscale) => upscale.run(&global),
         Command::Filter(filter) => filter.run(&global),
         Command::Models(models) => models.run(&global),
         Command::Demo(demo) => demo.run(&global),

@@ -35,7 +35,7 @@ pub fn paint(global: &Global, painting: &Painting, request: Generate, input: Inp
 }
 
 /// A running daemon. One that does not answer is told and left alone: the painter still gets the picture.
-fn daemon(home: &Home) -> Option<Client> {
+pub fn daemon(home: &Home) -> Option<Client> {
     Client::connect(home).unwrap_or_else(|e| {
         eprintln!("warning: the running daemon is not used: {e}");
         None
@@ -64,6 +64,7 @@ fn here(
         save::probe(path).map_err(|e| PictureError::Write(path.clone(), e))?;
     }
     input.noise = painting.noise.as_deref().map(Npy::read).transpose().map_err(|e| Failure::failed(&e))?;
+    input.embeddings = painting.embeddings()?;
     input.save = painting.save_noise.is_some() || painting.save_latents.is_some();
     let mut catalogue = catalogue(home)?;
     if let Some(path) = path {
@@ -80,6 +81,11 @@ fn here(
         }
         if let Some(path) = call.encoder.as_deref().and_then(as_path) {
             call.encoder = Some(catalogue.controls_mut().add(&path).map_err(JobError::from)?);
+        }
+    }
+    for lora in &mut request.loras {
+        if let Some(path) = as_path(&lora.name) {
+            lora.name = catalogue.loras_mut().add(&path).map_err(JobError::Lora)?;
         }
     }
     let mut models = Models::new(Arc::new(catalogue), painting.engine_options());

@@ -9,10 +9,9 @@ pub mod image_prompt;
 pub mod net;
 pub mod vision;
 
-use crate::model::{Options, device};
 use crate::unet::{Conditions, Hooks, ImagePrompt, blocks};
 use crate::weights::{Loading, Weights, control_file};
-use crate::{EngineError, Model};
+use crate::{EngineError, Model, Options, device};
 use candle_core::{Device, Tensor};
 use features::T2iAdapter;
 use image_prompt::IpAdapter;
@@ -96,7 +95,7 @@ impl ControlModel {
     /// Loads the folder or file at `path`; an IP-Adapter looks through `encoder`, CLIP's picture encoder of its kind. Asks `job`
     /// before each tensor.
     pub fn load(path: &Path, encoder: Option<&Path>, options: &Options, job: &dyn Job) -> Result<Self, EngineError> {
-        let device = device(options)?;
+        let (device, _) = device::open(options.device, options.dtype)?;
         let (kind, weights) = open(path)?;
         let facts = facts(path, kind, &weights);
         let loading = Loading::new(&device, weights.names().count(), job);
