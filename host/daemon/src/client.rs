@@ -128,12 +128,13 @@ impl Client {
     }
 
     /// Paints: as `worker::run` does, but in the daemon. `canvas` is the document's size, the part of it `image` covers, and
-    /// its pixels; `mask` has its own place on the canvas. Cancelling the job cancels it in the daemon.
+    /// its pixels; `mask` has its own place on the canvas, as have the pictures of the request's controls. Cancelling the job cancels it in the daemon.
     pub fn generate(
         &mut self,
         request: &Generate,
         canvas: Option<(Extent, Rect, &Image)>,
         mask: Option<(Rect, &Mask)>,
+        controls: &[Option<(Rect, Image)>],
         job: &dyn Job,
     ) -> Result<Painted, ClientError> {
         self.runtime.block_on(async {
@@ -150,6 +151,13 @@ impl Client {
                     "mask".into(),
                     json!({ "rect": rect, "image": image::Image::packed(blob, mask.extent(), Px::Gf32) }),
                 );
+            }
+            for (i, control) in controls.iter().enumerate() {
+                let Some((rect, picture)) = control else { continue };
+                let image = self.link.put_image(picture).await?;
+                if let Some(call) = params.get_mut("controls").and_then(|list| list.get_mut(i)) {
+                    call["image"] = json!({ "rect": rect, "image": image });
+                }
             }
             self.link.paint("generate", params, job).await
         })

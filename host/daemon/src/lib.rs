@@ -7,6 +7,7 @@
 pub mod cli;
 pub mod client;
 pub mod config;
+pub mod controls;
 pub mod home;
 pub mod loras;
 pub mod models;

@@ -20,9 +20,10 @@ use underpaint_engine::{self as engine, EngineError, LoraUse, Upscaler, prompt, 
 use underpaint_plan::{Defaults, Family, Kind, ModelFacts, Sampler, Scheduler, modes};
 use underpaint_raster::{Extent, Job, Stage};
 use underpaint_starter as starter;
-use underpaint_wire::generate::Generate;
+use underpaint_wire::generate::{ControlCall, Generate};
 use underpaint_wire::methods::{ModelDefaults, ModelInfo, ModelKind, ModelState};
 
+use crate::controls::{self, Controls, Loaded};
 use crate::loras::{Chosen, Loras};
 use crate::platform::free_memory;
 use crate::save;
@@ -41,6 +42,13 @@ const MAX_ENTRIES: usize = 20_000;
 pub enum ModelError {
     /// Not an id of the scan.
     NoSuchModel {
+        /// What was asked for.
+        id: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// Not a control model of the scan.
+    NoSuchControl {
         /// What was asked for.
         id: String,
         /// What there is.
@@ -69,6 +77,17 @@ pub enum ModelError {
     },
 }
 
+impl ModelError {
+    /// The member of the request that names it.
+    pub fn field(&self) -> &'static str {
+        match self {
+            Self::NoSuchControl { .. } => "controls",
+            Self::NoSuchLora { .. } => "loras",
+            Self::NoSuchModel { .. } | Self::NoUpscaler { .. } | Self::Unusable { .. } => "model",
+        }
+    }
+}
+
 impl fmt::Display for ModelError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -80,6 +99,10 @@ impl fmt::Display for ModelError {
             }
             Self::NoSuchLora { name, known } => {
                 write!(f, "there is no LoRA `{}`; there are: {}", shown(name), known.join(", "))
+            }
+            Self::NoSuchControl { id, known } => {
+                let known = if known.is_empty() { "none yet".to_owned() } else { known.join(", ") };
+                write!(f, "there is no control model `{}`; there are: {known}", shown(id))
             }
             Self::Unusable { id, reason } => write!(f, "the model `{id}` cannot be used: {reason}"),
             Self::NoUpscaler { id, known } => {
@@ -109,6 +132,7 @@ fn shown(name: &str) -> String {
 #[derive(Clone, Debug)]
 pub struct Catalogue {
     entries: BTreeMap<String, Entry>,
+    controls: Controls,
     loras: Loras,
     default_model: Option<String>,
     cache: PathBuf,
@@ -140,8 +164,13 @@ impl Catalogue {
     /// that lead out of the folders are not followed. `default_model` is used when a request names none. `cache` keeps
     /// the starter's files and remembers hashes.
     pub fn scan(folders: &[PathBuf], default_model: Option<String>, cache: &Path) -> Catalogue {
-        let mut catalogue =
-            Catalogue { entries: BTreeMap::new(), loras: Loras::default(), default_model, cache: cache.to_owned() };
+        let mut catalogue = Catalogue {
+            entries: BTreeMap::new(),
+            controls: Controls::default(),
+            loras: Loras::default(),
+            default_model,
+            cache: cache.to_owned(),
+        };
         let name = "Exemplar fill (built in)".to_owned();
         let exemplar = Entry { name, path: None, bytes: 0, facts: Ok(exemplar()), part: None };
         catalogue.entries.insert(EXEMPLAR.to_owned(), exemplar);
@@ -155,7 +184,8 @@ impl Catalogue {
         found.dedup();
         // Tiny autoencoders serve the models beside them and are none themselves.
         for path in found.into_iter().filter(|path| !taesd::is_tiny(path)) {
-            if path.is_dir() || catalogue.loras.look(&path).is_none() {
+            let lora = path.is_file() && catalogue.loras.look(&path).is_some();
+            if !lora && catalogue.controls.look(&path).is_none() {
                 catalogue.insert(path);
             }
         }
@@ -221,7 +251,7 @@ impl Catalogue {
         }
         let can = |facts: &&ModelFacts| modes(facts).contains(&request.mode);
         let configured = self.default_model.as_deref().map(|id| self.facts(id)).transpose()?.filter(can);
-        let plain = request.prompt.is_empty() && request.loras.is_empty();
+        let plain = request.prompt.is_empty() && request.loras.is_empty() && request.controls.is_empty();
         let embedded = self.facts(EXEMPLAR).ok().filter(can).filter(|_| plain);
         let own = || {
             let own = self.entries.iter().filter(|(id, _)| ![EXEMPLAR, STARTER].contains(&id.as_str()));
@@ -302,6 +332,16 @@ impl Catalogue {
         Ok(hash)
     }
 
+    /// The control models among what was found.
+    pub fn controls(&self) -> &Controls {
+        &self.controls
+    }
+
+    /// The same, to add one typed by the painter.
+    pub fn controls_mut(&mut self) -> &mut Controls {
+        &mut self.controls
+    }
+
     /// The LoRAs among what was found.
     pub fn loras(&self) -> &Loras {
         &self.loras
@@ -345,7 +385,7 @@ impl Entry {
             _ => (engine::inspect(&path).map_err(|e| e.to_string()), None),
         };
         let facts = facts.map(|f| ModelFacts { id: id.to_owned(), ..f });
-        let bytes = files(&path).iter().filter_map(|f| f.metadata().ok()).map(|m| m.len()).sum();
+        let bytes = bytes(&path);
         let own = facts.as_ref().ok().and_then(|f| f.name.clone());
         Entry { name: own.unwrap_or(name), path: Some(path), bytes, facts, part }
     }
@@ -430,6 +470,8 @@ pub struct Models {
     catalogue: Arc<Catalogue>,
     options: engine::Options,
     resident: Option<(String, engine::Model)>,
+    /// What steers it.
+    steering: Loaded,
     /// Small beside a diffusion model, so it may stay beside one.
     upscaler: Option<(String, Upscaler)>,
 }
@@ -437,7 +479,7 @@ pub struct Models {
 impl Models {
     /// Nothing is loaded yet; `options` say how the next model will be.
     pub fn new(catalogue: Arc<Catalogue>, options: engine::Options) -> Models {
-        Models { catalogue, options, resident: None, upscaler: None }
+        Models { catalogue, options, resident: None, steering: Loaded::default(), upscaler: None }
     }
 
     /// Where models compute.
@@ -455,6 +497,7 @@ impl Models {
         let still = |id: &str| catalogue.path(id).is_some() && catalogue.path(id) == self.catalogue.path(id);
         if self.resident.as_ref().is_some_and(|(id, _)| !still(id)) {
             self.resident = None;
+            self.steering.clear();
         }
         if self.upscaler.as_ref().is_some_and(|(id, _)| !still(id)) {
             self.upscaler = None;
@@ -469,6 +512,8 @@ impl Models {
 
     /// Frees the memory of what is loaded.
     pub fn unload(&mut self) {
+        self.resident = None;
+        self.steering.clear();
         (self.resident, self.upscaler) = (None, None);
     }
 
@@ -478,6 +523,7 @@ impl Models {
         let model = match self.resident.take().filter(|(loaded, _)| loaded == id) {
             Some((_, model)) => model,
             None => {
+                self.steering.clear();
                 let path = self.catalogue.open(id).map_err(LoadError::Model)?;
                 engine::Model::load(&path, &self.options, job).map_err(LoadError::Engine)?
             }
@@ -533,6 +579,24 @@ impl Models {
         }
         self.load(id, job)
     }
+
+    /// The same with the control models of `calls`, in order.
+    pub fn load_steered(
+        &mut self,
+        id: &str,
+        loras: &[Chosen],
+        calls: &[ControlCall],
+        job: &dyn Job,
+    ) -> Result<Steered<'_>, LoadError> {
+        self.load_with(id, loras, job)?;
+        let catalogue = self.catalogue.clone();
+        let controls = match calls {
+            [] => Vec::new(),
+            calls => self.steering.load(catalogue.controls(), calls, &self.options, job)?,
+        };
+        let gone = || LoadError::Model(ModelError::Unusable { id: id.to_owned(), reason: "it was unloaded".into() });
+        Ok((self.resident.as_mut().map(|(_, model)| model).ok_or_else(gone)?, controls))
+    }
 }
 
 /// Goes on counting steps where what was counted before ended, so that they never go back.
@@ -563,6 +627,9 @@ impl Job for Onward<'_> {
     }
 }
 
+/// A diffusion model and the control models that steer it.
+pub type Steered<'a> = (&'a mut engine::Model, Vec<&'a engine::ControlModel>);
+
 /// Why a model did not load.
 #[derive(Debug)]
 pub enum LoadError {
@@ -587,7 +654,8 @@ fn candidates(dir: &Path, roots: &[PathBuf], depth: u32, found: &mut Vec<PathBuf
             continue;
         }
         if path.is_dir() {
-            match path.join("model_index.json").is_file() || path.join("unet").is_dir() {
+            let whole = path.join("model_index.json").is_file() || path.join("unet").is_dir();
+            match whole || controls::is_folder_of_one(&path) {
                 true => found.push(path),
                 false => candidates(&path, roots, depth + 1, found),
             }
@@ -595,6 +663,11 @@ fn candidates(dir: &Path, roots: &[PathBuf], depth: u32, found: &mut Vec<PathBuf
             found.push(path);
         }
     }
+}
+
+/// Bytes of the files that make up a model.
+pub(crate) fn bytes(path: &Path) -> u64 {
+    files(path).iter().filter_map(|f| f.metadata().ok()).map(|m| m.len()).sum()
 }
 
 /// The files that make up a model: itself, or a folder's weights and configurations, sorted.

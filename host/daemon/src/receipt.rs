@@ -5,7 +5,7 @@ use crate::models::Catalogue;
 use crate::prompts::Words;
 use serde_json::{Value, json};
 use underpaint_engine::Wording;
-use underpaint_plan::{CanvasFacts, Kind, ModelFacts, Placing, Plan};
+use underpaint_plan::{CanvasFacts, ControlPlan, Kind, ModelFacts, Placing, Plan};
 use underpaint_raster::Extent;
 use underpaint_wire::generate::Generate;
 use underpaint_wire::methods::Upscale;
@@ -62,6 +62,24 @@ pub fn used(
             "steps": second.sampling.steps,
             "start_step": second.sampling.start_step,
         });
+    }
+    used
+}
+
+/// A control as it was used.
+pub fn control(control: &ControlPlan) -> Value {
+    let mut used = json!({
+        "model": control.model,
+        "type": control.kind.name(),
+        "weight": control.weight,
+        "start": control.start,
+        "end": control.end,
+    });
+    if let Some(task) = control.task {
+        used["kind"] = json!(task.name());
+    }
+    if let Some(preprocess) = control.preprocess {
+        used["preprocess"] = json!(preprocess.name());
     }
     used
 }

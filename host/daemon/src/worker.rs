@@ -26,11 +26,11 @@ use std::fmt;
 use underpaint_engine::memory;
 use underpaint_engine::prompt::Embedding;
 use underpaint_engine::tiles::Tiling;
-use underpaint_engine::{DeviceKind, EngineError, Npy, Request, Saved};
+use underpaint_engine::{Control, DeviceKind, EngineError, Npy, Request, Saved};
 use underpaint_filters::{Call, FilterError, Filters, Reason};
-use underpaint_plan::{CanvasFacts, Family, ModelFacts, Plan, PlanError, Prepared, Sampling, Tiles, plan};
+use underpaint_plan::{CanvasFacts, ControlPlan, Family, ModelFacts, Plan, PlanError, Prepared, Sampling, Tiles, plan};
 use underpaint_raster::{Cancelled, Extent, Image, Job, Mask, Patch, Rect, resize};
-use underpaint_wire::generate::{Generate, Mode};
+use underpaint_wire::generate::{ControlCall, Generate, Mode};
 use underpaint_wire::methods::Upscale;
 
 /// Pixels and arrays a request comes with.
@@ -40,6 +40,9 @@ pub struct Input {
     pub canvas: Option<(Extent, Rect, Image)>,
     /// Where the mask lies, in canvas pixels, and its values; beyond its rect nothing is repainted.
     pub mask: Option<(Rect, Mask)>,
+    /// Where the picture of each of the request's controls lies, in canvas pixels, and the picture, which is scaled to it;
+    /// the canvas itself for those without.
+    pub controls: Vec<Option<(Rect, Image)>>,
     /// Unit noise to start from instead of the seed's (command line only).
     pub noise: Option<Npy>,
     /// Whether noise and latents are wanted back (command line only).
@@ -98,13 +101,14 @@ pub fn run(
     };
     let model = models.catalogue().choose(request)?.clone();
     let (chain, used_filters) = chain(filters, request)?;
-    let Input { canvas, mask, noise, save, embeddings } = input;
+    let Input { canvas, mask, controls: shown, noise, save, embeddings } = input;
     let facts = canvas.as_ref().map(|(extent, rect, _)| CanvasFacts { extent: *extent, rect: *rect });
     let mask = mask.zip(facts).map(|((rect, mask), canvas)| placed(mask, rect, canvas.rect));
     let canvas = canvas.map(|(_, _, image)| image);
     let (canvas, mask) = (canvas.as_ref(), mask.as_ref());
 
     let plan = plan(request, facts, mask, &model)?;
+    let steering = Steering::of(models, request, &model, shown, canvas.is_some())?;
     let mut saved = save.then(Saved::default);
     let words = match model.family {
         Family::Exemplar => Words::default(),
@@ -115,7 +119,8 @@ pub fn run(
         _ => {
             let prepared = plan.prepare(canvas, mask, 0, job)?;
             let (noise, save) = (noise.as_ref(), saved.as_mut());
-            let painting = Painting { plan: &plan, words: &words, only: None, prepared, noise, save };
+            let (words, steering, seen) = (&words, &steering, steering.seen(&plan, canvas));
+            let painting = Painting { plan: &plan, words, steering, seen, only: None, prepared, noise, save };
             paint(models, &model.id, painting, Tiling::WHOLE, &Previewing::new(job, &plan, mask))?
         }
     };
@@ -132,7 +137,8 @@ pub fn run(
             let job = &Refining { job, part: i, parts: plan.sampling.batch };
             let prepared = second.prepare(Some(&rough), mask, 0, job)?;
             let only = Some(i as usize);
-            let painting = Painting { plan: &second, words: &words, only, prepared, noise: None, save: None };
+            let (words, steering, seen) = (&words, &steering, steering.seen(&second, Some(&rough)));
+            let painting = Painting { plan: &second, words, steering, seen, only, prepared, noise: None, save: None };
             let job = &Previewing::new(job, &second, mask);
             for finer in paint(models, &model.id, painting, Tiling::WHOLE, job)? {
                 let Some((finer, how)) = second.place(finer, Some(canvas), mask) else { continue };
@@ -145,15 +151,52 @@ pub fn run(
     }
 
     let hash = models.catalogue().hash(&model.id).ok().flatten();
-    let used = receipt::used(&plan, &words, &model, facts, models.catalogue());
+    let mut used = receipt::used(&plan, &words, &model, facts, models.catalogue());
+    if !steering.plans.is_empty() {
+        used["controls"] = steering.plans.iter().map(receipt::control).collect();
+    }
     let receipt = receipt::receipt(request, &used, &model, hash.as_deref(), facts, &used_filters, &placing);
     Ok(Output { patches, used, receipt, timing_ms: job.finish(), saved })
+}
+
+/// Pictures that steer, resolved.
+#[derive(Default)]
+struct Steering<'a> {
+    calls: &'a [ControlCall],
+    plans: Vec<ControlPlan>,
+    /// Where each lies on the canvas; absent ones are the canvas itself.
+    shown: Vec<Option<(Rect, Image)>>,
+}
+
+impl<'a> Steering<'a> {
+    /// The request's controls.
+    fn of(
+        models: &Models,
+        request: &'a Generate,
+        model: &ModelFacts,
+        shown: Vec<Option<(Rect, Image)>>,
+        canvas: bool,
+    ) -> Result<Self, JobError> {
+        let facts = models.catalogue().controls().check(&request.controls)?;
+        let given: Vec<bool> = shown.iter().map(Option::is_some).collect();
+        let plans = underpaint_plan::controls(request, model, &facts, &given, canvas)?;
+        Ok(Self { calls: &request.controls, plans, shown })
+    }
+
+    /// What each control model sees of a pass over `canvas`.
+    fn seen(&self, plan: &Plan, canvas: Option<&Image>) -> Vec<Image> {
+        let picture = |i: usize| self.shown.get(i).and_then(Option::as_ref).map(|(rect, image)| (*rect, image));
+        self.plans.iter().enumerate().map(|(i, control)| plan.prepare_control(control, picture(i), canvas)).collect()
+    }
 }
 
 /// One pass of a diffusion model.
 struct Painting<'a> {
     plan: &'a Plan,
     words: &'a Words,
+    steering: &'a Steering<'a>,
+    /// What steers, as [`Steering::seen`].
+    seen: Vec<Image>,
     /// Which of the plan's pictures, if not all of them.
     only: Option<usize>,
     prepared: Prepared,
@@ -168,25 +211,30 @@ fn paint(
     tiling: Tiling,
     job: &dyn Job,
 ) -> Result<Vec<Image>, JobError> {
-    let Painting { plan, words, only, prepared, noise, save } = painting;
-    let wordings = only.map_or(&words.prompts.wordings[..], |i| &words.prompts.wordings[i..=i]);
+    let Painting { plan, words, steering, seen, only, prepared, noise, save } = painting;
+    let rows = if plan.sampling.guidance_scale > 1.0 { 2 } else { 1 };
+    let vae_tiling = models.room(id, memory::Painting { extent: prepared.extent, tiling, rows })?;
+    let (model, controls) = models.load_steered(id, &words.loras, steering.calls, job)?;
+    model.set_vae_tiling(vae_tiling);
+    // Those that were only found by their names may be of another family: then they are words like others.
+    words.given().iter().try_for_each(|embedding| model.fits(embedding))?;
+    let controls = controls.into_iter().zip(&steering.plans).zip(&seen).map(|((model, control), image)| {
+        let ControlPlan { task, weight, start, end, .. } = *control;
+        Control { model, image, task, weight, start, end }
+    });
+    let controls: Vec<Control<'_>> = controls.collect();
     let request = Request {
         prompt: &plan.prompt,
         negative_prompt: plan.negative_prompt.as_deref(),
-        wordings,
+        wordings: only.map_or(&words.prompts.wordings[..], |i| &words.prompts.wordings[i..=i]),
         embeddings: &words.embeddings,
+        controls: &controls,
         sampling: &plan.sampling,
         inpaint: plan.inpaint,
         input: &prepared,
         noise,
         save,
     };
-    let rows = if plan.sampling.guidance_scale > 1.0 { 2 } else { 1 };
-    let vae_tiling = models.room(id, memory::Painting { extent: prepared.extent, tiling, rows })?;
-    let model = models.load_with(id, &words.loras, job)?;
-    model.set_vae_tiling(vae_tiling);
-    // Those that were only found by their names may be of another family: then they are words like others.
-    words.given().iter().try_for_each(|embedding| model.fits(embedding))?;
     Ok(model.generate_in_tiles(request, tiling, job)?)
 }
 
@@ -239,7 +287,8 @@ fn refine(
     let prepared = plan.prepare(Some(enlarged), None, plan.sampling.seed, job)?;
     let cells = |pixels: u32| (pixels / model.multiple.max(1)) as usize;
     let tiling = Tiling { tile: cells(tiles.tile), overlap: cells(tiles.overlap) };
-    let painting = Painting { plan, words, only: None, prepared, noise: None, save: None };
+    let steering = &Steering::default();
+    let painting = Painting { plan, words, steering, seen: Vec::new(), only: None, prepared, noise: None, save: None };
     let made = paint(models, &model.id, painting, tiling, job)?;
     let mut made = made.into_iter().next().map_or_else(|| enlarged.clone(), |picture| plan.restore(picture));
     for (p, before) in made.data_mut().chunks_exact_mut(4).zip(enlarged.data().chunks_exact(4)) {
@@ -377,8 +426,8 @@ impl JobError {
     pub fn field(&self) -> Option<&'static str> {
         match self {
             Self::Request(e) => Some(e.field()),
-            Self::Model(ModelError::NoSuchLora { .. }) | Self::Lora(_) => Some("loras"),
-            Self::Model(_) => Some("model"),
+            Self::Lora(_) => Some("loras"),
+            Self::Model(e) => Some(e.field()),
             Self::Engine(EngineError::Request { field, .. }) => Some(field),
             Self::Filter(_) => Some("filters"),
             Self::Engine(_) | Self::Cancelled => None,
@@ -390,7 +439,10 @@ impl JobError {
         match self {
             Self::Request(_) => true,
             Self::Model(
-                ModelError::NoSuchModel { .. } | ModelError::NoSuchLora { .. } | ModelError::NoUpscaler { .. },
+                ModelError::NoSuchModel { .. }
+                | ModelError::NoSuchControl { .. }
+                | ModelError::NoSuchLora { .. }
+                | ModelError::NoUpscaler { .. },
             ) => true,
             Self::Engine(e) => matches!(e, EngineError::Request { .. } | EngineError::Device { .. }),
             Self::Filter(e) => matches!(e.reason, Reason::Unknown(_) | Reason::BadParameter { .. }),

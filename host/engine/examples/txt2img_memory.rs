@@ -30,6 +30,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let request = Request {
         prompt: "a lighthouse at dusk",
         negative_prompt: Some(""),
+        controls: &[],
         wordings: &[],
         embeddings: &[],
         sampling: &sampling,

@@ -6,7 +6,7 @@ use candle_core::{Device, Tensor};
 use std::io::BufRead;
 use std::time::Instant;
 use underpaint_engine::checkpoint::Checkpoint;
-use underpaint_engine::unet::{Conditions, UNet};
+use underpaint_engine::unet::{Conditions, Hooks, UNet};
 use underpaint_engine::weights::Loading;
 use underpaint_raster::Unattended;
 
@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("ready");
     for _ in std::io::stdin().lock().lines() {
         let (user, start) = (user_seconds(), Instant::now());
-        unet.forward(&x, 500.0, &conditions, &Unattended)?;
+        unet.forward(&x, 500.0, &conditions, &Hooks::default(), &Unattended)?;
         println!("{} {}", user_seconds() - user, start.elapsed().as_secs_f64());
     }
     Ok(())

@@ -136,16 +136,7 @@ impl Checkpoint {
             let found = "a checkpoint without its text encoder".to_owned();
             return Err(EngineError::WrongArchitecture { path: path.to_owned(), found });
         };
-        let linear = unet.names().find(|n| n.ends_with("proj_in.weight")).and_then(|n| unet.shape(n));
-        let unet_config = UNetConfig {
-            // Who trained with linear projections (SD 2.x, SDXL) trained with heads of 64.
-            heads: if linear.is_some_and(|s| s.len() == 2) { Heads::OfWidth(64) } else { Heads::Same(8) },
-            norm_groups: norm_groups(&unet),
-            norm_eps: 1e-5,
-            flip_sin_to_cos: true,
-            freq_shift: 0.0,
-            size_features: 256,
-        };
+        let unet_config = lone_unet_settings(&unet);
         let vae_config = VaeConfig { norm_groups: norm_groups(&vae), scaling_factor: scaling_factor(family) };
         let mut training = family_training(family);
         if parts.velocity || (family == Family::Sd2 && looks_like_velocity(&unet)?) {
@@ -271,7 +262,7 @@ fn downscaling(vae: &Weights) -> u32 {
 
 /// Groups in a file that does not say: 32 as everywhere in the family, or for a tiny model the largest power of two that
 /// divides all widths.
-fn norm_groups(weights: &Weights) -> usize {
+pub(crate) fn norm_groups(weights: &Weights) -> usize {
     let norms = weights.names().filter(|n| n.ends_with("norm1.weight") && n.contains("resnets"));
     norms
         .filter_map(|n| weights.shape(n)?.first().copied())
@@ -329,7 +320,21 @@ fn defaults(config: &Json, family: Defaults) -> Result<Defaults, EngineError> {
     })
 }
 
-fn unet_settings(config: &Json) -> Result<UNetConfig, EngineError> {
+/// Settings of a U-Net, or half of one, whose file does not tell them.
+pub(crate) fn lone_unet_settings(unet: &Weights) -> UNetConfig {
+    let linear = unet.names().find(|n| n.ends_with("proj_in.weight")).and_then(|n| unet.shape(n));
+    UNetConfig {
+        // Who trained with linear projections (SD 2.x, SDXL) trained with heads of 64.
+        heads: if linear.is_some_and(|s| s.len() == 2) { Heads::OfWidth(64) } else { Heads::Same(8) },
+        norm_groups: norm_groups(unet),
+        norm_eps: 1e-5,
+        flip_sin_to_cos: true,
+        freq_shift: 0.0,
+        size_features: 256,
+    }
+}
+
+pub(crate) fn unet_settings(config: &Json) -> Result<UNetConfig, EngineError> {
     config.only("act_fn", &["silu", "swish"])?;
     config.only("resnet_time_scale_shift", &["default"])?;
     config.only("time_embedding_type", &["positional"])?;
@@ -411,15 +416,15 @@ fn training(config: &Json) -> Result<Training, EngineError> {
 }
 
 /// A configuration file; its accessors name the file and the field when a value is of the wrong kind.
-struct Json {
+pub(crate) struct Json {
     path: PathBuf,
     /// Where in the file `value` is: empty, or `member.`.
     at: String,
-    value: Value,
+    pub(crate) value: Value,
 }
 
 impl Json {
-    fn read(path: &Path) -> Result<Self, EngineError> {
+    pub(crate) fn read(path: &Path) -> Result<Self, EngineError> {
         let value = read_json(path, 1 << 20)?;
         if !value.is_object() {
             return Err(EngineError::Damaged { path: path.to_owned(), what: "it is not a JSON object".into() });
@@ -427,7 +432,7 @@ impl Json {
         Ok(Self { path: path.to_owned(), at: String::new(), value })
     }
 
-    fn error(&self, field: &str, what: impl Into<String>) -> EngineError {
+    pub(crate) fn error(&self, field: &str, what: impl Into<String>) -> EngineError {
         EngineError::Config { path: self.path.clone(), field: format!("{}{field}", self.at), what: what.into() }
     }
 
@@ -477,7 +482,7 @@ impl Json {
         }
     }
 
-    fn whole(&self, field: &str) -> Result<Option<usize>, EngineError> {
+    pub(crate) fn whole(&self, field: &str) -> Result<Option<usize>, EngineError> {
         match &self.value[field] {
             Value::Null => Ok(None),
             value => match value.as_u64() {
@@ -487,7 +492,7 @@ impl Json {
         }
     }
 
-    fn number(&self, field: &str) -> Result<Option<f64>, EngineError> {
+    pub(crate) fn number(&self, field: &str) -> Result<Option<f64>, EngineError> {
         match &self.value[field] {
             Value::Null => Ok(None),
             value => {
@@ -496,7 +501,7 @@ impl Json {
         }
     }
 
-    fn only(&self, field: &str, choices: &[&str]) -> Result<(), EngineError> {
+    pub(crate) fn only(&self, field: &str, choices: &[&str]) -> Result<(), EngineError> {
         match &self.value[field] {
             Value::Null => Ok(()),
             value if value.as_str().is_some_and(|v| choices.contains(&v)) => Ok(()),

@@ -59,7 +59,8 @@ pub struct Embedded {
     pub pooled: Option<Tensor>,
 }
 
-struct Layer {
+/// One transformer layer of CLIP, of either half.
+pub(crate) struct Layer {
     norm1: LayerNorm,
     attention: Attention,
     norm2: LayerNorm,
@@ -79,16 +80,7 @@ impl Clip {
         }
         let mut layers = Vec::new();
         for i in 0..scope.count("encoder.layers") {
-            let layer = scope.at(format_args!("encoder.layers.{i}"));
-            let names = ["q_proj", "k_proj", "v_proj", "out_proj"];
-            layers.push(Layer {
-                norm1: LayerNorm::load(&layer.at("layer_norm1"), config.norm_eps)?,
-                attention: Attention::load_named(&layer.at("self_attn"), config.heads, names)?,
-                norm2: LayerNorm::load(&layer.at("layer_norm2"), config.norm_eps)?,
-                fc1: Linear::load(&layer.at("mlp.fc1"))?,
-                fc2: Linear::load(&layer.at("mlp.fc2"))?,
-                activation: config.activation,
-            });
+            layers.push(Layer::load(&scope.at(format_args!("encoder.layers.{i}")), config)?);
         }
         if layers.is_empty() {
             return Err(scope.error("encoder.layers", "is missing"));
@@ -149,7 +141,7 @@ impl Clip {
         let left_out = skip.clamp(1, self.deepest_skip()) - usize::from(self.reads == Reads::Last);
         let (read, rest) = self.layers.split_at(self.layers.len() - left_out);
         for layer in read {
-            x = layer.forward(&x)?;
+            x = layer.forward(&x, true)?;
         }
         let tokens = match self.reads {
             Reads::Last => self.final_norm.forward(&x)?,
@@ -158,7 +150,7 @@ impl Clip {
         let Some(projection) = &self.projection else { return Ok(Embedded { tokens, pooled: None }) };
         let mut x = x.narrow(0, 0, 1)?;
         for layer in rest {
-            x = layer.forward(&x)?;
+            x = layer.forward(&x, true)?;
         }
         let at = chunks.first().and_then(|c| c.iter().position(|&t| t == end)).unwrap_or(self.length - 1);
         let pooled = projection.forward(&self.final_norm.forward(&x)?.narrow(1, at, 1)?.squeeze(1)?)?;
@@ -185,9 +177,23 @@ impl Clip {
 }
 
 impl Layer {
-    fn forward(&self, x: &Tensor) -> Computed<Tensor> {
+    /// Reads all tensors below `scope`.
+    pub(crate) fn load(scope: &Scope, config: &ClipConfig) -> Result<Self, EngineError> {
+        let names = ["q_proj", "k_proj", "v_proj", "out_proj"];
+        Ok(Self {
+            norm1: LayerNorm::load(&scope.at("layer_norm1"), config.norm_eps)?,
+            attention: Attention::load_named(&scope.at("self_attn"), config.heads, names)?,
+            norm2: LayerNorm::load(&scope.at("layer_norm2"), config.norm_eps)?,
+            fc1: Linear::load(&scope.at("mlp.fc1"))?,
+            fc2: Linear::load(&scope.at("mlp.fc2"))?,
+            activation: config.activation,
+        })
+    }
+
+    /// `[B, N, C]` to the same; `causal` hides later tokens, as in texts.
+    pub(crate) fn forward(&self, x: &Tensor, causal: bool) -> Computed<Tensor> {
         let n = self.norm1.forward(x)?;
-        let x = (x + self.attention.forward(&n, &n, true)?)?;
+        let x = (x + self.attention.forward(&n, &n, causal)?)?;
         let y = self.fc1.forward(&self.norm2.forward(&x)?)?;
         let y = match self.activation {
             Activation::QuickGelu => quick_gelu(&y)?,

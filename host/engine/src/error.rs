@@ -41,6 +41,14 @@ pub enum EngineError {
         /// What it seems to be.
         found: String,
     },
+    /// A sound file of something that controls nothing.
+    #[error("{} is {found}; a ControlNet, T2I-Adapter or IP-Adapter (.safetensors or diffusers folder) is needed", path.display())]
+    NotControl {
+        /// The file or folder.
+        path: PathBuf,
+        /// What it seems to be.
+        found: String,
+    },
     /// A sound file, but no upscaler.
     #[error("{} is {found}; an ESRGAN, Real-ESRGAN, BSRGAN or compact model (.safetensors) is needed", path.display())]
     NotUpscaler {

@@ -7,6 +7,7 @@
 //! initial picture's latents (not for a 9-channel model starting from pure noise, which does not need it), the initial noise,
 //! the sample of the masked picture's latents ([`Inpaint::Replace`] and 9-channel models), then the sampler's noise step by step.
 
+use crate::control::{Control, Guides};
 use crate::guidance::Guidance;
 use crate::noise::Noise;
 use crate::npy::Npy;
@@ -36,6 +37,8 @@ pub struct Request<'a> {
     pub sampling: &'a Sampling,
     /// How the mask is used.
     pub inpaint: Inpaint,
+    /// Pictures that steer, with the models that read them.
+    pub controls: &'a [Control<'a>],
     /// The pictures going in, in model pixels.
     pub input: &'a Prepared,
     /// Unit noise `[B, C, h, w]` to start from instead of the seed's.
@@ -90,17 +93,23 @@ impl Model {
             return Err(EngineError::Request { field: "loras", what: "were not all applied; apply them again".into() });
         }
         let shape = self.latent_shape(&request)?;
+        if tiling.divides(shape[1], shape[2]) && !request.controls.is_empty() {
+            let what = "cannot steer a picture that is painted in tiles; leave them out or make a smaller picture";
+            return Err(EngineError::Request { field: "controls", what: what.into() });
+        }
         let batch = request.sampling.batch as usize;
         let schedule = self.schedule(request.sampling)?;
         job.step(Stage::Encode, 0, 1)?;
         let guidance = self.guidance(request.sampling);
         let all = self.conditions(&request, guidance)?;
+        let guides = Guides::see(request.controls, self, request.input.extent, guidance.rows(), job)?;
         let mut saved = Saved::default();
         let mut images = Vec::with_capacity(batch);
         for i in 0..batch {
             let mut picture = self.begin(&request, &schedule, shape, i, guidance.rows(), job)?;
             saved.noise.data.extend(&picture.noise);
-            self.denoise(&request, &schedule, &mut picture, (&all[i % all.len()], guidance), tiling, job)?;
+            let asking = Asking { conditions: &all[i % all.len()], guidance, guides: &guides, tiling };
+            self.denoise(&request, &schedule, &mut picture, &asking, job)?;
             saved.latents.data.extend(&picture.latents);
             let share = Share { job, part: i as u32, parts: request.sampling.batch };
             let latents = self.tensor(&picture.latents, shape)?;
@@ -355,8 +364,7 @@ impl Model {
         request: &Request<'_>,
         schedule: &Schedule,
         picture: &mut Picture,
-        (conditions, guidance): (&Conditions, Guidance),
-        tiling: Tiling,
+        asking: &Asking<'_>,
         job: &dyn Job,
     ) -> Result<(), EngineError> {
         let sampling = request.sampling;
@@ -370,7 +378,8 @@ impl Model {
             keep.before(i, *step, picture);
             let Picture { rule, latents, stream, channels, shape, .. } = &mut *picture;
             let space = rule.space();
-            let asked = Asked { conditions, guidance, channels: channels.as_ref(), space, shape: *shape, tiling };
+            let at = (i, steps.len());
+            let asked = Asked { asking, at, channels: channels.as_ref(), space, shape: *shape };
             let seen = self.predict(&asked, latents, step.sigma, step.timestep, job)?;
             if job.wants_preview() {
                 let [channels, h, w] = *shape;
@@ -407,19 +416,20 @@ impl Model {
     ) -> Result<Seen, EngineError> {
         let scale = asked.space.to_denoiser(sigma) as f32;
         let scaled: Vec<f32> = latents.iter().map(|x| x * scale).collect();
-        let mut x = self.tensor(&scaled, asked.shape)?.repeat((asked.guidance.rows(), 1, 1, 1))?;
+        let Asking { conditions, guidance, guides, tiling } = *asked.asking;
+        let mut x = self.tensor(&scaled, asked.shape)?.repeat((guidance.rows(), 1, 1, 1))?;
+        let hooks = guides.hooks(&x, timestep, conditions, asked.at, job)?;
         if let Some(channels) = asked.channels {
             x = Tensor::cat(&[&x, channels], 1)?;
         }
         let [channels, h, w] = asked.shape;
-        let rows = asked.guidance.rows();
-        let predicted = blend([h, w], &asked.tiling, 1, rows * channels, job, |tile, job| {
+        let predicted = blend([h, w], &tiling, 1, guidance.rows() * channels, job, |tile, job| {
             let rows = x.narrow(2, tile.rows.start, tile.rows.len)?;
             let x = rows.narrow(3, tile.columns.start, tile.columns.len)?;
-            self.unet.forward(&x, timestep, asked.conditions, job)
+            self.unet.forward(&x, timestep, conditions, &hooks, job)
         })?;
         let predicted = predicted.flatten_all()?.to_vec1::<f32>()?;
-        Ok(asked.space.seen(self.training.prediction, latents, asked.guidance.combine(&predicted), sigma))
+        Ok(asked.space.seen(self.training.prediction, latents, guidance.combine(&predicted), sigma))
     }
 
     fn tensor(&self, latents: &[f32], [c, h, w]: [usize; 3]) -> candle_core::Result<Tensor> {
@@ -437,16 +447,24 @@ fn sizes(extent: Extent, count: usize, positive: bool) -> Vec<f64> {
     }
 }
 
-/// What the denoiser is asked for, the same through a whole picture.
-struct Asked<'a> {
+/// What the denoiser is asked for, the same through a whole request.
+struct Asking<'a> {
     conditions: &'a Conditions,
     guidance: Guidance,
+    guides: &'a Guides<'a>,
+    /// What the denoiser sees at a time.
+    tiling: Tiling,
+}
+
+/// What it is asked at one step of a picture.
+struct Asked<'a> {
+    asking: &'a Asking<'a>,
+    /// Which of how many steps.
+    at: (usize, usize),
     channels: Option<&'a Tensor>,
     space: Space,
     /// `[C, h, w]`.
     shape: [usize; 3],
-    /// What the denoiser sees at a time.
-    tiling: Tiling,
 }
 
 /// One picture on its way down.

@@ -6,7 +6,7 @@
 //! The story of a picture: [`Model::load`] opens a [`checkpoint`], reads its [`weights`] into [`unet`], [`vae`] and [`clip`],
 //! all made of the same few [`layers`], whose weights [`Model::set_loras`] changes and restores ([`lora`]). [`Model::generate`]
 //! turns prompts ([`prompt`]) into embeddings ([`text`], over [`tokenizer`] and [`clip`]), draws
-//! [`noise`] as PyTorch would, lets a rule of [`samplers`] walk down a [`schedule`] and decodes the result.
+//! [`noise`] as PyTorch would, shows [`Control`]s their pictures, lets a rule of [`samplers`] walk down a [`schedule`] and decodes the result.
 //!
 //! Beside it: [`upscale`] enlarges pictures by networks of their own. What is too large for memory is done in [`tiles`].
 //!
@@ -15,6 +15,7 @@
 pub mod brownian;
 pub mod checkpoint;
 pub mod clip;
+pub mod control;
 mod device;
 mod error;
 mod generate;
@@ -41,6 +42,7 @@ pub mod vae;
 pub mod weights;
 
 pub use checkpoint::inspect;
+pub use control::{Control, ControlModel, inspect_control};
 pub use device::{DeviceKind, Dtype};
 pub use error::EngineError;
 pub use generate::{Request, Saved, Wording};

@@ -172,6 +172,7 @@ fn check(model: &mut Model, inputs: &Golden, golden: &Golden, row: &Value) {
         negative_prompt: word("negative"),
         wordings: &[],
         embeddings: &[],
+        controls: &[],
         sampling: &sampling,
         inpaint,
         input: &Prepared { extent, init, mask },

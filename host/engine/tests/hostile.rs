@@ -85,6 +85,9 @@ fn models_of_other_kinds_are_named() {
         ("a LoRA", vec!["unet.down_blocks.0.attentions.0.to_q.lora_A.weight"]),
         ("a language model", vec!["model.layers.0.self_attn.q_proj.weight", "lm_head.weight"]),
         ("a ControlNet", vec!["control_model.input_blocks.0.0.weight"]),
+        ("an IP-Adapter", vec!["image_proj.proj.weight", "ip_adapter.1.to_k_ip.weight"]),
+        ("a T2I-Adapter", vec!["body.0.block1.weight", "conv_in.weight"]),
+        ("CLIP's image encoder", vec!["vision_model.post_layernorm.weight", "text_model.final_layer_norm.weight"]),
         ("a Flux model", vec!["double_blocks.0.img_attn.proj.weight"]),
         ("Stable Diffusion 3", vec!["model.diffusion_model.joint_blocks.0.x"]),
         ("without its VAE", vec!["model.diffusion_model.input_blocks.0.0.weight", "cond_stage_model.transformer.x"]),
@@ -254,6 +257,7 @@ fn infinite_latents_are_an_error_not_a_black_picture() {
     let request = underpaint_engine::Request {
         prompt: "",
         negative_prompt: Some(""),
+        controls: &[],
         wordings: &[],
         embeddings: &[],
         sampling: &sampling,

@@ -46,6 +46,7 @@ fn paint(model: &mut Model) -> Result<(Image, Vec<f32>), EngineError> {
         negative_prompt: Some("blurry, ugly"),
         wordings: &[],
         embeddings: &[],
+        controls: &[],
         sampling: &sampling,
         inpaint: Inpaint::None,
         input: &input,

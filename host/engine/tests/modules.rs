@@ -7,7 +7,7 @@ use golden::{Golden, close};
 use underpaint_engine::checkpoint::{Checkpoint, TextPart};
 use underpaint_engine::clip::Clip;
 use underpaint_engine::tokenizer::Tokenizer;
-use underpaint_engine::unet::{Conditions, UNet, UNetConfig};
+use underpaint_engine::unet::{Conditions, Hooks, UNet, UNetConfig};
 use underpaint_engine::vae::Vae;
 use underpaint_engine::weights::{Loading, Weights};
 use underpaint_raster::Unattended;
@@ -22,7 +22,7 @@ fn unet(case: &str, (weights, config): &(Weights, UNetConfig)) {
     let part = |name: &str| golden.tensor(&format!("unet.{case}.{name}"));
     let timestep = part("timestep").to_vec1::<f32>().unwrap()[0] as f64;
     let conditions = Conditions { context: part("context"), added: None };
-    let y = unet.forward(&part("x"), timestep, &conditions, &Unattended).unwrap();
+    let y = unet.forward(&part("x"), timestep, &conditions, &Hooks::default(), &Unattended).unwrap();
     close(case, &y, &part("y"), TOLERANCE);
 }
 

@@ -49,6 +49,7 @@ fn request<'a>(sampling: &'a Sampling, inpaint: Inpaint, input: &'a Prepared) ->
     Request {
         prompt: "a photo of a cat",
         negative_prompt: Some("blurry, ugly"),
+        controls: &[],
         wordings: &[],
         embeddings: &[],
         sampling,

@@ -305,6 +305,7 @@ fn paint(
         negative_prompt: Some(negative),
         wordings,
         embeddings,
+        controls: &[],
         sampling,
         inpaint: Inpaint::None,
         input: &input,

@@ -53,6 +53,7 @@ fn paint(model: &mut Model, sampler: Sampler, tiling: Tiling, job: &dyn Job) -> 
         negative_prompt: Some(""),
         wordings: &[],
         embeddings: &[],
+        controls: &[],
         sampling: &sampling,
         inpaint: Inpaint::None,
         input: &input,

@@ -56,6 +56,7 @@ fn it_paints_what_diffusers_paints_with_it() {
         let request = Request {
             prompt: word("prompt"),
             negative_prompt: Some(word("negative")),
+            controls: &[],
             wordings: &[],
             embeddings: &[],
             sampling: &sampling,

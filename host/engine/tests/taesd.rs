@@ -174,6 +174,7 @@ fn paint(options: Options) -> (Vec<Image>, Image) {
         negative_prompt: Some(""),
         wordings: &[],
         embeddings: &[],
+        controls: &[],
         sampling: &sampling,
         inpaint: Inpaint::None,
         input: &input,

@@ -76,6 +76,11 @@ pub enum PlanError {
         /// Modes it has.
         modes: &'static [Mode],
     },
+    /// A control that cannot be used.
+    Control {
+        /// What is wrong and what would be right.
+        what: String,
+    },
     /// The model has no weights that a LoRA could change.
     NoLoras {
         /// The model's id.
@@ -99,6 +104,7 @@ impl PlanError {
             Self::CanvasMissing { .. } | Self::CanvasOutside { .. } => "canvas",
             Self::MaskMissing { .. } | Self::MaskExtent { .. } | Self::MaskEmpty | Self::NothingLeft => "mask",
             Self::Mode { .. } => "mode",
+            Self::Control { .. } => "controls",
             Self::NoLoras { .. } => "loras",
             Self::NoStepLeft { .. } => "denoise_strength",
         }
@@ -152,6 +158,7 @@ impl fmt::Display for PlanError {
                 let modes: Vec<_> = modes.iter().map(|m| mode_name(*m)).collect();
                 write!(f, "the model `{model}` cannot do mode {}; it can {}", mode_name(*mode), modes.join(", "))
             }
+            Self::Control { what } => write!(f, "controls {what}"),
             Self::NoLoras { model } => {
                 write!(
                     f,

@@ -9,6 +9,7 @@
 
 mod check;
 mod context;
+mod control;
 mod error;
 mod facts;
 mod place;
@@ -21,8 +22,9 @@ mod steps;
 
 pub use check::loras as check_loras;
 pub use context::{Context, context};
+pub use control::{ControlPlan, Task, controls};
 pub use error::{PlanError, mode_name};
-pub use facts::{Defaults, Family, Kind, ModelFacts};
+pub use facts::{ControlFacts, ControlKind, Defaults, Family, Kind, ModelFacts};
 pub use place::Placing;
 pub use plan::{Alpha, CanvasFacts, Infill, Plan, modes, plan};
 pub use prepared::{Inpaint, Prepared};

@@ -34,6 +34,45 @@ pub struct FilterCall {
     pub params: serde_json::Map<String, serde_json::Value>,
 }
 
+/// A picture that steers, without its pixels (those are [`ControlPixels`]).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ControlCall {
+    /// Id of a control model from `models/list`.
+    pub model: String,
+    /// What the picture shows, for a model that knows several kinds (ControlNet Union): `pose`, `depth`, `soft_edge`, `line`,
+    /// `normal`, `segmentation`, `tile`, `repaint`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// What is done to the picture first: `canny`, `soft_edge`, `scribble`, `tile`, `blur`; absent = nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preprocess: Option<String>,
+    /// IP-Adapter: id of the image encoder it looks through; absent = the first that fits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoder: Option<String>,
+    /// How much it counts, -10..=10; 1 = as trained.
+    #[serde(default = "one")]
+    pub weight: f64,
+    /// From which share of the steps on, 0..=1.
+    #[serde(default)]
+    pub start: f64,
+    /// To which, 0..=1.
+    #[serde(default = "one")]
+    pub end: f64,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+/// The pixels of a control.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ControlPixels {
+    /// The picture and where it lies on the canvas; absent = the canvas itself. Without a canvas it is taken for the whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<Placed>,
+}
+
 /// A LoRA the job is painted with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LoraCall {
@@ -92,6 +131,9 @@ pub struct Generate {
     pub batch: Option<u32>,
     /// As A1111 counts: 1 = none, 2 = one layer before the last.
     pub clip_skip: Option<u32>,
+    /// Pictures that steer, at most 8.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub controls: Vec<ControlCall>,
     /// At most 16; their order does not matter.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub loras: Vec<LoraCall>,
@@ -118,9 +160,9 @@ pub struct Pixels {
     /// Pixel layout of the patches; absent = the canvas', or `rgba8` without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub px: Option<Px>,
-    /// Not in this version; a request that names any is refused rather than painted without.
+    /// Pixels of [`Generate::controls`], in the same order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub controls: Vec<serde_json::Value>,
+    pub controls: Vec<ControlPixels>,
 }
 
 /// How a job of any kind is run and watched.

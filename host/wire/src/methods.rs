@@ -316,6 +316,22 @@ pub struct ModelInfo {
     pub hash: Option<String>,
 }
 
+/// A control model as `controls/list` shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ControlInfo {
+    /// From the scan; the only way to name it on the wire.
+    pub id: String,
+    /// For people.
+    pub name: String,
+    /// `controlnet`, `controlnet_union`, `t2i_adapter`, `ip_adapter`, or `image_encoder`, which an IP-Adapter looks through.
+    pub kind: String,
+    /// The family it steers, e.g. `sdxl`; absent where its widths are those of none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub family: Option<String>,
+    /// On disk.
+    pub bytes: u64,
+}
+
 /// A LoRA as `loras/list` shows it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LoraInfo {

@@ -9,6 +9,7 @@ macro_rules! outln {
 }
 
 mod adapter;
+mod control;
 mod demo;
 mod doctor;
 mod failure;
@@ -19,6 +20,7 @@ mod models;
 mod options;
 mod output;
 mod paint;
+mod preprocess;
 mod progress;
 mod serve;
 mod upscale;
@@ -54,6 +56,7 @@ struct Cli {
 enum Command {
     Fill(Box<fill::Fill>),
     Generate(Box<generate::Generate>),
+    Preprocess(preprocess::Preprocess),
     Upscale(upscale::Upscale),
     Filter(filter::Filter),
     Models(models::Models),
@@ -133,6 +136,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Fill(fill) => fill.run(&global),
         Command::Generate(generate) => generate.run(&global),
+        Command::Preprocess(preprocess) => preprocess.run(&global),
         Command::Upscale(upscale) => upscale.run(&global),
         Command::Filter(filter) => filter.run(&global),
         Command::Models(models) => models.run(&global),

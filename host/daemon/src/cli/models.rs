@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use underpaint_engine::{self as engine, upscale};
-use underpaint_plan::{Kind, ModelFacts, mode_name};
+use underpaint_plan::{ControlFacts, Kind, ModelFacts, mode_name};
 use underpaint_wire::methods::{LoraInfo, ModelKind, ModelState};
 
 const EXAMPLES: &str = "\
@@ -71,8 +71,9 @@ impl Models {
 fn list(global: &Global) -> Result<(), Failure> {
     let catalogue = paint::catalogue(&global.home()?)?;
     let (models, loras) = (catalogue.list(None), catalogue.loras().list());
+    let controls = catalogue.controls().list();
     if global.json {
-        global.print(&json!({ "models": models, "loras": loras }));
+        global.print(&json!({ "models": models, "loras": loras, "controls": controls }));
         return Ok(());
     }
     let size = |bytes: u64| match bytes {
@@ -93,6 +94,10 @@ fn list(global: &Global) -> Result<(), Failure> {
     for lora in loras {
         let trigger = lora.trigger.map(|words| format!(", called up by: {words}")).unwrap_or_default();
         outln!("{:<28} {:<9} {:>8}  LoRA{trigger}", lora.id, lora.family, size(lora.bytes));
+    }
+    for control in controls {
+        let (family, size) = (control.family.unwrap_or_default(), size(control.bytes));
+        outln!("{:<28} {family:<9} {size:>8}  steers: {}", control.id, control.kind);
     }
     Ok(())
 }
@@ -115,6 +120,14 @@ fn upscaler(id: &str, path: &Path) -> Option<(serde_json::Value, String)> {
 }
 
 fn inspect(global: &Global, model: &str) -> Result<(), Failure> {
+    if let Some(control) = control(global, model)? {
+        let (kind, family) = (control.kind, control.family);
+        let made = family.map_or_else(String::new, |family| format!(" for {}", family.title()));
+        let said = format!("{model}: {}{made}; --control model={model},image=… steers with it", kind.title());
+        let family = family.map(|family| family.name());
+        global.say(&json!({"id": control.id, "kind": kind.name(), "family": family}), &said);
+        return Ok(());
+    }
     if let Some(lora) = lora(global, model)? {
         let told = |what: &str, words: Option<String>| words.map(|w| format!(", {what}: {w}")).unwrap_or_default();
         let tags = Some(lora.tags.join(", ")).filter(|tags| !tags.is_empty());
@@ -208,6 +221,19 @@ fn add_folder(global: &Global, folder: &Path) -> Result<(), Failure> {
         format!("{} is searched for models from now on; {usable} of yours can be used in all", folder.display());
     global.say(&json!({"folder": folder, "usable": usable}), &sentence);
     Ok(())
+}
+
+/// The control model given by id or path, if it is one.
+fn control(global: &Global, model: &str) -> Result<Option<ControlFacts>, Failure> {
+    let catalogue = paint::catalogue(&global.home()?)?;
+    if catalogue.path(model).is_some() {
+        return Ok(None);
+    }
+    if let Ok(facts) = catalogue.controls().facts(model) {
+        return Ok(Some(facts.clone()));
+    }
+    // What is wrong with a file, the reader of whole models says.
+    Ok(paint::as_path(model).and_then(|path| engine::inspect_control(&path).ok().flatten()))
 }
 
 /// The LoRA that an id or path names, if it is one and no model has that id.

@@ -1,6 +1,7 @@
 //! The flags that `generate` and `fill` share, and how they become a request.
 
 use super::Failure;
+use super::control::Control;
 use super::paint::as_path;
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
@@ -79,6 +80,10 @@ pub struct Painting {
     /// Keep the latents as they were before decoding, in the denoiser's scale
     #[arg(long, value_name = "OUT.npy")]
     pub save_latents: Option<PathBuf>,
+    /// Steer by a picture, e.g. model=canny-sd15,image=room.png,preprocess=canny,weight=0.8,start=0,end=0.7; without an image the
+    /// picture itself is read; kind= tells a Union what it shows, encoder= an IP-Adapter what to look through; may be repeated
+    #[arg(long = "control", value_name = "model=M[,k=v]...")]
+    pub controls: Vec<String>,
     /// Where to compute
     #[arg(long, value_enum)]
     pub device: Option<DeviceArg>,
@@ -140,6 +145,7 @@ impl Painting {
             seed: self.seed,
             batch: self.batch,
             clip_skip: self.clip_skip,
+            controls: self.controls()?.into_iter().map(|control| control.call).collect(),
             loras: self.loras.iter().map(|text| lora_call(text)).collect::<Result<_, _>>()?,
             filters: self.filters.iter().map(|text| filter_call(text)).collect::<Result<_, _>>()?,
             ..Generate::default()
@@ -169,6 +175,11 @@ impl Painting {
         }
     }
 
+    /// The pictures that steer.
+    pub fn controls(&self) -> Result<Vec<Control>, Failure> {
+        self.controls.iter().map(|text| text.parse()).collect()
+    }
+
     /// The embeddings that were named.
     pub fn embeddings(&self) -> Result<Vec<Embedding>, Failure> {
         self.embeddings.iter().map(|text| embedding(text)).collect()
@@ -178,6 +189,7 @@ impl Painting {
     pub fn is_local(&self) -> bool {
         let files = [&self.vae, &self.taesd, &self.noise, &self.save_noise, &self.save_latents];
         let lora_file = |text: &String| lora_call(text).is_ok_and(|lora| as_path(&lora.name).is_some());
+        let control = |text: &String| text.parse().is_ok_and(|control: Control| control.names_a_path());
         files.iter().any(|f| f.is_some())
             || self.device.is_some()
             || self.dtype.is_some()
@@ -185,6 +197,7 @@ impl Painting {
             || self.zero_snr
             || !self.embeddings.is_empty()
             || self.loras.iter().any(lora_file)
+            || self.controls.iter().any(control)
     }
 }
 

@@ -19,10 +19,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 use underpaint_engine::Options;
 use underpaint_filters::{Call, Filters};
-use underpaint_plan::ModelFacts;
+use underpaint_plan::{ControlFacts, ModelFacts};
 use underpaint_raster::{Extent, Job, Unattended, dither};
 use underpaint_wire::Error;
-use underpaint_wire::generate::{FilterCall, Generate, LoraCall, Mode};
+use underpaint_wire::generate::{ControlCall, FilterCall, Generate, LoraCall, Mode};
 use underpaint_wire::image::{self, Px};
 use underpaint_wire::methods::{LoraInfo, ModelInfo, Topic, Upscale};
 
@@ -44,6 +44,16 @@ impl Inventory {
     /// The model a request is for.
     pub fn choose(&self, request: &Generate) -> Result<&ModelFacts, Error> {
         self.catalogue.choose(request).map_err(|e| errors::model(&e))
+    }
+
+    /// The control models of `calls`, in order.
+    pub fn controls(&self, calls: &[ControlCall]) -> Result<Vec<&ControlFacts>, Error> {
+        self.catalogue.controls().check(calls).map_err(|e| errors::model(&e).with("field", "controls"))
+    }
+
+    /// As `controls/list` shows them.
+    pub fn control_list(&self) -> Value {
+        methods::to_value(&self.catalogue.controls().list())
     }
 
     /// As `loras/list` shows them.
@@ -150,7 +160,8 @@ impl Device {
     fn look(&mut self) {
         let before = self.models.catalogue().clone();
         let now = Arc::new(scan(&self.home, Some(&before)));
-        let changed = now.list(None) != before.list(None) || now.loras().list() != before.loras().list();
+        let parts = |c: &Catalogue| (c.list(None), c.loras().list(), c.controls().list());
+        let changed = parts(&now) != parts(&before);
         if changed {
             self.models.set_catalogue(now);
         }
@@ -188,7 +199,9 @@ impl Device {
     fn paint(&mut self, painting: &Painting, job: &dyn Job) -> Result<Done, Error> {
         let canvas = painting.canvas.as_ref().map(|(c, bytes)| (c.extent, c.rect, c.image.to_raster(bytes)));
         let mask = painting.mask.as_ref().map(|(m, bytes)| (m.rect, m.image.to_mask(bytes)));
-        let input = Input { canvas, mask, ..Input::default() };
+        let controls = painting.controls.iter();
+        let controls = controls.map(|c| c.as_ref().map(|(p, bytes)| (p.rect, p.image.to_raster(bytes)))).collect();
+        let input = Input { canvas, mask, controls, ..Input::default() };
         let mut output =
             worker::run(&mut self.models, &self.filters, &painting.request, input, job).map_err(|e| errors::job(&e))?;
         // A whole picture is rounded, as diffusers does, so that it can be compared; what is laid over one is dithered.

@@ -22,10 +22,12 @@ pub fn job(error: &JobError) -> Error {
 pub fn model(error: &ModelError) -> Error {
     let kind = match error {
         ModelError::NoSuchLora { .. } => return Error::field("loras", sentence(error)),
-        ModelError::NoSuchModel { .. } | ModelError::NoUpscaler { .. } => Kind::NoSuchModel,
+        ModelError::NoSuchModel { .. } | ModelError::NoSuchControl { .. } | ModelError::NoUpscaler { .. } => {
+            Kind::NoSuchModel
+        }
         ModelError::Unusable { .. } => Kind::ModelUnusable,
     };
-    Error::new(kind, sentence(error)).with("field", "model")
+    Error::new(kind, sentence(error)).with("field", error.field())
 }
 
 /// What a client is told when a filter was refused or failed.
@@ -48,6 +50,7 @@ fn engine(error: &EngineError) -> Error {
         | E::NotSafetensors { .. }
         | E::Damaged { .. }
         | E::WrongArchitecture { .. }
+        | E::NotControl { .. }
         | E::NotUpscaler { .. }
         | E::NotTiny { .. }
         | E::Tensor { .. }

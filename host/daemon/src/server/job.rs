@@ -33,6 +33,8 @@ pub struct Painting {
     pub canvas: Option<(image::Canvas, Arc<Vec<u8>>)>,
     /// What to repaint.
     pub mask: Option<(Placed, Arc<Vec<u8>>)>,
+    /// Pictures of the request's controls that have one of their own.
+    pub controls: Vec<Option<(Placed, Arc<Vec<u8>>)>>,
     /// Layout of the patches.
     pub px: Px,
 }

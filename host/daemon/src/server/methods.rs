@@ -70,6 +70,7 @@ impl Session {
             "status" => self.status(),
             "models/list" => return self.listed(id, |inventory| to_value(&inventory.models())),
             "loras/list" => return self.listed(id, |inventory| to_value(&inventory.loras())),
+            "controls/list" => return self.listed(id, |inventory| inventory.control_list()),
             "models/load" => return self.models_load(id, params),
             "models/unload" => return self.daemon.hub.command(Command::Unload(self.reply(id))),
             "filters/list" => return self.filters_list(id),

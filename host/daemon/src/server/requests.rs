@@ -55,9 +55,6 @@ pub async fn generate(session: &Session, id: &Id, params: &Params, tail: &[u8]) 
         }
         request.passes = Some(1);
     }
-    if !pixels.controls.is_empty() {
-        return Err(Error::field("controls", "This version of Underpaint cannot use `controls` yet; leave them out."));
-    }
     let source = Source { blobs: &session.blobs, tail, limits: &session.daemon.limits };
     let painting = painting(request, pixels, &source)?;
     let inventory = session.daemon.inventory().await?;
@@ -69,7 +66,8 @@ pub async fn generate(session: &Session, id: &Id, params: &Params, tail: &[u8]) 
 fn painting(request: Generate, pixels: Pixels, source: &Source<'_>) -> Result<Painting, Error> {
     let px = pixels.px.or(pixels.canvas.as_ref().map(|c| c.image.px)).unwrap_or_default();
     check_patch_px(pixels.px, px)?;
-    let mut painting = Painting { request, canvas: None, mask: None, px: if px.is_grey() { Px::Rgba8 } else { px } };
+    let px = if px.is_grey() { Px::Rgba8 } else { px };
+    let mut painting = Painting { request, canvas: None, mask: None, controls: Vec::new(), px };
     if let Some(canvas) = pixels.canvas {
         canvas.check()?;
         let bytes = source.bytes("canvas.image", &canvas.image)?;
@@ -80,6 +78,24 @@ fn painting(request: Generate, pixels: Pixels, source: &Source<'_>) -> Result<Pa
         image::check_placed("mask", mask.rect, &mask.image)?;
         let bytes = source.bytes("mask.image", &mask.image)?;
         painting.mask = Some((mask, bytes));
+    }
+    for (i, control) in pixels.controls.into_iter().enumerate() {
+        let Some(placed) = control.image else {
+            painting.controls.push(None);
+            continue;
+        };
+        let field = format!("controls[{i}].image");
+        let bytes = source.bytes(&format!("{field}.image"), &placed.image)?;
+        // It is scaled to its rect, which must be a picture that could have been sent.
+        let (Rect { w, h, .. }, limits) = (placed.rect, source.limits);
+        if w == 0 || h == 0 || w.max(h) > limits.max_side || placed.rect.extent().area() > limits.max_pixels {
+            let most = format!("at most {} pixels a side and {} in all", limits.max_side, limits.max_pixels);
+            return Err(Error::field(
+                &format!("{field}.rect"),
+                format!("`{field}.rect` is {w}x{h}; it must have {most}."),
+            ));
+        }
+        painting.controls.push(Some((placed, bytes)));
     }
     Ok(painting)
 }
@@ -106,6 +122,10 @@ fn plan(mut painting: Painting, inventory: &Inventory) -> Result<Painting, Error
         (Some(_), None) => return Err(Error::field("canvas", "A mask needs a `canvas` to lie on.")),
         (None, _) => None,
     };
+    let controls = inventory.controls(&painting.request.controls)?;
+    let pictures: Vec<bool> = painting.controls.iter().map(Option::is_some).collect();
+    underpaint_plan::controls(&painting.request, facts, &controls, &pictures, canvas.is_some())
+        .map_err(|e| Error::field(e.field(), sentence(&e)))?;
     let plan = underpaint_plan::plan(&painting.request, canvas, mask.as_ref(), facts)
         .map_err(|e| Error::field(e.field(), sentence(&e)))?;
     let loras = match facts.family {

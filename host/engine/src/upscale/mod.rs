@@ -80,7 +80,7 @@ pub struct Upscaler {
 }
 
 /// What enlarges a tile.
-trait Network: Send + Sync {
+trait Network {
     /// `[B, C, H, W]` in 0..=1 to `[B, C, H scale, W scale]`; the sides are multiples of what it folds. Asks `job` between layers.
     fn forward(&self, x: &Tensor, job: &dyn Job) -> Result<Tensor, EngineError>;
 }

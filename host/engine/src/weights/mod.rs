@@ -4,6 +4,7 @@
 //! ([`single_file`]), so nothing behind this module knows that LDM names exist. Opening reads headers; tensors are read one
 //! by one when a layer asks, so no more than one tensor is ever held twice.
 
+pub mod control_file;
 pub mod file;
 pub mod folder;
 pub mod header;
@@ -153,6 +154,12 @@ impl Weights {
     /// Leaves out tensor `name`.
     pub fn drop(&mut self, name: &str) {
         self.tensors.remove(name);
+    }
+
+    /// Gives every tensor another name, or leaves it out.
+    pub fn rename(&mut self, to: impl Fn(&str) -> Option<String>) {
+        let tensors = std::mem::take(&mut self.tensors);
+        self.tensors = tensors.into_iter().filter_map(|(name, source)| Some((to(&name)?, source))).collect();
     }
 
     /// The file or folder they come from.

@@ -61,7 +61,7 @@ pub fn open(path: &Path) -> Result<Components, EngineError> {
     {
         text.drop_last("encoder.layers.");
     }
-    let blocks = unet_blocks(&names);
+    let blocks = unet_blocks(&names, "model.diffusion_model.");
     let levels = vae_levels(&names, "first_stage_model.");
     Ok(Components {
         unet: collect("model.diffusion_model.", &|name| Some(unet_name(&blocks, name))),
@@ -171,7 +171,13 @@ fn other_architecture(names: &Names) -> Option<String> {
     } else if names.all().any(|name| lora(&name)) {
         is("a LoRA, not a whole model")
     } else if names.has("control_model.") || names.has("controlnet_cond_embedding.") || names.has("input_hint_block.") {
-        is("a ControlNet, not a whole model")
+        is("a ControlNet, not a whole model (use --control for it)")
+    } else if names.has("ip_adapter.") {
+        is("an IP-Adapter, not a whole model (use --control for it)")
+    } else if names.has("adapter.body.") || (names.has("body.") && names.has("conv_in.")) {
+        is("a T2I-Adapter, not a whole model (use --control for it)")
+    } else if names.has("vision_model.") {
+        is("CLIP's image encoder, through which an IP-Adapter looks")
     } else if names.has("model.diffusion_model.double_blocks.") || names.has("double_blocks.") {
         is("a Flux model")
     } else if names.has("model.diffusion_model.joint_blocks.") || names.has("joint_blocks.") {
@@ -198,31 +204,31 @@ fn other_architecture(names: &Names) -> Option<String> {
 }
 
 /// The file's names, sorted, with their entries.
-struct Names<'a>(BTreeMap<&'a str, &'a Entry>);
+pub(super) struct Names<'a>(BTreeMap<&'a str, &'a Entry>);
 
 impl<'a> Names<'a> {
-    fn of(file: &'a SafetensorsFile) -> Self {
+    pub(super) fn of(file: &'a SafetensorsFile) -> Self {
         Self(file.entries().iter().map(|e| (e.name.as_str(), e)).collect())
     }
 
-    fn all(&self) -> impl Iterator<Item = &'a str> {
+    pub(super) fn all(&self) -> impl Iterator<Item = &'a str> {
         self.0.keys().copied()
     }
 
     /// Names that begin with `prefix`, without it.
-    fn below<'p>(&'p self, prefix: &'p str) -> impl Iterator<Item = (&'a str, &'a Entry)> + use<'a, 'p> {
+    pub(super) fn below<'p>(&'p self, prefix: &'p str) -> impl Iterator<Item = (&'a str, &'a Entry)> + use<'a, 'p> {
         let from = (Bound::Included(prefix), Bound::Unbounded);
         self.0.range::<str, _>(from).map_while(move |(name, i)| Some((name.strip_prefix(prefix)?, *i)))
     }
 
-    fn has(&self, prefix: &str) -> bool {
+    pub(super) fn has(&self, prefix: &str) -> bool {
         self.below(prefix).next().is_some()
     }
 }
 
 /// Where each of the U-Net's numbered blocks goes: `input_blocks.4.0` -> `down_blocks.1.resnets.0`.
-fn unet_blocks(names: &Names) -> Vec<(String, String)> {
-    let has = |part: &str| names.has(&format!("model.diffusion_model.{part}."));
+pub(super) fn unet_blocks(names: &Names, prefix: &str) -> Vec<(String, String)> {
+    let has = |part: &str| names.has(&format!("{prefix}{part}."));
     let mut blocks = vec![("input_blocks.0.0.".to_owned(), "conv_in.".to_owned())];
     let mut rename = |from: String, to: String| blocks.push((format!("{from}."), format!("{to}.")));
     let (mut level, mut layer) = (0, 0);
@@ -260,7 +266,7 @@ fn unet_blocks(names: &Names) -> Vec<(String, String)> {
     blocks
 }
 
-fn unet_name(blocks: &[(String, String)], name: &str) -> String {
+pub(super) fn unet_name(blocks: &[(String, String)], name: &str) -> String {
     const WHOLE: [(&str, &str); 6] = [
         ("time_embed.0.", "time_embedding.linear_1."),
         ("time_embed.2.", "time_embedding.linear_2."),
