@@ -215,3 +215,50 @@ fn previews_of_large_pictures_are_averaged_to_a_small_one() {
     let worst = large.data().iter().zip(small.data()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     assert!(worst < 1e-5, "{worst}");
 }
+
+#[test]
+fn mutated_files_are_read_or_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut state = 0x2545_f491_4f6c_dd1du64;
+    let mut random = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % below as u64) as usize
+    };
+    let device = candle_core::Device::Cpu;
+    let latents = candle_core::Tensor::ones((1, 4, 2, 1), candle_core::DType::F32, &device).unwrap();
+    for whole in [both(), original("decoder", "")] {
+        for _ in 0..100 {
+            let mut tensors = whole.clone();
+            let name = tensors.keys().nth(random(tensors.len())).unwrap().clone();
+            let (dtype, mut shape, bytes) = tensors[&name].clone();
+            match random(4) {
+                0 => drop(tensors.remove(&name)),
+                1 => {
+                    let digit = ["0", "9", "33", "18446744073709551615"][random(4)];
+                    let other = name.replacen(|c: char| c.is_ascii_digit(), digit, 1);
+                    tensors.insert(other, (dtype, shape, bytes));
+                }
+                2 => {
+                    let dimension = random(shape.len());
+                    shape[dimension] = [0, 1, 2, 3, 4, 6][random(6)];
+                    let bytes = vec![0; shape.iter().product::<usize>() * 2];
+                    tensors.insert(name, (dtype, shape, bytes));
+                }
+                _ => {
+                    shape.reverse();
+                    tensors.insert(name, (dtype, shape, bytes));
+                }
+            }
+            let path = file(folder.path(), "mutated.safetensors", &tensors);
+            match Tiny::load(&path, 4, &device) {
+                Ok(tiny) => drop(tiny.decode(&latents, &Unattended)),
+                Err(error) => {
+                    let text = error.to_string();
+                    assert!(text.contains("mutated.safetensors") && !text.contains('\n'), "{text}");
+                }
+            }
+        }
+    }
+}

@@ -259,3 +259,64 @@ fn the_smallest_pictures_are_enlarged_too() {
         }
     }
 }
+
+/// Tensors lost, renamed, reshaped, given twice: read or refused, and what was read computes or says why not.
+#[test]
+fn mutated_files_are_read_or_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mutated.safetensors");
+    let mut state = 0x9e37_79b9_7f4a_7c15u64;
+    let mut random = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % below as u64) as usize
+    };
+    let (mut read, mut refused) = (0, 0);
+    for name in ["old-4x", "plus-4x", "fold-1x", "bsrgan-4x", "compact-4x", "grey-2x"] {
+        let whole = build(&case(name));
+        for _ in 0..60 {
+            let mut tensors = whole.clone();
+            for _ in 0..1 + random(2) {
+                let at = random(tensors.len());
+                let name = tensors.keys().nth(at).unwrap().clone();
+                let (dtype, mut shape, bytes) = tensors[&name].clone();
+                match random(4) {
+                    0 => drop(tensors.remove(&name)),
+                    1 => {
+                        let digit = ["0", "1", "7", "18446744073709551615"][random(4)];
+                        let other = name.replacen(|c: char| c.is_ascii_digit(), digit, 1);
+                        tensors.insert(other, (dtype, shape, bytes));
+                    }
+                    2 => {
+                        let dimension = random(shape.len());
+                        shape[dimension] = [0, 1, 2, 3, 12, 48][random(6)];
+                        let bytes = vec![0; shape.iter().product::<usize>() * 2];
+                        tensors.insert(name, (dtype, shape, bytes));
+                    }
+                    _ => {
+                        shape.reverse();
+                        tensors.insert(name, (dtype, shape, bytes));
+                    }
+                }
+            }
+            golden::write(&path, &tensors);
+            match Upscaler::load(&path, &Unattended) {
+                Ok(network) => {
+                    read += 1;
+                    let scale = network.facts().scale;
+                    if let Ok(made) = network.upscale(&study(3, 2), None, &Unattended) {
+                        assert_eq!(made.extent(), Extent::new(3 * scale, 2 * scale));
+                    }
+                }
+                Err(error) => {
+                    refused += 1;
+                    let text = error.to_string();
+                    assert!(text.contains("mutated.safetensors") && !text.contains('\n'), "{text}");
+                }
+            }
+        }
+    }
+    println!("{read} read, {refused} refused");
+    assert!(refused > 100, "most of them are broken");
+}

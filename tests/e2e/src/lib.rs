@@ -51,15 +51,29 @@ pub fn made(dir: &Path, args: &[&str]) -> serde_json::Value {
 
 /// Writes an upscaler of four times to `path`: the compact one of the reference data.
 pub fn upscaler(path: &Path) {
+    part(path, |name| name.starts_with("body.").then(|| name.to_owned()));
+}
+
+/// Writes the narrow tiny autoencoder of the reference data to `path`, under diffusers' names.
+pub fn tiny_autoencoder(path: &Path) {
+    part(path, |name| {
+        let name = name.strip_prefix("taesd.").filter(|name| name.contains(".layers."));
+        name.map(str::to_owned)
+    });
+}
+
+/// Writes those tensors of the reference data that `rename` gives a name.
+fn part(path: &Path, rename: impl Fn(&str) -> Option<String>) {
     let golden = std::fs::read(root().join("tests/reference/golden/upscale.safetensors")).expect("the reference data");
     let length = u64::from_le_bytes(golden[..8].try_into().expect("8 bytes")) as usize;
     let header: serde_json::Value = serde_json::from_slice(&golden[8..8 + length]).expect("a header");
     let (mut entries, mut data) = (serde_json::Map::new(), Vec::new());
-    for (name, entry) in header.as_object().expect("an object").iter().filter(|(name, _)| name.starts_with("body.")) {
+    for (name, entry) in header.as_object().expect("an object") {
+        let Some(name) = rename(name) else { continue };
         let [from, to] = [0, 1].map(|i| 8 + length + entry["data_offsets"][i].as_u64().expect("a place") as usize);
         let mut entry = entry.clone();
         entry["data_offsets"] = serde_json::json!([data.len(), data.len() + to - from]);
-        entries.insert(name.clone(), entry);
+        entries.insert(name, entry);
         data.extend(&golden[from..to]);
     }
     let header = serde_json::Value::Object(entries).to_string();

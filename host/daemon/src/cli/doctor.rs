@@ -82,7 +82,7 @@ fn models(home: &Home) -> Result<Finding, Failure> {
         n => format!("; {n} cannot be used (`underpaint models list` says why)"),
     };
     let own = |m: &&ModelInfo| m.kind == ModelKind::Painter && ![EXEMPLAR, STARTER].contains(&m.id.as_str());
-    let advice = (!usable.iter().any(|m| own(m))).then(|| {
+    let advice = (!usable.iter().any(own)).then(|| {
         format!(
             "these come along, the starter paints loose colour studies; for more, put a Stable Diffusion 1.x checkpoint \
              (.safetensors) or diffusers folder into {}, or run `underpaint models add-folder DIR`",

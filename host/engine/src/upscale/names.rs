@@ -50,9 +50,10 @@ pub fn open(path: &Path) -> Result<Option<(Weights, Facts)>, EngineError> {
     Ok(Some((weights, facts?)))
 }
 
-/// The number between `before` and `after`, if that is all of `name`.
+/// The number between `before` and `after`, if that is all of `name`. No file has as many layers as do not fit.
 fn number(name: &str, before: &str, after: &str) -> Option<usize> {
-    name.strip_prefix(before)?.strip_suffix(after)?.parse().ok()
+    let number: u16 = name.strip_prefix(before)?.strip_suffix(after)?.parse().ok()?;
+    Some(number.into())
 }
 
 /// Old names count layers, activations and enlargements in one list that ends with `end`.
@@ -64,7 +65,7 @@ fn from_old(name: &str, end: usize) -> String {
             let layer = layer.strip_suffix(".0").unwrap_or(layer).replace("RDB", "rdb");
             return Some(format!("body.{block}.{layer}.{part}"));
         }
-        let at: usize = at.strip_prefix("model.")?.parse().ok()?;
+        let at = number(at, "model.", "")?;
         Some(match at {
             0 => format!("conv_first.{part}"),
             _ if at == end => format!("conv_last.{part}"),
