@@ -198,7 +198,8 @@ impl Catalogue {
         Ok(Some(hex(&all.finalize())))
     }
 
-    fn file_hash(&self, file: &Path) -> std::io::Result<String> {
+    /// SHA-256 of one file in hexadecimal, from the cache or computed now.
+    pub fn file_hash(&self, file: &Path) -> std::io::Result<String> {
         let meta = file.metadata()?;
         let modified = meta.modified()?.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos() as u64);
         let key = file.display().to_string();

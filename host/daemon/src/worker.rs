@@ -17,7 +17,7 @@ use crate::models::{LoadError, ModelError, Models};
 use crate::prompts::{Prompts, prompts};
 use crate::receipt;
 use crate::timing::Timed;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::fmt;
 use underpaint_engine::prompt::Embedding;
 use underpaint_engine::{EngineError, Npy, Request, Saved, Wording};
@@ -131,7 +131,11 @@ pub fn run(
     }
 
     let hash = models.catalogue().hash(&model.id).ok().flatten();
-    let used = receipt::used(&plan, &texts.drawn, &model, facts);
+    let mut used = receipt::used(&plan, &texts.drawn, &model, facts);
+    if !embeddings.is_empty() {
+        let hash = |path| models.catalogue().file_hash(path).ok();
+        used["embeddings"] = embeddings.iter().map(|e| json!({"name": e.name(), "sha256": hash(e.path())})).collect();
+    }
     let receipt = receipt::receipt(request, &used, &model, hash.as_deref(), facts, &used_filters, &matched);
     Ok(Output { patches, used, receipt, timing_ms: job.finish(), saved })
 }

@@ -16,6 +16,8 @@ Examples:
   underpaint generate --prompt 'a forest at dawn' --width 384 --height 256 --batch 4 --seed 7 -o forest.png
   underpaint generate --model dreamshaper.safetensors --prompt 'a lighthouse at dusk' -o out.png
   underpaint generate --model sd15 --prompt 'a cat' --init room.png --mask sofa.png -o out.png
+  underpaint generate --model sd15 --prompt 'a (red:1.3) {cat|dog} by ink' --embedding ink=ink.safetensors \\
+      --batch 4 -o pets.png
 
 Without --model your own first model paints, or the starter that comes along: a small one for loose colour
 studies of 256 pixels, in a second or two.
