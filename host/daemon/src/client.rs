@@ -22,7 +22,7 @@ use underpaint_wire::frame::{self, MAX_FRAME_BYTES, Reader};
 use underpaint_wire::generate::{FilterCall, Generate, Preview};
 use underpaint_wire::hello::{Hello, OURS, Peer, Welcome};
 use underpaint_wire::image::{self, Px};
-use underpaint_wire::methods::JobResult;
+use underpaint_wire::methods::{JobResult, Upscale};
 use underpaint_wire::rpc::{self, Id, Message};
 use underpaint_wire::{Error, json};
 
@@ -167,6 +167,15 @@ impl Client {
             let image = self.link.put_image(picture).await?;
             let params = json!({ "image": image, "filters": filters, "seed": seed.to_string() });
             self.link.paint("filter/apply", object(&params), job).await
+        })
+    }
+
+    /// Enlarges a whole picture by the upscaler of `request`.
+    pub fn upscale(&mut self, request: &Upscale, picture: &Image, job: &dyn Job) -> Result<Painted, ClientError> {
+        self.runtime.block_on(async {
+            let mut params = object(request);
+            params.insert("image".into(), json!(self.link.put_image(picture).await?));
+            self.link.paint("upscale", params, job).await
         })
     }
 

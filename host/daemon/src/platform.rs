@@ -7,13 +7,13 @@
 
 #[cfg(unix)]
 pub use unix::{
-    Identity, at_socket, default_socket, identity, listen, memory, peer_is_this_user, private_dir, private_file,
-    terminated,
+    Identity, at_socket, default_socket, free_memory, identity, listen, memory, peer_is_this_user, private_dir,
+    private_file, terminated,
 };
 #[cfg(windows)]
 pub use windows::{
-    Identity, at_socket, default_socket, identity, listen, memory, peer_is_this_user, private_dir, private_file,
-    terminated,
+    Identity, at_socket, default_socket, free_memory, identity, listen, memory, peer_is_this_user, private_dir,
+    private_file, terminated,
 };
 
 /// What is found where the socket is to be.
@@ -181,6 +181,18 @@ mod unix {
         Some(Memory { used_bytes: used * 1024, total_bytes: total * 1024 })
     }
 
+    /// Bytes that can be taken without pushing others out: what the system has, and no more than its limit for this
+    /// process leaves. `None` where the system does not tell it in a file.
+    pub fn free_memory() -> Option<u64> {
+        let read = |file: &str| std::fs::read_to_string(file).ok();
+        let meminfo = read("/proc/meminfo")?;
+        let line = meminfo.lines().find_map(|l| l.strip_prefix("MemAvailable:"))?;
+        let free = line.split_whitespace().next()?.parse::<u64>().ok()? * 1024;
+        let number = |file: &str| read(file)?.trim().parse::<u64>().ok();
+        let limit = number("/sys/fs/cgroup/memory.max").zip(number("/sys/fs/cgroup/memory.current"));
+        Some(limit.map_or(free, |(most, used)| free.min(most.saturating_sub(used))))
+    }
+
     /// Completes when the system or the user asks the process to end.
     pub async fn terminated() -> io::Result<()> {
         let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
@@ -291,6 +303,11 @@ mod windows {
     /// The pipe's access list has already decided.
     pub fn peer_is_this_user(_: &Stream) -> bool {
         true
+    }
+
+    /// Bytes that can be taken without pushing others out.
+    pub fn free_memory() -> Option<u64> {
+        memory().map(|memory| memory.total_bytes - memory.used_bytes)
     }
 
     /// The machine's memory, in use and in all.

@@ -3,9 +3,44 @@
 //! Decision: choices are drawn here, before the engine, so that the receipt can hold the template (in the request) and what came of it. Each
 //! picture draws with its own seed; the negative prompt draws with the seed's complement, so that its choices do not follow the prompt's.
 
-use underpaint_engine::prompt::{self, Tag};
+use crate::loras::Chosen;
+use crate::models::Catalogue;
+use crate::worker::JobError;
+use underpaint_engine::prompt::{self, Embedding, Tag};
 use underpaint_engine::{EngineError, Wording};
-use underpaint_plan::Plan;
+use underpaint_plan::{Plan, check_loras};
+use underpaint_wire::generate::LoraCall;
+
+/// Everything a diffusion model is told in words, looked up and opened.
+#[derive(Debug, Default)]
+pub struct Words {
+    /// The texts of each picture.
+    pub prompts: Prompts,
+    /// What its weights are changed with.
+    pub loras: Vec<Chosen>,
+    /// Those given with the request, then those named in a text.
+    pub embeddings: Vec<Embedding>,
+    given: usize,
+}
+
+impl Words {
+    /// What `plan` asks for. `given` embeddings come with the request, others are found in `catalogue` by their names.
+    pub fn of(plan: &Plan, given: Vec<Embedding>, catalogue: &Catalogue) -> Result<Self, JobError> {
+        let prompts = prompts(plan)?;
+        let loras = catalogue.loras().choose(&prompts.loras)?;
+        let named: Vec<&str> = prompts.wordings.iter().flat_map(Wording::texts).collect();
+        let mut words = Self { loras, given: given.len(), embeddings: given, prompts: Prompts::default() };
+        for (name, path) in catalogue.embeddings_in(&named) {
+            words.embeddings.push(Embedding::open(name, path)?);
+        }
+        Ok(Self { prompts, ..words })
+    }
+
+    /// The embeddings that came with the request.
+    pub fn given(&self) -> &[Embedding] {
+        &self.embeddings[..self.given]
+    }
+}
 
 /// What the pictures of a job are asked for.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -14,13 +49,13 @@ pub struct Prompts {
     pub drawn: Vec<Wording>,
     /// The same without tags, for the engine.
     pub wordings: Vec<Wording>,
-    /// The LoRAs all pictures ask for, in the order of the tags.
-    pub loras: Vec<Tag>,
+    /// The request's LoRAs, then those all pictures ask for in their texts, in the order of the tags.
+    pub loras: Vec<LoraCall>,
 }
 
 /// The texts of `plan` for each of its pictures; an error names the prompt and what would be right.
-pub fn prompts(plan: &Plan) -> Result<Prompts, EngineError> {
-    let mut prompts = Prompts::default();
+pub fn prompts(plan: &Plan) -> Result<Prompts, JobError> {
+    let (mut prompts, mut first) = (Prompts::default(), Vec::new());
     for i in 0..u64::from(plan.sampling.batch) {
         let seed = plan.sampling.seed.wrapping_add(i);
         let expand = |field, template, seed| prompt::expand(template, seed).map_err(wrong(field));
@@ -38,22 +73,18 @@ pub fn prompts(plan: &Plan) -> Result<Prompts, EngineError> {
         let read = |field, text: &str| prompt::Prompt::read(field, text).map(drop);
         read("prompt", &prompt)?;
         negative_prompt.as_deref().map_or(Ok(()), |n| read(NEGATIVE, n))?;
-        if i > 0 && tags != prompts.loras {
+        if i > 0 && tags != first {
             let what = "asks for other LoRAs in another picture of the batch; make those pictures one at a time";
-            return Err(wrong("prompt")(what.into()));
+            return Err(wrong("prompt")(what.into()).into());
         }
-        prompts.loras = tags;
+        first = tags;
         prompts.drawn.push(drawn);
         prompts.wordings.push(Wording { prompt, negative_prompt });
     }
-    match prompts.loras.first() {
-        None => Ok(prompts),
-        // The one place that knows of no LoRAs yet: where they are looked up, this refusal goes.
-        Some(tag) => {
-            let name: String = tag.name.chars().filter(|c| !c.is_control()).take(80).collect();
-            Err(wrong("prompt")(format!("asks for the LoRA `{name}`, but there is no LoRA of that name")))
-        }
-    }
+    let call = |tag: Tag| LoraCall { name: tag.name, weight: tag.unet, text_weight: Some(tag.text) };
+    prompts.loras = plan.loras.iter().cloned().chain(first.into_iter().map(call)).collect();
+    check_loras(&prompts.loras)?;
+    Ok(prompts)
 }
 
 const NEGATIVE: &str = "negative_prompt";
@@ -109,8 +140,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said_with_its_field() {
         for (prompt, negative, batch, sentence) in [
-            ("<lora:ink:0.8>", None, 1, "prompt asks for the LoRA `ink`, but there is no LoRA of that name"),
-            ("", Some("<lora:ink>"), 1, "prompt asks for the LoRA `ink`, but"),
+            ("<lora:ink:80>", None, 1, "loras.weight is 80; it must be a number from -10 to 10"),
             ("<lora:ink:x>", None, 1, "prompt holds `<lora:ink:x>`, whose weight is not a number"),
             ("{<lora:a>|<lora:b>}", None, 16, "prompt asks for other LoRAs in another picture of the batch"),
             ("(a:1e9)", None, 1, "prompt has the weight 1000000000"),

@@ -1,17 +1,28 @@
 //! The receipt: what is needed to make the same picture again, as JSON. It names no path and no person.
 
+use crate::loras::Chosen;
+use crate::models::Catalogue;
+use crate::prompts::Words;
 use serde_json::{Value, json};
 use underpaint_engine::Wording;
-use underpaint_plan::{CanvasFacts, Kind, ModelFacts, Plan};
-use underpaint_raster::{ColorMatch, Extent};
+use underpaint_plan::{CanvasFacts, Kind, ModelFacts, Placing, Plan};
+use underpaint_raster::Extent;
 use underpaint_wire::generate::Generate;
+use underpaint_wire::methods::Upscale;
 
 /// Version of the receipt's own shape.
 const FORMAT: u32 = 1;
 
 /// The values used, defaults included.
-/// `drawn` are the texts of each picture; of a model that reads none there are none.
-pub fn used(plan: &Plan, drawn: &[Wording], model: &ModelFacts, canvas: Option<CanvasFacts>) -> Value {
+pub fn used(
+    plan: &Plan,
+    words: &Words,
+    model: &ModelFacts,
+    canvas: Option<CanvasFacts>,
+    catalogue: &Catalogue,
+) -> Value {
+    // Of a model that reads no texts there are none.
+    let drawn = &words.prompts.drawn;
     let s = &plan.sampling;
     let mut used = json!({
         "mode": plan.mode,
@@ -34,12 +45,28 @@ pub fn used(plan: &Plan, drawn: &[Wording], model: &ModelFacts, canvas: Option<C
         if model.kind == Kind::Edit {
             used["image_guidance_scale"] = json!(s.image_guidance_scale);
         }
+        used["guidance_rescale"] = json!(s.guidance_rescale);
         used["sampler"] = json!(s.sampler.name());
         used["scheduler"] = json!(s.scheduler.name());
         used["clip_skip"] = json!(s.clip_skip);
+        if !words.loras.is_empty() {
+            used["loras"] = json!(loras(&words.loras, catalogue));
+        }
+        if !words.embeddings.is_empty() {
+            let hash = |path| catalogue.file_hash(path).ok();
+            let told = words.embeddings.iter().map(|e| json!({"name": e.name(), "sha256": hash(e.path())}));
+            used["embeddings"] = told.collect();
+        }
     }
     if canvas.is_some() {
         used["softness"] = json!(plan.softness);
+    }
+    if let Some(second) = &plan.second {
+        used["second_pass"] = json!({
+            "context": {"rect": second.context.rect, "extent": second.context.extent},
+            "steps": second.sampling.steps,
+            "start_step": second.sampling.start_step,
+        });
     }
     used
 }
@@ -52,6 +79,15 @@ fn texts(drawn: &Wording) -> Value {
     }
 }
 
+/// The LoRAs a job was painted with, each by its hash.
+fn loras(chosen: &[Chosen], catalogue: &Catalogue) -> Vec<Value> {
+    let lora = |lora: &Chosen| {
+        let hash = catalogue.file_hash(&lora.path).ok();
+        json!({"name": lora.id, "weight": lora.weight, "text_weight": lora.text_weight, "sha256": hash})
+    };
+    chosen.iter().map(lora).collect()
+}
+
 /// The request as it was resolved, the model by its hash, and everything else that decides the pixels.
 pub fn receipt(
     request: &Generate,
@@ -60,7 +96,7 @@ pub fn receipt(
     model_hash: Option<&str>,
     canvas: Option<CanvasFacts>,
     filters: &[Value],
-    color_match: &[ColorMatch],
+    placing: &[Placing],
 ) -> Value {
     json!({
         "receipt": FORMAT,
@@ -70,7 +106,20 @@ pub fn receipt(
         "model": {"id": model.id, "family": model.family.name(), "sha256": model_hash},
         "canvas": canvas.map(|c| json!({"extent": c.extent, "rect": c.rect})),
         "filters": filters,
-        "color_match": color_match,
+        "color_match": placing.iter().filter_map(|p| p.color_match).collect::<Vec<_>>(),
+        "registered": placing.iter().filter_map(|p| p.registered).collect::<Vec<_>>(),
+    })
+}
+
+/// What is needed to enlarge the same picture again in the same way.
+pub fn upscale(request: &Upscale, used: &Value, models: &[(&str, Option<String>)]) -> Value {
+    let models: Vec<Value> = models.iter().map(|(id, hash)| json!({"id": id, "sha256": hash})).collect();
+    json!({
+        "receipt": FORMAT,
+        "underpaint": env!("CARGO_PKG_VERSION"),
+        "request": request,
+        "used": used,
+        "models": models,
     })
 }
 
@@ -82,11 +131,22 @@ pub fn parameters(receipt: &Value, seed: u64, extent: Extent) -> Option<String> 
     let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let texts = own_texts(used, seed);
     let mut text = word(&texts["prompt"]);
+    let loras: Vec<&Value> = used["loras"].as_array().into_iter().flatten().collect();
+    for lora in &loras {
+        // A1111 keeps LoRAs in the prompt.
+        let name = word(&lora["name"]);
+        if !text.contains(&format!("<lora:{name}:")) {
+            text += &format!(" <lora:{name}:{}>", lora["weight"]);
+        }
+    }
     if texts["negative_prompt"].as_str().is_some_and(|n| !n.is_empty()) {
         text += &format!("\nNegative prompt: {}", word(&texts["negative_prompt"]));
     }
     text += &format!("\nSteps: {steps}, Sampler: {}, ", word(&used["sampler"]));
     text += &format!("Schedule type: {}, CFG scale: {}, ", word(&used["scheduler"]), used["guidance_scale"]);
+    if used["guidance_rescale"].as_f64().is_some_and(|rescale| rescale > 0.0) {
+        text += &format!("CFG rescale: {}, ", used["guidance_rescale"]);
+    }
     text += &format!("Seed: {seed}, Size: {}x{}", extent.w, extent.h);
     if let Some(hash) = model["sha256"].as_str() {
         // A1111's short hash: the first ten digits of the file's SHA-256.
@@ -100,6 +160,13 @@ pub fn parameters(receipt: &Value, seed: u64, extent: Extent) -> Option<String> 
     }
     if used["clip_skip"].as_u64().is_some_and(|n| n > 1) {
         text += &format!(", Clip skip: {}", used["clip_skip"]);
+    }
+    if !loras.is_empty() {
+        let hash = |lora: &&Value| {
+            let hash = word(&lora["sha256"]);
+            format!("{}: {}", word(&lora["name"]), hash.get(..10).unwrap_or(&hash))
+        };
+        text += &format!(", Lora hashes: \"{}\"", loras.iter().map(hash).collect::<Vec<_>>().join(", "));
     }
     Some(text)
 }

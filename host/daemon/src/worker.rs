@@ -5,7 +5,8 @@
 //!         -> prompts::prompts(plan)             choices drawn, tags taken out
 //!         -> plan.prepare(canvas, mask)         crop, infill, resize
 //!         -> engine.generate(plan, input)       encode text, denoise, decode
-//!         -> raster::composite(result, canvas)  colour match, feathered alpha -> patch
+//!         -> raster::composite(result, canvas)  colour match, registration, feathered alpha -> patch
+//!         -> plan.second, where there is one    the same again, finer, over what was painted
 //!         -> filters.apply(patch, chain)        each sandboxed
 //!         -> patches, and a receipt that can make them again
 //! ```
@@ -13,18 +14,23 @@
 //! Called by the command line in process and by the daemon's device thread alike. Values go forward; only progress and
 //! cancellation come back, both through the [`Job`].
 
-use crate::models::{LoadError, ModelError, Models};
-use crate::prompts::{Prompts, prompts};
+use crate::models::{Catalogue, LoadError, ModelError, Models};
+use crate::picture::{MAX_PIXELS, MAX_SIDE};
+use crate::prompts::Words;
 use crate::receipt;
+use crate::refining::Refining;
 use crate::timing::Timed;
 use serde_json::{Map, Value, json};
 use std::fmt;
+use underpaint_engine::memory;
 use underpaint_engine::prompt::Embedding;
-use underpaint_engine::{EngineError, Npy, Request, Saved, Wording};
+use underpaint_engine::tiles::Tiling;
+use underpaint_engine::{DeviceKind, EngineError, Npy, Request, Saved};
 use underpaint_filters::{Call, FilterError, Filters, Reason};
-use underpaint_plan::{CanvasFacts, Family, Plan, PlanError, plan};
-use underpaint_raster::{Cancelled, ColorMatch, Extent, Image, Job, Mask, Patch, Rect, color_match, composite};
-use underpaint_wire::generate::Generate;
+use underpaint_plan::{CanvasFacts, Family, ModelFacts, Plan, PlanError, Prepared, Sampling, Tiles, plan};
+use underpaint_raster::{Cancelled, Extent, Image, Job, Mask, Patch, Rect, resize};
+use underpaint_wire::generate::{Generate, Mode};
+use underpaint_wire::methods::Upscale;
 
 /// Pixels and arrays a request comes with.
 #[derive(Debug, Default)]
@@ -65,6 +71,8 @@ pub enum JobError {
     Model(ModelError),
     /// The model or the computation failed.
     Engine(EngineError),
+    /// A LoRA is broken or does not fit the model.
+    Lora(EngineError),
     /// A filter was refused or failed.
     Filter(FilterError),
     /// The owner no longer wants the result.
@@ -81,63 +89,223 @@ pub fn run(
     job: &dyn Job,
 ) -> Result<Output, JobError> {
     let job = &Timed::new(job);
-    let request = &Generate { seed: Some(request.seed.unwrap_or_else(random_seed)), ..request.clone() };
+    let request = &Generate {
+        seed: Some(request.seed.unwrap_or_else(random_seed)),
+        // A second pass takes as long as the first several times over: on a processor only for those who ask.
+        passes: request.passes.or((models.device() == DeviceKind::Cpu).then_some(1)),
+        ..request.clone()
+    };
     let model = models.catalogue().choose(request)?.clone();
     let (chain, used_filters) = chain(filters, request)?;
-    let Input { canvas, mask, noise, save, mut embeddings } = input;
+    let Input { canvas, mask, noise, save, embeddings } = input;
     let facts = canvas.as_ref().map(|(extent, rect, _)| CanvasFacts { extent: *extent, rect: *rect });
     let mask = mask.zip(facts).map(|((rect, mask), canvas)| placed(mask, rect, canvas.rect));
     let canvas = canvas.map(|(_, _, image)| image);
+    let (canvas, mask) = (canvas.as_ref(), mask.as_ref());
 
-    let plan = plan(request, facts, mask.as_ref(), &model)?;
+    let plan = plan(request, facts, mask, &model)?;
     let mut saved = save.then(Saved::default);
-    let mut texts = Prompts::default();
+    let words = match model.family {
+        Family::Exemplar => Words::default(),
+        _ => Words::of(&plan, embeddings, models.catalogue())?,
+    };
     let pictures = match model.family {
-        Family::Exemplar => rebuild(&plan, canvas.as_ref(), mask.as_ref(), job)?,
+        Family::Exemplar => rebuild(&plan, canvas, mask, job)?,
         _ => {
-            texts = prompts(&plan)?;
-            let named: Vec<&str> = texts.wordings.iter().flat_map(Wording::texts).collect();
-            let given = embeddings.len();
-            for (name, path) in models.catalogue().embeddings_in(&named) {
-                embeddings.push(Embedding::open(name, path)?);
-            }
-            let prepared = plan.prepare(canvas.as_ref(), mask.as_ref(), plan.sampling.seed, job)?;
-            let model = models.load(&model.id, job)?;
-            embeddings[..given].iter().try_for_each(|embedding| model.fits(embedding))?;
-            model.generate(
-                Request {
-                    prompt: &plan.prompt,
-                    negative_prompt: plan.negative_prompt.as_deref(),
-                    wordings: &texts.wordings,
-                    embeddings: &embeddings,
-                    sampling: &plan.sampling,
-                    inpaint: plan.inpaint,
-                    input: &prepared,
-                    noise: noise.as_ref(),
-                    save: saved.as_mut(),
-                },
-                job,
-            )?
+            let prepared = plan.prepare(canvas, mask, 0, job)?;
+            let (noise, save) = (noise.as_ref(), saved.as_mut());
+            let painting = Painting { plan: &plan, words: &words, only: None, prepared, noise, save };
+            paint(models, &model.id, painting, Tiling::WHOLE, job)?
         }
     };
 
     let mut patches = Vec::with_capacity(pictures.len());
-    let mut matched = Vec::new();
-    for (seed, picture) in (0..).map(|i| plan.sampling.seed.wrapping_add(i)).zip(pictures) {
-        let Some((patch, color)) = place(&plan, picture, canvas.as_ref(), mask.as_ref()) else { continue };
-        matched.extend(color);
+    let mut placing = Vec::new();
+    for (i, picture) in (0..).zip(pictures) {
+        let seed = plan.sampling.seed.wrapping_add(u64::from(i));
+        let Some((mut patch, how)) = plan.place(picture, canvas, mask) else { continue };
+        placing.push(how);
+        if let (Some(second), Some(canvas)) = (&plan.second, canvas) {
+            let second = Plan { sampling: Sampling { seed, ..second.sampling.clone() }, ..*second.clone() };
+            let rough = plan.lay(canvas, &patch);
+            let job = &Refining { job, part: i, parts: plan.sampling.batch };
+            let prepared = second.prepare(Some(&rough), mask, 0, job)?;
+            let only = Some(i as usize);
+            let painting = Painting { plan: &second, words: &words, only, prepared, noise: None, save: None };
+            for finer in paint(models, &model.id, painting, Tiling::WHOLE, job)? {
+                let Some((finer, how)) = second.place(finer, Some(canvas), mask) else { continue };
+                placing.push(how);
+                patch = finer;
+            }
+        }
         let image = finish(filters, &chain, patch.image, seed, job)?;
         patches.push((Patch { rect: patch.rect, image }, seed));
     }
 
     let hash = models.catalogue().hash(&model.id).ok().flatten();
-    let mut used = receipt::used(&plan, &texts.drawn, &model, facts);
-    if !embeddings.is_empty() {
-        let hash = |path| models.catalogue().file_hash(path).ok();
-        used["embeddings"] = embeddings.iter().map(|e| json!({"name": e.name(), "sha256": hash(e.path())})).collect();
-    }
-    let receipt = receipt::receipt(request, &used, &model, hash.as_deref(), facts, &used_filters, &matched);
+    let used = receipt::used(&plan, &words, &model, facts, models.catalogue());
+    let receipt = receipt::receipt(request, &used, &model, hash.as_deref(), facts, &used_filters, &placing);
     Ok(Output { patches, used, receipt, timing_ms: job.finish(), saved })
+}
+
+/// One pass of a diffusion model.
+struct Painting<'a> {
+    plan: &'a Plan,
+    words: &'a Words,
+    /// Which of the plan's pictures, if not all of them.
+    only: Option<usize>,
+    prepared: Prepared,
+    noise: Option<&'a Npy>,
+    save: Option<&'a mut Saved>,
+}
+
+fn paint(
+    models: &mut Models,
+    id: &str,
+    painting: Painting<'_>,
+    tiling: Tiling,
+    job: &dyn Job,
+) -> Result<Vec<Image>, JobError> {
+    let Painting { plan, words, only, prepared, noise, save } = painting;
+    let wordings = only.map_or(&words.prompts.wordings[..], |i| &words.prompts.wordings[i..=i]);
+    let request = Request {
+        prompt: &plan.prompt,
+        negative_prompt: plan.negative_prompt.as_deref(),
+        wordings,
+        embeddings: &words.embeddings,
+        sampling: &plan.sampling,
+        inpaint: plan.inpaint,
+        input: &prepared,
+        noise,
+        save,
+    };
+    let rows = if plan.sampling.guidance_scale > 1.0 { 2 } else { 1 };
+    let vae_tiling = models.room(id, memory::Painting { extent: prepared.extent, tiling, rows })?;
+    let model = models.load_with(id, &words.loras, job)?;
+    model.set_vae_tiling(vae_tiling);
+    // Those that were only found by their names may be of another family: then they are words like others.
+    words.given().iter().try_for_each(|embedding| model.fits(embedding))?;
+    Ok(model.generate_in_tiles(request, tiling, job)?)
+}
+
+/// Enlarges `image` as `request` says; the one patch is the whole picture. Blocks as [`run`] does.
+///
+/// ```text
+/// image -> upscaler, in tiles     or resampling where none was named
+///       -> resize                 to the size that was asked for
+///       -> engine, in tiles       where detail is to be painted: image to image with one noise field
+/// ```
+pub fn upscale(models: &mut Models, request: &Upscale, image: &Image, job: &dyn Job) -> Result<Output, JobError> {
+    let job = &Timed::new(job);
+    let mut request = request.clone();
+    if let Some(refine) = &mut request.refine {
+        refine.seed.get_or_insert_with(random_seed);
+    }
+    let catalogue = models.catalogue().clone();
+    let Enlarging { network, scale, extent, refining } = enlarging(&catalogue, image.extent(), &request)?;
+    let made = match &network {
+        Some(id) => models.load_upscaler(id, job)?.upscale(image, request.tile, job)?,
+        None => image.clone(),
+    };
+    let enlarged = resize(&made, extent);
+    let hash = |id: &str| catalogue.hash(id).ok().flatten();
+    let mut used = json!({"model": network, "scale": scale, "extent": extent});
+    let mut used_models = Vec::from_iter(network.as_deref().map(|id| (id, hash(id))));
+    let (image, seed) = match &refining {
+        Some((model, plan, tiles)) => {
+            let words = Words::of(plan, Vec::new(), &catalogue)?;
+            used["refine"] = receipt::used(plan, &words, model, None, &catalogue);
+            used_models.push((&model.id, hash(&model.id)));
+            (refine(models, model, (plan, &words), *tiles, &enlarged, job)?, plan.sampling.seed)
+        }
+        None => (enlarged, 0),
+    };
+    let receipt = receipt::upscale(&request, &used, &used_models);
+    let patches = vec![(Patch { rect: extent.rect(), image }, seed)];
+    Ok(Output { patches, used, receipt, timing_ms: job.finish(), saved: None })
+}
+
+/// Detail painted into `enlarged` by a diffusion model, transparency as it was.
+fn refine(
+    models: &mut Models,
+    model: &ModelFacts,
+    (plan, words): (&Plan, &Words),
+    tiles: Tiles,
+    enlarged: &Image,
+    job: &dyn Job,
+) -> Result<Image, JobError> {
+    let prepared = plan.prepare(Some(enlarged), None, plan.sampling.seed, job)?;
+    let cells = |pixels: u32| (pixels / model.multiple.max(1)) as usize;
+    let tiling = Tiling { tile: cells(tiles.tile), overlap: cells(tiles.overlap) };
+    let painting = Painting { plan, words, only: None, prepared, noise: None, save: None };
+    let made = paint(models, &model.id, painting, tiling, job)?;
+    let mut made = made.into_iter().next().map_or_else(|| enlarged.clone(), |picture| plan.restore(picture));
+    for (p, before) in made.data_mut().chunks_exact_mut(4).zip(enlarged.data().chunks_exact(4)) {
+        p[3] = before[3];
+        if p[3] <= 0.0 {
+            p.fill(0.0);
+        }
+    }
+    Ok(made)
+}
+
+/// An `upscale` request, resolved.
+pub(crate) struct Enlarging {
+    /// Id of the upscaler; `None` resamples.
+    network: Option<String>,
+    /// How many times wider and higher.
+    scale: f64,
+    /// Size of the result.
+    extent: Extent,
+    /// Who paints detail into it, and how.
+    refining: Option<(ModelFacts, Plan, Tiles)>,
+}
+
+/// Resolves a request to enlarge a picture of `extent`: everything that can be wrong with it is found here.
+pub(crate) fn enlarging(catalogue: &Catalogue, extent: Extent, request: &Upscale) -> Result<Enlarging, JobError> {
+    let network = match (&request.model, &request.refine) {
+        (None, Some(_)) => None,
+        (id, _) => Some(catalogue.upscaler(id.as_deref())?),
+    };
+    let by_network = network.map_or(1, |(_, facts)| facts.scale);
+    let scale = request.scale.unwrap_or(if network.is_some() { by_network.into() } else { 2.0 });
+    let extent = enlarged(extent, by_network, scale, request.tile)?;
+    let refining = match &request.refine {
+        Some(request) => {
+            let model = catalogue.choose(&Generate { mode: Mode::Generate, ..request.clone() })?.clone();
+            let (plan, tiles) = underpaint_plan::refine(request, extent, &model)?;
+            Some((model, plan, tiles))
+        }
+        None => None,
+    };
+    Ok(Enlarging { network: network.map(|(id, _)| id.to_owned()), scale, extent, refining })
+}
+
+/// The size of a picture of `extent` made `scale` times wider and higher, after a network that enlarges it `by_network` times.
+fn enlarged(extent: Extent, by_network: u32, scale: f64, tile: Option<u32>) -> Result<Extent, EngineError> {
+    let refuse = |field, what: String| Err(EngineError::Request { field, what });
+    if let Some(tile) = tile.filter(|tile| !(32..=4096).contains(tile)) {
+        return refuse("tile", format!("is {tile}; it must be 32 to 4096 pixels"));
+    }
+    if !(0.1..=16.0).contains(&scale) {
+        return refuse("scale", format!("is {scale}; it must be 0.1 to 16"));
+    }
+    let by = |scale: f64| {
+        let side = |side: u32| ((f64::from(side) * scale).round() as u32).max(1);
+        Extent::new(side(extent.w), side(extent.h))
+    };
+    for scale in [by_network.into(), scale] {
+        let Extent { w, h } = by(scale);
+        if w.max(h) > MAX_SIDE || by(scale).area() > MAX_PIXELS {
+            let most = MAX_PIXELS >> 20;
+            let what = format!(
+                "is {}x{} pixels and would grow to {w}x{h}; at most {MAX_SIDE} a side and {most} megapixels in all are possible",
+                extent.w, extent.h
+            );
+            return refuse("image", what);
+        }
+    }
+    Ok(by(scale))
 }
 
 /// The embedded fill: what `prepare` puts under the mask is the result, once for each seed.
@@ -145,30 +313,6 @@ fn rebuild(plan: &Plan, canvas: Option<&Image>, mask: Option<&Mask>, job: &dyn J
     let seeds = (0..u64::from(plan.sampling.batch)).map(|i| plan.sampling.seed.wrapping_add(i));
     let pictures = seeds.map(|seed| plan.prepare(canvas, mask, seed, job));
     pictures.filter_map(|prepared| prepared.map(|p| p.init).transpose()).collect()
-}
-
-/// The engine's picture at its place: scaled back, colours matched, cut to the mask. `None` if nothing is painted.
-fn place(
-    plan: &Plan,
-    picture: Image,
-    canvas: Option<&Image>,
-    mask: Option<&Mask>,
-) -> Option<(Patch, Option<ColorMatch>)> {
-    let result = plan.restore(picture);
-    let at = (plan.context.rect.x, plan.context.rect.y);
-    let Some(canvas) = canvas else {
-        let all = plan.alpha(None);
-        return composite(&result, &result, &all, at).map(|patch| (patch, None));
-    };
-    let original = plan.original(canvas);
-    let (result, color) = match plan.color_match {
-        true => {
-            let (matched, how) = color_match(&result, &original, &plan.denoise_mask(mask));
-            (matched, Some(how))
-        }
-        false => (result, None),
-    };
-    composite(&result, &original, &plan.alpha(mask), at).map(|patch| (patch, color))
 }
 
 /// Filters run on the patch alone and may make it more transparent, never less: outside its alpha nothing changes.
@@ -231,6 +375,7 @@ impl JobError {
     pub fn field(&self) -> Option<&'static str> {
         match self {
             Self::Request(e) => Some(e.field()),
+            Self::Model(ModelError::NoSuchLora { .. }) | Self::Lora(_) => Some("loras"),
             Self::Model(_) => Some("model"),
             Self::Engine(EngineError::Request { field, .. }) => Some(field),
             Self::Filter(_) => Some("filters"),
@@ -241,10 +386,13 @@ impl JobError {
     /// True if the request itself is wrong and the same request can never succeed.
     pub fn is_usage(&self) -> bool {
         match self {
-            Self::Request(_) | Self::Model(ModelError::NoSuchModel { .. }) => true,
+            Self::Request(_) => true,
+            Self::Model(
+                ModelError::NoSuchModel { .. } | ModelError::NoSuchLora { .. } | ModelError::NoUpscaler { .. },
+            ) => true,
             Self::Engine(e) => matches!(e, EngineError::Request { .. } | EngineError::Device { .. }),
             Self::Filter(e) => matches!(e.reason, Reason::Unknown(_) | Reason::BadParameter { .. }),
-            Self::Model(_) | Self::Cancelled => false,
+            Self::Model(_) | Self::Lora(_) | Self::Cancelled => false,
         }
     }
 }
@@ -254,7 +402,7 @@ impl fmt::Display for JobError {
         match self {
             Self::Request(e) => e.fmt(f),
             Self::Model(e) => e.fmt(f),
-            Self::Engine(e) => e.fmt(f),
+            Self::Engine(e) | Self::Lora(e) => e.fmt(f),
             Self::Filter(e) => e.fmt(f),
             Self::Cancelled => f.write_str("the job was cancelled"),
         }
@@ -289,6 +437,8 @@ impl From<LoadError> for JobError {
         match e {
             LoadError::Model(e) => Self::Model(e),
             LoadError::Engine(e) => e.into(),
+            LoadError::Lora(EngineError::Cancelled(_)) => Self::Cancelled,
+            LoadError::Lora(e) => Self::Lora(e),
         }
     }
 }

@@ -14,7 +14,7 @@
 use crate::clip::{Activation, ClipConfig, Reads};
 use crate::error::EngineError;
 use crate::preview::Look;
-use crate::schedule::{Betas, Prediction, Spacing, Training};
+use crate::schedule::{Aligned, Betas, Prediction, Spacing, Training};
 use crate::unet::{Heads, UNetConfig};
 use crate::vae::VaeConfig;
 use crate::weights::single_file::{self, Encoder};
@@ -151,6 +151,10 @@ impl Checkpoint {
         if parts.velocity || (family == Family::Sd2 && looks_like_velocity(&unet)?) {
             training.prediction = Prediction::Velocity;
         }
+        if parts.zero_snr {
+            training.zero_snr = true;
+            training.spacing = Some(Spacing::Trailing);
+        }
         let side = match (family, training.prediction) {
             (Family::Sdxl | Family::SdxlRefiner, _) => 1024,
             (Family::Sd2, Prediction::Velocity) => 768,
@@ -231,7 +235,9 @@ fn look(family: Family) -> Look {
 /// SD 2.x's files do not say what they predict, but in those trained to predict the velocity the norms of the last
 /// attention have biases of another size (an observation of ComfyUI's authors, the threshold too).
 fn looks_like_velocity(unet: &Weights) -> Result<bool, EngineError> {
-    let bias = unet.read("up_blocks.3.attentions.2.transformer_blocks.0.norm1.bias")?.unwrap_or_default();
+    let norm = |name: &&str| name.starts_with("up_blocks.") && name.ends_with(".transformer_blocks.0.norm1.bias");
+    let Some(name) = unet.names().filter(norm).last() else { return Ok(false) };
+    let bias = unet.read(name)?.unwrap_or_default();
     let n = bias.len().max(2) as f32;
     let mean = bias.iter().sum::<f32>() / n;
     Ok((bias.iter().map(|b| (b - mean).powi(2)).sum::<f32>() / (n - 1.0)).sqrt() > 0.09)
@@ -369,9 +375,6 @@ fn training(config: &Json) -> Result<Training, EngineError> {
     config.only("prediction_type", &["epsilon", "v_prediction"])?;
     config.only("timestep_spacing", &["linspace", "leading", "trailing"])?;
     config.absent("trained_betas")?;
-    if config.value["rescale_betas_zero_snr"].as_bool() == Some(true) {
-        return Err(config.error("rescale_betas_zero_snr", "is true, which this version does not know"));
-    }
     let text = |field: &str| config.value[field].as_str();
     let timesteps = config.whole("num_train_timesteps")?.unwrap_or(1000);
     if !(2..=100_000).contains(&timesteps) {
@@ -385,6 +388,7 @@ fn training(config: &Json) -> Result<Training, EngineError> {
         timesteps,
         beta,
         betas: if text("beta_schedule") == Some("scaled_linear") { Betas::ScaledLinear } else { Betas::Linear },
+        zero_snr: config.value["rescale_betas_zero_snr"].as_bool().unwrap_or(false),
         prediction: if text("prediction_type") == Some("v_prediction") {
             Prediction::Velocity
         } else {
@@ -402,6 +406,7 @@ fn training(config: &Json) -> Result<Training, EngineError> {
         // Absent it would be diffusers' default, true; but every published latent model says false.
         clip_sample: config.value["clip_sample"].as_bool().unwrap_or(false),
         final_sigma_min: text("final_sigmas_type") == Some("sigma_min"),
+        aligned: Aligned::Sd1,
     })
 }
 

@@ -5,15 +5,16 @@
 //!
 //! What is drawn from a picture's stream, in this order, is what diffusers draws with `generator=[…]`: the sample of the
 //! initial picture's latents (not for a 9-channel model starting from pure noise, which does not need it), the initial noise,
-//! the sample of the masked picture's latents ([`Inpaint::Replace`] and 9-channel models), then euler_a's noise step by step.
+//! the sample of the masked picture's latents ([`Inpaint::Replace`] and 9-channel models), then the sampler's noise step by step.
 
 use crate::guidance::Guidance;
 use crate::noise::Noise;
 use crate::npy::Npy;
 use crate::prompt::{Embedding, Prompt};
-use crate::samplers::{self, Moment, Space};
-use crate::schedule::{Prediction, Schedule, Step};
+use crate::samplers::{self, Moment, Seen, Space};
+use crate::schedule::{Schedule, Step};
 use crate::share::Share;
+use crate::tiles::{Tiling, blend};
 use crate::unet::Conditions;
 use crate::{EngineError, Model, pixels};
 use candle_core::Tensor;
@@ -71,6 +72,23 @@ pub struct Saved {
 impl Model {
     /// Makes the pictures of `request`, in order of their seeds.
     pub fn generate(&mut self, request: Request<'_>, job: &dyn Job) -> Result<Vec<Image>, EngineError> {
+        self.generate_in_tiles(request, Tiling::WHOLE, job)
+    }
+
+    /// As [`Model::generate`], the denoiser seeing tiles of `tiling` (in latents) one after the other.
+    ///
+    /// Decision: at each step the predictions of all tiles are blended, not finished pictures at the end (Bar-Tal et al. 2023,
+    /// "MultiDiffusion"; Jiménez 2023, "Mixture of Diffusers"). So there is one noise field and one picture throughout, tiles
+    /// agree before an edge can form, and every sampler, mask and preview works as on a whole picture.
+    pub fn generate_in_tiles(
+        &mut self,
+        request: Request<'_>,
+        tiling: Tiling,
+        job: &dyn Job,
+    ) -> Result<Vec<Image>, EngineError> {
+        if !self.layers.settled() {
+            return Err(EngineError::Request { field: "loras", what: "were not all applied; apply them again".into() });
+        }
         let shape = self.latent_shape(&request)?;
         let batch = request.sampling.batch as usize;
         let schedule = self.schedule(request.sampling)?;
@@ -82,10 +100,14 @@ impl Model {
         for i in 0..batch {
             let mut picture = self.begin(&request, &schedule, shape, i, guidance.rows(), job)?;
             saved.noise.data.extend(&picture.noise);
-            self.denoise(&request, &schedule, &mut picture, (&all[i % all.len()], guidance), job)?;
+            self.denoise(&request, &schedule, &mut picture, (&all[i % all.len()], guidance), tiling, job)?;
             saved.latents.data.extend(&picture.latents);
             let share = Share { job, part: i as u32, parts: request.sampling.batch };
-            let pixels = self.vae.decode(&self.tensor(&picture.latents, shape)?, &share)?;
+            let latents = self.tensor(&picture.latents, shape)?;
+            let pixels = match &self.quick {
+                Some(quick) => quick.decode(&latents, &share)?,
+                None => self.vae.decode(&latents, self.vae_tiling, &share)?,
+            };
             images.push(pixels::to_image(&pixels)?);
         }
         if let Some(save) = request.save {
@@ -123,6 +145,10 @@ impl Model {
         }
         if sampling.start_step > 0 && input.init.is_none() {
             return refuse("denoise_strength", "is below 1 without an initial picture to keep something of".into());
+        }
+        if !(0.0..=1.0).contains(&sampling.guidance_rescale) {
+            let what = format!("is {}; it must be a number from 0 to 1", sampling.guidance_rescale);
+            return refuse("guidance_rescale", what);
         }
         if !sampling.guidance_scale.is_finite() {
             return refuse("guidance_scale", format!("is {}; it must be a finite number", sampling.guidance_scale));
@@ -169,7 +195,9 @@ impl Model {
         match self.facts().kind {
             // As diffusers has it: both must be on.
             Kind::Edit if text > 1.0 && image >= 1.0 => Guidance::Edit { text, image },
-            Kind::Text | Kind::Inpaint if text > 1.0 => Guidance::Text { scale: text },
+            Kind::Text | Kind::Inpaint if text > 1.0 => {
+                Guidance::Text { scale: text, rescale: sampling.guidance_rescale }
+            }
             _ => Guidance::Off,
         }
     }
@@ -262,7 +290,7 @@ impl Model {
             }
             (Kind::Text, Inpaint::None | Inpaint::Differential) => None,
         };
-        let start = schedule.steps[sampling.start_step as usize];
+        let start = schedule.steps[schedule.first(sampling)];
         let latents = match (&original, from_noise) {
             (Some(original), false) => space.add_noise(original, &noise, start.sigma),
             _ => {
@@ -275,7 +303,13 @@ impl Model {
 
     /// A sample of the picture's latents, as diffusers draws it.
     fn encode_picture(&self, image: &Image, stream: &mut Noise, job: &dyn Job) -> Result<Vec<f32>, EngineError> {
-        let posterior = self.vae.encode(&pixels::to_tensor(image, &self.device)?, job)?;
+        // A tiny encoder gives one answer, of which diffusers draws no sample.
+        if let Some(quick) = &self.quick
+            && let Some(latents) = quick.encode(&pixels::to_tensor(image, &self.device)?, job)?
+        {
+            return Ok(latents.flatten_all()?.to_vec1()?);
+        }
+        let posterior = self.vae.encode(&pixels::to_tensor(image, &self.device)?, self.vae_tiling, job)?;
         let (mean, std) =
             (posterior.mean.flatten_all()?.to_vec1::<f32>()?, posterior.std.flatten_all()?.to_vec1::<f32>()?);
         let noise = stream.randn(mean.len());
@@ -306,7 +340,7 @@ impl Model {
     /// The picture's latents, unscaled, in every row but the first of three: what InstructPix2Pix sees besides its own.
     fn picture_channels(&self, input: &Prepared, rows: usize, job: &dyn Job) -> Result<Tensor, EngineError> {
         let image = input.init.clone().unwrap_or_else(|| Image::new(input.extent));
-        let posterior = self.vae.encode(&pixels::to_tensor(&image, &self.device)?, job)?;
+        let posterior = self.vae.encode(&pixels::to_tensor(&image, &self.device)?, self.vae_tiling, job)?;
         let seen = (posterior.mean * (1.0 / self.vae.scaling_factor()))?;
         let hidden = seen.zeros_like()?;
         Ok(match rows {
@@ -322,10 +356,12 @@ impl Model {
         schedule: &Schedule,
         picture: &mut Picture,
         (conditions, guidance): (&Conditions, Guidance),
+        tiling: Tiling,
         job: &dyn Job,
     ) -> Result<(), EngineError> {
         let sampling = request.sampling;
-        let steps = &schedule.steps[sampling.start_step as usize..];
+        let first = schedule.first(sampling);
+        let steps = &schedule.steps[first..];
         let taken = steps.len() as u32;
         let (done, total) = (picture.index as u32 * taken, sampling.batch * taken);
         let keep = Keep::new(request, self.facts().kind, steps, self.facts().multiple);
@@ -334,19 +370,24 @@ impl Model {
             keep.before(i, *step, picture);
             let Picture { rule, latents, stream, channels, shape, .. } = &mut *picture;
             let space = rule.space();
-            let asked = Asked { conditions, guidance, channels: channels.as_ref(), space, shape: *shape };
-            let epsilon = self.predict(&asked, latents, step.sigma, step.timestep, job)?;
+            let asked = Asked { conditions, guidance, channels: channels.as_ref(), space, shape: *shape, tiling };
+            let seen = self.predict(&asked, latents, step.sigma, step.timestep, job)?;
             if job.wants_preview() {
                 let [channels, h, w] = *shape;
-                let clean = space.clean(latents, &epsilon, step.sigma);
-                if let Some(image) = self.look.preview(&clean, channels, Extent::new(w as u32, h as u32)) {
+                // A preview that cannot be made is no reason to stop painting.
+                let image = match &self.tiny {
+                    Some(tiny) => tiny.preview(&seen.clean, *shape, &self.device).ok(),
+                    None => self.look.preview(&seen.clean, channels, Extent::new(w as u32, h as u32)),
+                };
+                if let Some(image) = image {
                     job.preview(image);
                 }
             }
-            let number = sampling.start_step as usize + i;
+            let number = first + i;
             let mut again =
                 |latents: &[f32], sigma| self.predict(&asked, latents, sigma, schedule.timestep(number, sigma), job);
-            rule.step(Moment { step: *step, latents, epsilon: &epsilon, noise: stream, again: &mut again })?;
+            let noise = stream;
+            rule.step(Moment { step: *step, number, schedule, latents, seen, noise, again: &mut again })?;
             keep.after(steps.get(i + 1), picture);
             if !picture.latents.iter().all(|v| v.is_finite()) {
                 return Err(EngineError::NotFinite { stage: format!("denoising step {}", i + 1) });
@@ -355,7 +396,7 @@ impl Model {
         Ok(job.step(Stage::Denoise, done + taken, total)?)
     }
 
-    /// The noise predicted in the latents, guided away from the negative prompt.
+    /// What the denoiser sees in the latents, guided away from the negative prompt.
     fn predict(
         &self,
         asked: &Asked<'_>,
@@ -363,22 +404,22 @@ impl Model {
         sigma: f64,
         timestep: f64,
         job: &dyn Job,
-    ) -> Result<Vec<f32>, EngineError> {
-        let scale = (Space::Variance.signal(sigma) / asked.space.signal(sigma)) as f32;
+    ) -> Result<Seen, EngineError> {
+        let scale = asked.space.to_denoiser(sigma) as f32;
         let scaled: Vec<f32> = latents.iter().map(|x| x * scale).collect();
         let mut x = self.tensor(&scaled, asked.shape)?.repeat((asked.guidance.rows(), 1, 1, 1))?;
         if let Some(channels) = asked.channels {
             x = Tensor::cat(&[&x, channels], 1)?;
         }
-        let predicted = self.unet.forward(&x, timestep, asked.conditions, job)?.flatten_all()?.to_vec1::<f32>()?;
-        let guided = asked.guidance.combine(&predicted);
-        Ok(match self.training.prediction {
-            Prediction::Epsilon => guided,
-            Prediction::Velocity => {
-                let (signal, noise) = (Space::Variance.signal(sigma) as f32, Space::Variance.noise(sigma) as f32);
-                guided.iter().zip(&scaled).map(|(v, x)| signal * v + noise * x).collect()
-            }
-        })
+        let [channels, h, w] = asked.shape;
+        let rows = asked.guidance.rows();
+        let predicted = blend([h, w], &asked.tiling, 1, rows * channels, job, |tile, job| {
+            let rows = x.narrow(2, tile.rows.start, tile.rows.len)?;
+            let x = rows.narrow(3, tile.columns.start, tile.columns.len)?;
+            self.unet.forward(&x, timestep, asked.conditions, job)
+        })?;
+        let predicted = predicted.flatten_all()?.to_vec1::<f32>()?;
+        Ok(asked.space.seen(self.training.prediction, latents, asked.guidance.combine(&predicted), sigma))
     }
 
     fn tensor(&self, latents: &[f32], [c, h, w]: [usize; 3]) -> candle_core::Result<Tensor> {
@@ -404,6 +445,8 @@ struct Asked<'a> {
     space: Space,
     /// `[C, h, w]`.
     shape: [usize; 3],
+    /// What the denoiser sees at a time.
+    tiling: Tiling,
 }
 
 /// One picture on its way down.

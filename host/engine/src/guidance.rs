@@ -12,6 +12,8 @@ pub enum Guidance {
     Text {
         /// 1 follows the prompt as trained, more exaggerates it.
         scale: f64,
+        /// How much of the contrast this adds is taken back, 0..=1 (section 3.4 of arXiv:2305.08891).
+        rescale: f64,
     },
     /// InstructPix2Pix (Brooks et al. 2023, equation 3): the negative prompt without the picture, the same with it, and the
     /// prompt with it.
@@ -38,7 +40,15 @@ impl Guidance {
         let (first, rest) = rows.split_at(rows.len() / self.rows());
         match self {
             Self::Off => first.to_vec(),
-            Self::Text { scale } => towards(first, rest, scale),
+            Self::Text { scale, rescale } => {
+                let mut guided = towards(first, rest, scale);
+                if rescale > 0.0 {
+                    let contrast = deviation(rest) / deviation(&guided).max(f64::MIN_POSITIVE);
+                    let factor = (rescale * contrast + (1.0 - rescale)) as f32;
+                    guided.iter_mut().for_each(|v| *v *= factor);
+                }
+                guided
+            }
             Self::Edit { text, image } => {
                 let (picture, prompt) = rest.split_at(first.len());
                 let sum = first.iter().zip(picture).zip(prompt);
@@ -52,6 +62,12 @@ fn towards(from: &[f32], to: &[f32], scale: f64) -> Vec<f32> {
     from.iter().zip(to).map(|(u, c)| u + scale as f32 * (c - u)).collect()
 }
 
+/// Standard deviation, up to a factor that only the number of values decides.
+fn deviation(values: &[f32]) -> f64 {
+    let mean = values.iter().map(|v| *v as f64).sum::<f64>() / values.len() as f64;
+    values.iter().map(|v| (*v as f64 - mean).powi(2)).sum::<f64>().sqrt()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -60,7 +76,8 @@ mod tests {
     fn predictions_are_pushed_away_from_what_is_not_wanted() {
         for (guidance, rows, one) in [
             (Guidance::Off, &[1.0, 2.0][..], [1.0, 2.0]),
-            (Guidance::Text { scale: 3.0 }, &[1.0, 2.0, 2.0, 1.0], [4.0, -1.0]),
+            (Guidance::Text { scale: 3.0, rescale: 0.0 }, &[1.0, 2.0, 2.0, 1.0], [4.0, -1.0]),
+            (Guidance::Text { scale: 3.0, rescale: 0.5 }, &[1.0, 2.0, 2.0, 1.0], [2.4, -0.6]),
             (Guidance::Edit { text: 2.0, image: 3.0 }, &[1.0, 0.0, 2.0, 0.0, 4.0, 1.0], [8.0, 2.0]),
         ] {
             assert_eq!(guidance.combine(rows), one, "{guidance:?}");

@@ -5,6 +5,7 @@
 
 use crate::checkpoint::TextPart;
 use crate::clip::{Activation, Clip, Embedded};
+use crate::lora::{Component, Layers};
 use crate::prompt::{Embedding, Piece, Prompt, pieces};
 use crate::tokenizer::{Chunk, Group, Tokenizer, Weighed};
 use crate::weights::Loading;
@@ -38,13 +39,21 @@ pub struct Encoded {
 }
 
 impl Text {
-    /// Reads the encoders.
-    pub fn load(parts: &[TextPart], zeros_when_absent: bool, loading: &Loading<'_>) -> Result<Self, EngineError> {
+    /// Reads the encoders, and notes in `layers` what LoRAs can change.
+    pub fn load(
+        parts: &[TextPart],
+        zeros_when_absent: bool,
+        loading: &Loading<'_>,
+        layers: &mut Layers,
+    ) -> Result<Self, EngineError> {
         let mut encoders: Vec<Encoder> = Vec::new();
         for TextPart { weights, config, vocabulary } in parts {
             let root = weights.root(loading);
             let clip = Clip::load(&root, config)?;
             model::known(weights, "text encoder")?;
+            // SDXL's refiner has the second of SDXL's alone.
+            let second = clip.pooled_width() > 0;
+            layers.insert(if second { Component::TextEncoder2 } else { Component::TextEncoder }, loading);
             let own = vocabulary.as_deref().map(Tokenizer::from_folder).transpose()?.flatten();
             let tokenizer = own.unwrap_or_else(|| match config.activation {
                 Activation::QuickGelu => Tokenizer::clip(),

@@ -245,6 +245,7 @@ fn infinite_latents_are_an_error_not_a_black_picture() {
         start_step: 0,
         guidance_scale: 5.0,
         image_guidance_scale: 1.5,
+        guidance_rescale: 0.0,
         seed: 0,
         batch: 1,
         clip_skip: 1,

@@ -57,11 +57,11 @@ fn vae_agrees_with_diffusers() {
     let checkpoint = Checkpoint::open(&golden::plain(), None).unwrap();
     let (weights, config) = &checkpoint.vae;
     let vae = Vae::load(&weights.root(&Loading::new(&Device::Cpu, 0, &Unattended)), config).unwrap();
-    let posterior = vae.encode(&golden.tensor("vae.pixels"), &Unattended).unwrap();
+    let posterior = vae.encode(&golden.tensor("vae.pixels"), None, &Unattended).unwrap();
     let scaled = |name| (golden.tensor(name) * config.scaling_factor).unwrap();
     close("mean", &posterior.mean, &scaled("vae.mean"), TOLERANCE);
     close("std", &posterior.std, &scaled("vae.std"), TOLERANCE);
-    let decoded = vae.decode(&scaled("vae.mean"), &Unattended).unwrap();
+    let decoded = vae.decode(&scaled("vae.mean"), None, &Unattended).unwrap();
     close("decoded", &decoded, &golden.tensor("vae.decoded"), TOLERANCE);
 }
 

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use underpaint_engine::checkpoint::{Checkpoint, TextPart};
 use underpaint_engine::clip::{Activation, ClipConfig, Reads};
+use underpaint_engine::lora::Layers;
 use underpaint_engine::prompt::{Embedding, Part, Prompt, inspect, parse};
 use underpaint_engine::text::{Encoded, Text};
 use underpaint_engine::weights::file::SafetensorsFile;
@@ -32,7 +33,7 @@ fn rows(member: &str) -> Vec<Value> {
 /// SD 1.x's encoder alone.
 fn sd() -> Text {
     let checkpoint = Checkpoint::open(&golden::plain(), None).unwrap();
-    Text::load(&checkpoint.texts, false, &Loading::new(&Device::Cpu, 0, &Unattended)).unwrap()
+    Text::load(&checkpoint.texts, false, &Loading::new(&Device::Cpu, 0, &Unattended), &mut Layers::default()).unwrap()
 }
 
 /// SDXL's pair: the same, read before its last layer, and an OpenCLIP-like one with a vocabulary and a width of its own.
@@ -49,7 +50,8 @@ fn xl(zeros_when_absent: bool) -> Text {
     }
     let config = ClipConfig { heads: 2, activation: Activation::Gelu, norm_eps: 1e-5, reads: Reads::Penultimate };
     let second = TextPart { weights, config, vocabulary: Some(golden::folder().join("tokenizer-json")) };
-    Text::load(&[first, second], zeros_when_absent, &Loading::new(&Device::Cpu, 0, &Unattended)).unwrap()
+    Text::load(&[first, second], zeros_when_absent, &Loading::new(&Device::Cpu, 0, &Unattended), &mut Layers::default())
+        .unwrap()
 }
 
 /// A safetensors file of golden tensors under names of their own.
@@ -291,6 +293,7 @@ fn sampling(steps: u32, seed: u64, batch: u32) -> Sampling {
         start_step: 0,
         guidance_scale: 5.0,
         image_guidance_scale: 1.5,
+        guidance_rescale: 0.0,
         seed,
         batch,
         clip_skip: 1,

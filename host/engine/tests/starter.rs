@@ -47,6 +47,7 @@ fn it_paints_what_diffusers_paints_with_it() {
             start_step: 0,
             guidance_scale: asked["guidance"].as_f64().unwrap(),
             image_guidance_scale: 1.5,
+            guidance_rescale: 0.0,
             seed: whole("seed"),
             batch: 1,
             clip_skip: 1,

@@ -8,6 +8,7 @@
 
 use crate::{Family, ModelFacts};
 use underpaint_raster::{Extent, Rect, masks, masks::Softness};
+use underpaint_wire::generate::Mode;
 
 /// Largest enlargement of a small selection.
 const MAX_ZOOM: f64 = 8.0;
@@ -15,6 +16,16 @@ const MAX_ZOOM: f64 = 8.0;
 const SNAP: std::ops::Range<f64> = 0.9..1.1;
 /// Surroundings on each side of the bounds, in model pixels, where the canvas has them.
 const RING_PX: f64 = 64.0;
+/// A result that has to be enlarged more than this shows it: below this zoom a second pass is worth its time.
+const FINE: f64 = 0.8;
+/// Native budgets a second pass may take: it only refines, so a model keeps its bearings at twice its side.
+const SECOND_BUDGETS: f64 = 4.0;
+/// A second pass must be at least this much finer than the first.
+const SECOND_GAIN: f64 = 1.25;
+/// Share of an old picture's shorter side that an expansion may repaint beside the new strip, softly.
+const OVERLAP: f64 = 0.10;
+/// It is no narrower than this, unless that is more than half of the old picture.
+const MIN_OVERLAP_PX: u32 = 64;
 /// The exemplar fill looks at this many pixels at least: content to copy may be far from the hole.
 const EXEMPLAR_PIXELS: f64 = 4e6;
 
@@ -37,10 +48,31 @@ impl Context {
     }
 }
 
-/// Which pixels a fill of a selection with these bounds wants to see, before the mask itself is known: the answer
-/// to `fill/context`. `bounds` must lie inside `canvas`; the result contains `bounds` and lies inside `canvas`.
-pub fn context(bounds: Rect, canvas: Extent, denoise_strength: f64, model: &ModelFacts) -> Rect {
-    repaint(bounds, &masks::hard_softness(bounds.extent(), denoise_strength), canvas.rect(), model).rect
+/// Which pixels a repaint of a selection with these bounds wants to see, before the mask itself is known: the answer
+/// to `fill/context`. `bounds` must lie inside `canvas`; the result contains `bounds` and lies inside `canvas`. A
+/// second pass looks at a part of it.
+pub fn context(mode: Mode, bounds: Rect, canvas: Extent, denoise_strength: f64, model: &ModelFacts) -> Rect {
+    let softness = match mode {
+        Mode::Expand if is_strip(bounds, canvas) => {
+            // A strip along a side leaves the rest of the canvas as the old picture.
+            let rest = |all: u32, strip: u32| if strip < all { all - strip } else { all };
+            masks::feathered(overlap(Extent::new(rest(canvas.w, bounds.w), rest(canvas.h, bounds.h))) as f32)
+        }
+        _ => masks::hard_softness(bounds.extent(), denoise_strength),
+    };
+    repaint(bounds, &softness, canvas.rect(), model).rect
+}
+
+/// How far an expansion of an `old` picture may repaint it, softly, in pixels: 10 % of its shorter side, at least 64.
+pub(crate) fn overlap(old: Extent) -> u32 {
+    let side = old.w.min(old.h);
+    ((OVERLAP * f64::from(side)).round() as u32).max(MIN_OVERLAP_PX).min(side / 2)
+}
+
+/// True if a selection with these bounds lies along a side of the canvas; an expansion of anything else is a fill.
+pub(crate) fn is_strip(bounds: Rect, canvas: Extent) -> bool {
+    let touches = |from: i32, to: i64, side: u32| from <= 0 || to >= i64::from(side);
+    touches(bounds.x, bounds.right(), canvas.w) || touches(bounds.y, bounds.bottom(), canvas.h)
 }
 
 /// The context of a repaint of `bounds` within the available part of the canvas.
@@ -57,6 +89,26 @@ pub(crate) fn repaint(bounds: Rect, softness: &Softness, available: Rect, model:
     let (w, h) = square(padded.extent(), area, ring, available.extent());
     let zoom = zoom(w * h, budget);
     fit(padded, (w, h), zoom, available, model.multiple.max(8))
+}
+
+/// What a second pass looks at after a first one that saw `first`: the `painted` part and a ring, at 1:1 if that is not
+/// too much at once. `None` where it would show nothing new.
+pub(crate) fn second(painted: Rect, first: &Context, model: &ModelFacts) -> Option<Context> {
+    if first.zoom() >= FINE {
+        return None;
+    }
+    let budget = SECOND_BUDGETS * f64::from(model.native_side).powi(2);
+    let sides = |ring: f64| {
+        let side = |len: u32, most: u32| (f64::from(len) + 2.0 * ring).min(f64::from(most));
+        (side(painted.w, first.rect.w), side(painted.h, first.rect.h))
+    };
+    let scale = |(w, h): (f64, f64)| {
+        let z = (budget / (w * h)).sqrt().min(1.0);
+        if SNAP.contains(&z) { 1.0 } else { z }
+    };
+    let zoom = scale(sides(RING_PX / scale(sides(RING_PX))));
+    let second = fit(painted, sides(RING_PX / zoom), zoom, first.rect, model.multiple.max(8));
+    (second.zoom() >= SECOND_GAIN * first.zoom()).then_some(second)
 }
 
 /// The context of a whole picture: everything, at a scale the model is good at.
@@ -147,7 +199,7 @@ fn same_ratio(extent: Extent, sides: (f64, f64), inner: Extent) -> Option<Extent
 }
 
 /// All of `rect` at `zoom`; what lacks to a multiple is added on the model's side.
-fn padded_fit(rect: Rect, zoom: f64, multiple: u32) -> Context {
+pub(crate) fn padded_fit(rect: Rect, zoom: f64, multiple: u32) -> Context {
     let scaled = |side: u32| ((f64::from(side) * zoom).round().max(1.0)) as u32;
     let fit = if zoom == 1.0 { rect.extent() } else { Extent::new(scaled(rect.w), scaled(rect.h)) };
     let up = |side: u32| side.div_ceil(multiple) * multiple;

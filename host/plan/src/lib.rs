@@ -4,22 +4,27 @@
 //! nothing left to choose and every decision can be tested as a row of a table.
 
 //! A request whose names and numbers are right always has a plan; [`PlanError`] says which member is not.
-//! [`plan()`] decides, [`Plan::prepare`] makes the pixels the engine sees, [`Plan::restore`] and [`Plan::alpha`]
-//! bring the engine's picture back to where it belongs.
+//! [`plan()`] decides, [`Plan::prepare`] makes the pixels the engine sees, [`Plan::place`] brings the engine's picture
+//! back to where it belongs; [`Plan::second`] is the same once more, finer, where it pays.
 
 mod check;
 mod context;
 mod error;
 mod facts;
+mod place;
 mod plan;
 mod prepare;
 mod prepared;
+mod refine;
 mod sampling;
 mod steps;
 
+pub use check::loras as check_loras;
 pub use context::{Context, context};
 pub use error::{PlanError, mode_name};
 pub use facts::{Defaults, Family, Kind, ModelFacts};
+pub use place::Placing;
 pub use plan::{Alpha, CanvasFacts, Infill, Plan, modes, plan};
 pub use prepared::{Inpaint, Prepared};
+pub use refine::{Tiles, refine};
 pub use sampling::{Sampler, Sampling, Scheduler};

@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::{Family, Inpaint, Kind, ModelFacts, PlanError, Sampling, check, context, steps};
 use underpaint_raster::masks::{self, Softness};
 use underpaint_raster::{Extent, Mask, Rect};
-use underpaint_wire::generate::{FilterCall, Generate, Mode};
+use underpaint_wire::generate::{FilterCall, Generate, LoraCall, Mode};
 
 /// Which pixels there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub struct Plan {
     pub prompt: String,
     /// What should not be seen; none is not the same as an empty one (SDXL).
     pub negative_prompt: Option<String>,
+    /// How much of the original is given up where the mask is 1: 0 nothing, 1 all.
+    pub denoise_strength: f64,
     /// Steps, noise, guidance, seeds.
     pub sampling: Sampling,
     /// Where the pixels given to [`Plan::prepare`] lie in the document; `None` if there are none.
@@ -40,19 +42,37 @@ pub struct Plan {
     pub alpha: Alpha,
     /// Whether the result's colours are brought back to the surroundings'.
     pub color_match: bool,
+    /// What the model's weights are changed with.
+    pub loras: Vec<LoraCall>,
+    /// Whether the result is moved back if it lies beside its place.
+    pub register: bool,
     /// Run in this order on every patch.
     pub filters: Vec<FilterCall>,
+    /// Once more over what was painted, in finer detail: a plan of its own, whose canvas is this one with the first
+    /// pass' patch laid over it. Its seed is that of the picture it refines.
+    pub second: Option<Box<Plan>>,
 }
+
+/// How much a second pass changes: enough for detail, too little for another composition.
+const SECOND_STRENGTH: f64 = 0.4;
+/// Models that are done in so few steps are chosen for their speed and refine little.
+const FEW_STEPS: u32 = 8;
+/// What a removal without words asks for; an empty prompt would let a model put something else there.
+const BACKGROUND: &str = "background scenery";
 
 /// What stands under the mask before the model begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Infill {
     /// The original pixels.
     Original,
-    /// Smooth colours of the surroundings.
+    /// Smooth colours of the surroundings, with a light grain.
     PushPull,
+    /// The surroundings' colours and, mirrored at the border and fading, their detail.
+    Outward,
     /// Grey, fading into the surroundings.
     Neutral,
+    /// Exactly mid grey, up to the edge.
+    Grey,
     /// Patches of the picture itself; for the embedded model this is the result.
     Exemplar,
 }
@@ -97,6 +117,9 @@ pub fn plan(
     let mode = request.mode;
     if !modes(model).contains(&mode) {
         return Err(PlanError::Mode { mode, model: model.id.clone(), modes: modes(model) });
+    }
+    if model.family == Family::Exemplar && !request.loras.is_empty() {
+        return Err(PlanError::NoLoras { model: model.id.clone() });
     }
     if let Some(c) = &canvas
         && (!c.extent.rect().contains(c.rect) || c.extent.w.max(c.extent.h) > check::MAX_SIDE)
@@ -149,6 +172,7 @@ fn generate(
         mode: request.mode,
         prompt: request.prompt.clone(),
         negative_prompt: request.negative_prompt.clone(),
+        denoise_strength: strength,
         sampling: sampling(request, model, taken)?,
         context,
         available: canvas.map(|c| c.rect),
@@ -157,7 +181,10 @@ fn generate(
         inpaint: if mask.is_some() { Inpaint::Replace } else { Inpaint::None },
         alpha: Alpha::Whole,
         color_match: false,
+        loras: request.loras.clone(),
+        register: false,
         filters: request.filters.clone(),
+        second: None,
     })
 }
 
@@ -170,6 +197,9 @@ fn repaint(request: &Generate, canvas: CanvasFacts, mask: &Mask, model: &ModelFa
     let (feather_px, grow_px) = match exemplar {
         // It closes its own seams and keeps the softness the selection has; more would only cost surroundings.
         true => (request.feather_px.or(Some(0)), request.grow_px),
+        false if request.mode == Mode::Expand && context::is_strip(bounds, canvas.extent) => {
+            (request.feather_px.or_else(|| Some(context::overlap(old_picture(mask, canvas)))), request.grow_px)
+        }
         false => (request.feather_px, request.grow_px),
     };
     let softness = masks::softness(mask, strength, feather_px, grow_px);
@@ -193,16 +223,23 @@ fn repaint(request: &Generate, canvas: CanvasFacts, mask: &Mask, model: &ModelFa
         // What it is to change must be there.
         _ if model.kind == Kind::Edit => Infill::Original,
         Mode::Remove => Infill::Exemplar,
-        Mode::Expand => Infill::PushPull,
-        Mode::Background => Infill::Neutral,
+        Mode::Expand => Infill::Outward,
+        Mode::Background => Infill::Grey,
+        // A model that is told where the mask is was trained with exactly this.
+        Mode::Add if full && model.in_channels > 4 => Infill::Grey,
         Mode::Add if full => Infill::Neutral,
         Mode::Fill if full => Infill::PushPull,
         Mode::Add | Mode::Fill | Mode::Generate => Infill::Original,
     };
-    Ok(Plan {
+    let prompt = match request.mode {
+        Mode::Remove if request.prompt.trim().is_empty() && !exemplar => BACKGROUND.to_owned(),
+        _ => request.prompt.clone(),
+    };
+    let first = Plan {
         mode: request.mode,
-        prompt: request.prompt.clone(),
+        prompt,
         negative_prompt: request.negative_prompt.clone(),
+        denoise_strength: strength,
         sampling: sampling(request, model, steps::repaint(steps, strength))?,
         context,
         available: Some(canvas.rect),
@@ -211,8 +248,42 @@ fn repaint(request: &Generate, canvas: CanvasFacts, mask: &Mask, model: &ModelFa
         inpaint: Inpaint::Differential,
         alpha: if exemplar { Alpha::Denoise } else { Alpha::Blend },
         color_match: !exemplar && request.mode != Mode::Background,
+        loras: request.loras.clone(),
+        register: !exemplar,
         filters: request.filters.clone(),
-    })
+        second: None,
+    };
+    let twice = request.passes.map_or(model.defaults.steps > FEW_STEPS, |n| n > 1) && !exemplar;
+    let painted = grown(bounds, masks::reach(&softness), context.rect);
+    let second = context::second(painted, &context, model).filter(|_| twice).map(|context| {
+        let steps::Steps { steps, start_step } = steps::repaint(steps, strength.min(SECOND_STRENGTH));
+        let sampling = Sampling { steps, start_step, batch: 1, ..first.sampling.clone() };
+        Box::new(Plan { context, sampling, infill: Infill::Original, ..first.clone() })
+    });
+    Ok(Plan { second, ..first })
+}
+
+/// `rect` with `by` pixels more on every side, as far as they lie in `within`.
+fn grown(rect: Rect, by: u32, within: Rect) -> Rect {
+    let (x, y) = (rect.x.saturating_sub_unsigned(by), rect.y.saturating_sub_unsigned(by));
+    let wider = |side: u32| side.saturating_add(by.saturating_mul(2));
+    Rect::new(x, y, wider(rect.w), wider(rect.h)).intersect(within).unwrap_or(rect)
+}
+
+/// Size of what an expansion keeps: the bounds of the unmasked pixels, where those beyond what was sent are kept too.
+fn old_picture(mask: &Mask, canvas: CanvasFacts) -> Extent {
+    let kept = Mask::from_data(mask.extent(), mask.data().iter().map(|&m| f32::from(m < 0.5)).collect());
+    let Some(kept) = kept.bounds() else { return canvas.extent };
+    let (sent, all) = (canvas.rect, canvas.extent.rect());
+    let side = |kept: (i32, i64), sent: (i32, i64), all: (i32, i64), from: i32| {
+        let start = if sent.0 > all.0 { all.0 } else { kept.0 + from };
+        let end = if sent.1 < all.1 { all.1 } else { kept.1 + i64::from(from) };
+        (end - i64::from(start)).max(1) as u32
+    };
+    Extent::new(
+        side((kept.x, kept.right()), (sent.x, sent.right()), (all.x, all.right()), sent.x),
+        side((kept.y, kept.bottom()), (sent.y, sent.bottom()), (all.y, all.bottom()), sent.y),
+    )
 }
 
 fn sampling(request: &Generate, model: &ModelFacts, steps: steps::Steps) -> Result<Sampling, PlanError> {
@@ -223,6 +294,7 @@ fn sampling(request: &Generate, model: &ModelFacts, steps: steps::Steps) -> Resu
         start_step: steps.start_step,
         guidance_scale: request.guidance_scale.unwrap_or(model.defaults.guidance_scale),
         image_guidance_scale: request.image_guidance_scale.unwrap_or(1.5),
+        guidance_rescale: request.guidance_rescale.unwrap_or(0.0),
         seed: request.seed.unwrap_or(0),
         batch: request.batch.unwrap_or(1),
         clip_skip: request.clip_skip.unwrap_or(1),

@@ -2,11 +2,13 @@
 
 use crate::{Alpha, Infill, Plan, Prepared};
 use underpaint_raster::masks::{self, Softness};
-use underpaint_raster::{Cancelled, Extent, Image, Job, Mask, Rect, infill, resize, resize_mask};
+use underpaint_raster::{Cancelled, Extent, Image, Job, Mask, Patch, Rect, infill, over, resize, resize_mask};
 use underpaint_wire::generate::Mode;
 
 /// How near to a removed object nothing is copied from, in pixels: a hand-drawn selection misses about as much.
 const REMOVE_MARGIN_PX: u32 = 4;
+/// Over how many model pixels grey fades into the surroundings.
+const FALLOFF_PX: f32 = 9.0;
 
 impl Plan {
     /// Crops, fills and resizes what the engine sees. `canvas` and `mask` are those the plan was made for; `seed`
@@ -37,8 +39,10 @@ impl Plan {
         let hole = resize_mask(&self.hole(&mask), self.context.fit);
         let init = match self.infill {
             Infill::Original => init,
-            Infill::PushPull => infill::push_pull(&init, &hole),
-            Infill::Neutral => infill::neutral(&init, &hole),
+            Infill::PushPull => infill::grain(&infill::push_pull(&init, &hole), &hole),
+            Infill::Outward => infill::outward(&init, &hole),
+            Infill::Neutral => infill::neutral(&init, &hole, FALLOFF_PX),
+            Infill::Grey => infill::neutral(&init, &hole, 0.0),
             Infill::Exemplar => infill::exemplar_with(&init, &hole, &self.exemplar(seed), job)?,
         };
         let denoise = resize_mask(&denoise, self.context.fit);
@@ -54,6 +58,13 @@ impl Plan {
     /// The canvas under the context, in canvas pixels.
     pub fn original(&self, canvas: &Image) -> Image {
         canvas.crop(self.local())
+    }
+
+    /// `canvas`, as it was given to [`Plan::prepare`], with a patch of this plan laid over it.
+    pub fn lay(&self, canvas: &Image, patch: &Patch) -> Image {
+        let at = self.available.unwrap_or(self.context.rect);
+        let rect = Rect { x: patch.rect.x - at.x, y: patch.rect.y - at.y, ..patch.rect };
+        over(canvas, &Patch { rect, image: patch.image.clone() })
     }
 
     /// The engine's picture (of the model's extent) at the context's extent.

@@ -44,7 +44,7 @@ fn small_selections_are_zoomed_and_large_ones_get_their_surroundings() {
         (20, 20, Extent::new(4000, 3000), 128.0, 8.0),
     ] {
         let bounds = Rect::new(canvas.w as i32 / 2 - w / 2, canvas.h as i32 / 2 - h / 2, w as u32, h as u32);
-        let rect = context(bounds, canvas, 1.0, &model);
+        let rect = context(Mode::Fill, bounds, canvas, 1.0, &model);
         let got = (rect.extent().area() as f64).sqrt();
         assert!((got / side - 1.0).abs() < 0.03, "{w}x{h} on {canvas:?}: {rect:?}, side {got:.0}, expected {side}");
         let mask = selection(canvas, bounds);
@@ -91,7 +91,7 @@ fn mask_in_context_in_canvas_for_every_selection() {
             ..Generate::default()
         };
         // Every other adapter sends only what fill/context asked for.
-        let wanted = context(bounds, canvas, strength, &model);
+        let wanted = context(Mode::Fill, bounds, canvas, strength, &model);
         let sent = if round % 2 == 0 { canvas.rect() } else { wanted };
         let local = Rect::new(bounds.x - sent.x, bounds.y - sent.y, w, h);
         let mask = selection(sent.extent(), local);
@@ -137,10 +137,10 @@ fn each_mode_prepares_what_its_model_should_see() {
     for (mode, strength, model, infill, alpha, color_match) in [
         (Mode::Fill, 1.0, &sd, Infill::PushPull, Alpha::Blend, true),
         (Mode::Fill, 0.5, &sd, Infill::Original, Alpha::Blend, true),
-        (Mode::Expand, 0.5, &sd, Infill::PushPull, Alpha::Blend, true),
+        (Mode::Expand, 0.5, &sd, Infill::Outward, Alpha::Blend, true),
         (Mode::Add, 1.0, &sd, Infill::Neutral, Alpha::Blend, true),
         (Mode::Remove, 1.0, &sd, Infill::Exemplar, Alpha::Blend, true),
-        (Mode::Background, 1.0, &sd, Infill::Neutral, Alpha::Blend, false),
+        (Mode::Background, 1.0, &sd, Infill::Grey, Alpha::Blend, false),
         (Mode::Fill, 1.0, &exemplar, Infill::Exemplar, Alpha::Denoise, false),
         (Mode::Remove, 1.0, &exemplar, Infill::Exemplar, Alpha::Denoise, false),
     ] {
@@ -189,5 +189,162 @@ fn a_picture_returns_to_its_place() {
         let worst = back.data().iter().zip(original.data()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         let limit = if plan.context.fit == plan.context.rect.extent() { 0.0 } else { 0.02 };
         assert!(worst <= limit, "{:?}: {worst}", plan.context);
+    }
+}
+
+fn whole(extent: Extent) -> Option<CanvasFacts> {
+    Some(CanvasFacts { extent, rect: extent.rect() })
+}
+
+/// A canvas smaller than what the model would like to see is taken whole and zoomed up to what it was trained at.
+#[test]
+fn small_canvases_are_taken_whole_and_larger() {
+    let model = model(Family::Sd15, 512, 8);
+    for (w, h, zoom) in [(256, 256, 2.0), (200, 150, 2.96), (500, 500, 1.0), (300, 60, 3.8)] {
+        let canvas = Extent::new(w, h);
+        let mask = selection(canvas, Rect::new(w as i32 / 2 - 10, h as i32 / 2 - 10, 20, 20));
+        let request = Generate { mode: Mode::Fill, feather_px: Some(200), ..Generate::default() };
+        let context = plan(&request, whole(canvas), Some(&mask), &model).unwrap().context;
+        assert_eq!(context.rect, canvas.rect());
+        assert!((context.zoom() / zoom - 1.0).abs() < 0.04, "{w}x{h}: {context:?}, zoom {:.2}", context.zoom());
+    }
+}
+
+/// Selections in the middle of a canvas, a model of 256 x 256 in 20 steps: where a second pass is taken, at what scale,
+/// and from which step on.
+#[test]
+fn large_selections_are_gone_over_again() {
+    let many = model(Family::Sd15, 256, 8);
+    let few = ModelFacts { defaults: Defaults { steps: 4, ..many.defaults }, ..many.clone() };
+    let exemplar = model(Family::Exemplar, 256, 1);
+    let (medium, large, huge) = ((100, 75, 1000, 750), (240, 180, 2000, 1500), (600, 450, 1000, 750));
+    #[rustfmt::skip]
+    let table = [
+        (&many,     medium, None,    1.0,  None),
+        (&many,     medium, Some(2), 1.0,  None),
+        (&many,     large,  None,    1.0,  Some((1.0, 20, 12))),
+        (&many,     large,  Some(2), 1.0,  Some((1.0, 20, 12))),
+        (&many,     large,  Some(1), 1.0,  None),
+        (&many,     huge,   None,    1.0,  Some((0.63, 20, 12))),
+        // No more is changed than was asked for.
+        (&many,     huge,   None,    0.2,  Some((0.71, 20, 16))),
+        (&many,     huge,   None,    0.1,  Some((0.72, 40, 36))),
+        // Models of few steps are chosen for their speed.
+        (&few,      large,  None,    1.0,  None),
+        (&few,      large,  Some(2), 1.0,  Some((1.0, 10, 6))),
+        (&exemplar, large,  Some(2), 1.0,  None),
+    ];
+    for (model, (w, h, cw, ch), passes, strength, expected) in table {
+        let canvas = Extent::new(cw, ch);
+        let bounds = Rect::new(cw as i32 / 2 - w / 2, ch as i32 / 2 - h / 2, w as u32, h as u32);
+        let mask = selection(canvas, bounds);
+        let request = Generate {
+            mode: Mode::Fill,
+            passes,
+            denoise_strength: Some(strength),
+            batch: Some(3),
+            ..Generate::default()
+        };
+        let first = plan(&request, whole(canvas), Some(&mask), model).unwrap();
+        let what = format!("{w}x{h} on {canvas:?}, {passes:?} passes, {strength}, {:?}", model.family);
+        let second = first.second.as_ref();
+        let got = second.map(|s| (s.context.zoom(), s.sampling.steps, s.sampling.start_step));
+        match (got, expected) {
+            (None, None) => {}
+            (Some((zoom, steps, start)), Some((z, n, k))) => {
+                assert!((zoom / z - 1.0).abs() < 0.03 && (steps, start) == (n, k), "{what}: {got:?}, not {expected:?}");
+            }
+            _ => panic!("{what}: {got:?}, not {expected:?}"),
+        }
+        let Some(second) = second else { continue };
+        let seen = second.context;
+        assert!(first.context.zoom() < 0.8 && seen.zoom() >= 1.25 * first.context.zoom(), "{what}");
+        assert!(first.context.rect.contains(seen.rect), "{what}: what fill/context asked for is enough");
+        assert!(zoom_is_exact(seen) && seen.extent.area() <= 5 << 16, "{what}: {seen:?}");
+        // All of the first patch is replaced, with surroundings to see.
+        let painted = first.denoise_mask(Some(&mask)).bounds().unwrap();
+        let (x, y) = (painted.x + first.context.rect.x, painted.y + first.context.rect.y);
+        assert!(seen.rect.contains(Rect { x, y, ..painted }), "{what}: {painted:?} in {seen:?}");
+        assert!(f64::from(x - seen.rect.x) * seen.zoom() >= 56.0 || x == 0, "{what}: the ring");
+        assert_eq!((second.infill, second.softness, second.alpha), (Infill::Original, first.softness, first.alpha));
+        assert_eq!((second.sampling.seed, second.sampling.batch), (first.sampling.seed, 1));
+        assert_eq!((&second.prompt, &second.second), (&first.prompt, &None));
+    }
+}
+
+fn zoom_is_exact(c: underpaint_plan::Context) -> bool {
+    c.extent == c.fit && u64::from(c.fit.w) * u64::from(c.rect.h) == u64::from(c.fit.h) * u64::from(c.rect.w)
+}
+
+/// New strips beside an old picture: how far it is repainted, softly, and that `fill/context` knew.
+#[test]
+fn an_expansion_overlaps_the_old_picture() {
+    let model = model(Family::Sd15, 512, 8);
+    for (name, canvas, strips, overlap) in [
+        ("right", Extent::new(1300, 900), vec![Rect::new(1000, 0, 300, 900)], 90),
+        ("above, a narrow picture", Extent::new(400, 1000), vec![Rect::new(0, 0, 400, 200)], 64),
+        ("left of a tiny picture", Extent::new(150, 200), vec![Rect::new(0, 0, 100, 200)], 25),
+        (
+            "right and below",
+            Extent::new(1000, 1100),
+            vec![Rect::new(800, 0, 200, 1100), Rect::new(0, 900, 1000, 200)],
+            80,
+        ),
+    ] {
+        let mut mask = Mask::new(canvas, 0.0);
+        for strip in &strips {
+            let one = selection(canvas, *strip);
+            mask.data_mut().iter_mut().zip(one.data()).for_each(|(m, s)| *m = m.max(*s));
+        }
+        let request = Generate { mode: Mode::Expand, ..Generate::default() };
+        let first = plan(&request, whole(canvas), Some(&mask), &model).unwrap();
+        assert_eq!(first.softness.feather_px, overlap as f32, "{name}");
+        let bounds = mask.bounds().unwrap();
+        let asked = context(Mode::Expand, bounds, canvas, 1.0, &model);
+        assert!(asked.contains(first.context.rect), "{name}: {asked:?} and {:?}", first.context.rect);
+        if name == "right" {
+            assert_eq!(first.context.rect, asked);
+            let denoise = first.denoise_mask(Some(&mask));
+            let row = |x: i32| denoise.at((x - asked.x) as u32, 450);
+            assert_eq!((row(1000), row(1299), row(1000 - 96)), (1.0, 1.0, 0.0), "{name}");
+            assert!((0.4..0.6).contains(&row(1000 - 49)), "{name}: half way {}", row(1000 - 49));
+        }
+        // What an adapter sends is what fill/context asked for.
+        let sent = Some(CanvasFacts { extent: canvas, rect: asked });
+        let part = plan(&request, sent, Some(&mask.crop(asked)), &model).unwrap();
+        assert_eq!((part.context, part.softness), (first.context, first.softness), "{name}");
+    }
+}
+
+/// What is replaced before the model begins is smaller than what it may paint: it still sees the true edge.
+#[test]
+fn the_infill_leaves_the_edge_of_the_surroundings() {
+    let (canvas, hole) = (Extent::new(400, 300), Rect::new(150, 100, 100, 80));
+    let mask = selection(canvas, hole);
+    let mut image = Image::new(canvas);
+    image.data_mut().chunks_exact_mut(4).enumerate().for_each(|(i, p)| {
+        p.copy_from_slice(&[((i * 7) % 11) as f32 / 10.0, ((i * 3) % 5) as f32 / 4.0, 0.5, 1.0]);
+    });
+    let nine = ModelFacts { in_channels: 9, ..model(Family::Sd15, 256, 8) };
+    for (mode, facts, exact) in
+        [(Mode::Fill, &model(Family::Sd15, 256, 8), false), (Mode::Add, &nine, true), (Mode::Background, &nine, true)]
+    {
+        let request = Generate { mode, ..Generate::default() };
+        let plan = plan(&request, whole(canvas), Some(&mask), facts).unwrap();
+        assert_eq!(plan.context.zoom(), 1.0, "{:?}", plan.context);
+        let prepared = plan.prepare(Some(&image), Some(&mask), 0, &Unattended).unwrap();
+        let (init, inner) = (prepared.init.unwrap(), prepared.mask.unwrap());
+        let original = plan.original(&image);
+        let (mut replaced, mut painted) = (0, 0);
+        for y in 0..original.extent().h {
+            for x in 0..original.extent().w {
+                let changed = init.pixel(x, y) != original.pixel(x, y);
+                assert!(!changed || inner.at(x, y) == 1.0, "{mode:?}: ({x}, {y}) is replaced, but not painted anew");
+                assert!(!changed || !exact || init.pixel(x, y) == [0.5, 0.5, 0.5, 1.0], "{mode:?}: exactly grey");
+                replaced += u32::from(changed);
+                painted += u32::from(inner.at(x, y) > 0.0);
+            }
+        }
+        assert!(replaced >= 100 * 80 * 9 / 10 && replaced * 5 < painted * 3, "{mode:?}: {replaced} of {painted}");
     }
 }

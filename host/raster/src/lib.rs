@@ -8,9 +8,9 @@
 //!
 //! One operator, one file. A repaint passes through them in this order: [`masks`] widens and softens the
 //! selection, [`resize`] brings crop and mask to the model's size and the picture back, [`infill`] fills
-//! what the model should not see (or is the whole fill, when there is no model), [`color_match`] takes
-//! back a drift of the whole picture, [`composite`] cuts the [`Patch`] and [`over`] is what the editor
-//! does with it.
+//! what the model should not see (or is the whole fill, when there is no model), [`detail`],
+//! [`color_match`] and [`register`] take back a loss, a drift and a shift of the whole picture, [`composite`] cuts the [`Patch`],
+//! [`dither`] brings it to 8 bits and [`over`] is what the editor does with it.
 //!
 //! ```
 //! use underpaint_raster::{Extent, Image, Mask, Unattended, composite, infill, masks, over};
@@ -30,19 +30,25 @@ mod blur;
 mod color;
 mod color_match;
 mod composite;
+mod detail;
 mod distance;
+mod dither;
 mod geometry;
 mod image;
 pub mod infill;
 mod job;
 pub mod masks;
 mod morphology;
+mod register;
 mod resize;
 
 pub use color::{Lab, lab_from_srgb, srgb_from_lab};
 pub use color_match::{ColorMatch, Matched, color_match};
 pub use composite::{Patch, composite, over};
+pub use detail::detail;
+pub use dither::dither;
 pub use geometry::{Extent, Rect};
 pub use image::{Image, Mask};
 pub use job::{Cancelled, Job, Stage, Unattended};
+pub use register::{Registered, register};
 pub use resize::{resize, resize_mask};

@@ -54,9 +54,19 @@ pub fn softness(mask: &Mask, strength: f64, feather_px: Option<u32>, grow_px: Op
 
 /// The softness [`softness`] gives to a hard selection of which only the bounds are known yet.
 pub fn hard_softness(bounds: Extent, strength: f64) -> Softness {
-    let feather = wanted_feather(bounds, strength);
+    feathered(wanted_feather(bounds, strength))
+}
+
+/// The softness of a hard selection whose feather is given: grown so that the feather lies outside the selection.
+pub fn feathered(feather_px: f32) -> Softness {
+    let feather = feather_px.min(MAX_PX);
     let grow = 4.0 + feather / 2.0;
     Softness { feather_px: feather, grow_px: grow, blend_px: (grow + feather / 2.0).min(25.0) }
+}
+
+/// How far beyond a selection its denoise mask reaches, in pixels.
+pub fn reach(s: &Softness) -> u32 {
+    whole(s.grow_px) + whole(s.feather_px) / 2
 }
 
 fn wanted_feather(bounds: Extent, strength: f64) -> f32 {

@@ -32,7 +32,7 @@ pub fn resize(image: &Image, to: Extent) -> Image {
             [c(p[0]), c(p[1]), c(p[2]), a]
         })
         .collect();
-    pixels = stretch(pixels, from, to, lanczos);
+    pixels = stretch(pixels, from, to, kernels(from, to, lanczos));
     let mut out = Image::new(to);
     out.data_mut().par_chunks_exact_mut(4).zip(pixels).for_each(|(rgba, p)| {
         let a = p[3].clamp(0.0, 1.0);
@@ -58,8 +58,27 @@ pub fn resize_mask(mask: &Mask, to: Extent) -> Mask {
         return Mask::new(to, 0.0);
     }
     let plane = mask.data().iter().map(|&v| [v]).collect();
-    let out = stretch(plane, from, to, area_or_linear);
+    let out = stretch(plane, from, to, kernels(from, to, area_or_linear));
     Mask::from_data(to, out.into_iter().map(|[v]| v.clamp(0.0, 1.0)).collect())
+}
+
+/// `image` moved by `(dx, dy)` pixels, to the right and down, between pixels by Lanczos-3 in sRGB-encoded values; what
+/// comes in at the border is the border's own colour. Alpha stays where it is.
+pub(crate) fn shift(image: &Image, dx: f32, dy: f32) -> Image {
+    let extent = image.extent();
+    if extent.area() == 0 || (dx == 0.0 && dy == 0.0) {
+        return image.clone();
+    }
+    let colors = image.data().chunks_exact(4).map(|p| [p[0], p[1], p[2]]).collect();
+    let moved = |n: u32, by: f32| {
+        let center = |i: u32| f64::from(i) + 0.5 - f64::from(by);
+        Some((0..n).map(|i| taps(center(i), 3.0, n as usize, |d| window(d, 1.0))).collect())
+    };
+    let moved = stretch(colors, extent, extent, [moved(extent.w, dx), moved(extent.h, dy)]);
+    let mut out = image.clone();
+    let pixels = out.data_mut().par_chunks_exact_mut(4).zip(moved);
+    pixels.for_each(|(rgba, p)| (0..3).for_each(|c| rgba[c] = p[c].clamp(0.0, 1.0)));
+    out
 }
 
 /// sRGB to linear light by a table with linear interpolation, exact to 3e-8, which is f32's own step.
@@ -98,16 +117,19 @@ fn taps(center: f64, radius: f64, n: usize, weight: impl Fn(f64) -> f64) -> Taps
     Taps { first, weights: weights.into_iter().map(|w| w as f32).collect() }
 }
 
-fn lanczos(from: usize, to: usize) -> Vec<Taps> {
-    let ratio = from as f64 / to as f64;
-    let scale = ratio.max(1.0);
+/// Lanczos-3, `scale` times as wide.
+fn window(distance: f64, scale: f64) -> f64 {
+    let x = distance / scale;
     let sinc = |x: f64| {
         if x == 0.0 { 1.0 } else { (std::f64::consts::PI * x).sin() / (std::f64::consts::PI * x) }
     };
-    let window = |x: f64| {
-        if x.abs() < 3.0 { sinc(x) * sinc(x / 3.0) } else { 0.0 }
-    };
-    (0..to).map(|i| taps((i as f64 + 0.5) * ratio, 3.0 * scale, from, |d| window(d / scale))).collect()
+    if x.abs() < 3.0 { sinc(x) * sinc(x / 3.0) } else { 0.0 }
+}
+
+fn lanczos(from: usize, to: usize) -> Vec<Taps> {
+    let ratio = from as f64 / to as f64;
+    let scale = ratio.max(1.0);
+    (0..to).map(|i| taps((i as f64 + 0.5) * ratio, 3.0 * scale, from, |d| window(d, scale))).collect()
 }
 
 fn area_or_linear(from: usize, to: usize) -> Vec<Taps> {
@@ -122,22 +144,24 @@ fn area_or_linear(from: usize, to: usize) -> Vec<Taps> {
     }
 }
 
-/// Resamples both axes, the one that shrinks more first.
+/// The taps of each axis; an axis that keeps its length has none.
+fn kernels(from: Extent, to: Extent, kernel: fn(usize, usize) -> Vec<Taps>) -> [Option<Vec<Taps>>; 2] {
+    [(from.w, to.w), (from.h, to.h)].map(|(from, to)| (from != to).then(|| kernel(from as usize, to as usize)))
+}
+
+/// Resamples both axes, the one that shrinks more first; `columns` and `rows` are the taps of what comes out.
 fn stretch<const C: usize>(
     data: Vec<[f32; C]>,
     from: Extent,
     to: Extent,
-    kernel: fn(usize, usize) -> Vec<Taps>,
+    [columns, rows]: [Option<Vec<Taps>>; 2],
 ) -> Vec<[f32; C]> {
     let across = |data: Vec<[f32; C]>| -> Vec<[f32; C]> {
-        if from.w == to.w {
-            return data;
-        }
-        let kernel = kernel(from.w as usize, to.w as usize);
+        let Some(kernel) = &columns else { return data };
         let (w, rows) = (from.w as usize, data.len() / from.w as usize);
         let mut out = vec![[0.0; C]; rows * to.w as usize];
         out.par_chunks_exact_mut(to.w as usize).zip(data.par_chunks_exact(w)).for_each(|(out, row)| {
-            for (out, taps) in out.iter_mut().zip(&kernel) {
+            for (out, taps) in out.iter_mut().zip(kernel) {
                 for (k, p) in taps.weights.iter().zip(&row[taps.first..]) {
                     (0..C).for_each(|c| out[c] += k * p[c]);
                 }
@@ -146,13 +170,10 @@ fn stretch<const C: usize>(
         out
     };
     let down = |data: Vec<[f32; C]>| -> Vec<[f32; C]> {
-        if from.h == to.h {
-            return data;
-        }
-        let kernel = kernel(from.h as usize, to.h as usize);
+        let Some(kernel) = &rows else { return data };
         let w = data.len() / from.h as usize;
         let mut out = vec![[0.0; C]; w * to.h as usize];
-        out.par_chunks_exact_mut(w).zip(&kernel).for_each(|(out, taps)| {
+        out.par_chunks_exact_mut(w).zip(kernel).for_each(|(out, taps)| {
             for (i, k) in taps.weights.iter().enumerate() {
                 let at = (taps.first + i) * w;
                 for (out, p) in out.iter_mut().zip(&data[at..at + w]) {

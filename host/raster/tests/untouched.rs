@@ -51,9 +51,13 @@ fn smooth_infills_keep_unmasked_pixels_and_finite_values() {
     for round in 0..40 {
         let extent = Extent::new(1 + random.below(50), 1 + random.below(50));
         let (image, mask) = (random.image(extent), random.mask(extent));
-        for (name, out) in
-            [("push_pull", infill::push_pull(&image, &mask)), ("neutral", infill::neutral(&image, &mask))]
-        {
+        for (name, out) in [
+            ("push_pull", infill::push_pull(&image, &mask)),
+            ("neutral", infill::neutral(&image, &mask, 9.0)),
+            ("grey", infill::neutral(&image, &mask, 0.0)),
+            ("outward", infill::outward(&image, &mask)),
+            ("grain", infill::grain(&image, &mask)),
+        ] {
             for (i, &m) in mask.data().iter().enumerate() {
                 let (a, b) = (&image.data()[i * 4..i * 4 + 4], &out.data()[i * 4..i * 4 + 4]);
                 assert!(m > 0.0 || a == b, "{name}, round {round}, pixel {i}");
@@ -64,7 +68,9 @@ fn smooth_infills_keep_unmasked_pixels_and_finite_values() {
     for extent in [Extent::new(0, 0), Extent::new(0, 7), Extent::new(3, 0), Extent::new(1, 1)] {
         let (image, mask) = (Image::new(extent), Mask::new(extent, 1.0));
         assert_eq!(infill::push_pull(&image, &mask).extent(), extent);
-        assert_eq!(infill::neutral(&image, &mask).extent(), extent);
+        assert_eq!(infill::neutral(&image, &mask, 9.0).extent(), extent);
+        assert_eq!(infill::outward(&image, &mask).extent(), extent);
+        assert_eq!(infill::grain(&image, &mask).extent(), extent);
     }
 }
 
@@ -78,9 +84,42 @@ fn push_pull_continues_a_flat_colour_and_hides_what_was_masked() {
     for p in infill::push_pull(&flat, &mask).data().chunks_exact(4) {
         assert!((p[0] - 0.2).abs() < 1e-5 && (p[1] - 0.4).abs() < 1e-5 && (p[2] - 0.6).abs() < 1e-5, "{p:?}");
     }
-    let grey = infill::neutral(&flat, &mask);
+    let grey = infill::neutral(&flat, &mask, 9.0);
     assert_eq!(grey.pixel(30, 20), [0.5, 0.5, 0.5, 1.0]);
     assert!((grey.pixel(10, 20)[2] - 0.6).abs() < 0.02, "the edge fades into the surroundings");
+    let hard = infill::neutral(&flat, &mask, 0.0);
+    assert_eq!((hard.pixel(10, 20), hard.pixel(9, 20)), ([0.5, 0.5, 0.5, 1.0], [0.2, 0.4, 0.6, 1.0]));
+    // A grain that nobody sees: at most two steps of 8 bits, without a colour of its own.
+    let grained = infill::grain(&flat, &Mask::new(extent, 1.0));
+    for c in 0..3 {
+        let noise = || grained.data().iter().zip(flat.data()).skip(c).step_by(4).map(|(g, f)| g - f);
+        assert!(noise().all(|d| d.abs() <= 2.0 / 255.0 + 1e-6), "channel {c}");
+        assert!(noise().filter(|d| d.abs() > 0.2 / 255.0).count() > 1000, "channel {c}");
+        assert!(noise().sum::<f32>().abs() < 0.05 * 64.0, "channel {c}");
+    }
+}
+
+/// A strip to the right of a picture of stripes: near the border they go on, mirrored; farther out there is only their
+/// mean.
+#[test]
+fn outward_mirrors_the_detail_and_lets_it_fade() {
+    let extent = Extent::new(220, 60);
+    let strip = Rect::new(120, 0, 100, 60);
+    let mask = rect_mask(extent, &[strip]);
+    let stripes = |y: u32| if y % 8 < 4 { 0.7 } else { 0.3 };
+    let picture =
+        support::paint(extent, |x, y| if x < 120 { [stripes(y), 0.5, 0.5, 1.0] } else { [0.0, 1.0, 0.0, 1.0] });
+    let out = infill::outward(&picture, &mask);
+    let contrast = |x: u32| {
+        let column: Vec<f32> = (10..50).map(|y| out.pixel(x, y)[0]).collect();
+        column.iter().copied().fold(0.0, f32::max) - column.iter().copied().fold(1.0, f32::min)
+    };
+    assert!(contrast(121) > 0.3, "{}", contrast(121));
+    assert!(contrast(121) > contrast(150) && contrast(150) > contrast(175) && contrast(200) < 0.05, "it fades");
+    for x in [124, 140] {
+        let wrong = (10..50).filter(|&y| (out.pixel(x, y)[0] > 0.5) != (stripes(y) > 0.5)).count();
+        assert!(wrong <= 2, "column {x}: the stripes lie elsewhere, {wrong} pixels");
+    }
 }
 
 #[test]

@@ -34,6 +34,25 @@ pub struct FilterCall {
     pub params: serde_json::Map<String, serde_json::Value>,
 }
 
+/// A LoRA the job is painted with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LoraCall {
+    /// Id from `loras/list`.
+    pub name: String,
+    /// How much of it, -10..=10: 1 as trained, 0 none, negative the opposite.
+    #[serde(default = "LoraCall::whole")]
+    pub weight: f64,
+    /// How much of it for the text encoders; absent = `weight`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text_weight: Option<f64>,
+}
+
+impl LoraCall {
+    fn whole() -> f64 {
+        1.0
+    }
+}
+
 /// Parameters of a `generate` request that say what to paint, without its pixels and without how the job is to be
 /// run (those are [`Pixels`] and [`Run`]). `None` means "the model's default".
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -57,6 +76,9 @@ pub struct Generate {
     /// Models that change a picture as told (InstructPix2Pix): how strictly it is followed, 0..=100.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image_guidance_scale: Option<f64>,
+    /// How much of the contrast that guidance adds is taken back, 0..=1; absent = 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guidance_rescale: Option<f64>,
     /// 0 keeps the picture, 1 repaints it. Range 0..=1.
     pub denoise_strength: Option<f64>,
     /// Update rule, e.g. `dpmpp_2m`.
@@ -70,12 +92,17 @@ pub struct Generate {
     pub batch: Option<u32>,
     /// As A1111 counts: 1 = none, 2 = one layer before the last.
     pub clip_skip: Option<u32>,
+    /// At most 16; their order does not matter.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub loras: Vec<LoraCall>,
     /// Run in this order on every patch.
     pub filters: Vec<FilterCall>,
     /// Width of the soft edge in canvas pixels, 0..=499.
     pub feather_px: Option<u32>,
     /// How far the mask is grown before feathering, in canvas pixels, 0..=499.
     pub grow_px: Option<u32>,
+    /// 1, or 2 to go over a large selection once more in finer detail; absent = what suits model and device.
+    pub passes: Option<u32>,
 }
 
 /// The pixels of a `generate` request. [`Generate`], this and [`Run`] are read from the same `params` object.
@@ -91,9 +118,6 @@ pub struct Pixels {
     /// Pixel layout of the patches; absent = the canvas', or `rgba8` without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub px: Option<Px>,
-    /// Not in this version; a request that names any is refused rather than painted without.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub loras: Vec<serde_json::Value>,
     /// Not in this version; a request that names any is refused rather than painted without.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub controls: Vec<serde_json::Value>,

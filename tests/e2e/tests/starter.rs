@@ -52,8 +52,28 @@ fn every_way_of_asking_works() {
         |more: &[&str]| made(dir.path(), &[&["generate", "--prompt", "a lake", "--seed", "1"], more].concat());
     let pixels = |file: &str| e2e::pixels(&dir.path().join(file));
     let mut seen: Vec<e2e::Pixels> = Vec::new();
-    for sampler in ["euler", "euler_a", "heun", "lms", "ddim", "dpmpp_2m", "dpmpp_2m_sde", "dpmpp_2s_a"] {
-        for scheduler in ["normal", "karras", "exponential"] {
+    let samplers = [
+        "euler",
+        "euler_a",
+        "heun",
+        "lms",
+        "ddim",
+        "ddpm",
+        "dpmpp_2m",
+        "dpmpp_2m_sde",
+        "dpmpp_3m_sde",
+        "dpmpp_2s_a",
+        "dpmpp_sde",
+        "unipc",
+        "deis",
+        "ipndm",
+        "lcm",
+        "tcd",
+    ];
+    let schedulers = ["exponential", "sgm_uniform", "simple", "beta", "ddim_uniform", "kl_optimal", "align_your_steps"];
+    for sampler in samplers {
+        let further = if sampler == "dpmpp_2m" { &schedulers[..] } else { &[] };
+        for &scheduler in ["normal", "karras"].iter().chain(further) {
             let size = ["--width", "64", "--height", "64", "--steps", "4"];
             let told =
                 generate(&[&["--sampler", sampler, "--scheduler", scheduler, "-o", "way.png"], &size[..]].concat());
@@ -98,7 +118,86 @@ fn a_selection_is_repainted_from_words_and_the_rest_stays() {
         let outside: Vec<_> = all.filter(|&(x, y)| patch.at(x, y)[3] == 0).collect();
         assert!((1000..128 * 96 - 1000).contains(&outside.len()), "{more:?}: {}", outside.len());
         assert!(outside.iter().all(|&(x, y)| before.at(x, y) == after.at(x, y)), "{more:?}");
+        assert!(outside.iter().all(|&(x, y)| patch.at(x, y) == [0; 4]), "{more:?}: a colour leaks where alpha is 0");
         assert!(before.differing(&after) > 500, "{more:?}");
+    }
+}
+
+/// A selection much larger than the model's picture: one pass on a processor, two for those who ask.
+#[test]
+fn a_large_selection_is_gone_over_again_when_asked() {
+    let dir = desk();
+    let file = |name: &str, bytes: Vec<u8>| std::fs::write(dir.path().join(name), bytes).expect("a file");
+    let (w, h) = (560, 420);
+    file("large.png", e2e::png(w, h, |x, y| [(x / 3) as u8, (y / 2) as u8, ((x * y / 64) % 90 + 80) as u8]));
+    let selected = |x: u32, y: u32| (120..420).contains(&x) && (90..330).contains(&y);
+    file("half.png", e2e::png(w, h, |x, y| [if selected(x, y) { 255 } else { 0 }; 3]));
+    let fill =
+        ["fill", "--image", "large.png", "--mask", "half.png", "--prompt", "a lake", "--steps", "5", "--seed", "1"];
+    let told = |more: &[&str]| made(dir.path(), &[&fill, more].concat());
+    let one = told(&["-o", "one.png"]);
+    assert_eq!((&one["used"]["second_pass"], &one["timing_ms"]["upscale"]), (&Value::Null, &Value::Null));
+    let two = told(&["--passes", "2", "--batch", "2", "-o", "two.png"]);
+    let second = &two["used"]["second_pass"];
+    assert_eq!((&second["steps"], &second["start_step"]), (&json!(10), &json!(6)), "{second}");
+    assert!(second["context"]["rect"]["w"].as_u64() >= Some(300), "{second}");
+    assert!(two["timing_ms"]["upscale"].is_u64(), "{}", two["timing_ms"]);
+    assert_eq!(two["receipt"]["request"]["passes"], 2);
+    assert_eq!(two["receipt"]["color_match"].as_array().map(Vec::len), Some(4), "each pass of each picture");
+    let pixels = |name: &str| e2e::pixels(&dir.path().join(name));
+    let [before, one, two, next] = ["large.png", "one.png", "two_0.png", "two_1.png"].map(pixels);
+    assert!(one.differing(&two) > 10_000 && two.differing(&next) > 10_000, "the second pass and the seed show");
+    for (x, y) in [(0, 0), (20, 200), (559, 419)] {
+        assert_eq!(
+            (before.at(x, y), before.at(x, y)),
+            (one.at(x, y), two.at(x, y)),
+            "({x}, {y}) is far from the selection"
+        );
+    }
+    let detail = |p: &e2e::Pixels| -> u32 {
+        let inside = (140..400).flat_map(|x| (110..310).map(move |y| (x, y)));
+        inside.map(|(x, y)| u32::from(p.at(x, y)[1].abs_diff(p.at(x + 1, y)[1]))).sum()
+    };
+    assert!(detail(&two) > detail(&one) * 5 / 4, "{} and {}: the second pass is finer", detail(&one), detail(&two));
+    // The same again, alone: a picture does not depend on its batch.
+    let again = told(&["--passes", "2", "-o", "again.png"]);
+    assert_eq!(again["used"]["second_pass"], *second);
+    assert_eq!(pixels("again.png").differing(&two), 0);
+    let refused = run(dir.path(), &[&fill[..], &["--passes", "3", "-o", "three.png"]].concat());
+    assert_eq!(refused.status.code(), Some(2), "{}", String::from_utf8_lossy(&refused.stderr));
+}
+
+/// What the decoder made reaches a 16-bit picture with all its bits, and an 8-bit one without bands.
+#[test]
+fn depth_is_kept() {
+    let dir = desk();
+    let ramp = |x: u32| 20_000 + x as u16 * 13;
+    let deep: Vec<u8> = (0..96)
+        .flat_map(|_| (0..128).flat_map(|x| [ramp(x), ramp(x) + 5000, 30_000]))
+        .flat_map(u16::to_be_bytes)
+        .collect();
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, 128, 96);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Sixteen);
+    encoder.write_header().expect("a header").write_image_data(&deep).expect("pixels");
+    std::fs::write(dir.path().join("deep.png"), bytes).expect("a file");
+    let fill = ["fill", "--image", "deep.png", "--mask", "mask.png", "--prompt", "fog", "--steps", "2", "--seed", "1"];
+    made(dir.path(), &[&fill[..], &["-o", "out.png", "--patch", "patch.png"]].concat());
+    for (name, channels) in [("out.png", 3), ("patch.png", 4)] {
+        let file = std::io::BufReader::new(std::fs::File::open(dir.path().join(name)).expect("a file"));
+        let mut reader = png::Decoder::new(file).read_info().expect("a PNG");
+        assert_eq!(reader.output_color_type().1, png::BitDepth::Sixteen, "{name}");
+        let mut data = vec![0; reader.output_buffer_size().expect("a size")];
+        reader.next_frame(&mut data).expect("pixels");
+        let value = |x: usize, y: usize| {
+            let at = (y * 128 + x) * channels * 2;
+            u16::from_be_bytes([data[at], data[at + 1]])
+        };
+        let inside = (44..76).flat_map(|x| (34..56).map(move |y| (x, y)));
+        let fine = inside.filter(|&(x, y)| value(x, y) % 257 != 0).count();
+        assert!(fine > 600, "{name}: {fine} of 704 values need 16 bits");
+        assert!(channels == 4 || (0..128).all(|x| value(x, 0) == ramp(x as u32)), "{name}: untouched values are kept");
     }
 }
 

@@ -8,7 +8,7 @@ use crate::models::{EXEMPLAR, STARTER};
 use crate::platform;
 use clap::Args;
 use serde_json::json;
-use underpaint_wire::methods::{ModelKind, ModelState};
+use underpaint_wire::methods::{ModelInfo, ModelKind, ModelState};
 
 /// Look at this machine: device, memory, models, filters, the daemon, adapters
 #[derive(Debug, Args)]
@@ -81,7 +81,8 @@ fn models(home: &Home) -> Result<Finding, Failure> {
         0 => String::new(),
         n => format!("; {n} cannot be used (`underpaint models list` says why)"),
     };
-    let advice = ids.iter().all(|id| [EXEMPLAR, STARTER].contains(id)).then(|| {
+    let own = |m: &&ModelInfo| m.kind == ModelKind::Painter && ![EXEMPLAR, STARTER].contains(&m.id.as_str());
+    let advice = (!usable.iter().any(|m| own(m))).then(|| {
         format!(
             "these come along, the starter paints loose colour studies; for more, put a Stable Diffusion 1.x checkpoint \
              (.safetensors) or diffusers folder into {}, or run `underpaint models add-folder DIR`",

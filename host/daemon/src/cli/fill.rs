@@ -2,11 +2,11 @@
 
 use super::output::{self, Results};
 use super::{Failure, Global, options::Painting, paint::paint};
-use crate::picture::{self, Picture};
+use crate::picture::{self, Depth, Picture};
 use crate::worker::Input;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
-use underpaint_raster::over;
+use underpaint_raster::{dither, over};
 use underpaint_wire::generate::{Generate, Mode};
 
 const EXAMPLES: &str = "\
@@ -15,6 +15,7 @@ Examples:
   underpaint fill --image photo.jpg --mask sign.png --mode remove -o without.png
   underpaint fill --image study.png --mask sky.png --prompt 'a stormy sky at dusk' -o storm.png
   underpaint fill --image photo.png --mask door.png --prompt 'a red door' --model dreamshaper -o door.png
+  underpaint fill --image large.png --mask half.png --prompt 'a birch wood' --passes 2 -o wood.png
   underpaint fill --image photo.jpg --mask hole.png --filter film-grain,strength=0.3 -o filled.png
 
 The mask has the picture's size: white is repainted, black is kept, greys are soft; where it is
@@ -43,6 +44,9 @@ pub struct Fill {
     /// How far the mask is grown in pixels, 0 to 499; without it as far as suits the selection
     #[arg(long, value_name = "PX", allow_negative_numbers = true)]
     grow_px: Option<u32>,
+    /// 2 goes over a large selection once more, in the picture's own detail (on a processor only if asked); 1 does not
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    passes: Option<u32>,
     /// Where to write the filled picture, a PNG
     #[arg(short, long, value_name = "OUT.png")]
     output: PathBuf,
@@ -75,7 +79,12 @@ impl Fill {
             FillMode::Remove => Mode::Remove,
             FillMode::Background => Mode::Background,
         };
-        let request = Generate { feather_px: self.feather_px, grow_px: self.grow_px, ..self.painting.request(mode)? };
+        let request = Generate {
+            feather_px: self.feather_px,
+            grow_px: self.grow_px,
+            passes: self.passes,
+            ..self.painting.request(mode)?
+        };
         let others = [self.patch.as_deref(), Some(self.mask.as_path())];
         output::distinct(&self.output, others)?;
         let mut results = Results::new(global, &self.output, request.batch)?;
@@ -114,9 +123,13 @@ impl Fill {
         }
         let layer = Picture { image: underpaint_raster::Image::new(extent), has_alpha: true, ..canvas.clone() };
         for (i, (patch, seed)) in painted.patches.iter().enumerate() {
-            results.write(i, *seed, &over(&canvas.image, patch), &canvas, &painted)?;
+            let whole = |below: &Picture| match below.depth {
+                Depth::Eight => dither(&over(&below.image, patch)),
+                Depth::Sixteen => over(&below.image, patch),
+            };
+            results.write(i, *seed, &whole(&canvas), &canvas, &painted)?;
             if let Some(patches) = &mut patches {
-                patches.write(i, *seed, &over(&layer.image, patch), &layer, &painted)?;
+                patches.write(i, *seed, &whole(&layer), &layer, &painted)?;
             }
         }
         results.tell(global, &painted)

@@ -15,6 +15,7 @@ Examples:
   underpaint generate --prompt 'hills under snow' --init sketch.png --strength 0.6 -o hills.png
   underpaint generate --prompt 'a forest at dawn' --width 384 --height 256 --batch 4 --seed 7 -o forest.png
   underpaint generate --model dreamshaper.safetensors --prompt 'a lighthouse at dusk' -o out.png
+  underpaint generate --model sd15 --prompt 'a cat' --lora ink.safetensors,weight=0.8 -o cat.png
   underpaint generate --model sd15 --prompt 'a cat' --init room.png --mask sofa.png -o out.png
   underpaint generate --model sd15 --prompt 'a (red:1.3) {cat|dog} by ink' --embedding ink=ink.safetensors \\
       --batch 4 -o pets.png

@@ -34,7 +34,7 @@ pub fn paint(global: &Global, painting: &Painting, request: Generate, input: Inp
 }
 
 /// A running daemon. One that does not answer is told and left alone: the painter still gets the picture.
-fn daemon(home: &Home) -> Option<Client> {
+pub fn daemon(home: &Home) -> Option<Client> {
     Client::connect(home).unwrap_or_else(|e| {
         eprintln!("warning: the running daemon is not used: {e}");
         None
@@ -68,6 +68,11 @@ fn here(
     let mut catalogue = catalogue(home)?;
     if let Some(path) = path {
         request.model = Some(catalogue.add(&path).map_err(JobError::from)?);
+    }
+    for lora in &mut request.loras {
+        if let Some(path) = as_path(&lora.name) {
+            lora.name = catalogue.loras_mut().add(&path).map_err(JobError::Lora)?;
+        }
     }
     let mut models = Models::new(Arc::new(catalogue), painting.engine_options());
     let output = worker::run(&mut models, &filters(home)?, &request, input, job)?;

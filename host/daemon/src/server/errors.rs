@@ -12,6 +12,7 @@ pub fn job(error: &JobError) -> Error {
         JobError::Request(e) => Error::field(e.field(), sentence(e)),
         JobError::Model(e) => model(e),
         JobError::Engine(e) => engine(e),
+        JobError::Lora(e) => engine(e).with("field", "loras"),
         JobError::Filter(e) => filter(e),
         JobError::Cancelled => Error::new(Kind::Cancelled, "The job was cancelled."),
     }
@@ -20,7 +21,8 @@ pub fn job(error: &JobError) -> Error {
 /// What a client is told when there is no model to do it with.
 pub fn model(error: &ModelError) -> Error {
     let kind = match error {
-        ModelError::NoSuchModel { .. } => Kind::NoSuchModel,
+        ModelError::NoSuchLora { .. } => return Error::field("loras", sentence(error)),
+        ModelError::NoSuchModel { .. } | ModelError::NoUpscaler { .. } => Kind::NoSuchModel,
         ModelError::Unusable { .. } => Kind::ModelUnusable,
     };
     Error::new(kind, sentence(error)).with("field", "model")
@@ -46,7 +48,11 @@ fn engine(error: &EngineError) -> Error {
         | E::NotSafetensors { .. }
         | E::Damaged { .. }
         | E::WrongArchitecture { .. }
+        | E::NotUpscaler { .. }
+        | E::NotTiny { .. }
         | E::Tensor { .. }
+        | E::Lora { .. }
+        | E::Changed { .. }
         | E::Config { .. } => Error::new(Kind::ModelUnusable, sentence(error)),
         _ => Error::new(Kind::EngineFailed, sentence(error)),
     }

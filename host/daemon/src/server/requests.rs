@@ -4,11 +4,11 @@
 use super::blobs::Blobs;
 use super::device::Inventory;
 use super::errors::sentence;
-use super::job::{Filtering, Painting, Work};
+use super::job::{Enlarging, Filtering, Painting, Work};
 use super::methods::{Session, internal, to_value};
 use super::{Daemon, errors};
 use crate::prompts::prompts;
-use crate::worker::{self, JobError};
+use crate::worker;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 use underpaint_plan::{CanvasFacts, Family, ModelFacts};
@@ -16,7 +16,7 @@ use underpaint_raster::Rect;
 use underpaint_wire::generate::{FilterCall, Generate, Pixels, Run};
 use underpaint_wire::hello::Limits;
 use underpaint_wire::image::{self, Image, Px};
-use underpaint_wire::methods::{Context, FillContext, FilterApply};
+use underpaint_wire::methods::{Context, FillContext, FilterApply, Upscale, UpscalePixels};
 use underpaint_wire::rpc::Id;
 use underpaint_wire::{Error, json};
 
@@ -44,19 +44,19 @@ impl Source<'_> {
 
 /// `generate`: checks everything, then makes the job.
 pub async fn generate(session: &Session, id: &Id, params: &Params, tail: &[u8]) -> Result<(), Error> {
-    let (request, pixels, run): (Generate, Pixels, Run) =
+    let (mut request, pixels, run): (Generate, Pixels, Run) =
         (json::params(params)?, json::params(params)?, json::params(params)?);
     check_run(&run)?;
-    if run.live.is_some() && request.batch.unwrap_or(1) != 1 {
-        return Err(Error::field("batch", "`batch` must be 1 for a live request."));
-    }
-    for (field, list) in [("loras", &pixels.loras), ("controls", &pixels.controls)] {
-        if !list.is_empty() {
-            return Err(Error::field(
-                field,
-                format!("This version of Underpaint cannot use `{field}` yet; leave them out."),
-            ));
+    if run.live.is_some() {
+        for (field, number) in [("batch", request.batch), ("passes", request.passes)] {
+            if number.unwrap_or(1) != 1 {
+                return Err(Error::field(field, format!("`{field}` must be 1 for a live request.")));
+            }
         }
+        request.passes = Some(1);
+    }
+    if !pixels.controls.is_empty() {
+        return Err(Error::field("controls", "This version of Underpaint cannot use `controls` yet; leave them out."));
     }
     let source = Source { blobs: &session.blobs, tail, limits: &session.daemon.limits };
     let painting = painting(request, pixels, &source)?;
@@ -108,9 +108,11 @@ fn plan(mut painting: Painting, inventory: &Inventory) -> Result<Painting, Error
     };
     let plan = underpaint_plan::plan(&painting.request, canvas, mask.as_ref(), facts)
         .map_err(|e| Error::field(e.field(), sentence(&e)))?;
-    if facts.family != Family::Exemplar {
-        prompts(&plan).map_err(|e| errors::job(&JobError::Engine(e)))?;
-    }
+    let loras = match facts.family {
+        Family::Exemplar => plan.loras,
+        _ => prompts(&plan).map_err(|e| errors::job(&e))?.loras,
+    };
+    inventory.check_loras(&loras)?;
     Ok(painting)
 }
 
@@ -134,6 +136,22 @@ pub async fn filter_apply(session: &Session, id: &Id, params: &Params, tail: &[u
     let filters = filtering.filters.clone();
     tokio::task::spawn_blocking(move || check_filters(&filters, &inventory)).await.map_err(|_| internal())??;
     session.daemon.hub.submit(session.client, id, run, Work::Filter(Box::new(filtering)))
+}
+
+/// `upscale`: checks everything, then makes the job.
+pub async fn upscale(session: &Session, id: &Id, params: &Params, tail: &[u8]) -> Result<(), Error> {
+    let (request, pixels, run): (Upscale, UpscalePixels, Run) =
+        (json::params(params)?, json::params(params)?, json::params(params)?);
+    check_run(&run)?;
+    let source = Source { blobs: &session.blobs, tail, limits: &session.daemon.limits };
+    let px = pixels.px.unwrap_or(pixels.image.px);
+    check_patch_px(pixels.px, px)?;
+    let bytes = source.bytes("image", &pixels.image)?;
+    let inventory = session.daemon.inventory().await?;
+    inventory.check_upscale(pixels.image.extent(), &request)?;
+    let px = if px.is_grey() { Px::Rgba8 } else { px };
+    let enlarging = Enlarging { request, image: pixels.image, bytes, px };
+    session.daemon.hub.submit(session.client, id, run, Work::Upscale(Box::new(enlarging)))
 }
 
 fn check_filters(filters: &[FilterCall], inventory: &Inventory) -> Result<(), Error> {
@@ -166,7 +184,7 @@ fn context(asked: &FillContext, facts: &ModelFacts, limits: &Limits) -> Result<R
     let bounds = asked.mask_bounds.intersect(extent.rect()).ok_or_else(|| {
         Error::field("mask_bounds", "The selection lies outside the canvas; select something inside it.")
     })?;
-    Ok(underpaint_plan::context(bounds, extent, strength, facts))
+    Ok(underpaint_plan::context(asked.mode, bounds, extent, strength, facts))
 }
 
 /// Checks how a job is to be run and watched.

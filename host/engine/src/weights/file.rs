@@ -1,15 +1,18 @@
 //! One safetensors file on disk: recognised by content, read tensor by tensor.
 //!
 //! Decision: plain positioned reads, no memory map. A map keeps the file's pages resident next to the copy a layer makes
-//! (twice the model at the peak), and a file truncated while mapped kills the process.
+//! (twice the model at the peak), and a file truncated while mapped kills the process. The file stays open, and its length and
+//! time are remembered, so that a tensor read again later is either the one that was there or an error.
 
 use super::header::{self, ElementType, Entry};
 use crate::EngineError;
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// An open file whose header holds against its length.
 #[derive(Debug)]
@@ -18,6 +21,20 @@ pub struct SafetensorsFile {
     file: File,
     data_start: u64,
     entries: Vec<Entry>,
+    stamp: Stamp,
+}
+
+/// What changes when a file is written to; the time is absent where the system keeps none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    bytes: u64,
+    modified: Option<SystemTime>,
+}
+
+impl Stamp {
+    fn of(metadata: &std::fs::Metadata) -> Self {
+        Self { bytes: metadata.len(), modified: metadata.modified().ok() }
+    }
 }
 
 impl SafetensorsFile {
@@ -53,7 +70,27 @@ impl SafetensorsFile {
         file.seek(SeekFrom::Start(8)).map_err(read)?;
         file.read_exact(&mut json).map_err(read)?;
         let entries = header::parse(&json, total - 8 - length).map_err(damaged)?;
-        Ok(Self { path: path.to_owned(), file, data_start: 8 + length, entries })
+        Ok(Self { path: path.to_owned(), file, data_start: 8 + length, entries, stamp: Stamp::of(&metadata) })
+    }
+
+    /// Its length and time when it was opened.
+    pub fn stamp(&self) -> Stamp {
+        self.stamp
+    }
+
+    /// True if nobody has written to it since it was opened. A file that was renamed or replaced is still open here.
+    pub fn is_unchanged(&self) -> bool {
+        self.file.metadata().is_ok_and(|metadata| Stamp::of(&metadata) == self.stamp)
+    }
+
+    /// The texts its header carries besides the tensors (`__metadata__`); values that are not texts are left out.
+    pub fn metadata(&self) -> Result<BTreeMap<String, String>, EngineError> {
+        let read = |error| EngineError::Read { path: self.path.clone(), error };
+        let mut json = vec![0; self.data_start as usize - 8];
+        let mut file = &self.file;
+        file.seek(SeekFrom::Start(8)).map_err(read)?;
+        file.read_exact(&mut json).map_err(read)?;
+        Ok(header::metadata(&json))
     }
 
     /// Where it lies.
@@ -79,6 +116,13 @@ impl SafetensorsFile {
             }),
             ElementType::BF16 => self.chunks(entry, |bytes| {
                 values.extend(bytes.as_chunks().0.iter().map(|b| bf16::from_le_bytes(*b).to_f32()));
+            }),
+            // Scalars that a trainer kept as whole numbers.
+            ElementType::I64 => self.chunks(entry, |bytes| {
+                values.extend(bytes.as_chunks().0.iter().map(|b| i64::from_le_bytes(*b) as f32));
+            }),
+            ElementType::I32 => self.chunks(entry, |bytes| {
+                values.extend(bytes.as_chunks().0.iter().map(|b| i32::from_le_bytes(*b) as f32));
             }),
             // Widened many at a time, for which processors have an instruction.
             ElementType::F16 => self.chunks(entry, |bytes| {
@@ -128,7 +172,7 @@ fn finite(values: Vec<f32>) -> Result<Vec<f32>, String> {
     let finite = |block: &[f32]| block.iter().fold(true, |all, v| all & v.is_finite());
     match values.chunks(4096).all(finite) {
         true => Ok(values),
-        false => Err("holds values that are not finite; the model is broken, get another copy".into()),
+        false => Err("holds values that are not finite; the file is broken, get another copy".into()),
     }
 }
 

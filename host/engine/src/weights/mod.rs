@@ -13,10 +13,12 @@ use crate::EngineError;
 use candle_core::{Device, Tensor};
 use file::SafetensorsFile;
 use header::Entry;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use underpaint_kernels::{PackedConv, PackedLinear};
 use underpaint_raster::{Job, Stage};
 
 /// The tensors of one component (denoiser, VAE or text encoder) by diffusers' names.
@@ -26,7 +28,7 @@ pub struct Weights {
     tensors: BTreeMap<String, Source>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Source {
     file: Rc<SafetensorsFile>,
     /// Where in the file, which may be a part of one of its tensors.
@@ -34,6 +36,70 @@ struct Source {
     /// Stored as the transpose of what layers take; `entry.shape` is as stored.
     transposed: bool,
     used: Cell<bool>,
+}
+
+impl Source {
+    /// Its values as `f32` of `shape`, whose number of elements is the entry's.
+    fn tensor(&self, shape: &[usize], device: &Device) -> Result<Tensor, EngineError> {
+        Ok(Tensor::from_vec(self.read()?, shape, device)?)
+    }
+}
+
+/// A weight as it is on disk, to be read again.
+#[derive(Debug)]
+pub struct Original {
+    source: Source,
+    shape: Vec<usize>,
+    device: Device,
+}
+
+impl Original {
+    /// As the layer has it: `[out, in]` or `[out, in, k, k]`.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// The values the layer was made from, on its device. An error if the file was written to since it was opened.
+    pub fn read(&self) -> Result<Tensor, EngineError> {
+        let file = &self.source.file;
+        if !file.is_unchanged() {
+            return Err(EngineError::Changed { path: file.path().to_owned() });
+        }
+        self.source.tensor(&self.shape, &self.device)
+    }
+}
+
+/// A weight in the form its layer computes with.
+pub trait Held: fmt::Debug {
+    /// Puts `weight`, of the same shape, in its place, once it is packed.
+    fn replace(&self, weight: &Tensor) -> candle_core::Result<()>;
+}
+
+impl Held for RefCell<PackedLinear> {
+    fn replace(&self, weight: &Tensor) -> candle_core::Result<()> {
+        let packed = PackedLinear::new(weight)?;
+        self.replace(packed);
+        Ok(())
+    }
+}
+
+impl Held for RefCell<PackedConv> {
+    fn replace(&self, weight: &Tensor) -> candle_core::Result<()> {
+        let packed = self.borrow().repacked(weight)?;
+        self.replace(packed);
+        Ok(())
+    }
+}
+
+/// A weight that can be exchanged while the model is loaded.
+#[derive(Debug)]
+pub struct Exchangeable {
+    /// Full name in its component, such as `conv_in.weight`.
+    pub name: String,
+    /// Where it came from.
+    pub original: Original,
+    /// What the layer computes with.
+    pub held: Rc<dyn Held>,
 }
 
 impl Weights {
@@ -114,6 +180,11 @@ impl Weights {
         self.tensors.get(name).map(Source::shape)
     }
 
+    /// Bytes of each value of tensor `name` in the file.
+    pub fn stored_bytes(&self, name: &str) -> Option<u64> {
+        self.tensors.get(name).map(|source| source.entry.dtype.bytes())
+    }
+
     /// Reads tensor `name` by itself, without a layer asking for it.
     pub fn read(&self, name: &str) -> Result<Option<Vec<f32>>, EngineError> {
         self.tensors.get(name).map(Source::read).transpose()
@@ -160,12 +231,20 @@ pub struct Loading<'a> {
     job: &'a dyn Job,
     done: Cell<u32>,
     total: u32,
+    exchangeable: RefCell<Vec<Exchangeable>>,
 }
 
 impl<'a> Loading<'a> {
     /// Reads `total` tensors onto `device`; more or fewer only make the progress wrong.
     pub fn new(device: &Device, total: usize, job: &'a dyn Job) -> Self {
-        Self { device: device.clone(), job, done: Cell::new(0), total: total as u32 }
+        let exchangeable = RefCell::default();
+        Self { device: device.clone(), job, done: Cell::new(0), total: total as u32, exchangeable }
+    }
+
+    /// The weights that were announced with [`Scope::exchangeable`] since the last call: those of one component, if it is
+    /// asked after each.
+    pub fn exchangeable(&self) -> Vec<Exchangeable> {
+        self.exchangeable.take()
     }
 
     fn step(&self) -> Result<(), EngineError> {
@@ -234,7 +313,15 @@ impl<'a> Scope<'a> {
         }
         source.used.set(true);
         self.loading.step()?;
-        Ok(Tensor::from_vec(source.read()?, shape, &self.loading.device)?)
+        source.tensor(shape, &self.loading.device)
+    }
+
+    /// Announces that another weight of `shape` can be put in the place of tensor `name`, which was just read and is `held`.
+    pub fn exchangeable(&self, name: &str, shape: &[usize], held: Rc<dyn Held>) {
+        let name = self.at(name).prefix;
+        let Some(source) = self.weights.tensors.get(&name).cloned() else { return };
+        let original = Original { source, shape: shape.to_vec(), device: self.loading.device.clone() };
+        self.loading.exchangeable.borrow_mut().push(Exchangeable { name, original, held });
     }
 
     /// An error about tensor `name` of this scope.

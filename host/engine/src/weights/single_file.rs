@@ -182,6 +182,11 @@ fn other_architecture(names: &Names) -> Option<String> {
         is("the U-Net of a diffusers folder on its own")
     } else if names.has("decoder.") && names.has("encoder.") {
         is("an autoencoder on its own (use --vae for it)")
+    } else if ["model.1.sub.0.RDB1.", "body.0.rdb1.", "RRDB_trunk.0.RDB1.", "body.0.weight"]
+        .iter()
+        .any(|n| names.has(n))
+    {
+        is("an upscaler (use `underpaint upscale` for it)")
     } else if names.has("text_model.") {
         is("a text encoder on its own")
     } else {

@@ -1,0 +1,83 @@
+//! From more bits to eight without bands.
+//!
+//! Decision: ordered dithering by interleaved gradient noise (Jimenez 2014), a pure function of the pixel's place, of
+//! less than half a step in either direction: a value that already is one of the 256 stays what it is, so a dithered
+//! picture never changes a pixel that came from 8 bits, and the same request gives the same bytes.
+
+use crate::Image;
+use rayon::prelude::*;
+
+/// `image` with all its values rounded to multiples of 1/255: colours to one of the two nearest, in proportion, alpha to
+/// the nearest. Colours are 0 where alpha becomes 0 and was not before, so that nothing leaks.
+pub fn dither(image: &Image) -> Image {
+    let mut out = image.clone();
+    let w = image.extent().w.max(1) as usize;
+    out.data_mut().par_chunks_exact_mut(4).enumerate().for_each(|(i, rgba)| {
+        let alpha = (rgba[3].clamp(0.0, 1.0) * 255.0).round() / 255.0;
+        if alpha <= 0.0 && rgba[3] > 0.0 {
+            rgba.fill(0.0);
+            return;
+        }
+        rgba[3] = alpha;
+        for (c, v) in rgba.iter_mut().take(3).enumerate() {
+            let threshold = noise((i % w) as f32, (i / w) as f32, c as f32);
+            *v = (v.clamp(0.0, 1.0) * 255.0 + threshold).floor() / 255.0;
+        }
+    });
+    out
+}
+
+/// Well spread over 0..1 in every small neighbourhood; kept away from both ends, where rounding errors of f32 would
+/// change exact values. Channels are far apart, so that grey is not dithered in step.
+fn noise(x: f32, y: f32, channel: f32) -> f32 {
+    let at = 0.067_110_56 * (x + 47.0 * channel) + 0.005_837_15 * (y + 17.0 * channel);
+    0.01 + 0.98 * (52.982_918 * at.fract()).fract()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Extent;
+
+    #[test]
+    fn eight_bits_stay_and_what_is_between_keeps_its_mean() {
+        let extent = Extent::new(256, 256);
+        let scattered = |i: u32| i.wrapping_mul(2_654_435_769) >> 24;
+        let exact = (0..256 * 256 * 4).map(|i| scattered(i) as f32 / 255.0);
+        let exact = Image::from_data(extent, exact.collect());
+        assert!(dither(&exact) == exact, "values of 8 bits are left alone");
+        for value in [0.1, 0.25, 0.5, 0.7003, 0.9] {
+            let level = (100.0 + value) / 255.0;
+            let out = dither(&Image::from_data(extent, [level, level, level, 1.0].repeat(256 * 256)));
+            for c in 0..3 {
+                let values = out.data().iter().skip(c).step_by(4);
+                let mean = values.clone().map(|v| f64::from(v * 255.0)).sum::<f64>() / 65536.0;
+                assert!(
+                    (mean - f64::from(100.0 + value)).abs() < 0.02,
+                    "channel {c}: {mean} instead of {}",
+                    100.0 + value
+                );
+                assert!(values.clone().all(|v| (v * 255.0).round() == 100.0 || (v * 255.0).round() == 101.0));
+            }
+        }
+        let faint = Image::from_data(Extent::new(2, 1), vec![0.5, 0.5, 0.5, 0.001, 0.5, 0.5, 0.5, 0.0]);
+        assert_eq!(dither(&faint).data()[..4], [0.0; 4], "what fades to nothing leaves nothing");
+    }
+
+    /// A ramp of two steps of 8 bits over 256 pixels: rounded it has three bands, dithered no band is wider than a few
+    /// pixels.
+    #[test]
+    fn a_shallow_ramp_has_no_bands() {
+        let extent = Extent::new(256, 1);
+        let ramp = (0..256).flat_map(|x| [(100.0 + x as f32 / 128.0) / 255.0, 0.0, 0.0, 1.0]).collect();
+        let out = dither(&Image::from_data(extent, ramp));
+        let row: Vec<i32> = (0..256).map(|x| (out.pixel(x, 0)[0] * 255.0).round() as i32).collect();
+        let mut longest = 0;
+        let mut run = 0;
+        for pair in row[16..112].windows(2) {
+            run = if pair[0] == pair[1] { run + 1 } else { 0 };
+            longest = longest.max(run);
+        }
+        assert!(longest < 24, "a band of {longest} pixels: {row:?}");
+    }
+}
