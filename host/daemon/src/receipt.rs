@@ -52,6 +52,11 @@ pub fn used(
         if !words.loras.is_empty() {
             used["loras"] = json!(loras(&words.loras, catalogue));
         }
+        if !words.embeddings.is_empty() {
+            let hash = |path| catalogue.file_hash(path).ok();
+            let told = words.embeddings.iter().map(|e| json!({"name": e.name(), "sha256": hash(e.path())}));
+            used["embeddings"] = told.collect();
+        }
     }
     if canvas.is_some() {
         used["softness"] = json!(plan.softness);

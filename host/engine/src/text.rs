@@ -6,11 +6,14 @@
 use crate::checkpoint::TextPart;
 use crate::clip::{Activation, Clip, Embedded};
 use crate::lora::{Component, Layers};
-use crate::prompt::{Embedding, Part, Prompt};
+use crate::prompt::{Embedding, Piece, Prompt, pieces};
 use crate::tokenizer::{Chunk, Group, Tokenizer, Weighed};
 use crate::weights::Loading;
 use crate::{EngineError, model};
 use candle_core::Tensor;
+
+/// Most chunks a prompt may have, five times those of the longest plain text: embeddings can make many tokens of a word.
+const MAX_CHUNKS: usize = 256;
 
 /// The text encoders of a model.
 pub struct Text {
@@ -90,7 +93,8 @@ impl Text {
         embeddings: &[Embedding],
         skip: usize,
     ) -> Result<Vec<Encoded>, EngineError> {
-        let pieces = prompts.iter().map(|prompt| prompt.map_or(Ok(Vec::new()), |p| self.pieces(p, embeddings)));
+        let fits = |embedding: &Embedding| self.fits(embedding);
+        let pieces = prompts.iter().map(|prompt| prompt.map_or(Ok(Vec::new()), |p| pieces(p, embeddings, &fits)));
         let pieces = pieces.collect::<Result<Vec<_>, _>>()?;
         let mut learned = vec![Vec::new(); self.encoders.len()];
         let chunked: Vec<Vec<Vec<Chunk>>> = self
@@ -100,6 +104,10 @@ impl Text {
             .map(|(encoder, learned)| pieces.iter().map(|pieces| encoder.chunks(pieces, learned)).collect())
             .collect();
         let most = chunked.iter().flatten().map(Vec::len).max().unwrap_or(1);
+        if most > MAX_CHUNKS {
+            let what = format!("fills {most} chunks of a text encoder; at most {MAX_CHUNKS} would be right");
+            return Err(EngineError::Request { field: "prompt", what });
+        }
         let mut encoded = Vec::with_capacity(prompts.len());
         for (i, prompt) in prompts.iter().enumerate() {
             let (mut contexts, mut pooled) = (Vec::new(), None);
@@ -145,101 +153,6 @@ impl Text {
             _ => "SD 2.x",
         }
     }
-
-    /// `prompt` with the embeddings it names: by `embedding:name` as ComfyUI, an error if there is none, or by the bare name as A1111,
-    /// if it fits.
-    fn pieces<'a>(&self, prompt: &'a Prompt, embeddings: &'a [Embedding]) -> Result<Vec<Piece<'a>>, EngineError> {
-        let bare: Vec<&Embedding> = embeddings.iter().filter(|e| self.fits(e).is_ok()).collect();
-        let mut pieces = Vec::new();
-        for part in &prompt.parts {
-            let Part::Text { text, weight } = part else {
-                pieces.push(Piece::Break);
-                continue;
-            };
-            let (weight, mut rest) = (*weight as f32, &text[..]);
-            while let Some((before, name, after)) = mention(rest) {
-                words(before, weight, &bare, &mut pieces);
-                let Some((embedding, length)) = called(name, embeddings) else {
-                    return Err(EngineError::Request { field: prompt.field, what: unknown(name) });
-                };
-                self.fits(embedding).map_err(|error| match error {
-                    EngineError::Request { what, .. } => EngineError::Request {
-                        field: prompt.field,
-                        what: format!("names embedding:{}, but {what}", embedding.name()),
-                    },
-                    error => error,
-                })?;
-                pieces.push(Piece::Embedding { embedding, weight });
-                words(&name[length..], weight, &bare, &mut pieces);
-                rest = after;
-            }
-            words(rest, weight, &bare, &mut pieces);
-        }
-        Ok(pieces)
-    }
-}
-
-/// What a prompt consists of once its embeddings are known.
-enum Piece<'a> {
-    Text { text: &'a str, weight: f32 },
-    Embedding { embedding: &'a Embedding, weight: f32 },
-    Break,
-}
-
-const MENTION: &str = "embedding:";
-
-/// The first `embedding:name` that begins a word: what is before it, the name up to the next blank, `<` or `[`, and what follows.
-fn mention(text: &str) -> Option<(&str, &str, &str)> {
-    let begins = |at: &usize| text[..*at].chars().next_back().is_none_or(char::is_whitespace);
-    let mentions = text.match_indices(MENTION).map(|(at, _)| at).filter(begins);
-    mentions.map(|at| (at, text[at + MENTION.len()..].trim_start())).find_map(|(at, name)| {
-        let length = name.find(|c: char| c.is_whitespace() || c == '<' || c == '[').unwrap_or(name.len());
-        (length > 0).then(|| (&text[..at], &name[..length], &name[length..]))
-    })
-}
-
-/// The embedding called `name`, perhaps with the file's ending, perhaps with a comma behind it; and how much of `name` that is.
-fn called<'a>(name: &str, embeddings: &'a [Embedding]) -> Option<(&'a Embedding, usize)> {
-    let trimmed = name.trim_end_matches([',', '.', ';', ':', '!', '?']);
-    [name, trimmed].into_iter().find_map(|name| {
-        let stem = [".safetensors", ".pt", ".bin"].iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name);
-        let found =
-            embeddings.iter().find(|e| e.name().eq_ignore_ascii_case(name) || e.name().eq_ignore_ascii_case(stem));
-        found.map(|embedding| (embedding, name.len()))
-    })
-}
-
-fn unknown(name: &str) -> String {
-    let name: String = name.chars().filter(|c| !c.is_control()).take(80).collect();
-    format!(
-        "names embedding:{name}, but no embedding is called that; those in the models folders are called as their files are"
-    )
-}
-
-/// `text` apart at each word that is the name of one of `embeddings`, the longest name first.
-fn words<'a>(text: &'a str, weight: f32, embeddings: &[&'a Embedding], pieces: &mut Vec<Piece<'a>>) {
-    let word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || "_-".contains(c));
-    let named = |at: usize, name: &str| {
-        let rest = text[at..].get(..name.len()).filter(|rest| !name.is_empty() && rest.eq_ignore_ascii_case(name));
-        let ends = |before: Option<char>, after: Option<char>| !(word(before) && word(after));
-        rest.is_some()
-            && ends(text[..at].chars().next_back(), name.chars().next())
-            && ends(name.chars().next_back(), text[at + name.len()..].chars().next())
-    };
-    let (mut start, mut at) = (0, 0);
-    while let Some(c) = text[at..].chars().next() {
-        let found = embeddings.iter().filter(|e| named(at, e.name())).max_by_key(|e| e.name().len());
-        match found {
-            Some(embedding) => {
-                pieces.push(Piece::Text { text: &text[start..at], weight });
-                pieces.push(Piece::Embedding { embedding, weight });
-                at += embedding.name().len();
-                start = at;
-            }
-            None => at += c.len_utf8(),
-        }
-    }
-    pieces.push(Piece::Text { text: &text[start..], weight });
 }
 
 impl Encoder {

@@ -170,9 +170,14 @@ fn embeddings_of_every_usual_form_say_the_same() {
     {
         let path = file(&at(&format!("{i}.safetensors")), &[(name, l)]);
         let embedding = [Embedding::open("two", &path).unwrap()];
-        for prompt in
-            ["a embedding:two cat", "a two cat", "a TWO cat", "a embedding:two.safetensors cat", "a embedding: two cat"]
-        {
+        for prompt in [
+            "a embedding:two cat",
+            "a two cat",
+            "a TWO cat",
+            "a embedding:two.safetensors cat",
+            "a embedding: two cat",
+            "a embedding:old/two.pt cat",
+        ] {
             assert!(same(&expected, &encode(&sd, prompt, &embedding, 1).unwrap()), "{name}: {prompt}");
         }
         // Part of a word is not the word.
@@ -213,6 +218,9 @@ fn embeddings_that_are_not_there_or_do_not_fit_are_refused() {
         let sentence = encode(text, prompt, embeddings, 1).unwrap_err().to_string();
         assert!(sentence.contains(part) && sentence.starts_with("prompt names"), "{sentence}");
     }
+    // A word can stand for so many tokens that no machine would encode them.
+    let sentence = encode(&sd, &"two ".repeat(10_000), &learned, 1).unwrap_err().to_string();
+    assert!(sentence.contains("prompt fills 271 chunks of a text encoder; at most 256"), "{sentence}");
     // A word that happens to be called like one for another family is a word.
     assert!(same(&encode(&sd, "a wide cat", &wide, 1).unwrap(), &encode(&sd, "a wide cat", &[], 1).unwrap()));
     assert!(sd.fits(&wide[0]).is_err() && xl.fits(&learned[0]).is_ok() && sd.fits(&learned[0]).is_ok());

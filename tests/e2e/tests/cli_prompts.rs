@@ -51,7 +51,11 @@ fn embeddings_are_named_by_flag_or_found_in_the_models_folder() {
     let model = tiny();
     let paint = |prompt: &str, more: &[&str]| {
         let args = ["generate", "--model", &model, "--prompt", prompt, "--steps", "2", "--seed", "1", "-o", "out.png"];
-        made(dir.path(), &[&args[..], more].concat());
+        let told = made(dir.path(), &[&args[..], more].concat());
+        assert_eq!(
+            told["used"]["embeddings"][0]["sha256"].as_str().map(str::len),
+            prompt.contains(['<', 'b']).then_some(64)
+        );
         e2e::pixels(&dir.path().join("out.png"))
     };
     let flag = format!("<ink>={file}");

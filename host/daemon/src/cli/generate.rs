@@ -18,6 +18,8 @@ Examples:
   underpaint generate --model sd15 --prompt 'a barn' --control model=canny-sd15,image=sketch.png,preprocess=canny -o barn.png
   underpaint generate --model sd15 --prompt 'a cat' --lora ink.safetensors,weight=0.8 -o cat.png
   underpaint generate --model sd15 --prompt 'a cat' --init room.png --mask sofa.png -o out.png
+  underpaint generate --model sd15 --prompt 'a (red:1.3) {cat|dog} by ink' --embedding ink=ink.safetensors \\
+      --batch 4 -o pets.png
 
 Without --model your own first model paints, or the starter that comes along: a small one for loose colour
 studies of 256 pixels, in a second or two.

@@ -12,7 +12,7 @@ pub struct Tag {
     pub name: String,
     /// Strength in the U-Net.
     pub unet: f64,
-    /// Strength in the text encoders; the U-Net's unless the tag has its own.
+    /// Strength in the text encoders.
     pub text: f64,
 }
 
@@ -43,22 +43,28 @@ fn tag(written: &str) -> Result<Tag, String> {
     let wrong = |what: &str| format!("holds `{shown}`, {what}; <lora:name:0.8> would be right");
     let mut fields = written[OPENINGS[0].len()..written.len() - 1].split(':').map(str::trim);
     let name = fields.next().filter(|name| !name.is_empty()).ok_or_else(|| wrong("which names no LoRA"))?;
-    let (mut unet, mut text, mut place) = (None, None, 0);
+    let (mut numbers, mut unet, mut text) = (Vec::new(), None, None);
     for field in fields {
         let (key, number) = field.split_once('=').map_or((None, field), |(key, number)| (Some(key.trim()), number));
-        let strength = match (key, place) {
-            (None, 0) | (Some("unet"), _) => &mut unet,
-            (None, 1) | (Some("te"), _) => &mut text,
-            (None, _) => return Err(wrong("which has more than two weights")),
-            (Some(_), _) => return Err(wrong("in which only unet= and te= can be set")),
-        };
         let number = decimal(number).ok_or_else(|| wrong("whose weight is not a number"))?;
-        *strength = Some(sane(number)?);
-        place += usize::from(key.is_none());
+        let strength = Some(sane(number)?);
+        match key {
+            None => numbers.extend(strength),
+            Some("unet") => unet = strength,
+            Some("te") => text = strength,
+            Some(_) => return Err(wrong("in which only unet= and te= can be set")),
+        }
     }
-    // A1111: te alone stands for both, unet alone for itself.
-    let unet = unet.or(text).unwrap_or(1.0);
-    Ok(Tag { name: name.to_owned(), unet, text: text.unwrap_or(unet) })
+    if numbers.len() > 2 {
+        return Err(wrong("which has more than two weights"));
+    }
+    // A name counts more than a place; as in A1111 `te=` alone stands for both, and `unet=` alone for itself.
+    let (first, second) = (numbers.first().copied(), numbers.get(1).copied());
+    Ok(Tag {
+        name: name.to_owned(),
+        unet: unet.or(first).or(text).unwrap_or(1.0),
+        text: text.or(second).or(first).unwrap_or(1.0),
+    })
 }
 
 #[cfg(test)]
@@ -76,6 +82,9 @@ mod tests {
             ("<lora:ink:-1:0>", "", vec![tag("ink", -1.0, 0.0)]),
             ("<lora:ink:te=0.5:unet=0.7>", "", vec![tag("ink", 0.7, 0.5)]),
             ("<lora:ink:te=0.5>", "", vec![tag("ink", 0.5, 0.5)]),
+            ("<lora:ink:unet=0.5>", "", vec![tag("ink", 0.5, 1.0)]),
+            ("<lora:ink:0.8:te=0.5>", "", vec![tag("ink", 0.8, 0.5)]),
+            ("<lora:ink:0.8:unet=0.5>", "", vec![tag("ink", 0.5, 0.8)]),
             ("<lora: my style v2.1 :1>x<lyco:b:2>", "x", vec![tag("my style v2.1", 1.0, 1.0), tag("b", 2.0, 2.0)]),
             ("(<lora:a:1>b:1.2)", "(b:1.2)", vec![tag("a", 1.0, 1.0)]),
             (r"\<lora:a:1>", r"\<lora:a:1>", vec![]),

@@ -29,11 +29,13 @@
 mod embedding;
 mod lora;
 mod parse;
+mod pieces;
 mod wildcards;
 
 pub use embedding::{Embedding, Vectors, family, inspect};
 pub use lora::{Tag, loras};
 pub use parse::{Part, parse};
+pub use pieces::{Piece, pieces};
 pub use wildcards::expand;
 
 use crate::EngineError;
