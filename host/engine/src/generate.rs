@@ -18,7 +18,7 @@ use crate::share::Share;
 use crate::tiles::{Tiling, blend};
 use crate::unet::Conditions;
 use crate::{EngineError, Model, pixels};
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 use std::rc::Rc;
 use underpaint_plan::{Inpaint, Kind, Prepared, Sampling};
 use underpaint_raster::{Extent, Image, Job, Mask, Stage};
@@ -417,16 +417,19 @@ impl Model {
         let scale = asked.space.to_denoiser(sigma) as f32;
         let scaled: Vec<f32> = latents.iter().map(|x| x * scale).collect();
         let Asking { conditions, guidance, guides, tiling } = *asked.asking;
-        let mut x = self.tensor(&scaled, asked.shape)?.repeat((guidance.rows(), 1, 1, 1))?;
-        let hooks = guides.hooks(&x, timestep, conditions, asked.at, job)?;
+        let x = self.tensor(&scaled, asked.shape)?.repeat((guidance.rows(), 1, 1, 1))?;
+        // Control models compute in f32, the denoiser in its own precision.
+        let dtype = conditions.context.dtype();
+        let hooks = guides.hooks(&x, timestep, &conditions.in_precision(DType::F32)?, asked.at, job)?;
+        let (mut x, hooks) = (x.to_dtype(dtype)?, hooks.in_precision(dtype)?);
         if let Some(channels) = asked.channels {
-            x = Tensor::cat(&[&x, channels], 1)?;
+            x = Tensor::cat(&[&x, &channels.to_dtype(dtype)?], 1)?;
         }
         let [channels, h, w] = asked.shape;
         let predicted = blend([h, w], &tiling, 1, guidance.rows() * channels, job, |tile, job| {
             let rows = x.narrow(2, tile.rows.start, tile.rows.len)?;
             let x = rows.narrow(3, tile.columns.start, tile.columns.len)?;
-            self.unet.forward(&x, timestep, conditions, &hooks, job)
+            Ok(self.unet.forward(&x, timestep, conditions, &hooks, job)?.to_dtype(DType::F32)?)
         })?;
         let predicted = predicted.flatten_all()?.to_vec1::<f32>()?;
         Ok(asked.space.seen(self.training.prediction, latents, guidance.combine(&predicted), sigma))

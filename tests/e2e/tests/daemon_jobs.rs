@@ -166,7 +166,7 @@ fn bad_parameters_are_answered_at_once_and_make_no_job() {
         (plus(json!({"loras": [{"id": "x"}]})), "invalid_params", "loras[0].name"),
         (plus(json!({"loras": [{"name": "x", "weight": 11}]})), "invalid_params", "loras.weight"),
         (plus(json!({"loras": [{"name": "../../etc/passwd"}]})), "invalid_params", "loras"),
-        (plus(json!({"controls": [{}]})), "invalid_params", "controls"),
+        (plus(json!({"controls": [{}]})), "invalid_params", "controls[0].model"),
         (plus(json!({"px": "g8"})), "invalid_params", "px"),
         (plus(json!({"preview": {"max_side": 4096}})), "invalid_params", "preview.max_side"),
         (plus(json!({"dedupe": "x".repeat(65)})), "invalid_params", "dedupe"),

@@ -233,7 +233,7 @@ impl Layer {
         if let Some(lora) = wanted.iter().map(|wanted| &loras[wanted.lora]).find(|lora| !lora.file().is_unchanged()) {
             return Err(lora.error("was changed while it was read; try again"));
         }
-        Ok(self.weight.held.replace(&weight)?)
+        Ok(self.weight.put(&weight)?)
     }
 }
 

@@ -11,7 +11,7 @@ pub mod header;
 pub mod single_file;
 
 use crate::EngineError;
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use file::SafetensorsFile;
 use header::Entry;
 use std::cell::{Cell, RefCell};
@@ -52,6 +52,7 @@ pub struct Original {
     source: Source,
     shape: Vec<usize>,
     device: Device,
+    dtype: DType,
 }
 
 impl Original {
@@ -60,7 +61,7 @@ impl Original {
         &self.shape
     }
 
-    /// The values the layer was made from, on its device. An error if the file was written to since it was opened.
+    /// The values the layer was made from, in `f32` on its device. An error if the file was written to since it was opened.
     pub fn read(&self) -> Result<Tensor, EngineError> {
         let file = &self.source.file;
         if !file.is_unchanged() {
@@ -101,6 +102,13 @@ pub struct Exchangeable {
     pub original: Original,
     /// What the layer computes with.
     pub held: Rc<dyn Held>,
+}
+
+impl Exchangeable {
+    /// Puts `weight` in its place, in the layer's own precision.
+    pub fn put(&self, weight: &Tensor) -> candle_core::Result<()> {
+        self.held.replace(&weight.to_dtype(self.original.dtype)?)
+    }
 }
 
 impl Weights {
@@ -204,7 +212,7 @@ impl Weights {
 
     /// The whole component, for layers to take their tensors from.
     pub fn root<'a>(&'a self, loading: &'a Loading<'a>) -> Scope<'a> {
-        Scope { weights: self, loading, prefix: String::new() }
+        Scope { weights: self, loading, dtype: loading.dtype, prefix: String::new() }
     }
 
     fn error(&self, name: &str, what: String) -> EngineError {
@@ -235,6 +243,7 @@ impl Source {
 /// Where tensors are read to, and the job that waits for them.
 pub struct Loading<'a> {
     device: Device,
+    dtype: DType,
     job: &'a dyn Job,
     done: Cell<u32>,
     total: u32,
@@ -245,7 +254,12 @@ impl<'a> Loading<'a> {
     /// Reads `total` tensors onto `device`; more or fewer only make the progress wrong.
     pub fn new(device: &Device, total: usize, job: &'a dyn Job) -> Self {
         let exchangeable = RefCell::default();
-        Self { device: device.clone(), job, done: Cell::new(0), total: total as u32, exchangeable }
+        Self { device: device.clone(), dtype: DType::F32, job, done: Cell::new(0), total: total as u32, exchangeable }
+    }
+
+    /// The same, for layers that compute in `dtype` instead of `f32`.
+    pub fn in_precision(self, dtype: DType) -> Self {
+        Self { dtype, ..self }
     }
 
     /// The weights that were announced with [`Scope::exchangeable`] since the last call: those of one component, if it is
@@ -266,6 +280,7 @@ impl<'a> Loading<'a> {
 pub struct Scope<'a> {
     weights: &'a Weights,
     loading: &'a Loading<'a>,
+    dtype: DType,
     prefix: String,
 }
 
@@ -274,6 +289,11 @@ impl<'a> Scope<'a> {
     pub fn at(&self, part: impl std::fmt::Display) -> Scope<'a> {
         let prefix = if self.prefix.is_empty() { part.to_string() } else { format!("{}.{part}", self.prefix) };
         Scope { prefix, ..*self }
+    }
+
+    /// The same scope for layers that compute in `f32` whatever the rest does.
+    pub fn exact(self) -> Self {
+        Scope { dtype: DType::F32, ..self }
     }
 
     /// True if there is anything below `part`.
@@ -304,7 +324,7 @@ impl<'a> Scope<'a> {
         self.weights.shape(&self.at(name).prefix).is_some()
     }
 
-    /// Reads tensor `name`, whose shape must be `shape`, as `f32` onto the device; asks the job first.
+    /// Reads tensor `name`, whose shape must be `shape`, onto the device in the layers' precision; asks the job first.
     pub fn tensor(&self, name: &str, shape: &[usize]) -> Result<Tensor, EngineError> {
         let full = self.at(name).prefix;
         let Some(source) = self.weights.tensors.get(&full) else {
@@ -320,14 +340,15 @@ impl<'a> Scope<'a> {
         }
         source.used.set(true);
         self.loading.step()?;
-        source.tensor(shape, &self.loading.device)
+        Ok(source.tensor(shape, &self.loading.device)?.to_dtype(self.dtype)?)
     }
 
     /// Announces that another weight of `shape` can be put in the place of tensor `name`, which was just read and is `held`.
     pub fn exchangeable(&self, name: &str, shape: &[usize], held: Rc<dyn Held>) {
         let name = self.at(name).prefix;
         let Some(source) = self.weights.tensors.get(&name).cloned() else { return };
-        let original = Original { source, shape: shape.to_vec(), device: self.loading.device.clone() };
+        let original =
+            Original { source, shape: shape.to_vec(), device: self.loading.device.clone(), dtype: self.dtype };
         self.loading.exchangeable.borrow_mut().push(Exchangeable { name, original, held });
     }
 
