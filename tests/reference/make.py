@@ -180,7 +180,7 @@ def painter(parts, text, tokenizer, rows):
     config = parts["scheduler"].config
 
     def picture(name, pipeline, unet, sampler, kind, *, steps=6, seed=0, batch=1, guidance=5.0, prompt="a photo of a cat",
-                negative="blurry, ugly", skip=1, width=64, height=64, strength=None):
+                negative="blurry, ugly", skip=1, width=64, height=64, strength=None, **more):
         pipe = pipeline(vae=parts["vae"], text_encoder=text, tokenizer=tokenizer, unet=unet, feature_extractor=None,
                         safety_checker=None, requires_safety_checker=False, scheduler=scheduler(config, sampler, kind))
         pipe.set_progress_bar_config(disable=True)
@@ -198,7 +198,7 @@ def painter(parts, text, tokenizer, rows):
         if pipeline is StableDiffusionInpaintPipeline:
             arguments |= {"mask_image": [mask] * batch, "width": width, "height": height}
         generators = [torch.Generator("cpu").manual_seed(seed + i) for i in range(batch)]
-        result = pipe(**arguments, num_inference_steps=steps, guidance_scale=guidance, generator=generators, output_type="np")
+        result = pipe(**arguments, num_inference_steps=steps, guidance_scale=guidance, generator=generators, output_type="np", **more)
         TENSORS[f"picture.{name}"] = torch.from_numpy(result.images).half()
         rows.append({"name": name, "kind": {StableDiffusionPipeline: "txt2img", StableDiffusionImg2ImgPipeline: "img2img"}.get(pipeline, "inpaint"),
                      "channels": unet.config.in_channels, "sampler": sampler, "scheduler": kind, "steps": steps, "seed": seed, "batch": batch,

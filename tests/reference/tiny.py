@@ -110,7 +110,7 @@ def save(folder, **parts):
             continue
         os.makedirs(path, exist_ok=True)
         part.save_config(path) if hasattr(part, "save_config") else part.config.save_pretrained(path)
-        file = "model.safetensors" if name == "text_encoder" else "diffusion_pytorch_model.safetensors"
+        file = "model.safetensors" if name.startswith("text_encoder") else "diffusion_pytorch_model.safetensors"
         save_file({k: v.half().contiguous() for k, v in part.state_dict().items()}, os.path.join(path, file))
 
 
@@ -136,6 +136,7 @@ def ldm_names(unet, vae, text):
              "conv2": "out_layers.3", "conv_shortcut": "skip_connection"}
     p = "model.diffusion_model."
     for ldm, ours in {"time_embed.0": "time_embedding.linear_1", "time_embed.2": "time_embedding.linear_2",
+                      "label_emb.0.0": "add_embedding.linear_1", "label_emb.0.2": "add_embedding.linear_2",
                       "input_blocks.0.0": "conv_in", "out.0": "conv_norm_out", "out.2": "conv_out"}.items():
         put("unet", p, ldm, ours, unet)
     n = 1

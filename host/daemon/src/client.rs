@@ -22,7 +22,7 @@ use underpaint_wire::frame::{self, MAX_FRAME_BYTES, Reader};
 use underpaint_wire::generate::{FilterCall, Generate, Preview};
 use underpaint_wire::hello::{Hello, OURS, Peer, Welcome};
 use underpaint_wire::image::{self, Px};
-use underpaint_wire::methods::JobResult;
+use underpaint_wire::methods::{JobResult, Upscale};
 use underpaint_wire::rpc::{self, Id, Message};
 use underpaint_wire::{Error, json};
 
@@ -128,12 +128,13 @@ impl Client {
     }
 
     /// Paints: as `worker::run` does, but in the daemon. `canvas` is the document's size, the part of it `image` covers, and
-    /// its pixels; `mask` has its own place on the canvas. Cancelling the job cancels it in the daemon.
+    /// its pixels; `mask` has its own place on the canvas, as have the pictures of the request's controls. Cancelling the job cancels it in the daemon.
     pub fn generate(
         &mut self,
         request: &Generate,
         canvas: Option<(Extent, Rect, &Image)>,
         mask: Option<(Rect, &Mask)>,
+        controls: &[Option<(Rect, Image)>],
         job: &dyn Job,
     ) -> Result<Painted, ClientError> {
         self.runtime.block_on(async {
@@ -151,6 +152,13 @@ impl Client {
                     json!({ "rect": rect, "image": image::Image::packed(blob, mask.extent(), Px::Gf32) }),
                 );
             }
+            for (i, control) in controls.iter().enumerate() {
+                let Some((rect, picture)) = control else { continue };
+                let image = self.link.put_image(picture).await?;
+                if let Some(call) = params.get_mut("controls").and_then(|list| list.get_mut(i)) {
+                    call["image"] = json!({ "rect": rect, "image": image });
+                }
+            }
             self.link.paint("generate", params, job).await
         })
     }
@@ -167,6 +175,15 @@ impl Client {
             let image = self.link.put_image(picture).await?;
             let params = json!({ "image": image, "filters": filters, "seed": seed.to_string() });
             self.link.paint("filter/apply", object(&params), job).await
+        })
+    }
+
+    /// Enlarges a whole picture by the upscaler of `request`.
+    pub fn upscale(&mut self, request: &Upscale, picture: &Image, job: &dyn Job) -> Result<Painted, ClientError> {
+        self.runtime.block_on(async {
+            let mut params = object(request);
+            params.insert("image".into(), json!(self.link.put_image(picture).await?));
+            self.link.paint("upscale", params, job).await
         })
     }
 

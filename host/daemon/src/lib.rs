@@ -7,11 +7,14 @@
 pub mod cli;
 pub mod client;
 pub mod config;
+pub mod controls;
 pub mod home;
+pub mod loras;
 pub mod models;
 pub mod picture;
 mod platform;
 mod previewing;
+pub mod prompts;
 pub mod receipt;
 mod refining;
 pub mod save;

@@ -12,14 +12,20 @@ use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::UNIX_EPOCH;
-use underpaint_engine as engine;
-use underpaint_plan::{Defaults, Family, ModelFacts, Sampler, Scheduler, modes};
-use underpaint_raster::{Extent, Job};
+use underpaint_engine::memory;
+use underpaint_engine::tiles::Tiling;
+use underpaint_engine::{self as engine, EngineError, LoraUse, Upscaler, prompt, taesd, upscale};
+use underpaint_plan::{Defaults, Family, Kind, ModelFacts, Sampler, Scheduler, modes};
+use underpaint_raster::{Extent, Job, Stage};
 use underpaint_starter as starter;
-use underpaint_wire::generate::Generate;
-use underpaint_wire::methods::{ModelDefaults, ModelInfo, ModelState};
+use underpaint_wire::generate::{ControlCall, Generate};
+use underpaint_wire::methods::{ModelDefaults, ModelInfo, ModelKind, ModelState};
 
+use crate::controls::{self, Controls, Loaded};
+use crate::loras::{Chosen, Loras};
+use crate::platform::free_memory;
 use crate::save;
 
 /// Id of the embedded fill.
@@ -41,6 +47,20 @@ pub enum ModelError {
         /// What there is.
         known: Vec<String>,
     },
+    /// Not a control model of the scan.
+    NoSuchControl {
+        /// What was asked for.
+        id: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// Not a LoRA of the scan.
+    NoSuchLora {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: Vec<String>,
+    },
     /// Found, but its file is damaged or of another kind.
     Unusable {
         /// Its id.
@@ -48,26 +68,72 @@ pub enum ModelError {
         /// Why, one sentence.
         reason: String,
     },
+    /// Nothing to enlarge with was named, or something that does not enlarge.
+    NoUpscaler {
+        /// What was asked for.
+        id: Option<String>,
+        /// The upscalers there are.
+        known: Vec<String>,
+    },
+}
+
+impl ModelError {
+    /// The member of the request that names it.
+    pub fn field(&self) -> &'static str {
+        match self {
+            Self::NoSuchControl { .. } => "controls",
+            Self::NoSuchLora { .. } => "loras",
+            Self::NoSuchModel { .. } | Self::NoUpscaler { .. } | Self::Unusable { .. } => "model",
+        }
+    }
 }
 
 impl fmt::Display for ModelError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoSuchModel { id, known } => {
-                let id: String = id.chars().filter(|c| !c.is_control()).take(80).collect();
-                write!(f, "there is no model `{id}`; there are: {}", known.join(", "))
+                write!(f, "there is no model `{}`; there are: {}", shown(id), known.join(", "))
+            }
+            Self::NoSuchLora { name, known } if known.is_empty() => {
+                write!(f, "there is no LoRA `{}`: none was found in the models folders", shown(name))
+            }
+            Self::NoSuchLora { name, known } => {
+                write!(f, "there is no LoRA `{}`; there are: {}", shown(name), known.join(", "))
+            }
+            Self::NoSuchControl { id, known } => {
+                let known = if known.is_empty() { "none yet".to_owned() } else { known.join(", ") };
+                write!(f, "there is no control model `{}`; there are: {known}", shown(id))
             }
             Self::Unusable { id, reason } => write!(f, "the model `{id}` cannot be used: {reason}"),
+            Self::NoUpscaler { id, known } => {
+                match id {
+                    Some(id) => write!(f, "the model `{id}` does not enlarge pictures; ")?,
+                    None => f.write_str("name the upscaler to use; ")?,
+                }
+                match known.as_slice() {
+                    [] => f.write_str(
+                        "there are none yet: put an ESRGAN or Real-ESRGAN model (.safetensors) into a models folder",
+                    ),
+                    known => write!(f, "there are: {}", known.join(", ")),
+                }
+            }
         }
     }
 }
 
 impl std::error::Error for ModelError {}
 
+/// A name that was asked for, fit for a sentence.
+fn shown(name: &str) -> String {
+    name.chars().filter(|c| !c.is_control()).take(80).collect()
+}
+
 /// What a scan found.
 #[derive(Clone, Debug)]
 pub struct Catalogue {
     entries: BTreeMap<String, Entry>,
+    controls: Controls,
+    loras: Loras,
     default_model: Option<String>,
     cache: PathBuf,
 }
@@ -80,16 +146,33 @@ struct Entry {
     path: Option<PathBuf>,
     bytes: u64,
     facts: Result<ModelFacts, String>,
+    /// What it is if it does not paint by itself.
+    part: Option<Part>,
+}
+
+/// What a model file is that does not paint by itself.
+#[derive(Clone, Debug)]
+enum Part {
+    /// It enlarges pictures.
+    Upscaler(upscale::Facts),
+    /// It stands for words in a prompt: the widths of its vectors.
+    Embedding(Vec<usize>),
 }
 
 impl Catalogue {
-    /// Looks for models in `folders`: single files (.safetensors) and diffusers folders, a few levels deep. Links
+    /// Looks for models and LoRAs in `folders`: single files (.safetensors) and diffusers folders, a few levels deep. Links
     /// that lead out of the folders are not followed. `default_model` is used when a request names none. `cache` keeps
     /// the starter's files and remembers hashes.
     pub fn scan(folders: &[PathBuf], default_model: Option<String>, cache: &Path) -> Catalogue {
-        let mut catalogue = Catalogue { entries: BTreeMap::new(), default_model, cache: cache.to_owned() };
+        let mut catalogue = Catalogue {
+            entries: BTreeMap::new(),
+            controls: Controls::default(),
+            loras: Loras::default(),
+            default_model,
+            cache: cache.to_owned(),
+        };
         let name = "Exemplar fill (built in)".to_owned();
-        let exemplar = Entry { name, path: None, bytes: 0, facts: Ok(exemplar()) };
+        let exemplar = Entry { name, path: None, bytes: 0, facts: Ok(exemplar()), part: None };
         catalogue.entries.insert(EXEMPLAR.to_owned(), exemplar);
         catalogue.entries.insert(STARTER.to_owned(), unpacked(cache));
         let roots: Vec<PathBuf> = folders.iter().filter_map(|f| f.canonicalize().ok()).collect();
@@ -99,8 +182,12 @@ impl Catalogue {
         }
         found.sort();
         found.dedup();
-        for path in found {
-            catalogue.insert(path);
+        // Tiny autoencoders serve the models beside them and are none themselves.
+        for path in found.into_iter().filter(|path| !taesd::is_tiny(path)) {
+            let lora = path.is_file() && catalogue.loras.look(&path).is_some();
+            if !lora && catalogue.controls.look(&path).is_none() {
+                catalogue.insert(path);
+            }
         }
         catalogue
     }
@@ -114,15 +201,43 @@ impl Catalogue {
         })
     }
 
+    /// Adds the upscaler at `path`, a file typed by the painter, and gives its id.
+    pub fn add_upscaler(&mut self, path: &Path) -> Result<String, ModelError> {
+        let id = self.insert(path.to_owned());
+        match self.upscaler(Some(&id)) {
+            Ok(_) => Ok(id),
+            Err(ModelError::Unusable { id, reason }) => Err(ModelError::Unusable { id, reason }),
+            Err(_) => {
+                let reason = "it does not enlarge pictures; an ESRGAN or Real-ESRGAN model (.safetensors) does".into();
+                Err(ModelError::Unusable { id, reason })
+            }
+        }
+    }
+
+    /// Facts of the upscaler `id`.
+    pub fn upscaler(&self, id: Option<&str>) -> Result<(&str, &upscale::Facts), ModelError> {
+        let upscalers = || {
+            self.entries.iter().filter_map(|(id, e)| match &e.part {
+                Some(Part::Upscaler(facts)) => Some((id.as_str(), facts)),
+                _ => None,
+            })
+        };
+        if let Some(found) = upscalers().find(|(known, _)| Some(*known) == id) {
+            return Ok(found);
+        }
+        let known = upscalers().map(|(id, _)| id.to_owned()).collect();
+        match id.map(|id| (id, self.entries.get(id))) {
+            Some((id, None)) => Err(ModelError::NoSuchModel { id: id.to_owned(), known }),
+            Some((id, Some(Entry { facts: Err(reason), .. }))) => {
+                Err(ModelError::Unusable { id: id.to_owned(), reason: reason.clone() })
+            }
+            found => Err(ModelError::NoUpscaler { id: found.map(|(id, _)| id.to_owned()), known }),
+        }
+    }
+
     fn insert(&mut self, path: PathBuf) -> String {
         let name = path.file_name().map_or_else(|| "model".into(), |n| n.to_string_lossy().into_owned());
-        let stem = name.strip_suffix(".safetensors").unwrap_or(&name);
-        let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' };
-        let stem: String = stem.chars().map(plain).take(60).collect::<String>().trim_matches(['-', '.']).into();
-        let stem = if stem.is_empty() { "model".to_owned() } else { stem };
-        let free = |id: &String| !self.entries.contains_key(id);
-        let id = std::iter::once(stem.clone()).chain((2..).map(|n| format!("{stem}-{n}"))).find(free);
-        let id = id.unwrap_or(stem);
+        let id = free_id(&name, |id| self.entries.contains_key(id));
         self.entries.insert(id.clone(), Entry::inspect(&id, name, path));
         id
     }
@@ -134,9 +249,10 @@ impl Catalogue {
         if let Some(id) = &request.model {
             return self.facts(id);
         }
-        let can = |facts: &&ModelFacts| modes(facts.family).contains(&request.mode);
+        let can = |facts: &&ModelFacts| modes(facts).contains(&request.mode);
         let configured = self.default_model.as_deref().map(|id| self.facts(id)).transpose()?.filter(can);
-        let embedded = self.facts(EXEMPLAR).ok().filter(can).filter(|_| request.prompt.is_empty());
+        let plain = request.prompt.is_empty() && request.loras.is_empty() && request.controls.is_empty();
+        let embedded = self.facts(EXEMPLAR).ok().filter(can).filter(|_| plain);
         let own = || {
             let own = self.entries.iter().filter(|(id, _)| ![EXEMPLAR, STARTER].contains(&id.as_str()));
             own.filter_map(|(_, e)| e.facts.as_ref().ok()).find(can)
@@ -152,6 +268,14 @@ impl Catalogue {
         })?;
         let unusable = |reason: &String| ModelError::Unusable { id: id.to_owned(), reason: reason.clone() };
         entry.facts.as_ref().map_err(unusable)
+    }
+
+    /// The embeddings whose names occur in one of `texts`: what they are called there, and where they are.
+    pub fn embeddings_in<'a>(&'a self, texts: &[&str]) -> impl Iterator<Item = (&'a str, &'a Path)> {
+        let texts: Vec<String> = texts.iter().map(|text| text.to_ascii_lowercase()).collect();
+        let found = self.entries.iter().filter(|(_, entry)| matches!(entry.part, Some(Part::Embedding(_))));
+        let named = move |id: &str| texts.iter().any(|text| text.contains(&id.to_ascii_lowercase()));
+        found.filter_map(move |(id, entry)| Some((id.as_str(), entry.path.as_deref()?)).filter(|_| named(id)))
     }
 
     /// Where the model `id` is; `None` for the embedded one and for unknown ids.
@@ -188,7 +312,8 @@ impl Catalogue {
         Ok(Some(hex(&all.finalize())))
     }
 
-    fn file_hash(&self, file: &Path) -> std::io::Result<String> {
+    /// SHA-256 of one file in hexadecimal, from the cache or computed now.
+    pub fn file_hash(&self, file: &Path) -> std::io::Result<String> {
         let meta = file.metadata()?;
         let modified = meta.modified()?.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos() as u64);
         let key = file.display().to_string();
@@ -207,28 +332,78 @@ impl Catalogue {
         Ok(hash)
     }
 
+    /// The control models among what was found.
+    pub fn controls(&self) -> &Controls {
+        &self.controls
+    }
+
+    /// The same, to add one typed by the painter.
+    pub fn controls_mut(&mut self) -> &mut Controls {
+        &mut self.controls
+    }
+
+    /// The LoRAs among what was found.
+    pub fn loras(&self) -> &Loras {
+        &self.loras
+    }
+
+    /// The same, to add one typed by the painter.
+    pub fn loras_mut(&mut self) -> &mut Loras {
+        &mut self.loras
+    }
+
     /// As `models/list` shows it; `loaded` is the resident model's id.
     pub fn list(&self, loaded: Option<&str>) -> Vec<ModelInfo> {
         self.entries.iter().map(|(id, entry)| entry.info(id, loaded == Some(id))).collect()
     }
 }
 
+/// The id for a file of this `name`: what of it is plain, with a number if that is `taken`.
+pub fn free_id(name: &str, taken: impl Fn(&str) -> bool) -> String {
+    let stem = name.strip_suffix(".safetensors").unwrap_or(name);
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' };
+    let stem: String = stem.chars().map(plain).take(60).collect::<String>().trim_matches(['-', '.']).into();
+    let stem = if stem.is_empty() { "model".to_owned() } else { stem };
+    let ids = std::iter::once(stem.clone()).chain((2..).map(|n| format!("{stem}-{n}")));
+    ids.into_iter().find(|id| !taken(id)).unwrap_or(stem)
+}
+
 impl Entry {
     /// The model at `path`, known by `name` unless it has one of its own.
     fn inspect(id: &str, name: String, path: PathBuf) -> Entry {
-        let facts = engine::inspect(&path).map(|f| ModelFacts { id: id.to_owned(), ..f }).map_err(|e| e.to_string());
-        let bytes = files(&path).iter().filter_map(|f| f.metadata().ok()).map(|m| m.len()).sum();
+        // Upscalers are asked for first: they are told by a few names, and everything else is the engine's to explain.
+        let embedding = || if path.is_file() { prompt::inspect(&path).ok().flatten() } else { None };
+        let (facts, part) = match (upscale::inspect(&path), embedding()) {
+            (Ok(Some(facts)), _) => {
+                (Err(format!("it enlarges pictures: `underpaint upscale --model {id}`")), Some(Part::Upscaler(facts)))
+            }
+            (Err(error @ EngineError::Tensor { .. }), _) => (Err(error.to_string()), None),
+            (_, Some(widths)) => {
+                let what = format!("it is an embedding, which stands for words: write embedding:{id} in a prompt");
+                (Err(what), Some(Part::Embedding(widths)))
+            }
+            _ => (engine::inspect(&path).map_err(|e| e.to_string()), None),
+        };
+        let facts = facts.map(|f| ModelFacts { id: id.to_owned(), ..f });
+        let bytes = bytes(&path);
         let own = facts.as_ref().ok().and_then(|f| f.name.clone());
-        Entry { name: own.unwrap_or(name), path: Some(path), bytes, facts }
+        Entry { name: own.unwrap_or(name), path: Some(path), bytes, facts, part }
     }
 
     fn info(&self, id: &str, loaded: bool) -> ModelInfo {
         let facts = self.facts.as_ref().ok();
         let diffusion = facts.filter(|f| f.family != Family::Exemplar);
-        let state = match (facts, loaded) {
-            (None, _) => ModelState::Unusable,
-            (_, true) => ModelState::Loaded,
-            (_, false) => ModelState::Ready,
+        let state = match (facts, &self.part, loaded) {
+            (None, None, _) => ModelState::Unusable,
+            (_, _, true) => ModelState::Loaded,
+            (_, _, false) => ModelState::Ready,
+        };
+        let (kind, family) = match &self.part {
+            Some(Part::Upscaler(facts)) => (ModelKind::Upscaler, facts.architecture.name()),
+            Some(Part::Embedding(widths)) => {
+                (ModelKind::Embedding, prompt::family(widths).map_or("unknown", Family::name))
+            }
+            None => (ModelKind::Painter, facts.map_or("unknown", |f| f.family.name())),
         };
         let names = |all: Vec<&'static str>| match diffusion {
             Some(_) => all.into_iter().map(str::to_owned).collect(),
@@ -237,13 +412,18 @@ impl Entry {
         ModelInfo {
             id: id.to_owned(),
             name: self.name.clone(),
-            family: facts.map_or("unknown", |f| family_name(f.family)).to_owned(),
+            kind,
+            family: family.to_owned(),
             bytes: self.bytes,
             state,
-            reason: self.facts.as_ref().err().cloned(),
+            reason: self.facts.as_ref().err().filter(|_| self.part.is_none()).cloned(),
             native_extent: diffusion.map(|f| Extent::new(f.native_side, f.native_side)),
             multiple: facts.map_or(1, |f| f.multiple),
-            modes: facts.map_or_else(Vec::new, |f| modes(f.family).to_vec()),
+            scale: match &self.part {
+                Some(Part::Upscaler(facts)) => Some(facts.scale),
+                _ => None,
+            },
+            modes: facts.map_or_else(Vec::new, |f| modes(f).to_vec()),
             defaults: diffusion.map(|f| ModelDefaults {
                 steps: f.defaults.steps,
                 guidance_scale: f.defaults.guidance_scale,
@@ -262,20 +442,12 @@ fn unpacked(cache: &Path) -> Entry {
     let name = "Starter".to_owned();
     match starter::unpack(cache) {
         Ok(folder) => Entry::inspect(STARTER, name, folder),
-        Err(e) => Entry { name, path: None, bytes: 0, facts: Err(not_unpacked(cache, &e)) },
+        Err(e) => Entry { name, path: None, bytes: 0, facts: Err(not_unpacked(cache, &e)), part: None },
     }
 }
 
 fn not_unpacked(cache: &Path, error: &std::io::Error) -> String {
     format!("its files cannot be unpacked into {}: {error}", cache.display())
-}
-
-/// The family's name on the wire.
-pub const fn family_name(family: Family) -> &'static str {
-    match family {
-        Family::Exemplar => "exemplar",
-        Family::Sd15 => "sd15",
-    }
 }
 
 /// What planning must know about the embedded fill; it has no steps, the numbers stand for nothing.
@@ -288,6 +460,7 @@ fn exemplar() -> ModelFacts {
         native_side: 512,
         multiple: 1,
         in_channels: 4,
+        kind: Kind::Text,
         defaults,
     }
 }
@@ -297,17 +470,21 @@ pub struct Models {
     catalogue: Arc<Catalogue>,
     options: engine::Options,
     resident: Option<(String, engine::Model)>,
+    /// What steers it.
+    steering: Loaded,
+    /// Small beside a diffusion model, so it may stay beside one.
+    upscaler: Option<(String, Upscaler)>,
 }
 
 impl Models {
     /// Nothing is loaded yet; `options` say how the next model will be.
     pub fn new(catalogue: Arc<Catalogue>, options: engine::Options) -> Models {
-        Models { catalogue, options, resident: None }
+        Models { catalogue, options, resident: None, steering: Loaded::default(), upscaler: None }
     }
 
     /// Where models compute.
     pub fn device(&self) -> engine::DeviceKind {
-        self.options.device
+        self.options.device.unwrap_or_else(engine::DeviceKind::fastest)
     }
 
     /// What there is.
@@ -320,6 +497,10 @@ impl Models {
         let still = |id: &str| catalogue.path(id).is_some() && catalogue.path(id) == self.catalogue.path(id);
         if self.resident.as_ref().is_some_and(|(id, _)| !still(id)) {
             self.resident = None;
+            self.steering.clear();
+        }
+        if self.upscaler.as_ref().is_some_and(|(id, _)| !still(id)) {
+            self.upscaler = None;
         }
         self.catalogue = catalogue;
     }
@@ -329,9 +510,11 @@ impl Models {
         self.resident.as_ref().map(|(id, _)| id.as_str())
     }
 
-    /// Frees the model's memory.
+    /// Frees the memory of what is loaded.
     pub fn unload(&mut self) {
         self.resident = None;
+        self.steering.clear();
+        (self.resident, self.upscaler) = (None, None);
     }
 
     /// The diffusion model `id`, loaded if it is not; the former one is freed first.
@@ -340,13 +523,112 @@ impl Models {
         let model = match self.resident.take().filter(|(loaded, _)| loaded == id) {
             Some((_, model)) => model,
             None => {
+                self.steering.clear();
                 let path = self.catalogue.open(id).map_err(LoadError::Model)?;
                 engine::Model::load(&path, &self.options, job).map_err(LoadError::Engine)?
             }
         };
         Ok(&mut self.resident.insert((id.to_owned(), model)).1)
     }
+
+    /// The upscaler `id`, loaded if it is not; the former one is freed first.
+    pub fn load_upscaler(&mut self, id: &str, job: &dyn Job) -> Result<&Upscaler, LoadError> {
+        let loaded = match self.upscaler.take().filter(|(loaded, _)| loaded == id) {
+            Some((_, upscaler)) => upscaler,
+            None => {
+                let path = self.catalogue.upscaler(Some(id)).map(|(id, _)| self.catalogue.path(id));
+                let path = path.map_err(LoadError::Model)?.unwrap_or(Path::new(""));
+                Upscaler::load(path, job).map_err(LoadError::Engine)?
+            }
+        };
+        Ok(&self.upscaler.insert((id.to_owned(), loaded)).1)
+    }
+
+    /// How the autoencoder must work so that `painting` with the model `id` fits into memory; an error if it cannot. Where the
+    /// system does not tell what is free, everything fits.
+    pub fn room(&self, id: &str, painting: memory::Painting) -> Result<Option<Tiling>, LoadError> {
+        let Some(free) = free_memory().filter(|_| self.device() == engine::DeviceKind::Cpu) else { return Ok(None) };
+        let need = |id: &str, path: &Path| {
+            // A model that was not loaded may be broken; loading it says so better.
+            (self.catalogue.facts(id).is_ok())
+                .then(|| memory::need(path, self.options.vae.as_deref(), painting).ok())
+                .flatten()
+        };
+        let at = |id: &str| self.catalogue.path(id).and_then(|path| need(id, path));
+        let Some(wanted) = at(id) else { return Ok(None) };
+        let resident = self.resident.as_ref().and_then(|(id, _)| at(id)).map_or(0, |need| need.weights_bytes);
+        wanted.fit(free, resident, painting.extent).map_err(LoadError::Engine)
+    }
+
+    /// The diffusion model `id` with `loras` and no others in its weights; an empty list takes out those of the job before.
+    pub fn load_with(&mut self, id: &str, loras: &[Chosen], job: &dyn Job) -> Result<&mut engine::Model, LoadError> {
+        let uses: Vec<LoraUse<'_>> = loras
+            .iter()
+            .map(|lora| LoraUse { path: &lora.path, weight: lora.weight, text_weight: lora.text_weight })
+            .collect();
+        let loading = Onward::new(job, 0);
+        let onward = |done: &Onward<'_>| Onward::new(job, done.reached());
+        let set = self.load(id, &loading)?.set_loras(&uses, &onward(&loading));
+        if let Err(engine::EngineError::Changed { .. }) = set {
+            // Somebody wrote to the model's file: what is in memory is not what is there any more.
+            self.unload();
+            let again = onward(&loading);
+            self.load(id, &again)?.set_loras(&uses, &onward(&again)).map_err(LoadError::Lora)?;
+        } else {
+            set.map_err(LoadError::Lora)?;
+        }
+        self.load(id, job)
+    }
+
+    /// The same with the control models of `calls`, in order.
+    pub fn load_steered(
+        &mut self,
+        id: &str,
+        loras: &[Chosen],
+        calls: &[ControlCall],
+        job: &dyn Job,
+    ) -> Result<Steered<'_>, LoadError> {
+        self.load_with(id, loras, job)?;
+        let catalogue = self.catalogue.clone();
+        let controls = match calls {
+            [] => Vec::new(),
+            calls => self.steering.load(catalogue.controls(), calls, &self.options, job)?,
+        };
+        let gone = || LoadError::Model(ModelError::Unusable { id: id.to_owned(), reason: "it was unloaded".into() });
+        Ok((self.resident.as_mut().map(|(_, model)| model).ok_or_else(gone)?, controls))
+    }
 }
+
+/// Goes on counting steps where what was counted before ended, so that they never go back.
+struct Onward<'a> {
+    job: &'a dyn Job,
+    from: u32,
+    reached: AtomicU32,
+}
+
+impl<'a> Onward<'a> {
+    fn new(job: &'a dyn Job, from: u32) -> Self {
+        Self { job, from, reached: AtomicU32::new(from) }
+    }
+
+    fn reached(&self) -> u32 {
+        self.reached.load(Ordering::Relaxed)
+    }
+}
+
+impl Job for Onward<'_> {
+    fn is_cancelled(&self) -> bool {
+        self.job.is_cancelled()
+    }
+
+    fn progress(&self, stage: Stage, step: u32, steps: u32) {
+        self.reached.store(self.from + step, Ordering::Relaxed);
+        self.job.progress(stage, self.from + step, self.from + steps);
+    }
+}
+
+/// A diffusion model and the control models that steer it.
+pub type Steered<'a> = (&'a mut engine::Model, Vec<&'a engine::ControlModel>);
 
 /// Why a model did not load.
 #[derive(Debug)]
@@ -355,6 +637,8 @@ pub enum LoadError {
     Model(ModelError),
     /// Reading it failed.
     Engine(engine::EngineError),
+    /// A LoRA could not be applied to it.
+    Lora(engine::EngineError),
 }
 
 /// Files and folders below `dir` that may be models, by their looks; the engine decides by content.
@@ -370,7 +654,8 @@ fn candidates(dir: &Path, roots: &[PathBuf], depth: u32, found: &mut Vec<PathBuf
             continue;
         }
         if path.is_dir() {
-            match path.join("model_index.json").is_file() || path.join("unet").is_dir() {
+            let whole = path.join("model_index.json").is_file() || path.join("unet").is_dir();
+            match whole || controls::is_folder_of_one(&path) {
                 true => found.push(path),
                 false => candidates(&path, roots, depth + 1, found),
             }
@@ -378,6 +663,11 @@ fn candidates(dir: &Path, roots: &[PathBuf], depth: u32, found: &mut Vec<PathBuf
             found.push(path);
         }
     }
+}
+
+/// Bytes of the files that make up a model.
+pub(crate) fn bytes(path: &Path) -> u64 {
+    files(path).iter().filter_map(|f| f.metadata().ok()).map(|m| m.len()).sum()
 }
 
 /// The files that make up a model: itself, or a folder's weights and configurations, sorted.

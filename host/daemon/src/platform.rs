@@ -7,13 +7,13 @@
 
 #[cfg(unix)]
 pub use unix::{
-    Identity, at_socket, default_socket, identity, listen, memory, peer_is_this_user, private_dir, private_file,
-    terminated,
+    Identity, at_socket, default_socket, free_memory, identity, listen, memory, peer_is_this_user, private_dir,
+    private_file, terminated,
 };
 #[cfg(windows)]
 pub use windows::{
-    Identity, at_socket, default_socket, identity, listen, memory, peer_is_this_user, private_dir, private_file,
-    terminated,
+    Identity, at_socket, default_socket, free_memory, identity, listen, memory, peer_is_this_user, private_dir,
+    private_file, terminated,
 };
 
 /// What is found where the socket is to be.
@@ -181,11 +181,24 @@ mod unix {
         Some(Memory { used_bytes: used * 1024, total_bytes: total * 1024 })
     }
 
-    /// Completes when the system or the user asks the process to end.
-    pub async fn terminated() -> io::Result<()> {
+    /// Bytes that can be taken without pushing others out: what the system has, and no more than its limit for this
+    /// process leaves. `None` where the system does not tell it in a file.
+    pub fn free_memory() -> Option<u64> {
+        let read = |file: &str| std::fs::read_to_string(file).ok();
+        let meminfo = read("/proc/meminfo")?;
+        let line = meminfo.lines().find_map(|l| l.strip_prefix("MemAvailable:"))?;
+        let free = line.split_whitespace().next()?.parse::<u64>().ok()? * 1024;
+        let number = |file: &str| read(file)?.trim().parse::<u64>().ok();
+        let limit = number("/sys/fs/cgroup/memory.max").zip(number("/sys/fs/cgroup/memory.current"));
+        Some(limit.map_or(free, |(most, used)| free.min(most.saturating_sub(used))))
+    }
+
+    /// Completes when the system or the user asks the process to end, be it before it is first polled.
+    pub fn terminated() -> io::Result<impl Future<Output = ()>> {
         let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-        tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
-        Ok(())
+        Ok(async move {
+            tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+        })
     }
 
     #[cfg(test)]
@@ -293,6 +306,11 @@ mod windows {
         true
     }
 
+    /// Bytes that can be taken without pushing others out.
+    pub fn free_memory() -> Option<u64> {
+        memory().map(|memory| memory.total_bytes - memory.used_bytes)
+    }
+
     /// The machine's memory, in use and in all.
     pub fn memory() -> Option<Memory> {
         let mut status = MEMORYSTATUSEX { dwLength: size_of::<MEMORYSTATUSEX>() as u32, ..Default::default() };
@@ -302,9 +320,12 @@ mod windows {
             .then(|| Memory { used_bytes: status.ullTotalPhys - status.ullAvailPhys, total_bytes: status.ullTotalPhys })
     }
 
-    /// Completes when the user asks the process to end.
-    pub async fn terminated() -> io::Result<()> {
-        tokio::signal::ctrl_c().await
+    /// Completes when the user asks the process to end, be it before it is first polled.
+    pub fn terminated() -> io::Result<impl Future<Output = ()>> {
+        let mut interrupt = tokio::signal::windows::ctrl_c()?;
+        Ok(async move {
+            interrupt.recv().await;
+        })
     }
 
     /// The SID of the user this process runs as, e.g. `S-1-5-21-…`.

@@ -82,7 +82,16 @@ mod tests {
         let defaults =
             Defaults { steps: 20, guidance_scale: 7.0, sampler: Sampler::Euler, scheduler: Scheduler::Normal };
         let (id, family) = ("test".into(), Family::Sd15);
-        let model = ModelFacts { id, name: None, family, native_side: 512, multiple: 8, in_channels: 4, defaults };
+        let model = ModelFacts {
+            id,
+            name: None,
+            family,
+            native_side: 512,
+            multiple: 8,
+            in_channels: 4,
+            kind: underpaint_plan::Kind::Text,
+            defaults,
+        };
         for (canvas, x) in [(Extent::new(2000, 1500), 900), (Extent::new(333, 217), 100)] {
             let mut mask = Mask::new(canvas, 0.0);
             (x..x + 80).for_each(|x| (70..130).for_each(|y| mask.set(x, y, 1.0)));

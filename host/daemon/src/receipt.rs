@@ -1,33 +1,62 @@
 //! The receipt: what is needed to make the same picture again, as JSON. It names no path and no person.
 
-use crate::models::family_name;
+use crate::loras::Chosen;
+use crate::models::Catalogue;
+use crate::prompts::Words;
 use serde_json::{Value, json};
-use underpaint_plan::{CanvasFacts, ModelFacts, Placing, Plan};
+use underpaint_engine::Wording;
+use underpaint_plan::{CanvasFacts, ControlPlan, Kind, ModelFacts, Placing, Plan};
 use underpaint_raster::Extent;
 use underpaint_wire::generate::Generate;
+use underpaint_wire::methods::Upscale;
 
 /// Version of the receipt's own shape.
 const FORMAT: u32 = 1;
 
 /// The values used, defaults included.
-pub fn used(plan: &Plan, model: &ModelFacts, canvas: Option<CanvasFacts>) -> Value {
+pub fn used(
+    plan: &Plan,
+    words: &Words,
+    model: &ModelFacts,
+    canvas: Option<CanvasFacts>,
+    catalogue: &Catalogue,
+) -> Value {
+    // Of a model that reads no texts there are none.
+    let drawn = &words.prompts.drawn;
     let s = &plan.sampling;
     let mut used = json!({
         "mode": plan.mode,
         "model": model.id,
-        "prompt": plan.prompt,
+        "prompt": drawn.first().map_or(&plan.prompt, |first| &first.prompt),
         "seed": seed(s.seed),
         "batch": s.batch,
         "context": {"rect": plan.context.rect, "extent": plan.context.extent},
     });
     if model.family != underpaint_plan::Family::Exemplar {
-        used["negative_prompt"] = json!(plan.negative_prompt);
+        if let Some(negative) = drawn.first().map_or(&plan.negative_prompt, |first| &first.negative_prompt) {
+            used["negative_prompt"] = json!(negative);
+        }
+        if drawn.iter().any(|each| *each != drawn[0]) {
+            used["prompts"] = drawn.iter().map(texts).collect();
+        }
         used["steps"] = json!(s.steps);
         used["start_step"] = json!(s.start_step);
         used["guidance_scale"] = json!(s.guidance_scale);
+        if model.kind == Kind::Edit {
+            used["image_guidance_scale"] = json!(s.image_guidance_scale);
+        }
+        used["guidance_rescale"] = json!(s.guidance_rescale);
         used["sampler"] = json!(s.sampler.name());
         used["scheduler"] = json!(s.scheduler.name());
         used["clip_skip"] = json!(s.clip_skip);
+        if !words.loras.is_empty() {
+            used["loras"] = json!(loras(&words.loras, catalogue));
+        }
+        if !words.embeddings.is_empty() {
+            let hash = |path| catalogue.file_hash(path).ok();
+            let told = words.embeddings.iter().map(|e| json!({"name": e.name(), "sha256": hash(e.path())}));
+            used["embeddings"] = told.collect();
+        }
     }
     if canvas.is_some() {
         used["softness"] = json!(plan.softness);
@@ -40,6 +69,41 @@ pub fn used(plan: &Plan, model: &ModelFacts, canvas: Option<CanvasFacts>) -> Val
         });
     }
     used
+}
+
+/// A control as it was used.
+pub fn control(control: &ControlPlan) -> Value {
+    let mut used = json!({
+        "model": control.model,
+        "type": control.kind.name(),
+        "weight": control.weight,
+        "start": control.start,
+        "end": control.end,
+    });
+    if let Some(task) = control.task {
+        used["kind"] = json!(task.name());
+    }
+    if let Some(preprocess) = control.preprocess {
+        used["preprocess"] = json!(preprocess.name());
+    }
+    used
+}
+
+/// The texts of one picture under their names in a request.
+fn texts(drawn: &Wording) -> Value {
+    match &drawn.negative_prompt {
+        Some(negative) => json!({"prompt": drawn.prompt, "negative_prompt": negative}),
+        None => json!({"prompt": drawn.prompt}),
+    }
+}
+
+/// The LoRAs a job was painted with, each by its hash.
+fn loras(chosen: &[Chosen], catalogue: &Catalogue) -> Vec<Value> {
+    let lora = |lora: &Chosen| {
+        let hash = catalogue.file_hash(&lora.path).ok();
+        json!({"name": lora.id, "weight": lora.weight, "text_weight": lora.text_weight, "sha256": hash})
+    };
+    chosen.iter().map(lora).collect()
 }
 
 /// The request as it was resolved, the model by its hash, and everything else that decides the pixels.
@@ -57,11 +121,23 @@ pub fn receipt(
         "underpaint": env!("CARGO_PKG_VERSION"),
         "request": request,
         "used": used,
-        "model": {"id": model.id, "family": family_name(model.family), "sha256": model_hash},
+        "model": {"id": model.id, "family": model.family.name(), "sha256": model_hash},
         "canvas": canvas.map(|c| json!({"extent": c.extent, "rect": c.rect})),
         "filters": filters,
         "color_match": placing.iter().filter_map(|p| p.color_match).collect::<Vec<_>>(),
         "registered": placing.iter().filter_map(|p| p.registered).collect::<Vec<_>>(),
+    })
+}
+
+/// What is needed to enlarge the same picture again in the same way.
+pub fn upscale(request: &Upscale, used: &Value, models: &[(&str, Option<String>)]) -> Value {
+    let models: Vec<Value> = models.iter().map(|(id, hash)| json!({"id": id, "sha256": hash})).collect();
+    json!({
+        "receipt": FORMAT,
+        "underpaint": env!("CARGO_PKG_VERSION"),
+        "request": request,
+        "used": used,
+        "models": models,
     })
 }
 
@@ -71,12 +147,24 @@ pub fn parameters(receipt: &Value, seed: u64, extent: Extent) -> Option<String> 
     let (used, model) = (&receipt["used"], &receipt["model"]);
     let steps = used["steps"].as_u64()?;
     let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let mut text = word(&used["prompt"]);
-    if used["negative_prompt"].as_str().is_some_and(|n| !n.is_empty()) {
-        text += &format!("\nNegative prompt: {}", word(&used["negative_prompt"]));
+    let texts = own_texts(used, seed);
+    let mut text = word(&texts["prompt"]);
+    let loras: Vec<&Value> = used["loras"].as_array().into_iter().flatten().collect();
+    for lora in &loras {
+        // A1111 keeps LoRAs in the prompt.
+        let name = word(&lora["name"]);
+        if !text.contains(&format!("<lora:{name}:")) {
+            text += &format!(" <lora:{name}:{}>", lora["weight"]);
+        }
+    }
+    if texts["negative_prompt"].as_str().is_some_and(|n| !n.is_empty()) {
+        text += &format!("\nNegative prompt: {}", word(&texts["negative_prompt"]));
     }
     text += &format!("\nSteps: {steps}, Sampler: {}, ", word(&used["sampler"]));
     text += &format!("Schedule type: {}, CFG scale: {}, ", word(&used["scheduler"]), used["guidance_scale"]);
+    if used["guidance_rescale"].as_f64().is_some_and(|rescale| rescale > 0.0) {
+        text += &format!("CFG rescale: {}, ", used["guidance_rescale"]);
+    }
     text += &format!("Seed: {seed}, Size: {}x{}", extent.w, extent.h);
     if let Some(hash) = model["sha256"].as_str() {
         // A1111's short hash: the first ten digits of the file's SHA-256.
@@ -91,7 +179,20 @@ pub fn parameters(receipt: &Value, seed: u64, extent: Extent) -> Option<String> 
     if used["clip_skip"].as_u64().is_some_and(|n| n > 1) {
         text += &format!(", Clip skip: {}", used["clip_skip"]);
     }
+    if !loras.is_empty() {
+        let hash = |lora: &&Value| {
+            let hash = word(&lora["sha256"]);
+            format!("{}: {}", word(&lora["name"]), hash.get(..10).unwrap_or(&hash))
+        };
+        text += &format!(", Lora hashes: \"{}\"", loras.iter().map(hash).collect::<Vec<_>>().join(", "));
+    }
     Some(text)
+}
+
+/// Where the texts of the picture with this seed are.
+fn own_texts(used: &Value, seed: u64) -> &Value {
+    let first = used["seed"].as_u64().or_else(|| used["seed"].as_str()?.parse().ok()).unwrap_or(seed);
+    used["prompts"].get(seed.wrapping_sub(first) as usize).unwrap_or(used)
 }
 
 /// Seeds beyond what JSON numbers hold exactly are decimal strings, as on the wire.

@@ -20,6 +20,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         steps,
         start_step: 0,
         guidance_scale: 7.0,
+        image_guidance_scale: 1.5,
+        guidance_rescale: 0.0,
         seed: 0,
         batch: 1,
         clip_skip: 1,
@@ -27,7 +29,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let input = Prepared { extent: Extent::new(side, side), init: None, mask: None };
     let request = Request {
         prompt: "a lighthouse at dusk",
-        negative_prompt: "",
+        negative_prompt: Some(""),
+        controls: &[],
+        wordings: &[],
+        embeddings: &[],
         sampling: &sampling,
         inpaint: Inpaint::None,
         input: &input,

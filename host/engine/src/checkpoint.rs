@@ -11,16 +11,17 @@
 //! }
 //! ```
 
-use crate::clip::{Activation, ClipConfig};
+use crate::clip::{Activation, ClipConfig, Reads};
 use crate::error::EngineError;
 use crate::preview::Look;
-use crate::schedule::{Betas, Prediction, Spacing, Training};
+use crate::schedule::{Aligned, Betas, Prediction, Spacing, Training};
 use crate::unet::{Heads, UNetConfig};
 use crate::vae::VaeConfig;
-use crate::weights::{Weights, folder, single_file};
+use crate::weights::single_file::{self, Encoder};
+use crate::weights::{Weights, folder};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use underpaint_plan::{Defaults, Family, ModelFacts, Sampler, Scheduler};
+use underpaint_plan::{Defaults, Family, Kind, ModelFacts, Sampler, Scheduler};
 
 /// An opened model: headers and configurations are read, weights are not.
 pub struct Checkpoint {
@@ -28,16 +29,26 @@ pub struct Checkpoint {
     pub unet: (Weights, UNetConfig),
     /// The autoencoder's.
     pub vae: (Weights, VaeConfig),
-    /// The text encoder's.
-    pub text: (Weights, ClipConfig),
+    /// The text encoders, in the order their embeddings are joined.
+    pub texts: Vec<TextPart>,
+    /// A prompt that was not given is shown to the denoiser as zeros rather than as an empty text (SDXL).
+    pub zeros_when_absent: bool,
     /// How it was trained.
     pub training: Training,
-    /// The folder with its own vocabulary, if it brings one.
-    pub tokenizer: Option<PathBuf>,
     /// What its latents look like.
     pub look: Look,
     /// For planning.
     pub facts: ModelFacts,
+}
+
+/// One text encoder, opened.
+pub struct TextPart {
+    /// Its tensors.
+    pub weights: Weights,
+    /// Its settings.
+    pub config: ClipConfig,
+    /// The folder with its own vocabulary, if it brings one.
+    pub vocabulary: Option<PathBuf>,
 }
 
 /// Reads what `path`, a diffusers folder or a single file, says about itself: headers and configurations only.
@@ -52,7 +63,7 @@ impl Checkpoint {
             std::fs::metadata(path).map_err(|error| EngineError::Read { path: path.to_owned(), error })?.is_dir();
         let mut checkpoint = if is_folder { Self::from_folder(path)? } else { Self::from_file(path)? };
         if let Some(vae) = vae {
-            checkpoint.vae = open_vae(vae)?;
+            checkpoint.vae = open_vae(vae, scaling_factor(checkpoint.facts.family))?;
         }
         checkpoint.check(path)?;
         Ok(checkpoint)
@@ -61,7 +72,6 @@ impl Checkpoint {
     fn from_folder(path: &Path) -> Result<Self, EngineError> {
         let wrong = |found: &str| EngineError::WrongArchitecture { path: path.to_owned(), found: found.into() };
         for (part, found) in [
-            ("text_encoder_2", "an SDXL folder"),
             ("transformer", "a folder of a transformer model (SD 3, Flux or later)"),
             ("prior", "a folder of a two-stage model"),
         ] {
@@ -69,20 +79,33 @@ impl Checkpoint {
                 return Err(wrong(found));
             }
         }
-        if let Some(part) = ["unet", "vae", "text_encoder"].iter().find(|part| !path.join(part).is_dir()) {
+        if let Some(part) = ["unet", "vae"].iter().find(|part| !path.join(part).is_dir()) {
             return Err(wrong(&format!("a folder without {part}")));
         }
         let unet_config = Json::read(&path.join("unet/config.json"))?;
-        let text_config = Json::read(&path.join("text_encoder/config.json"))?;
-        let schedule = path.join("scheduler/scheduler_config.json");
-        let training = if schedule.is_file() { training(&Json::read(&schedule)?)? } else { Training::default() };
         let unet = (folder::open(&path.join("unet"), |name| Some(name.to_owned()))?, unet_settings(&unet_config)?);
-        let vae = open_vae(&path.join("vae"))?;
-        let text = (folder::open(&path.join("text_encoder"), single_file::text_name)?, text_settings(&text_config)?);
+        let mut texts = Vec::new();
+        for (part, vocabulary) in [("text_encoder", "tokenizer"), ("text_encoder_2", "tokenizer_2")] {
+            if path.join(part).is_dir() {
+                let config = text_settings(&Json::read(&path.join(part).join("config.json"))?)?;
+                let weights = folder::open(&path.join(part), single_file::text_name)?;
+                texts.push(TextPart { weights, config, vocabulary: Some(path.join(vocabulary)) });
+            }
+        }
+        let Some(family) = settle(&unet.0, &mut texts) else { return Err(wrong("a folder without text_encoder")) };
+        let schedule = path.join("scheduler/scheduler_config.json");
+        let training = if schedule.is_file() { training(&Json::read(&schedule)?)? } else { family_training(family) };
+        let index = path.join("model_index.json");
+        let zeros_when_absent = match index.is_file() {
+            true => Json::read(&index)?.value["force_zeros_for_empty_prompt"].as_bool(),
+            false => None,
+        };
+        let vae = open_vae(&path.join("vae"), 0.18215)?;
         let factor = downscaling(&vae.0);
         let sample = unet_config.whole("sample_size")?.unwrap_or(64) as u32;
-        let mut facts = facts(path, &unet.0, factor, sample.saturating_mul(factor))?;
-        let mut look = Look::sd1();
+        let size = (factor, sample.saturating_mul(factor));
+        let mut facts = facts(path, (&unet.0, latent_channels(&vae.0)), size, family, training.prediction)?;
+        let mut look = look(family);
         let own = path.join("underpaint.json");
         if own.is_file() {
             let own = Json::read(&own)?;
@@ -90,31 +113,53 @@ impl Checkpoint {
             facts.defaults = defaults(&own.object("defaults")?, facts.defaults)?;
             look = own.look("preview", latent_channels(&vae.0))?.unwrap_or(look);
         }
-        let tokenizer = Some(path.join("tokenizer"));
-        Ok(Self { unet, vae, text, training, tokenizer, look, facts })
+        // diffusers' pipelines take it for SDXL if the folder does not say.
+        let zeros_when_absent = zeros_when_absent.unwrap_or(family == Family::Sdxl);
+        Ok(Self { unet, vae, texts, zeros_when_absent, training, look, facts })
     }
 
     fn from_file(path: &Path) -> Result<Self, EngineError> {
         let parts = single_file::open(path)?;
-        let unet_config = UNetConfig {
-            heads: Heads::Same(8),
-            norm_groups: norm_groups(&parts.unet),
-            norm_eps: 1e-5,
-            flip_sin_to_cos: true,
-            freq_shift: 0.0,
+        let (unet, vae) = (parts.unet, parts.vae);
+        let mut texts = Vec::new();
+        for (weights, encoder) in parts.texts {
+            let width = weights.shape("final_layer_norm.weight").and_then(|s| s.first().copied()).unwrap_or(0);
+            let activation = match encoder {
+                Encoder::Clip => Activation::QuickGelu,
+                Encoder::OpenClip => Activation::Gelu,
+            };
+            // CLIP's heads are 64 wide; narrower encoders than that exist only in tests.
+            let config = ClipConfig { heads: (width / 64).max(1), activation, norm_eps: 1e-5, reads: Reads::Last };
+            texts.push(TextPart { weights, config, vocabulary: None });
+        }
+        let Some(family) = settle(&unet, &mut texts) else {
+            let found = "a checkpoint without its text encoder".to_owned();
+            return Err(EngineError::WrongArchitecture { path: path.to_owned(), found });
         };
-        let vae_config = VaeConfig { norm_groups: norm_groups(&parts.vae), scaling_factor: 0.18215 };
-        let width = parts.text.shape("final_layer_norm.weight").and_then(|s| s.first()).copied().unwrap_or(0);
-        // CLIP's heads are 64 wide; narrower encoders than that exist only in tests.
-        let text_config = ClipConfig { heads: (width / 64).max(1), activation: Activation::QuickGelu, norm_eps: 1e-5 };
-        let facts = facts(path, &parts.unet, downscaling(&parts.vae), 512)?;
+        let unet_config = lone_unet_settings(&unet);
+        let vae_config = VaeConfig { norm_groups: norm_groups(&vae), scaling_factor: scaling_factor(family) };
+        let mut training = family_training(family);
+        if parts.velocity || (family == Family::Sd2 && looks_like_velocity(&unet)?) {
+            training.prediction = Prediction::Velocity;
+        }
+        if parts.zero_snr {
+            training.zero_snr = true;
+            training.spacing = Some(Spacing::Trailing);
+        }
+        let side = match (family, training.prediction) {
+            (Family::Sdxl | Family::SdxlRefiner, _) => 1024,
+            (Family::Sd2, Prediction::Velocity) => 768,
+            _ => 512,
+        };
+        let size = (downscaling(&vae), side);
+        let facts = facts(path, (&unet, latent_channels(&vae)), size, family, training.prediction)?;
         Ok(Self {
-            unet: (parts.unet, unet_config),
-            vae: (parts.vae, vae_config),
-            text: (parts.text, text_config),
-            training: Training::default(),
-            tokenizer: None,
-            look: Look::sd1(),
+            unet: (unet, unet_config),
+            vae: (vae, vae_config),
+            texts,
+            zeros_when_absent: family == Family::Sdxl,
+            training,
+            look: look(family),
             facts,
         })
     }
@@ -122,46 +167,91 @@ impl Checkpoint {
     /// Refuses parts that cannot work together.
     fn check(&self, path: &Path) -> Result<(), EngineError> {
         let wrong = |found: String| Err(EngineError::WrongArchitecture { path: path.to_owned(), found });
-        let (unet, text) = (&self.unet.0, &self.text.0);
-        let width = text.shape("final_layer_norm.weight").and_then(|s| s.first());
-        let context = unet.names().find(|n| n.ends_with("attn2.to_k.weight")).and_then(|n| unet.shape(n)?.get(1));
-        if let (Some(width), Some(context)) = (width, context)
+        let unet = &self.unet.0;
+        let widths = self.texts.iter().filter_map(|t| t.weights.shape("final_layer_norm.weight")?.first().copied());
+        let width: usize = widths.sum();
+        let context = unet.names().find(|n| n.ends_with("attn2.to_k.weight")).and_then(|n| unet.shape(n));
+        if let Some(context) = context.and_then(|s| s.get(1).copied())
             && width != context
         {
             return wrong(format!(
-                "a model whose U-Net reads texts {context} wide while its text encoder writes {width}"
+                "a model whose U-Net reads texts {context} wide while its text encoders write {width}"
             ));
         }
-        let latents = latent_channels(&self.vae.0);
-        let inputs = self.facts.in_channels as usize;
-        if inputs != latents && inputs != 2 * latents + 1 {
-            let (plain, inpaint) = (latents, 2 * latents + 1);
+        let (latents, inputs) = (latent_channels(&self.vae.0), self.facts.in_channels as usize);
+        if ![latents, 2 * latents, 2 * latents + 1].contains(&inputs) {
+            let (edit, inpaint) = (2 * latents, 2 * latents + 1);
             return wrong(format!(
-                "a model with {inputs} input channels; {plain} (plain) or {inpaint} (inpainting) fit its VAE"
+                "a model with {inputs} input channels; {latents} (plain), {inpaint} (inpainting) or {edit} (editing) fit its VAE"
             ));
         }
         Ok(())
     }
 }
 
-/// A VAE from a folder with `config.json` or a file of either naming.
-fn open_vae(path: &Path) -> Result<(Weights, VaeConfig), EngineError> {
+/// The family, by what there is, with the text encoders set to what its denoiser reads; `None` without any encoder.
+fn settle(unet: &Weights, texts: &mut [TextPart]) -> Option<Family> {
+    let family = match (unet.has("add_embedding."), texts.len(), texts.first()?.config.activation) {
+        (true, 1, _) => Family::SdxlRefiner,
+        (true, _, _) => Family::Sdxl,
+        (false, 1, Activation::Gelu) => Family::Sd2,
+        (false, _, _) => Family::Sd15,
+    };
+    let last = texts.len() - 1;
+    for (i, text) in texts.iter_mut().enumerate() {
+        let xl = matches!(family, Family::Sdxl | Family::SdxlRefiner);
+        text.config.reads = if xl { Reads::Penultimate } else { Reads::Last };
+        if !xl || i < last {
+            // Only the last encoder of SDXL embeds the whole text.
+            text.weights.drop("text_projection.weight");
+        }
+    }
+    Some(family)
+}
+
+/// What `diffusers` assumes of a family's single files.
+fn family_training(family: Family) -> Training {
+    let xl = matches!(family, Family::Sdxl | Family::SdxlRefiner);
+    Training { spacing: xl.then_some(Spacing::Leading), ..Training::default() }
+}
+
+fn scaling_factor(family: Family) -> f64 {
+    if matches!(family, Family::Sdxl | Family::SdxlRefiner) { 0.13025 } else { 0.18215 }
+}
+
+fn look(family: Family) -> Look {
+    if matches!(family, Family::Sdxl | Family::SdxlRefiner) { Look::sdxl() } else { Look::sd1() }
+}
+
+/// SD 2.x's files do not say what they predict, but in those trained to predict the velocity the norms of the last
+/// attention have biases of another size (an observation of ComfyUI's authors, the threshold too).
+fn looks_like_velocity(unet: &Weights) -> Result<bool, EngineError> {
+    let norm = |name: &&str| name.starts_with("up_blocks.") && name.ends_with(".transformer_blocks.0.norm1.bias");
+    let Some(name) = unet.names().filter(norm).last() else { return Ok(false) };
+    let bias = unet.read(name)?.unwrap_or_default();
+    let n = bias.len().max(2) as f32;
+    let mean = bias.iter().sum::<f32>() / n;
+    Ok((bias.iter().map(|b| (b - mean).powi(2)).sum::<f32>() / (n - 1.0)).sqrt() > 0.09)
+}
+
+/// A VAE from a folder with `config.json` or a file of either naming; `scaling_factor` is for those that do not tell.
+fn open_vae(path: &Path, scaling_factor: f64) -> Result<(Weights, VaeConfig), EngineError> {
     if !path.is_dir() {
         let weights = single_file::open_vae(path)?;
-        let config = VaeConfig { norm_groups: norm_groups(&weights), scaling_factor: 0.18215 };
+        let config = VaeConfig { norm_groups: norm_groups(&weights), scaling_factor };
         return Ok((weights, config));
     }
     let config = Json::read(&path.join("config.json"))?;
     config.only("act_fn", &["silu", "swish"])?;
     let config = VaeConfig {
         norm_groups: config.whole("norm_num_groups")?.unwrap_or(32),
-        scaling_factor: config.number("scaling_factor")?.unwrap_or(0.18215),
+        scaling_factor: config.number("scaling_factor")?.unwrap_or(scaling_factor),
     };
     Ok((folder::open(path, |name| Some(single_file::diffusers_vae_name(name)))?, config))
 }
 
 fn latent_channels(vae: &Weights) -> usize {
-    vae.shape("decoder.conv_in.weight").and_then(|s| s.get(1)).copied().unwrap_or(0)
+    vae.shape("decoder.conv_in.weight").and_then(|s| s.get(1).copied()).unwrap_or(0)
 }
 
 /// Pixels per latent, from the number of resolutions.
@@ -172,21 +262,39 @@ fn downscaling(vae: &Weights) -> u32 {
 
 /// Groups in a file that does not say: 32 as everywhere in the family, or for a tiny model the largest power of two that
 /// divides all widths.
-fn norm_groups(weights: &Weights) -> usize {
+pub(crate) fn norm_groups(weights: &Weights) -> usize {
     let norms = weights.names().filter(|n| n.ends_with("norm1.weight") && n.contains("resnets"));
     norms
-        .filter_map(|n| weights.shape(n)?.first())
+        .filter_map(|n| weights.shape(n)?.first().copied())
         .fold(32, |groups, width| groups.min(1 << width.trailing_zeros().min(5)))
 }
 
-fn facts(path: &Path, unet: &Weights, multiple: u32, native_side: u32) -> Result<ModelFacts, EngineError> {
+fn facts(
+    path: &Path,
+    (unet, latents): (&Weights, usize),
+    (multiple, native_side): (u32, u32),
+    family: Family,
+    prediction: Prediction,
+) -> Result<ModelFacts, EngineError> {
     let name = if path.is_dir() { path.file_name() } else { path.file_stem() };
     let id = name.map_or_else(|| "model".into(), |s| s.to_string_lossy().into_owned());
     let missing =
         || EngineError::WrongArchitecture { path: path.to_owned(), found: "a U-Net without conv_in.weight".into() };
-    let in_channels = *unet.shape("conv_in.weight").and_then(|s| s.get(1)).ok_or_else(missing)? as u32;
-    let defaults = Defaults { steps: 20, guidance_scale: 7.0, sampler: Sampler::Dpmpp2m, scheduler: Scheduler::Karras };
-    Ok(ModelFacts { id, name: None, family: Family::Sd15, native_side, multiple, in_channels, defaults })
+    let in_channels = unet.shape("conv_in.weight").and_then(|s| s.get(1).copied()).ok_or_else(missing)?;
+    let kind = match in_channels.checked_sub(latents) {
+        Some(more) if more == latents + 1 => Kind::Inpaint,
+        Some(more) if more == latents && more > 0 => Kind::Edit,
+        _ => Kind::Text,
+    };
+    let defaults = match (family, prediction) {
+        // The fine-tunes of SDXL that predict the velocity (NoobAI) are made for it.
+        (Family::Sdxl, Prediction::Velocity) => {
+            Defaults { steps: 26, guidance_scale: 5.0, sampler: Sampler::EulerA, scheduler: Scheduler::Normal }
+        }
+        _ => Defaults { steps: 20, guidance_scale: 7.0, sampler: Sampler::Dpmpp2m, scheduler: Scheduler::Karras },
+    };
+    let in_channels = in_channels as u32;
+    Ok(ModelFacts { id, name: None, family, native_side, multiple, in_channels, kind, defaults })
 }
 
 /// What the model says it paints best with, else what the family does.
@@ -212,13 +320,26 @@ fn defaults(config: &Json, family: Defaults) -> Result<Defaults, EngineError> {
     })
 }
 
-fn unet_settings(config: &Json) -> Result<UNetConfig, EngineError> {
+/// Settings of a U-Net, or half of one, whose file does not tell them.
+pub(crate) fn lone_unet_settings(unet: &Weights) -> UNetConfig {
+    let linear = unet.names().find(|n| n.ends_with("proj_in.weight")).and_then(|n| unet.shape(n));
+    UNetConfig {
+        // Who trained with linear projections (SD 2.x, SDXL) trained with heads of 64.
+        heads: if linear.is_some_and(|s| s.len() == 2) { Heads::OfWidth(64) } else { Heads::Same(8) },
+        norm_groups: norm_groups(unet),
+        norm_eps: 1e-5,
+        flip_sin_to_cos: true,
+        freq_shift: 0.0,
+        size_features: 256,
+    }
+}
+
+pub(crate) fn unet_settings(config: &Json) -> Result<UNetConfig, EngineError> {
     config.only("act_fn", &["silu", "swish"])?;
     config.only("resnet_time_scale_shift", &["default"])?;
     config.only("time_embedding_type", &["positional"])?;
-    for field in
-        ["class_embed_type", "addition_embed_type", "time_cond_proj_dim", "encoder_hid_dim", "num_class_embeds"]
-    {
+    config.only("addition_embed_type", &["text_time"])?;
+    for field in ["class_embed_type", "time_cond_proj_dim", "encoder_hid_dim", "num_class_embeds"] {
         config.absent(field)?;
     }
     // diffusers calls the number of heads "attention_head_dim", a slip it keeps for old models' sake.
@@ -237,6 +358,7 @@ fn unet_settings(config: &Json) -> Result<UNetConfig, EngineError> {
         norm_eps: config.number("norm_eps")?.unwrap_or(1e-5),
         flip_sin_to_cos: config.value["flip_sin_to_cos"].as_bool().unwrap_or(true),
         freq_shift: config.number("freq_shift")?.unwrap_or(0.0),
+        size_features: config.whole("addition_time_embed_dim")?.unwrap_or(256),
     })
 }
 
@@ -249,6 +371,7 @@ fn text_settings(config: &Json) -> Result<ClipConfig, EngineError> {
             _ => Activation::QuickGelu,
         },
         norm_eps: config.number("layer_norm_eps")?.unwrap_or(1e-5),
+        reads: Reads::Last,
     })
 }
 
@@ -257,9 +380,6 @@ fn training(config: &Json) -> Result<Training, EngineError> {
     config.only("prediction_type", &["epsilon", "v_prediction"])?;
     config.only("timestep_spacing", &["linspace", "leading", "trailing"])?;
     config.absent("trained_betas")?;
-    if config.value["rescale_betas_zero_snr"].as_bool() == Some(true) {
-        return Err(config.error("rescale_betas_zero_snr", "is true, which this version does not know"));
-    }
     let text = |field: &str| config.value[field].as_str();
     let timesteps = config.whole("num_train_timesteps")?.unwrap_or(1000);
     if !(2..=100_000).contains(&timesteps) {
@@ -273,6 +393,7 @@ fn training(config: &Json) -> Result<Training, EngineError> {
         timesteps,
         beta,
         betas: if text("beta_schedule") == Some("scaled_linear") { Betas::ScaledLinear } else { Betas::Linear },
+        zero_snr: config.value["rescale_betas_zero_snr"].as_bool().unwrap_or(false),
         prediction: if text("prediction_type") == Some("v_prediction") {
             Prediction::Velocity
         } else {
@@ -290,19 +411,20 @@ fn training(config: &Json) -> Result<Training, EngineError> {
         // Absent it would be diffusers' default, true; but every published latent model says false.
         clip_sample: config.value["clip_sample"].as_bool().unwrap_or(false),
         final_sigma_min: text("final_sigmas_type") == Some("sigma_min"),
+        aligned: Aligned::Sd1,
     })
 }
 
 /// A configuration file; its accessors name the file and the field when a value is of the wrong kind.
-struct Json {
+pub(crate) struct Json {
     path: PathBuf,
     /// Where in the file `value` is: empty, or `member.`.
     at: String,
-    value: Value,
+    pub(crate) value: Value,
 }
 
 impl Json {
-    fn read(path: &Path) -> Result<Self, EngineError> {
+    pub(crate) fn read(path: &Path) -> Result<Self, EngineError> {
         let value = read_json(path, 1 << 20)?;
         if !value.is_object() {
             return Err(EngineError::Damaged { path: path.to_owned(), what: "it is not a JSON object".into() });
@@ -310,7 +432,7 @@ impl Json {
         Ok(Self { path: path.to_owned(), at: String::new(), value })
     }
 
-    fn error(&self, field: &str, what: impl Into<String>) -> EngineError {
+    pub(crate) fn error(&self, field: &str, what: impl Into<String>) -> EngineError {
         EngineError::Config { path: self.path.clone(), field: format!("{}{field}", self.at), what: what.into() }
     }
 
@@ -360,7 +482,7 @@ impl Json {
         }
     }
 
-    fn whole(&self, field: &str) -> Result<Option<usize>, EngineError> {
+    pub(crate) fn whole(&self, field: &str) -> Result<Option<usize>, EngineError> {
         match &self.value[field] {
             Value::Null => Ok(None),
             value => match value.as_u64() {
@@ -370,7 +492,7 @@ impl Json {
         }
     }
 
-    fn number(&self, field: &str) -> Result<Option<f64>, EngineError> {
+    pub(crate) fn number(&self, field: &str) -> Result<Option<f64>, EngineError> {
         match &self.value[field] {
             Value::Null => Ok(None),
             value => {
@@ -379,7 +501,7 @@ impl Json {
         }
     }
 
-    fn only(&self, field: &str, choices: &[&str]) -> Result<(), EngineError> {
+    pub(crate) fn only(&self, field: &str, choices: &[&str]) -> Result<(), EngineError> {
         match &self.value[field] {
             Value::Null => Ok(()),
             value if value.as_str().is_some_and(|v| choices.contains(&v)) => Ok(()),
@@ -390,7 +512,9 @@ impl Json {
     fn absent(&self, field: &str) -> Result<(), EngineError> {
         match &self.value[field] {
             Value::Null => Ok(()),
-            value => Err(self.error(field, format!("is {value}; models with it are not Stable Diffusion 1.x"))),
+            value => {
+                Err(self.error(field, format!("is {value}; models with it are not Stable Diffusion 1.x, 2.x or XL")))
+            }
         }
     }
 }

@@ -34,12 +34,34 @@ pub enum EngineError {
         what: String,
     },
     /// A sound file of something else.
-    #[error("{} is {found}; a Stable Diffusion 1.x checkpoint (.safetensors) or diffusers folder is needed", path.display())]
+    #[error("{} is {found}; a Stable Diffusion 1.x, 2.x or XL checkpoint (.safetensors) or diffusers folder is needed", path.display())]
     WrongArchitecture {
         /// The file or folder.
         path: PathBuf,
         /// What it seems to be.
         found: String,
+    },
+    /// A sound file of something that controls nothing.
+    #[error("{} is {found}; a ControlNet, T2I-Adapter or IP-Adapter (.safetensors or diffusers folder) is needed", path.display())]
+    NotControl {
+        /// The file or folder.
+        path: PathBuf,
+        /// What it seems to be.
+        found: String,
+    },
+    /// A sound file, but no upscaler.
+    #[error("{} is {found}; an ESRGAN, Real-ESRGAN, BSRGAN or compact model (.safetensors) is needed", path.display())]
+    NotUpscaler {
+        /// The file.
+        path: PathBuf,
+        /// What it seems to be.
+        found: String,
+    },
+    /// A sound file, but no tiny autoencoder.
+    #[error("{} is no tiny autoencoder with a decoder; TAESD's or its kin's (.safetensors) is needed", path.display())]
+    NotTiny {
+        /// The file or folder.
+        path: PathBuf,
     },
     /// A model of the right kind that lacks or misshapes a part.
     #[error("{}: tensor {name} {what}", path.display())]
@@ -50,6 +72,20 @@ pub enum EngineError {
         name: String,
         /// What is wrong and what would be right.
         what: String,
+    },
+    /// A LoRA that is broken, or for another model than the loaded one.
+    #[error("{} {what}", path.display())]
+    Lora {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and what would be right.
+        what: String,
+    },
+    /// A model's file was written to while the model was in memory.
+    #[error("{} was changed while the model was loaded; load the model again", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
     },
     /// A configuration file with an impossible or unsupported value.
     #[error("{}: {field} {what}", path.display())]
@@ -75,6 +111,12 @@ pub enum EngineError {
         /// The file.
         path: PathBuf,
         /// What is wrong and what would be right.
+        what: String,
+    },
+    /// More than this machine has free.
+    #[error("memory {what}")]
+    Memory {
+        /// What is needed, what there is and what would help.
         what: String,
     },
     /// The picture turned into infinities; an all black result would hide it.
@@ -103,6 +145,6 @@ impl From<Cancelled> for EngineError {
 }
 
 /// candle appends a backtrace when the environment asks for one; a painter gets the sentence.
-fn first_line(error: &candle_core::Error) -> String {
+pub(crate) fn first_line(error: &candle_core::Error) -> String {
     error.to_string().lines().next().unwrap_or_default().to_owned()
 }

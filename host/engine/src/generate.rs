@@ -5,34 +5,62 @@
 //!
 //! What is drawn from a picture's stream, in this order, is what diffusers draws with `generator=[…]`: the sample of the
 //! initial picture's latents (not for a 9-channel model starting from pure noise, which does not need it), the initial noise,
-//! the sample of the masked picture's latents ([`Inpaint::Replace`] and 9-channel models), then euler_a's noise step by step.
+//! the sample of the masked picture's latents ([`Inpaint::Replace`] and 9-channel models), then the sampler's noise step by step.
 
+use crate::control::{Control, Guides};
+use crate::guidance::Guidance;
 use crate::noise::Noise;
 use crate::npy::Npy;
-use crate::samplers::{self, Moment, Space};
-use crate::schedule::{Prediction, Schedule, Step};
+use crate::prompt::{Embedding, Prompt};
+use crate::samplers::{self, Moment, Seen, Space};
+use crate::schedule::{Schedule, Step};
 use crate::share::Share;
+use crate::tiles::{Tiling, blend};
+use crate::unet::Conditions;
 use crate::{EngineError, Model, pixels};
 use candle_core::Tensor;
-use underpaint_plan::{Inpaint, Prepared, Sampling};
+use std::rc::Rc;
+use underpaint_plan::{Inpaint, Kind, Prepared, Sampling};
 use underpaint_raster::{Extent, Image, Job, Mask, Stage};
 
 /// What to paint, fully resolved.
 pub struct Request<'a> {
     /// What should be seen; may be empty, may be longer than one chunk of 75 tokens.
     pub prompt: &'a str,
-    /// What should not.
-    pub negative_prompt: &'a str,
+    /// What should not. `None` and an empty text are two things for SDXL, as in diffusers: without one it is shown zeros.
+    pub negative_prompt: Option<&'a str>,
+    /// Where wildcards made them differ, the texts of each picture, which take the place of those two; else empty.
+    pub wordings: &'a [Wording],
+    /// Embeddings that the texts may name.
+    pub embeddings: &'a [Embedding],
     /// Steps, seeds, sampler.
     pub sampling: &'a Sampling,
     /// How the mask is used.
     pub inpaint: Inpaint,
+    /// Pictures that steer, with the models that read them.
+    pub controls: &'a [Control<'a>],
     /// The pictures going in, in model pixels.
     pub input: &'a Prepared,
     /// Unit noise `[B, C, h, w]` to start from instead of the seed's.
     pub noise: Option<&'a Npy>,
     /// Filled with noise and final latents if given.
     pub save: Option<&'a mut Saved>,
+}
+
+/// The texts of one picture.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wording {
+    /// As [`Request::prompt`].
+    pub prompt: String,
+    /// As [`Request::negative_prompt`].
+    pub negative_prompt: Option<String>,
+}
+
+impl Wording {
+    /// The one or two texts.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&*self.prompt).chain(self.negative_prompt.as_deref())
+    }
 }
 
 /// What can be kept of a run besides its pictures; both `[B, C, h, w]`.
@@ -47,20 +75,48 @@ pub struct Saved {
 impl Model {
     /// Makes the pictures of `request`, in order of their seeds.
     pub fn generate(&mut self, request: Request<'_>, job: &dyn Job) -> Result<Vec<Image>, EngineError> {
+        self.generate_in_tiles(request, Tiling::WHOLE, job)
+    }
+
+    /// As [`Model::generate`], the denoiser seeing tiles of `tiling` (in latents) one after the other.
+    ///
+    /// Decision: at each step the predictions of all tiles are blended, not finished pictures at the end (Bar-Tal et al. 2023,
+    /// "MultiDiffusion"; Jiménez 2023, "Mixture of Diffusers"). So there is one noise field and one picture throughout, tiles
+    /// agree before an edge can form, and every sampler, mask and preview works as on a whole picture.
+    pub fn generate_in_tiles(
+        &mut self,
+        request: Request<'_>,
+        tiling: Tiling,
+        job: &dyn Job,
+    ) -> Result<Vec<Image>, EngineError> {
+        if !self.layers.settled() {
+            return Err(EngineError::Request { field: "loras", what: "were not all applied; apply them again".into() });
+        }
         let shape = self.latent_shape(&request)?;
+        if tiling.divides(shape[1], shape[2]) && !request.controls.is_empty() {
+            let what = "cannot steer a picture that is painted in tiles; leave them out or make a smaller picture";
+            return Err(EngineError::Request { field: "controls", what: what.into() });
+        }
         let batch = request.sampling.batch as usize;
         let schedule = self.schedule(request.sampling)?;
         job.step(Stage::Encode, 0, 1)?;
-        let text = self.encode_text(&request)?;
+        let guidance = self.guidance(request.sampling);
+        let all = self.conditions(&request, guidance)?;
+        let guides = Guides::see(request.controls, self, request.input.extent, guidance.rows(), job)?;
         let mut saved = Saved::default();
         let mut images = Vec::with_capacity(batch);
         for i in 0..batch {
-            let mut picture = self.begin(&request, &schedule, shape, i, job)?;
+            let mut picture = self.begin(&request, &schedule, shape, i, guidance.rows(), job)?;
             saved.noise.data.extend(&picture.noise);
-            self.denoise(&request, &schedule, &mut picture, &text, job)?;
+            let asking = Asking { conditions: &all[i % all.len()], guidance, guides: &guides, tiling };
+            self.denoise(&request, &schedule, &mut picture, &asking, job)?;
             saved.latents.data.extend(&picture.latents);
             let share = Share { job, part: i as u32, parts: request.sampling.batch };
-            let pixels = self.vae.decode(&self.tensor(&picture.latents, shape)?, &share)?;
+            let latents = self.tensor(&picture.latents, shape)?;
+            let pixels = match &self.quick {
+                Some(quick) => quick.decode(&latents, &share)?,
+                None => self.vae.decode(&latents, self.vae_tiling, &share)?,
+            };
             images.push(pixels::to_image(&pixels)?);
         }
         if let Some(save) = request.save {
@@ -99,12 +155,27 @@ impl Model {
         if sampling.start_step > 0 && input.init.is_none() {
             return refuse("denoise_strength", "is below 1 without an initial picture to keep something of".into());
         }
+        if !(0.0..=1.0).contains(&sampling.guidance_rescale) {
+            let what = format!("is {}; it must be a number from 0 to 1", sampling.guidance_rescale);
+            return refuse("guidance_rescale", what);
+        }
         if !sampling.guidance_scale.is_finite() {
             return refuse("guidance_scale", format!("is {}; it must be a finite number", sampling.guidance_scale));
         }
-        let layers = self.clip.layers();
-        if !(1..=layers).contains(&(sampling.clip_skip as usize)) {
-            return refuse("clip_skip", format!("is {}; this model has 1 to {layers}", sampling.clip_skip));
+        if !sampling.image_guidance_scale.is_finite() {
+            let what = format!("is {}; it must be a finite number", sampling.image_guidance_scale);
+            return refuse("image_guidance_scale", what);
+        }
+        if self.facts().kind == Kind::Edit && input.init.is_none() {
+            return refuse("canvas", "is missing; this model changes a picture that is there".into());
+        }
+        let wordings = request.wordings.len();
+        if wordings != 0 && wordings != sampling.batch as usize {
+            return refuse("prompt", format!("is given for {wordings} pictures; {} are to be made", sampling.batch));
+        }
+        let deepest = self.text.deepest_skip();
+        if !(1..=deepest).contains(&(sampling.clip_skip as usize)) {
+            return refuse("clip_skip", format!("is {}; this model has 1 to {deepest}", sampling.clip_skip));
         }
         let shape = [self.vae.latent_channels(), (h / factor) as usize, (w / factor) as usize];
         if let Some(noise) = request.noise {
@@ -128,22 +199,62 @@ impl Model {
         Ok(Schedule::new(&self.training, sampling.sampler, sampling.scheduler, steps))
     }
 
-    /// The text as `[1, N, D]`, or as `[2, N, D]` with the negative prompt first if there is guidance. Prompts longer than one
-    /// chunk are encoded chunk by chunk and joined; the shorter of the two is padded with empty chunks.
-    fn encode_text(&self, request: &Request<'_>) -> Result<Tensor, EngineError> {
-        let guided = request.sampling.guidance_scale > 1.0;
-        let prompts = if guided { vec![request.negative_prompt, request.prompt] } else { vec![request.prompt] };
-        let length = self.clip.length();
-        let mut chunked: Vec<_> =
-            prompts.iter().map(|p| self.tokenizer.chunks(&self.tokenizer.encode(p), length)).collect();
-        let most = chunked.iter().map(Vec::len).max().unwrap_or(1);
-        let empty = self.tokenizer.chunks(&[], length);
-        chunked.iter_mut().for_each(|chunks| chunks.resize(most, empty[0].clone()));
-        let skip = request.sampling.clip_skip as usize;
-        let encode =
-            |chunks: &Vec<Vec<u32>>| self.clip.forward(chunks, skip)?.reshape((1, most * length, self.clip.width()));
-        let embeddings = chunked.iter().map(encode).collect::<candle_core::Result<Vec<_>>>()?;
-        Ok(Tensor::cat(&embeddings, 0)?)
+    fn guidance(&self, sampling: &Sampling) -> Guidance {
+        let (text, image) = (sampling.guidance_scale, sampling.image_guidance_scale);
+        match self.facts().kind {
+            // As diffusers has it: both must be on.
+            Kind::Edit if text > 1.0 && image >= 1.0 => Guidance::Edit { text, image },
+            Kind::Text | Kind::Inpaint if text > 1.0 => {
+                Guidance::Text { scale: text, rescale: sampling.guidance_rescale }
+            }
+            _ => Guidance::Off,
+        }
+    }
+
+    /// What the denoiser is told: one for all pictures, or one for each. Texts that two pictures share are encoded once.
+    fn conditions(&self, request: &Request<'_>, guidance: Guidance) -> Result<Vec<Rc<Conditions>>, EngineError> {
+        let alike = (request.prompt, request.negative_prompt);
+        let each = request.wordings.iter().map(|w| (&*w.prompt, w.negative_prompt.as_deref()));
+        let texts: Vec<_> = if request.wordings.is_empty() { vec![alike] } else { each.collect() };
+        let mut all: Vec<Rc<Conditions>> = Vec::with_capacity(texts.len());
+        for (i, text) in texts.iter().enumerate() {
+            let before = texts[..i].iter().position(|t| t == text);
+            all.push(match before {
+                Some(before) => all[before].clone(),
+                None => Rc::new(self.condition(request, *text, guidance)?),
+            });
+        }
+        Ok(all)
+    }
+
+    /// What the denoiser is told of one picture, one row for each that guidance compares.
+    fn condition(
+        &self,
+        request: &Request<'_>,
+        (prompt, negative_prompt): (&str, Option<&str>),
+        guidance: Guidance,
+    ) -> Result<Conditions, EngineError> {
+        let positive = Prompt::read("prompt", prompt)?;
+        let negative = negative_prompt.map(|text| Prompt::read("negative_prompt", text)).transpose()?;
+        let (positive, negative) = (Some(&positive), negative.as_ref());
+        let prompts = match guidance {
+            Guidance::Off => vec![positive],
+            Guidance::Text { .. } => vec![negative, positive],
+            Guidance::Edit { .. } => vec![negative, negative, positive],
+        };
+        let texts = self.text.encode(&prompts, request.embeddings, request.sampling.clip_skip as usize)?;
+        let last = texts.len() - 1;
+        let (mut contexts, mut added) = (Vec::new(), Vec::new());
+        for (i, text) in texts.iter().enumerate() {
+            contexts.push(&text.context);
+            if let Some(pooled) = &text.pooled {
+                let sizes = sizes(request.input.extent, self.sizes, i == last);
+                added.extend(self.unet.added_features(pooled, &sizes)?);
+            }
+        }
+        let context = Tensor::cat(&contexts, 0)?;
+        let added = if added.is_empty() { None } else { Some(Tensor::cat(&added, 0)?) };
+        Ok(Conditions { context, added })
     }
 
     /// Draws noise and encodes pictures: everything picture `index` needs before its first step.
@@ -153,6 +264,7 @@ impl Model {
         schedule: &Schedule,
         shape: [usize; 3],
         index: usize,
+        rows: usize,
         job: &dyn Job,
     ) -> Result<Picture, EngineError> {
         let (input, sampling) = (request.input, request.sampling);
@@ -160,27 +272,34 @@ impl Model {
         let mut stream = Noise::new(sampling.seed.wrapping_add(index as u64));
         let rule = samplers::rule(sampling.sampler, &self.training);
         let space = rule.space();
-        let wide = self.facts().in_channels as usize > shape[0];
-        // diffusers' inpainting starts from pure noise at full strength, its image to image never quite does.
-        let from_noise = input.init.is_none() || (request.inpaint == Inpaint::Replace && sampling.start_step == 0);
-        let init = input.init.as_ref().filter(|_| !(wide && from_noise));
-        let encodings = u32::from(init.is_some()) + u32::from(wide);
+        let kind = self.facts().kind;
+        // diffusers' inpainting starts from pure noise at full strength, its image to image never quite does. What changes
+        // a picture sees it all along and starts from noise.
+        let replaces_all = request.inpaint == Inpaint::Replace && sampling.start_step == 0;
+        let from_noise = input.init.is_none() || replaces_all || kind == Kind::Edit;
+        let unused = from_noise && (kind == Kind::Inpaint || request.inpaint == Inpaint::None);
+        let init = input.init.as_ref().filter(|_| !unused);
+        let encodings = u32::from(init.is_some()) + u32::from(kind != Kind::Text);
         let share = |part: u32| Share { job, part: index as u32 * encodings + part, parts: sampling.batch * encodings };
         let original = init.map(|init| self.encode_picture(init, &mut stream, &share(0))).transpose()?;
         let noise = match request.noise {
             Some(noise) => noise.data[index * count..][..count].to_vec(),
             None => stream.randn(count),
         };
-        let channels = match (request.inpaint, wide) {
-            (_, true) => Some(self.mask_channels(input, shape, &mut stream, &share(encodings - 1))?),
-            (Inpaint::Replace, false) => {
+        let channels = match (kind, request.inpaint) {
+            (Kind::Inpaint, _) => {
+                let channels = self.mask_channels(input, shape, &mut stream, &share(encodings - 1))?;
+                Some(channels.repeat((rows, 1, 1, 1))?)
+            }
+            (Kind::Edit, _) => Some(self.picture_channels(input, rows, &share(encodings - 1))?),
+            (Kind::Text, Inpaint::Replace) => {
                 // diffusers encodes the masked picture for 4-channel models too and then ignores it; its draw counts.
                 stream.randn(count);
                 None
             }
-            (Inpaint::None | Inpaint::Differential, false) => None,
+            (Kind::Text, Inpaint::None | Inpaint::Differential) => None,
         };
-        let start = schedule.steps[sampling.start_step as usize];
+        let start = schedule.steps[schedule.first(sampling)];
         let latents = match (&original, from_noise) {
             (Some(original), false) => space.add_noise(original, &noise, start.sigma),
             _ => {
@@ -193,7 +312,13 @@ impl Model {
 
     /// A sample of the picture's latents, as diffusers draws it.
     fn encode_picture(&self, image: &Image, stream: &mut Noise, job: &dyn Job) -> Result<Vec<f32>, EngineError> {
-        let posterior = self.vae.encode(&pixels::to_tensor(image, &self.device)?, job)?;
+        // A tiny encoder gives one answer, of which diffusers draws no sample.
+        if let Some(quick) = &self.quick
+            && let Some(latents) = quick.encode(&pixels::to_tensor(image, &self.device)?, job)?
+        {
+            return Ok(latents.flatten_all()?.to_vec1()?);
+        }
+        let posterior = self.vae.encode(&pixels::to_tensor(image, &self.device)?, self.vae_tiling, job)?;
         let (mean, std) =
             (posterior.mean.flatten_all()?.to_vec1::<f32>()?, posterior.std.flatten_all()?.to_vec1::<f32>()?);
         let noise = stream.randn(mean.len());
@@ -221,39 +346,57 @@ impl Model {
         Ok(Tensor::from_vec(data, (1, 1 + shape[0], shape[1], shape[2]), &self.device)?)
     }
 
+    /// The picture's latents, unscaled, in every row but the first of three: what InstructPix2Pix sees besides its own.
+    fn picture_channels(&self, input: &Prepared, rows: usize, job: &dyn Job) -> Result<Tensor, EngineError> {
+        let image = input.init.clone().unwrap_or_else(|| Image::new(input.extent));
+        let posterior = self.vae.encode(&pixels::to_tensor(&image, &self.device)?, self.vae_tiling, job)?;
+        let seen = (posterior.mean * (1.0 / self.vae.scaling_factor()))?;
+        let hidden = seen.zeros_like()?;
+        Ok(match rows {
+            3 => Tensor::cat(&[&hidden, &seen, &seen], 0)?,
+            _ => seen,
+        })
+    }
+
     /// Walks one picture down the schedule.
     fn denoise(
         &self,
         request: &Request<'_>,
         schedule: &Schedule,
         picture: &mut Picture,
-        text: &Tensor,
+        asking: &Asking<'_>,
         job: &dyn Job,
     ) -> Result<(), EngineError> {
         let sampling = request.sampling;
-        let steps = &schedule.steps[sampling.start_step as usize..];
+        let first = schedule.first(sampling);
+        let steps = &schedule.steps[first..];
         let taken = steps.len() as u32;
         let (done, total) = (picture.index as u32 * taken, sampling.batch * taken);
-        let keep = Keep::new(request, picture, steps, self.facts().multiple);
+        let keep = Keep::new(request, self.facts().kind, steps, self.facts().multiple);
         for (i, step) in steps.iter().enumerate() {
             job.step(Stage::Denoise, done + i as u32, total)?;
             keep.before(i, *step, picture);
             let Picture { rule, latents, stream, channels, shape, .. } = &mut *picture;
             let space = rule.space();
-            let asked =
-                Asked { text, guidance: sampling.guidance_scale, channels: channels.as_ref(), space, shape: *shape };
-            let epsilon = self.predict(&asked, latents, step.sigma, step.timestep, job)?;
+            let at = (i, steps.len());
+            let asked = Asked { asking, at, channels: channels.as_ref(), space, shape: *shape };
+            let seen = self.predict(&asked, latents, step.sigma, step.timestep, job)?;
             if job.wants_preview() {
                 let [channels, h, w] = *shape;
-                let clean = space.clean(latents, &epsilon, step.sigma);
-                if let Some(image) = self.look.preview(&clean, channels, Extent::new(w as u32, h as u32)) {
+                // A preview that cannot be made is no reason to stop painting.
+                let image = match &self.tiny {
+                    Some(tiny) => tiny.preview(&seen.clean, *shape, &self.device).ok(),
+                    None => self.look.preview(&seen.clean, channels, Extent::new(w as u32, h as u32)),
+                };
+                if let Some(image) = image {
                     job.preview(image);
                 }
             }
-            let number = sampling.start_step as usize + i;
+            let number = first + i;
             let mut again =
                 |latents: &[f32], sigma| self.predict(&asked, latents, sigma, schedule.timestep(number, sigma), job);
-            rule.step(Moment { step: *step, latents, epsilon: &epsilon, noise: stream, again: &mut again })?;
+            let noise = stream;
+            rule.step(Moment { step: *step, number, schedule, latents, seen, noise, again: &mut again })?;
             keep.after(steps.get(i + 1), picture);
             if !picture.latents.iter().all(|v| v.is_finite()) {
                 return Err(EngineError::NotFinite { stage: format!("denoising step {}", i + 1) });
@@ -262,7 +405,7 @@ impl Model {
         Ok(job.step(Stage::Denoise, done + taken, total)?)
     }
 
-    /// The noise predicted in the latents, guided away from the negative prompt.
+    /// What the denoiser sees in the latents, guided away from the negative prompt.
     fn predict(
         &self,
         asked: &Asked<'_>,
@@ -270,28 +413,23 @@ impl Model {
         sigma: f64,
         timestep: f64,
         job: &dyn Job,
-    ) -> Result<Vec<f32>, EngineError> {
-        let Asked { text, guidance, .. } = *asked;
-        let scale = (Space::Variance.signal(sigma) / asked.space.signal(sigma)) as f32;
+    ) -> Result<Seen, EngineError> {
+        let scale = asked.space.to_denoiser(sigma) as f32;
         let scaled: Vec<f32> = latents.iter().map(|x| x * scale).collect();
-        let mut x = self.tensor(&scaled, asked.shape)?;
+        let Asking { conditions, guidance, guides, tiling } = *asked.asking;
+        let mut x = self.tensor(&scaled, asked.shape)?.repeat((guidance.rows(), 1, 1, 1))?;
+        let hooks = guides.hooks(&x, timestep, conditions, asked.at, job)?;
         if let Some(channels) = asked.channels {
             x = Tensor::cat(&[&x, channels], 1)?;
         }
-        let texts = text.dims()[0];
-        let x = x.repeat((texts, 1, 1, 1))?;
-        let predicted = self.unet.forward(&x, timestep, text, job)?.flatten_all()?.to_vec1::<f32>()?;
-        let guided = match predicted.split_at(predicted.len() / texts) {
-            (with, []) => with.to_vec(),
-            (without, with) => without.iter().zip(with).map(|(u, c)| u + guidance as f32 * (c - u)).collect(),
-        };
-        Ok(match self.training.prediction {
-            Prediction::Epsilon => guided,
-            Prediction::Velocity => {
-                let (signal, noise) = (Space::Variance.signal(sigma) as f32, Space::Variance.noise(sigma) as f32);
-                guided.iter().zip(&scaled).map(|(v, x)| signal * v + noise * x).collect()
-            }
-        })
+        let [channels, h, w] = asked.shape;
+        let predicted = blend([h, w], &tiling, 1, guidance.rows() * channels, job, |tile, job| {
+            let rows = x.narrow(2, tile.rows.start, tile.rows.len)?;
+            let x = rows.narrow(3, tile.columns.start, tile.columns.len)?;
+            self.unet.forward(&x, timestep, conditions, &hooks, job)
+        })?;
+        let predicted = predicted.flatten_all()?.to_vec1::<f32>()?;
+        Ok(asked.space.seen(self.training.prediction, latents, guidance.combine(&predicted), sigma))
     }
 
     fn tensor(&self, latents: &[f32], [c, h, w]: [usize; 3]) -> candle_core::Result<Tensor> {
@@ -299,11 +437,30 @@ impl Model {
     }
 }
 
-/// What the denoiser is asked for, the same through a whole picture.
+/// What SDXL is told of a picture's size: original height and width, top and left of the crop, then height and width it is to
+/// have, or, of the five of the refiner, how beautiful it is to be (diffusers' values).
+fn sizes(extent: Extent, count: usize, positive: bool) -> Vec<f64> {
+    let (w, h) = (f64::from(extent.w), f64::from(extent.h));
+    match count {
+        5 => vec![h, w, 0.0, 0.0, if positive { 6.0 } else { 2.5 }],
+        _ => vec![h, w, 0.0, 0.0, h, w],
+    }
+}
+
+/// What the denoiser is asked for, the same through a whole request.
+struct Asking<'a> {
+    conditions: &'a Conditions,
+    guidance: Guidance,
+    guides: &'a Guides<'a>,
+    /// What the denoiser sees at a time.
+    tiling: Tiling,
+}
+
+/// What it is asked at one step of a picture.
 struct Asked<'a> {
-    /// `[1, N, D]`, or `[2, N, D]` with the negative prompt first.
-    text: &'a Tensor,
-    guidance: f64,
+    asking: &'a Asking<'a>,
+    /// Which of how many steps.
+    at: (usize, usize),
     channels: Option<&'a Tensor>,
     space: Space,
     /// `[C, h, w]`.
@@ -317,7 +474,7 @@ struct Picture {
     noise: Vec<f32>,
     /// The clean latents of the initial picture.
     original: Option<Vec<f32>>,
-    /// `[1, 1 + C, h, w]`, for 9-channel models.
+    /// `[rows, K, h, w]`: what the denoiser sees besides the latents, for inpainting and editing models.
     channels: Option<Tensor>,
     stream: Noise,
     rule: Box<dyn samplers::Rule>,
@@ -337,9 +494,9 @@ enum Keep {
 }
 
 impl Keep {
-    fn new(request: &Request<'_>, picture: &Picture, steps: &[Step], factor: u32) -> Self {
+    fn new(request: &Request<'_>, kind: Kind, steps: &[Step], factor: u32) -> Self {
         match (request.inpaint, &request.input.mask) {
-            (Inpaint::Replace, Some(mask)) if picture.channels.is_none() => {
+            (Inpaint::Replace, Some(mask)) if kind != Kind::Inpaint => {
                 Self::Replace(pixels::nearest_cells(&pixels::binarise(mask), factor))
             }
             (Inpaint::Differential, Some(mask)) => {

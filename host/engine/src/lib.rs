@@ -4,31 +4,49 @@
 //! as [`Request`], resolved by the planner; what a model is comes from its tensors and configuration ([`inspect`]).
 //!
 //! The story of a picture: [`Model::load`] opens a [`checkpoint`], reads its [`weights`] into [`unet`], [`vae`] and [`clip`],
-//! all made of the same few [`layers`]. [`Model::generate`] turns the prompt into chunks of tokens ([`tokenizer`]) and those into embeddings, draws
-//! [`noise`] as PyTorch would, lets a rule of [`samplers`] walk down a [`schedule`] and decodes the result.
+//! all made of the same few [`layers`], whose weights [`Model::set_loras`] changes and restores ([`lora`]). [`Model::generate`]
+//! turns prompts ([`prompt`]) into embeddings ([`text`], over [`tokenizer`] and [`clip`]), draws
+//! [`noise`] as PyTorch would, shows [`Control`]s their pictures, lets a rule of [`samplers`] walk down a [`schedule`] and decodes the result.
+//!
+//! Beside it: [`upscale`] enlarges pictures by networks of their own. What is too large for memory is done in [`tiles`].
 //!
 //! Absent on purpose: networking, the clock, any global state; code from model files (pickles are refused by content).
 
+pub mod brownian;
 pub mod checkpoint;
 pub mod clip;
+pub mod control;
+mod device;
 mod error;
 mod generate;
+mod guidance;
 pub mod layers;
+pub mod lora;
+pub mod memory;
 mod model;
 pub mod noise;
 pub mod npy;
 mod pixels;
 pub mod preview;
+pub mod prompt;
 pub mod samplers;
 pub mod schedule;
 mod share;
+pub mod taesd;
+pub mod text;
+pub mod tiles;
 pub mod tokenizer;
 pub mod unet;
+pub mod upscale;
 pub mod vae;
 pub mod weights;
 
 pub use checkpoint::inspect;
+pub use control::{Control, ControlModel, inspect_control};
+pub use device::{DeviceKind, Dtype};
 pub use error::EngineError;
-pub use generate::{Request, Saved};
-pub use model::{DeviceKind, Dtype, Model, Options};
+pub use generate::{Request, Saved, Wording};
+pub use lora::LoraUse;
+pub use model::{Model, Options};
 pub use npy::Npy;
+pub use upscale::Upscaler;

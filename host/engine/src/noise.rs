@@ -7,6 +7,7 @@
 
 /// A stream of noise: the generator of one picture. Later draws (ancestral samplers) continue it.
 pub struct Noise {
+    seed: u64,
     state: [u32; 624],
     next: usize,
     spare: Option<f64>,
@@ -21,7 +22,12 @@ impl Noise {
             let previous: u32 = state[i - 1];
             state[i] = 1_812_433_253u32.wrapping_mul(previous ^ (previous >> 30)).wrapping_add(i as u32);
         }
-        Self { state, next: 624, spare: None }
+        Self { seed, state, next: 624, spare: None }
+    }
+
+    /// What it was seeded with.
+    pub fn seed(&self) -> u64 {
+        self.seed
     }
 
     /// As `torch.randn(n, generator=…)` in f32.

@@ -12,6 +12,14 @@ pub fn to_tensor(image: &Image, device: &Device) -> Result<Tensor> {
     Tensor::from_vec(data, (1, 3, h as usize, w as usize), device)
 }
 
+/// A picture as `[1, 3, H, W]` in 0..=1, as control models see it; alpha is left out.
+pub fn to_unit_tensor(image: &Image, device: &Device) -> Result<Tensor> {
+    let Extent { w, h } = image.extent();
+    let channel = |c: usize| image.data().iter().skip(c).step_by(4).copied();
+    let data: Vec<f32> = (0..3).flat_map(channel).collect();
+    Tensor::from_vec(data, (1, 3, h as usize, w as usize), device)
+}
+
 /// `[1, 3, H, W]` in about -1..=1 as an opaque picture, clamped.
 pub fn to_image(pixels: &Tensor) -> std::result::Result<Image, EngineError> {
     let (_, _, h, w) = pixels.dims4()?;

@@ -21,6 +21,17 @@ impl Look {
         Self { rows, bias: [0.0; 3] }
     }
 
+    /// SDXL's, likewise (the `sdxl` table there).
+    pub fn sdxl() -> Self {
+        let rows = vec![
+            [0.392, 0.4054, 0.4549],
+            [-0.2634, -0.0196, 0.0653],
+            [0.0568, 0.1687, -0.0755],
+            [-0.3112, -0.2359, -0.2076],
+        ];
+        Self { rows, bias: [0.0; 3] }
+    }
+
     /// Clean latents `[C, h, w]` as a picture of `w` by `h` pixels; `None` for other numbers of channels.
     pub fn preview(&self, clean: &[f32], channels: usize, extent: Extent) -> Option<Image> {
         let area = extent.area() as usize;

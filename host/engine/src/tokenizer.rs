@@ -21,6 +21,36 @@ static WORDS: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(pattern).unwrap_or_else(|e| unreachable!("the pattern is constant: {e}"))
 });
 
+/// Groups of fewer tokens than this are not cut at the end of a chunk.
+const KEPT_TOGETHER: usize = 8;
+
+/// A token and what it weighs; 1 is neutral.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Weighed {
+    /// Its number.
+    pub token: u32,
+    /// Its weight.
+    pub weight: f32,
+}
+
+/// What is laid out in chunks.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Group {
+    /// Tokens that belong together: words of one weight, or the vectors of an embedding.
+    Tokens(Vec<Weighed>),
+    /// What follows begins a new chunk.
+    Break,
+}
+
+/// As many tokens as a text encoder reads at once, with start, end and padding.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Chunk {
+    /// Their numbers.
+    pub tokens: Vec<u32>,
+    /// Their weights.
+    pub weights: Vec<f32>,
+}
+
 /// Vocabulary and merges.
 pub struct Tokenizer {
     vocabulary: HashMap<String, u32>,
@@ -49,6 +79,11 @@ impl Tokenizer {
         }
         let start = vocabulary.len() as u32;
         Self { vocabulary, ranks, start, end: start + 1, pad: start + 1, unknown: start + 1 }
+    }
+
+    /// The same vocabulary padded with token 0, as OpenCLIP's encoders of SD 2.x and SDXL are.
+    pub fn open_clip() -> Self {
+        Self { pad: 0, ..Self::clip() }
     }
 
     /// The tokenizer of a diffusers folder, `None` if `folder` holds no vocabulary.
@@ -87,6 +122,11 @@ impl Tokenizer {
         Ok(Some(Self { ranks, start, end, pad, unknown, vocabulary }))
     }
 
+    /// The token that ends a text.
+    pub fn end(&self) -> u32 {
+        self.end
+    }
+
     /// One more than the largest token it gives.
     pub fn size(&self) -> usize {
         let largest = self.vocabulary.values().copied().max().unwrap_or(0);
@@ -118,14 +158,60 @@ impl Tokenizer {
 
     /// `tokens` in chunks of `length`, each with start and end and padded; as many as needed, at least one.
     pub fn chunks(&self, tokens: &[u32], length: usize) -> Vec<Vec<u32>> {
-        let chunk = |part: &[u32]| {
-            let mut chunk = vec![self.start];
-            chunk.extend(part);
-            chunk.push(self.end);
-            chunk.resize(length, self.pad);
-            chunk
+        let tokens = tokens.iter().map(|&token| Weighed { token, weight: 1.0 }).collect();
+        let chunks = self.weighed_chunks(vec![Group::Tokens(tokens)], length);
+        chunks.into_iter().map(|chunk| chunk.tokens).collect()
+    }
+
+    /// `groups` in chunks of `length`, at least one, as ComfyUI lays them out: a group of less than 8 tokens that does not fit is
+    /// moved to the next chunk as a whole, a longer one is cut where the chunk is full.
+    pub fn weighed_chunks(&self, groups: Vec<Group>, length: usize) -> Vec<Chunk> {
+        let room = length.saturating_sub(2).max(1);
+        let mut chunks: Vec<Vec<Weighed>> = vec![Vec::new()];
+        // After a break as A1111 has it: a chunk begins only when something follows.
+        let mut broken = false;
+        for group in groups {
+            let tokens = match group {
+                Group::Break => {
+                    if std::mem::replace(&mut broken, true) {
+                        chunks.push(Vec::new());
+                    }
+                    continue;
+                }
+                Group::Tokens(tokens) if tokens.is_empty() => continue,
+                Group::Tokens(tokens) => tokens,
+            };
+            if std::mem::take(&mut broken) {
+                chunks.push(Vec::new());
+            }
+            let whole = tokens.len() < KEPT_TOGETHER && tokens.len() <= room;
+            let mut rest = &tokens[..];
+            while !rest.is_empty() {
+                let at = chunks.len() - 1;
+                let fits = room - chunks[at].len();
+                let taken = if rest.len() <= fits {
+                    rest.len()
+                } else if whole {
+                    0
+                } else {
+                    fits
+                };
+                chunks[at].extend(&rest[..taken]);
+                rest = &rest[taken..];
+                if !rest.is_empty() {
+                    chunks.push(Vec::new());
+                }
+            }
+        }
+        let chunk = |part: Vec<Weighed>| {
+            let frame = |token| Weighed { token, weight: 1.0 };
+            let mut all = vec![frame(self.start)];
+            all.extend(part);
+            all.push(frame(self.end));
+            all.resize(length, frame(self.pad));
+            Chunk { tokens: all.iter().map(|t| t.token).collect(), weights: all.iter().map(|t| t.weight).collect() }
         };
-        if tokens.is_empty() { vec![chunk(&[])] } else { tokens.chunks(length - 2).map(chunk).collect() }
+        chunks.into_iter().map(chunk).collect()
     }
 
     /// Joins the bytes of one word, the pair of lowest rank first.

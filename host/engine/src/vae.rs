@@ -2,11 +2,30 @@
 //!
 //! As in [`unet`](crate::unet), structure and widths come from the tensors; the configuration adds norm groups and the scale
 //! of the latents. Pixels are `[B, 3, H, W]` in -1..=1.
+//!
+//! Decision: up to [`WHOLE`] latents a picture is done as a whole, exactly as diffusers does it. Beyond that it is done in
+//! overlapping [`tiles`](crate::tiles) of that size, so that memory stays what it is there. A tile's norms see the tile alone, as with
+//! diffusers' `enable_tiling`, so tiles differ a little from the whole; the windows let them cross over without an edge, and the
+//! large tiles keep the difference small.
 
 use crate::layers::{Conv2d, GroupNorm, Linear, attend};
+use crate::tiles::{Tiling, blend};
 use crate::{EngineError, weights::Scope};
 use candle_core::{Result as Computed, Tensor};
 use underpaint_raster::{Job, Stage};
+
+/// Most latents that are done as a whole: a picture of 1024x1024 pixels, where the decoder of Stable Diffusion wants 3 GB.
+pub const WHOLE: usize = 128 * 128;
+/// How larger pictures are cut, in latents.
+const TILES: Tiling = Tiling { tile: 128, overlap: 32 };
+
+/// How they are cut where memory is short: the smallest tiles whose norms still see enough to agree.
+pub const SMALLEST: Tiling = Tiling { tile: 64, overlap: 16 };
+
+/// How `h` by `w` latents are cut unless somebody says otherwise.
+pub fn usual(h: usize, w: usize) -> Tiling {
+    if h * w <= WHOLE { Tiling::WHOLE } else { TILES }
+}
 
 /// What the tensors' shapes do not tell.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +44,8 @@ pub struct Vae {
     decoder: Coder,
     scaling_factor: f64,
     latent_channels: usize,
+    /// Pixels of a side for each latent.
+    factor: usize,
 }
 
 /// One half: convolution in, levels and middle in the order of the half, convolution out.
@@ -61,6 +82,7 @@ impl Vae {
                 scope.error("encoder.conv_out.weight", format!("does not give twice {latent_channels} channels"))
             );
         }
+        let factor = 1 << decoder.levels.iter().filter(|level| level.resample.is_some()).count();
         Ok(Self {
             encoder,
             quant: optional("quant_conv")?,
@@ -68,6 +90,7 @@ impl Vae {
             decoder,
             scaling_factor: config.scaling_factor,
             latent_channels,
+            factor,
         })
     }
 
@@ -76,8 +99,46 @@ impl Vae {
         self.latent_channels
     }
 
-    /// Pixels `[B, 3, H, W]` in -1..=1 to the distribution of their latents.
-    pub fn encode(&self, pixels: &Tensor, job: &dyn Job) -> Result<Posterior, EngineError> {
+    /// Latents are multiplied by this for the denoiser.
+    pub fn scaling_factor(&self) -> f64 {
+        self.scaling_factor
+    }
+
+    /// Pixels `[B, 3, H, W]` in -1..=1 to the distribution of their latents; `tiling` is in latents, `None` cuts as [`usual`].
+    pub fn encode(&self, pixels: &Tensor, tiling: Option<Tiling>, job: &dyn Job) -> Result<Posterior, EngineError> {
+        let ((b, _, h, w), factor) = (pixels.dims4()?, self.factor);
+        let (rows, columns) = (h / factor, w / factor);
+        let tiling = tiling.unwrap_or_else(|| usual(rows, columns));
+        let moments = match tiling.divides(rows, columns) {
+            false => self.moments(pixels, job)?,
+            true => {
+                let channels = 2 * self.latent_channels;
+                let made = blend([rows, columns], &tiling, 1, b * channels, job, |tile, job| {
+                    let rows = pixels.narrow(2, tile.rows.start * factor, tile.rows.len * factor)?;
+                    self.moments(&rows.narrow(3, tile.columns.start * factor, tile.columns.len * factor)?, job)
+                })?;
+                made.reshape((b, channels, rows, columns))?
+            }
+        };
+        let mean = moments.narrow(1, 0, self.latent_channels)?;
+        let log_variance = moments.narrow(1, self.latent_channels, self.latent_channels)?.clamp(-30f32, 20f32)?;
+        let std = (log_variance * 0.5)?.exp()?;
+        Ok(Posterior { mean: (mean * self.scaling_factor)?, std: (std * self.scaling_factor)? })
+    }
+
+    /// Latents `[B, C, h, w]` as the denoiser has them to pixels `[B, 3, H, W]`, about -1..=1, not clamped; `None` cuts as [`usual`].
+    pub fn decode(&self, latents: &Tensor, tiling: Option<Tiling>, job: &dyn Job) -> Result<Tensor, EngineError> {
+        let ((b, _, h, w), factor) = (latents.dims4()?, self.factor);
+        let tiling = tiling.unwrap_or_else(|| usual(h, w));
+        let made = blend([h, w], &tiling, factor, b * 3, job, |tile, job| {
+            let rows = latents.narrow(2, tile.rows.start, tile.rows.len)?;
+            self.pixels(&rows.narrow(3, tile.columns.start, tile.columns.len)?, job)
+        })?;
+        Ok(made.reshape((b, 3, h * factor, w * factor))?)
+    }
+
+    /// Mean and logarithm of the variance of a whole picture, one after the other, not scaled.
+    fn moments(&self, pixels: &Tensor, job: &dyn Job) -> Result<Tensor, EngineError> {
         let encoder = &self.encoder;
         let steps = encoder.levels.len() as u32 + 1;
         let mut x = encoder.conv_in.forward(pixels)?;
@@ -98,14 +159,11 @@ impl Vae {
             x = quant.forward(&x)?;
         }
         job.step(Stage::Encode, steps, steps)?;
-        let mean = x.narrow(1, 0, self.latent_channels)?;
-        let log_variance = x.narrow(1, self.latent_channels, self.latent_channels)?.clamp(-30f32, 20f32)?;
-        let std = (log_variance * 0.5)?.exp()?;
-        Ok(Posterior { mean: (mean * self.scaling_factor)?, std: (std * self.scaling_factor)? })
+        Ok(x)
     }
 
-    /// Latents `[B, C, h, w]` as the denoiser has them to pixels `[B, 3, H, W]`, about -1..=1, not clamped.
-    pub fn decode(&self, latents: &Tensor, job: &dyn Job) -> Result<Tensor, EngineError> {
+    /// The pixels of latents, as a whole.
+    fn pixels(&self, latents: &Tensor, job: &dyn Job) -> Result<Tensor, EngineError> {
         let decoder = &self.decoder;
         let steps = decoder.levels.len() as u32 + 1;
         job.step(Stage::Decode, 0, steps)?;
@@ -195,7 +253,11 @@ impl Resnet {
 
     fn forward(&self, x: &Tensor) -> Computed<Tensor> {
         let y = self.conv1.forward(&self.norm1.forward(x)?)?;
-        let y = self.conv2.forward(&self.norm2.forward(&y)?)?;
+        // The widest moment of a large picture: what is not needed any more is let go at once.
+        let normed = self.norm2.forward(&y)?;
+        drop(y);
+        let y = self.conv2.forward(&normed)?;
+        drop(normed);
         match &self.shortcut {
             Some(conv) => conv.forward(x)? + y,
             None => x + y,

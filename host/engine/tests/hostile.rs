@@ -83,13 +83,11 @@ fn models_of_other_kinds_are_named() {
     let cases = [
         ("a LoRA", vec!["lora_unet_down_blocks_0_attentions_0_proj_in.lora_down.weight"]),
         ("a LoRA", vec!["unet.down_blocks.0.attentions.0.to_q.lora_A.weight"]),
-        ("SDXL", vec!["conditioner.embedders.0.transformer.x", "model.diffusion_model.input_blocks.0.0.weight"]),
-        (
-            "Stable Diffusion 2.x",
-            vec!["cond_stage_model.model.ln_final.weight", "model.diffusion_model.input_blocks.0.0.weight"],
-        ),
         ("a language model", vec!["model.layers.0.self_attn.q_proj.weight", "lm_head.weight"]),
         ("a ControlNet", vec!["control_model.input_blocks.0.0.weight"]),
+        ("an IP-Adapter", vec!["image_proj.proj.weight", "ip_adapter.1.to_k_ip.weight"]),
+        ("a T2I-Adapter", vec!["body.0.block1.weight", "conv_in.weight"]),
+        ("CLIP's image encoder", vec!["vision_model.post_layernorm.weight", "text_model.final_layer_norm.weight"]),
         ("a Flux model", vec!["double_blocks.0.img_attn.proj.weight"]),
         ("Stable Diffusion 3", vec!["model.diffusion_model.joint_blocks.0.x"]),
         ("without its VAE", vec!["model.diffusion_model.input_blocks.0.0.weight", "cond_stage_model.transformer.x"]),
@@ -123,15 +121,15 @@ fn broken_models_of_the_right_kind_are_refused() {
         ("tensors of another architecture", |t| {
             t.insert("model.diffusion_model.time_embed.cond.weight".into(), ("F16".into(), vec![1], vec![0; 2]));
         }),
-        ("reads texts 16 wide while its text encoder writes 8", |t| {
+        ("reads texts 16 wide while its text encoders write 8", |t| {
             t.insert(
                 "cond_stage_model.transformer.text_model.final_layer_norm.weight".into(),
                 ("F16".into(), vec![8], vec![0; 16]),
             );
         }),
-        ("is stored as F8_E4M3", |t| {
+        ("is stored as F8_E5M2", |t| {
             let bias = t.get_mut("model.diffusion_model.out.2.bias").unwrap();
-            (bias.0, bias.2) = ("F8_E4M3".into(), vec![0; 4]);
+            (bias.0, bias.2) = ("F8_E5M2".into(), vec![0; 4]);
         }),
         ("needs 49408", |t| {
             let table = t.get_mut("cond_stage_model.transformer.text_model.embeddings.token_embedding.weight").unwrap();
@@ -168,7 +166,7 @@ fn broken_folders_are_refused() {
         fs::remove_dir_all(&root).unwrap();
     };
     check("a folder without vae", &|root| fs::remove_dir_all(root.join("vae")).unwrap());
-    check("an SDXL folder", &|root| fs::create_dir(root.join("text_encoder_2")).unwrap());
+    check("text_encoder_2/config.json", &|root| fs::create_dir(root.join("text_encoder_2")).unwrap());
     check("pickled weights only", &|root| {
         let unet = root.join("unet");
         fs::rename(unet.join("diffusion_pytorch_model.safetensors"), unet.join("diffusion_pytorch_model.bin")).unwrap();
@@ -183,7 +181,7 @@ fn broken_folders_are_refused() {
     check("norm_num_groups is \"many\"", &|root| config(root, "norm_num_groups", json!("many")));
     check("which 5 groups do not divide", &|root| config(root, "norm_num_groups", json!(5)));
     check("which 7 heads do not divide", &|root| config(root, "attention_head_dim", json!(7)));
-    check("addition_embed_type is \"text_time\"", &|root| config(root, "addition_embed_type", json!("text_time")));
+    check("addition_embed_type is \"image\"", &|root| config(root, "addition_embed_type", json!("image")));
     check("act_fn is \"gelu\"", &|root| config(root, "act_fn", json!("gelu")));
     check("it is not a JSON object", &|root| fs::write(root.join("unet/config.json"), "[]").unwrap());
 }
@@ -249,6 +247,8 @@ fn infinite_latents_are_an_error_not_a_black_picture() {
         steps: 3,
         start_step: 0,
         guidance_scale: 5.0,
+        image_guidance_scale: 1.5,
+        guidance_rescale: 0.0,
         seed: 0,
         batch: 1,
         clip_skip: 1,
@@ -256,7 +256,10 @@ fn infinite_latents_are_an_error_not_a_black_picture() {
     let input = underpaint_plan::Prepared { extent: underpaint_raster::Extent::new(64, 64), init: None, mask: None };
     let request = underpaint_engine::Request {
         prompt: "",
-        negative_prompt: "",
+        negative_prompt: Some(""),
+        controls: &[],
+        wordings: &[],
+        embeddings: &[],
         sampling: &sampling,
         inpaint: underpaint_plan::Inpaint::None,
         input: &input,

@@ -4,10 +4,10 @@ mod golden;
 
 use candle_core::Device;
 use golden::{Golden, close};
-use underpaint_engine::checkpoint::Checkpoint;
+use underpaint_engine::checkpoint::{Checkpoint, TextPart};
 use underpaint_engine::clip::Clip;
 use underpaint_engine::tokenizer::Tokenizer;
-use underpaint_engine::unet::{UNet, UNetConfig};
+use underpaint_engine::unet::{Conditions, Hooks, UNet, UNetConfig};
 use underpaint_engine::vae::Vae;
 use underpaint_engine::weights::{Loading, Weights};
 use underpaint_raster::Unattended;
@@ -21,7 +21,8 @@ fn unet(case: &str, (weights, config): &(Weights, UNetConfig)) {
     assert_eq!(weights.unused(), None);
     let part = |name: &str| golden.tensor(&format!("unet.{case}.{name}"));
     let timestep = part("timestep").to_vec1::<f32>().unwrap()[0] as f64;
-    let y = unet.forward(&part("x"), timestep, &part("context"), &Unattended).unwrap();
+    let conditions = Conditions { context: part("context"), added: None };
+    let y = unet.forward(&part("x"), timestep, &conditions, &Hooks::default(), &Unattended).unwrap();
     close(case, &y, &part("y"), TOLERANCE);
 }
 
@@ -56,11 +57,11 @@ fn vae_agrees_with_diffusers() {
     let checkpoint = Checkpoint::open(&golden::plain(), None).unwrap();
     let (weights, config) = &checkpoint.vae;
     let vae = Vae::load(&weights.root(&Loading::new(&Device::Cpu, 0, &Unattended)), config).unwrap();
-    let posterior = vae.encode(&golden.tensor("vae.pixels"), &Unattended).unwrap();
+    let posterior = vae.encode(&golden.tensor("vae.pixels"), None, &Unattended).unwrap();
     let scaled = |name| (golden.tensor(name) * config.scaling_factor).unwrap();
     close("mean", &posterior.mean, &scaled("vae.mean"), TOLERANCE);
     close("std", &posterior.std, &scaled("vae.std"), TOLERANCE);
-    let decoded = vae.decode(&scaled("vae.mean"), &Unattended).unwrap();
+    let decoded = vae.decode(&scaled("vae.mean"), None, &Unattended).unwrap();
     close("decoded", &decoded, &golden.tensor("vae.decoded"), TOLERANCE);
 }
 
@@ -68,14 +69,14 @@ fn vae_agrees_with_diffusers() {
 fn clip_agrees_with_transformers() {
     let golden = Golden::open();
     let checkpoint = Checkpoint::open(&golden::plain(), None).unwrap();
-    let (weights, config) = &checkpoint.text;
+    let TextPart { weights, config, .. } = &checkpoint.texts[0];
     let clip = Clip::load(&weights.root(&Loading::new(&Device::Cpu, 0, &Unattended)), config).unwrap();
     let tokenizer = Tokenizer::clip();
     let chunks = tokenizer.chunks(&tokenizer.encode("a photo of a cat"), clip.length());
     for skip in 1..=3 {
         close(
             &format!("skip {skip}"),
-            &clip.forward(&chunks, skip).unwrap(),
+            &clip.forward(&chunks, skip, tokenizer.end()).unwrap().tokens,
             &golden.tensor(&format!("clip.skip{skip}")),
             TOLERANCE,
         );
@@ -83,7 +84,7 @@ fn clip_agrees_with_transformers() {
     let rows = golden::table("tokens.json");
     let chunks = tokenizer.chunks(&tokenizer.encode(rows[rows.len() - 1]["text"].as_str().unwrap()), clip.length());
     assert!(chunks.len() > 1);
-    let y = clip.forward(&chunks, 1).unwrap();
+    let y = clip.forward(&chunks, 1, tokenizer.end()).unwrap().tokens;
     close(
         "chunks",
         &y.reshape((1, chunks.len() * clip.length(), clip.width())).unwrap(),

@@ -46,6 +46,8 @@ fn it_paints_what_diffusers_paints_with_it() {
             steps: whole("steps") as u32,
             start_step: 0,
             guidance_scale: asked["guidance"].as_f64().unwrap(),
+            image_guidance_scale: 1.5,
+            guidance_rescale: 0.0,
             seed: whole("seed"),
             batch: 1,
             clip_skip: 1,
@@ -53,7 +55,10 @@ fn it_paints_what_diffusers_paints_with_it() {
         let mut saved = Saved::default();
         let request = Request {
             prompt: word("prompt"),
-            negative_prompt: word("negative"),
+            negative_prompt: Some(word("negative")),
+            controls: &[],
+            wordings: &[],
+            embeddings: &[],
             sampling: &sampling,
             inpaint: Inpaint::None,
             input: &input,

@@ -1,4 +1,4 @@
-//! Activations, element by element: SiLU, GELU (exact and quick) and GEGLU.
+//! Activations, element by element: SiLU, GELU (exact and quick), GEGLU, and ReLU with a slope below zero.
 //!
 //! `exp` is within 2 ulp over its whole range, the normal distribution's tail within 5e-7 of its own value, so GELU is the
 //! exact one (`erf`, as diffusers has it) also far out. NaN stays NaN.
@@ -46,6 +46,53 @@ pub fn geglu(x: &Tensor) -> Result<Tensor> {
     }
     let y = with_values(x, |x| Ok(geglu_of(Isa::best(), x, c)))?;
     tensor(y, shape, x)
+}
+
+/// `x` where it is positive and `slope * x` elsewhere, any shape; slope 0 is ReLU.
+pub fn leaky_relu(x: &Tensor, slope: f32) -> Result<Tensor> {
+    if !ours(x) {
+        return x.relu()? - (x.neg()?.relu()? * f64::from(slope))?;
+    }
+    let y = with_values(x, |x| Ok(leak(Isa::best(), x, BLOCK, |_| slope)))?;
+    tensor(y, x.shape(), x)
+}
+
+/// [`leaky_relu`] of `[batch, C, height, width]` with a slope for each channel, `[C]`.
+///
+/// # Errors
+/// If there are not as many slopes as channels.
+pub fn prelu(x: &Tensor, slopes: &Tensor) -> Result<Tensor> {
+    let (_, channels, height, width) = x.dims4()?;
+    if slopes.dims() != [channels] {
+        candle_core::bail!("PReLU of {channels} channels was given slopes of shape {:?}", slopes.dims());
+    }
+    if !ours(x) {
+        let below = x.neg()?.relu()?.broadcast_mul(&slopes.reshape((1, channels, 1, 1))?)?;
+        return x.relu()? - below;
+    }
+    let y = with_values(slopes, |slopes| {
+        with_values(x, |x| Ok(leak(Isa::best(), x, height * width, |plane| slopes[plane % channels])))
+    })?;
+    tensor(y, x.shape(), x)
+}
+
+/// Values below zero times the slope of their part; parts of `len` values are counted from 0.
+fn leak(isa: Isa, x: &[f32], len: usize, slope: impl Fn(usize) -> f32 + Sync) -> Vec<f32> {
+    struct Part<'a>(&'a [f32], &'a mut [f32], f32);
+    impl Pass for Part<'_> {
+        type Out = ();
+        #[inline(always)]
+        fn run<S: Simd>(self) {
+            for (y, &x) in self.1.iter_mut().zip(self.0) {
+                // A comparison, not min and max, which would lose a NaN.
+                *y = if x < 0.0 { self.2 * x } else { x };
+            }
+        }
+    }
+    let mut y = vec![0.0; x.len()];
+    let len = len.max(1);
+    y.par_chunks_mut(len).zip(x.par_chunks(len)).enumerate().for_each(|(i, (y, x))| isa.run(Part(x, y, slope(i))));
+    y
 }
 
 fn geglu_of(isa: Isa, x: &[f32], c: usize) -> Vec<f32> {
@@ -261,9 +308,27 @@ mod tests {
     }
 
     #[test]
+    fn below_zero_each_channel_has_its_own_slope() {
+        for isa in Isa::available() {
+            let x = [-2.0, 3.0, -4.0, 0.0, f32::NAN, f32::NEG_INFINITY];
+            let y = leak(isa, &x, 2, |part| [0.5, 0.25, 0.0][part]);
+            assert_eq!(y[..4], [-1.0, 3.0, -1.0, 0.0], "{isa:?}");
+            assert!(y[4].is_nan());
+        }
+        let x = Tensor::from_vec(values(2 * 3 * 5 * 7, 1), (2, 3, 5, 7), &Device::Cpu).unwrap();
+        let slopes = Tensor::new(&[0.25f32, 0.25, 0.25], &Device::Cpu).unwrap();
+        let flat = |y: Tensor| y.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let want: Vec<f32> = flat(x.clone()).iter().map(|&v| if v < 0.0 { v / 4.0 } else { v }).collect();
+        assert_eq!(flat(leaky_relu(&x, 0.25).unwrap()), want);
+        assert_eq!(flat(prelu(&x, &slopes).unwrap()), want);
+        assert!(prelu(&x, &slopes.narrow(0, 0, 2).unwrap()).is_err());
+        assert_eq!(prelu(&x.narrow(2, 0, 0).unwrap(), &slopes).unwrap().dims(), [2, 3, 0, 7]);
+    }
+
+    #[test]
     fn shape_and_type_stay() {
         let x = Tensor::ones((2, 3), DType::F16, &Device::Cpu).unwrap().t().unwrap();
-        for y in [silu(&x), gelu(&x), quick_gelu(&x)] {
+        for y in [silu(&x), gelu(&x), quick_gelu(&x), leaky_relu(&x, 0.2)] {
             let y = y.unwrap();
             assert_eq!((y.dims(), y.dtype()), (&[3, 2][..], DType::F16));
         }

@@ -4,13 +4,12 @@
 //! picture's side is gathered panel by panel into a buffer that stays in the cache, so memory beyond the
 //! output is a few hundred KiB per thread whatever the picture's size. With NCHW a panel's
 //! columns are neighbouring pixels, which lie side by side in the input too: gathering is mostly copying.
-use std::sync::Arc;
-
 use candle_core::{Result, Tensor};
 use rayon::prelude::*;
 
 use crate::gather::{Gather, Geometry};
 use crate::gemm::{DEPTH, Left, TILE, depths, parts, tile, width};
+use crate::kept::Kept;
 use crate::output::{Shared, with_scratch};
 use crate::simd::Isa;
 use crate::tensor::{ours, tensor, with_optional, with_values};
@@ -29,7 +28,7 @@ pub struct PackedConv {
 #[derive(Clone, Debug)]
 enum Weights {
     /// Strips of `isa.rows()` output channels, each `[sum][rows]`; the last padded with zeros.
-    Packed(Isa, Arc<[f32]>),
+    Packed(Isa, Kept),
     Plain(Tensor),
 }
 
@@ -48,16 +47,32 @@ impl PackedConv {
         }
         let weights = if ours(weight) {
             let isa = Isa::best();
-            Weights::Packed(isa, with_values(weight, |w| Ok(pack(isa, w, out)))?.into())
+            Weights::Packed(isa, Kept::new(with_values(weight, |w| Ok(pack(isa, w, out)))?))
         } else {
             Weights::Plain(weight.clone())
         };
         Ok(PackedConv { weights, out, channels, kernel: (height, width), stride, padding })
     }
 
+    /// Packs another `weight` for the same stride and padding.
+    ///
+    /// # Errors
+    /// As [`PackedConv::new`].
+    pub fn repacked(&self, weight: &Tensor) -> Result<PackedConv> {
+        PackedConv::new(weight, self.stride, self.padding)
+    }
+
     /// How many channels come out.
     pub fn out_channels(&self) -> usize {
         self.out
+    }
+
+    /// Bytes the weights take.
+    pub fn bytes(&self) -> usize {
+        match &self.weights {
+            Weights::Packed(_, kept) => kept.bytes(),
+            Weights::Plain(weight) => weight.elem_count() * weight.dtype().size_in_bytes(),
+        }
     }
 
     /// How many channels go in.
@@ -126,7 +141,7 @@ fn pack(isa: Isa, weight: &[f32], out: usize) -> Vec<f32> {
 /// Panels of one task: [`DEPTH`] steps of 6 x 48 columns are 432 KiB, half of a core's second-level cache.
 const PANELS: usize = 6;
 
-fn convolve(isa: Isa, g: &Geometry, out: usize, x: &[f32], weights: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
+fn convolve(isa: Isa, g: &Geometry, out: usize, x: &[f32], weights: &Kept, bias: Option<&[f32]>) -> Vec<f32> {
     let total = g.batch * g.pixels();
     let mut y = vec![0.0; total * out];
     let shared = Shared::new(&mut y);
@@ -144,13 +159,16 @@ fn convolve(isa: Isa, g: &Geometry, out: usize, x: &[f32], weights: &[f32], bias
                 .step_by(columns)
                 .map(move |first| (first..total.min(first + columns), width(isa, first, total)))
         };
-        with_scratch(PANELS * columns * DEPTH, |scratch| {
+        with_scratch((PANELS * columns + rows) * DEPTH, |scratch| {
+            let (scratch, space) = scratch.split_at_mut(PANELS * columns * DEPTH);
             for depth in depths(g.sum()) {
                 for ((pixels, width), panel) in panels().zip(scratch.chunks_exact_mut(columns * DEPTH)) {
                     isa.run(Gather { geometry: g, x, pixels, depth: depth.clone(), panel, width });
                 }
                 for strip in part * strips / parts..(part + 1) * strips / parts {
-                    let left = Left { values: &weights[(strip * g.sum() + depth.start) * rows..], row: 1, step: rows };
+                    let at = (strip * g.sum() + depth.start) * rows;
+                    let values = weights.wide(at..at + depth.len() * rows, space);
+                    let left = Left { values, row: 1, step: rows };
                     for ((pixels, width), panel) in panels().zip(scratch.chunks_exact(columns * DEPTH)) {
                         let mut sums = [0.0; TILE];
                         tile(isa, depth.len(), left, panel, width, &mut sums, false);
@@ -238,7 +256,7 @@ mod tests {
                     padding,
                 )
                 .unwrap();
-                packed.weights = Weights::Packed(isa, pack(isa, &weight, out).into());
+                packed.weights = Weights::Packed(isa, Kept::new(pack(isa, &weight, out)));
                 let input = Tensor::from_slice(&x, (batch, channels, h, w), &device).unwrap();
                 let y = conv2d(&input, &packed, Some(&Tensor::from_slice(&bias, out, &device).unwrap())).unwrap();
                 let y = y.flatten_all().unwrap().to_vec1::<f32>().unwrap();

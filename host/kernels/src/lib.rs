@@ -6,7 +6,7 @@
 //! - *One matrix product.* `gemm` holds the only hot inner loop; convolution, linear layers and
 //!   attention differ in how they lay its operands out and in what they do with a finished
 //!   tile. Weights are laid out for it once ([`PackedConv`], [`PackedLinear`]) and replace the
-//!   original tensor: a model's `f32` weights are most of its memory.
+//!   original tensor, kept in 16 bits where that loses nothing (`kept`): weights are most of a model's memory.
 //! - *One source for every processor.* `simd` compiles the same bodies for AVX-512, for AVX2 with
 //!   FMA and for the baseline of the target (SSE2, NEON), and picks one at run time.
 //! - *All threads, nothing serial.* Work is cut into tasks over the rayon pool; every task owns its
@@ -23,18 +23,21 @@
 mod activation;
 mod attention;
 mod conv;
+mod device;
 mod gather;
 mod gemm;
+mod kept;
 mod linear;
 mod norm;
 mod output;
 mod simd;
 mod tensor;
 
-pub use activation::{geglu, gelu, quick_gelu, silu};
+pub use activation::{geglu, gelu, leaky_relu, prelu, quick_gelu, silu};
 pub use attention::attention;
 pub use candle_core::Result;
 pub use conv::{PackedConv, conv2d};
+pub use device::cuda;
 pub use linear::{PackedLinear, linear};
 pub use norm::{group_norm, layer_norm};
 

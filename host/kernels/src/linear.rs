@@ -2,12 +2,11 @@
 //!
 //! Rows of the product are rows of `x`, read in place; columns are output features, whose weights were packed
 //! once into panels. A task takes a block of rows that stays in the second-level cache and streams the weights past it.
-use std::sync::Arc;
-
 use candle_core::{D, Result, Tensor};
 use rayon::prelude::*;
 
-use crate::gemm::{Left, TILE, depths, parts, tile, width};
+use crate::gemm::{DEPTH, Left, TILE, depths, parts, tile, width};
+use crate::kept::Kept;
 use crate::output::{Shared, with_scratch};
 use crate::simd::Isa;
 use crate::tensor::{ours, tensor, with_optional, with_values};
@@ -23,7 +22,7 @@ pub struct PackedLinear {
 #[derive(Clone, Debug)]
 enum Weights {
     /// Panels of `isa.columns()` features, each `[input][width]`; the last has just enough vectors.
-    Packed(Isa, Arc<[f32]>),
+    Packed(Isa, Kept),
     Plain(Tensor),
 }
 
@@ -39,7 +38,7 @@ impl PackedLinear {
         }
         let weights = if ours(weight) {
             let isa = Isa::best();
-            Weights::Packed(isa, with_values(weight, |w| Ok(pack(isa, w, out, input)))?.into())
+            Weights::Packed(isa, Kept::new(with_values(weight, |w| Ok(pack(isa, w, out, input)))?))
         } else {
             Weights::Plain(weight.clone())
         };
@@ -49,6 +48,14 @@ impl PackedLinear {
     /// How many features come out.
     pub fn out_features(&self) -> usize {
         self.out
+    }
+
+    /// Bytes the weights take.
+    pub fn bytes(&self) -> usize {
+        match &self.weights {
+            Weights::Packed(_, kept) => kept.bytes(),
+            Weights::Plain(weight) => weight.elem_count() * weight.dtype().size_in_bytes(),
+        }
     }
 
     /// How many features go in.
@@ -110,7 +117,7 @@ fn pack(isa: Isa, weight: &[f32], out: usize, input: usize) -> Vec<f32> {
 /// Rows of one task: with [`DEPTH`](crate::gemm::DEPTH) steps 384 KiB, half of a core's second-level cache.
 const ROWS: usize = 256;
 
-fn multiply(isa: Isa, x: &[f32], input: usize, weights: &[f32], out: usize, bias: Option<&[f32]>) -> Vec<f32> {
+fn multiply(isa: Isa, x: &[f32], input: usize, weights: &Kept, out: usize, bias: Option<&[f32]>) -> Vec<f32> {
     let total = x.len() / input;
     let mut y = vec![0.0; total * out];
     let shared = Shared::new(&mut y);
@@ -123,7 +130,8 @@ fn multiply(isa: Isa, x: &[f32], input: usize, weights: &[f32], out: usize, bias
         let block = block * ROWS..total.min((block + 1) * ROWS);
         // A last strip of fewer rows than a tile has is copied, so that the tile reads only what is there.
         let rest = block.len() % rows;
-        with_scratch(rows * input, |last| {
+        with_scratch(rows * input + DEPTH * columns, |scratch| {
+            let (last, space) = scratch.split_at_mut(rows * input);
             last.fill(0.0);
             last[..rest * input].copy_from_slice(&x[(block.end - rest) * input..block.end * input]);
             for depth in depths(input) {
@@ -131,7 +139,8 @@ fn multiply(isa: Isa, x: &[f32], input: usize, weights: &[f32], out: usize, bias
                     let first = panel * columns;
                     let width = width(isa, first, out);
                     let valid = width.min(out - first);
-                    let right = &weights[first * input + depth.start * width..];
+                    let at = first * input + depth.start * width;
+                    let right = weights.wide(at..at + depth.len() * width, space);
                     for row in block.clone().step_by(rows) {
                         let from = if row + rows <= block.end { &x[row * input..] } else { &*last };
                         let mut sums = [0.0; TILE];
@@ -181,7 +190,7 @@ mod tests {
             for case in CASES {
                 let [rows, input, out] = case;
                 let (x, weight, bias) = (values(rows * input, 1), values(out * input, 2), values(out, 3));
-                let packed = pack(isa, &weight, out, input);
+                let packed = Kept::new(pack(isa, &weight, out, input));
                 let y = multiply(isa, &x, input, &packed, out, Some(&bias));
                 assert_close(
                     &y,

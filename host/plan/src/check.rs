@@ -3,7 +3,7 @@
 
 use crate::{PlanError, Sampler, Scheduler};
 use underpaint_raster::Extent;
-use underpaint_wire::generate::Generate;
+use underpaint_wire::generate::{Generate, LoraCall};
 
 /// Pixels that can be generated at once (the peers' cap for large cards).
 pub const MAX_PIXELS: u64 = 8 << 20;
@@ -11,6 +11,10 @@ pub const MAX_PIXELS: u64 = 8 << 20;
 pub const MAX_SIDE: u32 = 16384;
 /// Bytes of one prompt.
 const MAX_PROMPT_BYTES: usize = 16 << 10;
+/// LoRAs of one job.
+const MAX_LORAS: usize = 16;
+/// Bytes of a LoRA's name.
+const MAX_NAME_BYTES: usize = 200;
 /// Filters after one job.
 const MAX_FILTERS: usize = 32;
 
@@ -23,10 +27,25 @@ pub fn numbers(request: &Generate) -> Result<(), PlanError> {
     integer("grow_px", request.grow_px, 0..=499, "a whole number from 0 to 499")?;
     integer("passes", request.passes, 1..=2, "1, or 2 for a finer second look at large selections")?;
     real("guidance_scale", request.guidance_scale, 0.0..=100.0, "a number from 0 to 100")?;
+    real("image_guidance_scale", request.image_guidance_scale, 0.0..=100.0, "a number from 0 to 100")?;
+    real("guidance_rescale", request.guidance_rescale, 0.0..=1.0, "a number from 0 (none) to 1 (all)")?;
     real("denoise_strength", request.denoise_strength, 0.0..=1.0, "a number from 0 (keep) to 1 (repaint)")?;
     length("prompt", request.prompt.len(), MAX_PROMPT_BYTES, "at most 16384 bytes of text")?;
-    length("negative_prompt", request.negative_prompt.len(), MAX_PROMPT_BYTES, "at most 16384 bytes of text")?;
+    let negative = request.negative_prompt.as_ref().map_or(0, String::len);
+    length("negative_prompt", negative, MAX_PROMPT_BYTES, "at most 16384 bytes of text")?;
+    loras(&request.loras)?;
     length("filters", request.filters.len(), MAX_FILTERS, "a list of at most 32")
+}
+
+/// Number, names and weights of LoRAs, wherever they were asked for.
+pub fn loras(loras: &[LoraCall]) -> Result<(), PlanError> {
+    length("loras", loras.len(), MAX_LORAS, "a list of at most 16")?;
+    for lora in loras {
+        length("loras.name", lora.name.len(), MAX_NAME_BYTES, "at most 200 bytes of text")?;
+        real("loras.weight", Some(lora.weight), -10.0..=10.0, "a number from -10 to 10")?;
+        real("loras.text_weight", lora.text_weight, -10.0..=10.0, "a number from -10 to 10")?;
+    }
+    Ok(())
 }
 
 /// The sampler of that name.

@@ -199,7 +199,7 @@ fn same_ratio(extent: Extent, sides: (f64, f64), inner: Extent) -> Option<Extent
 }
 
 /// All of `rect` at `zoom`; what lacks to a multiple is added on the model's side.
-fn padded_fit(rect: Rect, zoom: f64, multiple: u32) -> Context {
+pub(crate) fn padded_fit(rect: Rect, zoom: f64, multiple: u32) -> Context {
     let scaled = |side: u32| ((f64::from(side) * zoom).round().max(1.0)) as u32;
     let fit = if zoom == 1.0 { rect.extent() } else { Extent::new(scaled(rect.w), scaled(rect.h)) };
     let up = |side: u32| side.div_ceil(multiple) * multiple;

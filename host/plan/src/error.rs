@@ -76,6 +76,16 @@ pub enum PlanError {
         /// Modes it has.
         modes: &'static [Mode],
     },
+    /// A control that cannot be used.
+    Control {
+        /// What is wrong and what would be right.
+        what: String,
+    },
+    /// The model has no weights that a LoRA could change.
+    NoLoras {
+        /// The model's id.
+        model: String,
+    },
     /// So weak a change that not one step would be taken.
     NoStepLeft {
         /// Strength asked for.
@@ -94,6 +104,8 @@ impl PlanError {
             Self::CanvasMissing { .. } | Self::CanvasOutside { .. } => "canvas",
             Self::MaskMissing { .. } | Self::MaskExtent { .. } | Self::MaskEmpty | Self::NothingLeft => "mask",
             Self::Mode { .. } => "mode",
+            Self::Control { .. } => "controls",
+            Self::NoLoras { .. } => "loras",
             Self::NoStepLeft { .. } => "denoise_strength",
         }
     }
@@ -145,6 +157,13 @@ impl fmt::Display for PlanError {
             Self::Mode { mode, model, modes } => {
                 let modes: Vec<_> = modes.iter().map(|m| mode_name(*m)).collect();
                 write!(f, "the model `{model}` cannot do mode {}; it can {}", mode_name(*mode), modes.join(", "))
+            }
+            Self::Control { what } => write!(f, "controls {what}"),
+            Self::NoLoras { model } => {
+                write!(
+                    f,
+                    "the model `{model}` takes no LoRAs: it has no weights; choose a model that they were made for"
+                )
             }
             Self::NoStepLeft { denoise_strength, steps } => write!(
                 f,

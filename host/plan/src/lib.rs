@@ -9,19 +9,24 @@
 
 mod check;
 mod context;
+mod control;
 mod error;
 mod facts;
 mod place;
 mod plan;
 mod prepare;
 mod prepared;
+mod refine;
 mod sampling;
 mod steps;
 
+pub use check::loras as check_loras;
 pub use context::{Context, context};
+pub use control::{ControlPlan, Task, controls};
 pub use error::{PlanError, mode_name};
-pub use facts::{Defaults, Family, ModelFacts};
+pub use facts::{ControlFacts, ControlKind, Defaults, Family, Kind, ModelFacts};
 pub use place::Placing;
 pub use plan::{Alpha, CanvasFacts, Infill, Plan, modes, plan};
 pub use prepared::{Inpaint, Prepared};
+pub use refine::{Tiles, refine};
 pub use sampling::{Sampler, Sampling, Scheduler};

@@ -1,10 +1,10 @@
 //! The plan, and how a request becomes one.
 
 use crate::context::Context;
-use crate::{Family, Inpaint, ModelFacts, PlanError, Sampling, check, context, steps};
+use crate::{Family, Inpaint, Kind, ModelFacts, PlanError, Sampling, check, context, steps};
 use underpaint_raster::masks::{self, Softness};
 use underpaint_raster::{Extent, Mask, Rect};
-use underpaint_wire::generate::{FilterCall, Generate, Mode};
+use underpaint_wire::generate::{FilterCall, Generate, LoraCall, Mode};
 
 /// Which pixels there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,8 +22,8 @@ pub struct Plan {
     pub mode: Mode,
     /// May be empty.
     pub prompt: String,
-    /// May be empty.
-    pub negative_prompt: String,
+    /// What should not be seen; none is not the same as an empty one (SDXL).
+    pub negative_prompt: Option<String>,
     /// How much of the original is given up where the mask is 1: 0 nothing, 1 all.
     pub denoise_strength: f64,
     /// Steps, noise, guidance, seeds.
@@ -42,6 +42,8 @@ pub struct Plan {
     pub alpha: Alpha,
     /// Whether the result's colours are brought back to the surroundings'.
     pub color_match: bool,
+    /// What the model's weights are changed with.
+    pub loras: Vec<LoraCall>,
     /// Whether the result is moved back if it lies beside its place.
     pub register: bool,
     /// Run in this order on every patch.
@@ -93,11 +95,15 @@ const EXEMPLAR_MODES: &[Mode] = &[Mode::Fill, Mode::Remove];
 /// What a diffusion model can do.
 const DIFFUSION_MODES: &[Mode] = &[Mode::Generate, Mode::Fill, Mode::Expand, Mode::Add, Mode::Remove, Mode::Background];
 
-/// The modes a model of this family has, in the order shown to painters.
-pub fn modes(family: Family) -> &'static [Mode] {
-    match family {
-        Family::Exemplar => EXEMPLAR_MODES,
-        Family::Sd15 => DIFFUSION_MODES,
+/// What a model that changes a picture as told can do.
+const EDIT_MODES: &[Mode] = &[Mode::Generate, Mode::Fill];
+
+/// The modes a model has, in the order shown to painters.
+pub fn modes(model: &ModelFacts) -> &'static [Mode] {
+    match (model.family, model.kind) {
+        (Family::Exemplar, _) => EXEMPLAR_MODES,
+        (_, Kind::Edit) => EDIT_MODES,
+        (_, Kind::Text | Kind::Inpaint) => DIFFUSION_MODES,
     }
 }
 
@@ -111,8 +117,11 @@ pub fn plan(
 ) -> Result<Plan, PlanError> {
     check::numbers(request)?;
     let mode = request.mode;
-    if !modes(model.family).contains(&mode) {
-        return Err(PlanError::Mode { mode, model: model.id.clone(), modes: modes(model.family) });
+    if !modes(model).contains(&mode) {
+        return Err(PlanError::Mode { mode, model: model.id.clone(), modes: modes(model) });
+    }
+    if model.family == Family::Exemplar && !request.loras.is_empty() {
+        return Err(PlanError::NoLoras { model: model.id.clone() });
     }
     if let Some(c) = &canvas
         && (!c.extent.rect().contains(c.rect) || c.extent.w.max(c.extent.h) > check::MAX_SIDE)
@@ -126,6 +135,7 @@ pub fn plan(
         }
     }
     match (mode, canvas) {
+        (Mode::Generate, None) if model.kind == Kind::Edit => Err(PlanError::CanvasMissing { mode }),
         (Mode::Generate, canvas) => generate(request, canvas, mask, model),
         (_, None) => Err(PlanError::CanvasMissing { mode }),
         (_, Some(canvas)) => repaint(request, canvas, mask.ok_or(PlanError::MaskMissing { mode })?, model),
@@ -173,6 +183,7 @@ fn generate(
         inpaint: if mask.is_some() { Inpaint::Replace } else { Inpaint::None },
         alpha: Alpha::Whole,
         color_match: false,
+        loras: request.loras.clone(),
         register: false,
         filters: request.filters.clone(),
         second: None,
@@ -216,6 +227,8 @@ fn repaint(request: &Generate, canvas: CanvasFacts, mask: &Mask, model: &ModelFa
     let full = strength >= 1.0;
     let infill = match request.mode {
         _ if exemplar => Infill::Exemplar,
+        // What it is to change must be there.
+        _ if model.kind == Kind::Edit => Infill::Original,
         Mode::Remove => Infill::Exemplar,
         Mode::Expand => Infill::Outward,
         Mode::Background => Infill::Grey,
@@ -242,6 +255,7 @@ fn repaint(request: &Generate, canvas: CanvasFacts, mask: &Mask, model: &ModelFa
         inpaint: Inpaint::Differential,
         alpha: if exemplar { Alpha::Denoise } else { Alpha::Blend },
         color_match: !exemplar && request.mode != Mode::Background,
+        loras: request.loras.clone(),
         register: !exemplar,
         filters: request.filters.clone(),
         second: None,
@@ -286,6 +300,8 @@ fn sampling(request: &Generate, model: &ModelFacts, steps: steps::Steps) -> Resu
         steps: steps.steps,
         start_step: steps.start_step,
         guidance_scale: request.guidance_scale.unwrap_or(model.defaults.guidance_scale),
+        image_guidance_scale: request.image_guidance_scale.unwrap_or(1.5),
+        guidance_rescale: request.guidance_rescale.unwrap_or(0.0),
         seed: request.seed.unwrap_or(0),
         batch: request.batch.unwrap_or(1),
         clip_skip: request.clip_skip.unwrap_or(1),

@@ -60,6 +60,11 @@ impl Plan {
         canvas.crop(self.local())
     }
 
+    /// `image` of the context at the model's extent.
+    pub(crate) fn fitted(&self, image: &Image) -> Image {
+        pad(&resize_to(image, self.context.fit), self.context.extent)
+    }
+
     /// `canvas`, as it was given to [`Plan::prepare`], with a patch of this plan laid over it.
     pub fn lay(&self, canvas: &Image, patch: &Patch) -> Image {
         let at = self.available.unwrap_or(self.context.rect);
@@ -112,7 +117,7 @@ fn resize_to(image: &Image, to: Extent) -> Image {
 }
 
 /// Models know no transparency: what shows through takes the colours of what is beside it.
-fn opaque(image: &Image) -> Image {
+pub(crate) fn opaque(image: &Image) -> Image {
     if image.data().chunks_exact(4).all(|p| p[3] >= 1.0) {
         return image.clone();
     }

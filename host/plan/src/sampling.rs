@@ -19,6 +19,22 @@ pub enum Sampler {
     Dpmpp2mSde,
     /// DPM-Solver++(2S) with fresh noise at each step; two evaluations each.
     Dpmpp2sA,
+    /// DPM-Solver++ of the stochastic equation; two evaluations each.
+    DpmppSde,
+    /// DPM-Solver++(3M) of the stochastic equation, multistep.
+    Dpmpp3mSde,
+    /// Denoising diffusion probabilistic model: the training process backwards.
+    Ddpm,
+    /// UniPC of second order: a predictor and a corrector, multistep.
+    Unipc,
+    /// Diffusion exponential integrator of second order, multistep.
+    Deis,
+    /// Pseudo numerical method of fourth order, multistep.
+    Ipndm,
+    /// Latent consistency, for models distilled for it.
+    Lcm,
+    /// Trajectory consistency, for models distilled for it.
+    Tcd,
 }
 
 /// The noise levels.
@@ -30,6 +46,18 @@ pub enum Scheduler {
     Karras,
     /// Evenly spaced in the logarithm of the level.
     Exponential,
+    /// Evenly in timestep, the quiet end left out.
+    SgmUniform,
+    /// Whole timesteps, evenly from the noisy end.
+    Simple,
+    /// Timesteps by quantiles of a beta distribution, dense at both ends.
+    Beta,
+    /// Whole strides of timesteps from the quiet end.
+    DdimUniform,
+    /// Evenly spaced in the arc tangent of the level.
+    KlOptimal,
+    /// Align Your Steps: levels searched for the model's family.
+    AlignYourSteps,
 }
 
 /// Everything the denoising loop needs, fully resolved.
@@ -45,6 +73,10 @@ pub struct Sampling {
     pub start_step: u32,
     /// Classifier-free guidance; at 1 or less the negative prompt is not evaluated.
     pub guidance_scale: f64,
+    /// InstructPix2Pix: how strictly the picture is followed; below 1 there is no guidance at all.
+    pub image_guidance_scale: f64,
+    /// How much of the contrast that guidance adds is taken back, 0..=1 (section 3.4 of arXiv:2305.08891).
+    pub guidance_rescale: f64,
     /// Seed of the first picture of the batch.
     pub seed: u64,
     /// Pictures to make; picture i uses `seed + i` (wrapping).
@@ -55,8 +87,24 @@ pub struct Sampling {
 
 impl Sampler {
     /// All of them, in the order shown to painters.
-    pub const ALL: [Self; 8] =
-        [Self::Euler, Self::EulerA, Self::Heun, Self::Lms, Self::Ddim, Self::Dpmpp2m, Self::Dpmpp2mSde, Self::Dpmpp2sA];
+    pub const ALL: [Self; 16] = [
+        Self::Euler,
+        Self::EulerA,
+        Self::Heun,
+        Self::Lms,
+        Self::Ddim,
+        Self::Ddpm,
+        Self::Dpmpp2m,
+        Self::Dpmpp2mSde,
+        Self::Dpmpp3mSde,
+        Self::Dpmpp2sA,
+        Self::DpmppSde,
+        Self::Unipc,
+        Self::Deis,
+        Self::Ipndm,
+        Self::Lcm,
+        Self::Tcd,
+    ];
 
     /// The name on the wire and on the command line.
     pub const fn name(self) -> &'static str {
@@ -69,13 +117,31 @@ impl Sampler {
             Self::Dpmpp2m => "dpmpp_2m",
             Self::Dpmpp2mSde => "dpmpp_2m_sde",
             Self::Dpmpp2sA => "dpmpp_2s_a",
+            Self::DpmppSde => "dpmpp_sde",
+            Self::Dpmpp3mSde => "dpmpp_3m_sde",
+            Self::Ddpm => "ddpm",
+            Self::Unipc => "unipc",
+            Self::Deis => "deis",
+            Self::Ipndm => "ipndm",
+            Self::Lcm => "lcm",
+            Self::Tcd => "tcd",
         }
     }
 }
 
 impl Scheduler {
     /// All of them, in the order shown to painters.
-    pub const ALL: [Self; 3] = [Self::Normal, Self::Karras, Self::Exponential];
+    pub const ALL: [Self; 9] = [
+        Self::Normal,
+        Self::Karras,
+        Self::Exponential,
+        Self::SgmUniform,
+        Self::Simple,
+        Self::Beta,
+        Self::DdimUniform,
+        Self::KlOptimal,
+        Self::AlignYourSteps,
+    ];
 
     /// The name on the wire and on the command line.
     pub const fn name(self) -> &'static str {
@@ -83,6 +149,12 @@ impl Scheduler {
             Self::Normal => "normal",
             Self::Karras => "karras",
             Self::Exponential => "exponential",
+            Self::SgmUniform => "sgm_uniform",
+            Self::Simple => "simple",
+            Self::Beta => "beta",
+            Self::DdimUniform => "ddim_uniform",
+            Self::KlOptimal => "kl_optimal",
+            Self::AlignYourSteps => "align_your_steps",
         }
     }
 }

@@ -3,7 +3,9 @@
 //! Everything of a job but the model runs as in the daemon's worker: plan, prepare, place, and once more for a second
 //! pass. The numbers are what a painter notices.
 
-use underpaint_plan::{CanvasFacts, Defaults, Family, ModelFacts, Placing, Plan, Prepared, Sampler, Scheduler, plan};
+use underpaint_plan::{
+    CanvasFacts, Defaults, Family, Kind, ModelFacts, Placing, Plan, Prepared, Sampler, Scheduler, plan,
+};
 use underpaint_raster::{
     Extent, Image, Lab, Mask, Matched, Patch, Rect, Unattended, lab_from_srgb, over, srgb_from_lab,
 };
@@ -28,7 +30,7 @@ const JUMP: f32 = 1.15;
 fn model(side: u32) -> ModelFacts {
     let defaults = Defaults { steps: 20, guidance_scale: 7.0, sampler: Sampler::Dpmpp2m, scheduler: Scheduler::Karras };
     let (family, id) = (Family::Sd15, "stand-in".into());
-    ModelFacts { id, name: None, family, native_side: side, multiple: 8, in_channels: 4, defaults }
+    ModelFacts { id, name: None, family, native_side: side, multiple: 8, in_channels: 4, kind: Kind::Text, defaults }
 }
 
 /// The demo's public-domain photograph, 1024x768.

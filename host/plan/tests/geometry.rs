@@ -1,14 +1,23 @@
 //! From selection to context: the peers' cases as a table, and what must hold for every selection.
 
 use underpaint_plan::{
-    Alpha, CanvasFacts, Defaults, Family, Infill, Inpaint, ModelFacts, Sampler, Scheduler, context, plan,
+    Alpha, CanvasFacts, Defaults, Family, Infill, Inpaint, Kind, ModelFacts, Sampler, Scheduler, context, plan,
 };
 use underpaint_raster::{Extent, Image, Mask, Rect, Unattended};
 use underpaint_wire::generate::{Generate, Mode};
 
 fn model(family: Family, native_side: u32, multiple: u32) -> ModelFacts {
     let defaults = Defaults { steps: 20, guidance_scale: 7.0, sampler: Sampler::Dpmpp2m, scheduler: Scheduler::Karras };
-    ModelFacts { id: "test".into(), name: None, family, native_side, multiple, in_channels: 4, defaults }
+    ModelFacts {
+        id: "test".into(),
+        name: None,
+        family,
+        native_side,
+        multiple,
+        in_channels: 4,
+        kind: Kind::Text,
+        defaults,
+    }
 }
 
 fn selection(extent: Extent, rect: Rect) -> Mask {

@@ -1,12 +1,23 @@
 //! What is refused, in which words, and what a request without numbers becomes.
 
-use underpaint_plan::{CanvasFacts, Defaults, Family, Inpaint, ModelFacts, Sampler, Scheduler, plan};
+use underpaint_plan::{
+    CanvasFacts, Defaults, Family, Inpaint, Kind, ModelFacts, Sampler, Scheduler, Tiles, plan, refine,
+};
 use underpaint_raster::{Extent, Mask, Rect};
-use underpaint_wire::generate::{Generate, Mode};
+use underpaint_wire::generate::{Generate, LoraCall, Mode};
 
 fn model(family: Family) -> ModelFacts {
     let defaults = Defaults { steps: 20, guidance_scale: 7.0, sampler: Sampler::Dpmpp2m, scheduler: Scheduler::Karras };
-    ModelFacts { id: "tiny".into(), name: None, family, native_side: 64, multiple: 8, in_channels: 4, defaults }
+    ModelFacts {
+        id: "tiny".into(),
+        name: None,
+        family,
+        native_side: 64,
+        multiple: 8,
+        in_channels: 4,
+        kind: Kind::Text,
+        defaults,
+    }
 }
 
 fn whole(w: u32, h: u32) -> Option<CanvasFacts> {
@@ -17,6 +28,7 @@ fn whole(w: u32, h: u32) -> Option<CanvasFacts> {
 fn what_is_out_of_range_is_named_with_what_would_be_right() {
     let g = Generate::default;
     let text = |s: &str| Some(s.to_owned());
+    let lora = |name: &str, weight, text_weight| LoraCall { name: name.into(), weight, text_weight };
     for (request, field, sentence) in [
         (Generate { steps: Some(0), ..g() }, "steps", "steps is 0; it must be a whole number from 1 to 1000"),
         (Generate { batch: Some(17), ..g() }, "batch", "batch is 17; it must be a whole number from 1 to 16"),
@@ -36,9 +48,34 @@ fn what_is_out_of_range_is_named_with_what_would_be_right() {
             "denoise_strength is 1.5; it must be a number from 0 (keep) to 1 (repaint)",
         ),
         (
+            Generate { guidance_rescale: Some(7.5), ..g() },
+            "guidance_rescale",
+            "guidance_rescale is 7.5; it must be a number from 0 (none) to 1 (all)",
+        ),
+        (
             Generate { feather_px: Some(500), ..g() },
             "feather_px",
             "feather_px is 500; it must be a whole number from 0 to 499",
+        ),
+        (
+            Generate { loras: vec![lora("a", 1.0, None), lora("b", -10.5, None)], ..g() },
+            "loras.weight",
+            "loras.weight is -10.5; it must be a number from -10 to 10",
+        ),
+        (
+            Generate { loras: vec![lora("a", 1.0, Some(f64::NAN))], ..g() },
+            "loras.text_weight",
+            "loras.text_weight is NaN; it must be a number from -10 to 10",
+        ),
+        (
+            Generate { loras: vec![lora("a", 1.0, None); 17], ..g() },
+            "loras",
+            "loras is 17 long; it must be a list of at most 16",
+        ),
+        (
+            Generate { loras: vec![lora(&"x".repeat(201), 1.0, None)], ..g() },
+            "loras.name",
+            "loras.name is 201 long; it must be at most 200 bytes of text",
         ),
         (
             Generate { passes: Some(3), ..g() },
@@ -48,12 +85,14 @@ fn what_is_out_of_range_is_named_with_what_would_be_right() {
         (
             Generate { sampler: text("plms"), ..g() },
             "sampler",
-            "sampler `plms` is unknown; known are euler, euler_a, heun, lms, ddim, dpmpp_2m, dpmpp_2m_sde, dpmpp_2s_a",
+            "sampler `plms` is unknown; known are euler, euler_a, heun, lms, ddim, ddpm, dpmpp_2m, dpmpp_2m_sde, \
+             dpmpp_3m_sde, dpmpp_2s_a, dpmpp_sde, unipc, deis, ipndm, lcm, tcd",
         ),
         (
-            Generate { scheduler: text("beta"), ..g() },
+            Generate { scheduler: text("polyexponential"), ..g() },
             "scheduler",
-            "scheduler `beta` is unknown; known are normal, karras, exponential",
+            "scheduler `polyexponential` is unknown; known are normal, karras, exponential, sgm_uniform, simple, beta, \
+             ddim_uniform, kl_optimal, align_your_steps",
         ),
         (
             Generate { extent: Some(Extent::new(500, 512)), ..g() },
@@ -179,4 +218,28 @@ fn removing_without_words_asks_for_the_background() {
         let p = plan(&request, whole(64, 64), Some(&mask), &model(family)).unwrap();
         assert_eq!(p.prompt, expected, "{family:?} {mode:?} {prompt:?}");
     }
+}
+
+#[test]
+fn an_enlarged_picture_is_refined_at_its_own_size_in_tiles() {
+    let request = |strength| Generate { denoise_strength: strength, prompt: "x".into(), ..Generate::default() };
+    for (native_side, strength, steps, tiles) in [
+        (512, None, (20, 14), Tiles { tile: 768, overlap: 72 }),
+        (512, Some(1.0), (20, 0), Tiles { tile: 768, overlap: 160 }),
+        (1024, Some(0.1), (40, 36), Tiles { tile: 1024, overlap: 48 }),
+        (64, None, (20, 14), Tiles { tile: 96, overlap: 48 }),
+    ] {
+        let model = ModelFacts { native_side, ..model(Family::Sd15) };
+        let (plan, got) = refine(&request(strength), Extent::new(2001, 4000), &model).unwrap();
+        assert_eq!((plan.sampling.steps, plan.sampling.start_step), steps);
+        assert_eq!(got, tiles);
+        // Nothing is resampled; what a multiple lacks is added on the right.
+        assert_eq!((plan.context.rect, plan.context.fit), (Rect::new(0, 0, 2001, 4000), Extent::new(2001, 4000)));
+        assert_eq!((plan.context.extent, plan.inpaint), (Extent::new(2008, 4000), Inpaint::None));
+    }
+    let error = refine(&request(Some(0.0)), Extent::new(64, 64), &model(Family::Sd15)).unwrap_err();
+    assert_eq!(error.field(), "denoise_strength");
+    let error = refine(&request(Some(2.0)), Extent::new(64, 64), &model(Family::Sd15)).unwrap_err();
+    assert!(error.to_string().contains("denoise_strength is 2"), "{error}");
+    assert!(refine(&request(None), Extent::new(64, 64), &model(Family::Exemplar)).is_err());
 }

@@ -39,6 +39,7 @@ pub mod infill;
 mod job;
 pub mod masks;
 mod morphology;
+pub mod preprocess;
 mod register;
 mod resize;
 

@@ -34,6 +34,64 @@ pub struct FilterCall {
     pub params: serde_json::Map<String, serde_json::Value>,
 }
 
+/// A picture that steers, without its pixels (those are [`ControlPixels`]).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ControlCall {
+    /// Id of a control model from `models/list`.
+    pub model: String,
+    /// What the picture shows, for a model that knows several kinds (ControlNet Union): `pose`, `depth`, `soft_edge`, `line`,
+    /// `normal`, `segmentation`, `tile`, `repaint`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// What is done to the picture first: `canny`, `soft_edge`, `scribble`, `tile`, `blur`; absent = nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preprocess: Option<String>,
+    /// IP-Adapter: id of the image encoder it looks through; absent = the first that fits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoder: Option<String>,
+    /// How much it counts, -10..=10; 1 = as trained.
+    #[serde(default = "one")]
+    pub weight: f64,
+    /// From which share of the steps on, 0..=1.
+    #[serde(default)]
+    pub start: f64,
+    /// To which, 0..=1.
+    #[serde(default = "one")]
+    pub end: f64,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+/// The pixels of a control.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ControlPixels {
+    /// The picture and where it lies on the canvas; absent = the canvas itself. Without a canvas it is taken for the whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<Placed>,
+}
+
+/// A LoRA the job is painted with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LoraCall {
+    /// Id from `loras/list`.
+    pub name: String,
+    /// How much of it, -10..=10: 1 as trained, 0 none, negative the opposite.
+    #[serde(default = "LoraCall::whole")]
+    pub weight: f64,
+    /// How much of it for the text encoders; absent = `weight`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text_weight: Option<f64>,
+}
+
+impl LoraCall {
+    fn whole() -> f64 {
+        1.0
+    }
+}
+
 /// Parameters of a `generate` request that say what to paint, without its pixels and without how the job is to be
 /// run (those are [`Pixels`] and [`Run`]). `None` means "the model's default".
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -45,14 +103,21 @@ pub struct Generate {
     pub model: Option<String>,
     /// May be empty.
     pub prompt: String,
-    /// May be empty.
-    pub negative_prompt: String,
+    /// What should not be seen; SDXL takes none for something else than an empty one, as in diffusers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub negative_prompt: Option<String>,
     /// Size of the picture when there is no canvas, `[w, h]`.
     pub extent: Option<Extent>,
     /// Sampling steps, 1..=1000.
     pub steps: Option<u32>,
     /// Classifier-free guidance, 0..=100; 1 or less switches it off.
     pub guidance_scale: Option<f64>,
+    /// Models that change a picture as told (InstructPix2Pix): how strictly it is followed, 0..=100.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_guidance_scale: Option<f64>,
+    /// How much of the contrast that guidance adds is taken back, 0..=1; absent = 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guidance_rescale: Option<f64>,
     /// 0 keeps the picture, 1 repaints it. Range 0..=1.
     pub denoise_strength: Option<f64>,
     /// Update rule, e.g. `dpmpp_2m`.
@@ -66,6 +131,12 @@ pub struct Generate {
     pub batch: Option<u32>,
     /// As A1111 counts: 1 = none, 2 = one layer before the last.
     pub clip_skip: Option<u32>,
+    /// Pictures that steer, at most 8.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub controls: Vec<ControlCall>,
+    /// At most 16; their order does not matter.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub loras: Vec<LoraCall>,
     /// Run in this order on every patch.
     pub filters: Vec<FilterCall>,
     /// Width of the soft edge in canvas pixels, 0..=499.
@@ -89,12 +160,9 @@ pub struct Pixels {
     /// Pixel layout of the patches; absent = the canvas', or `rgba8` without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub px: Option<Px>,
-    /// Not in this version; a request that names any is refused rather than painted without.
+    /// Pixels of [`Generate::controls`], in the same order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub loras: Vec<serde_json::Value>,
-    /// Not in this version; a request that names any is refused rather than painted without.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub controls: Vec<serde_json::Value>,
+    pub controls: Vec<ControlPixels>,
 }
 
 /// How a job of any kind is run and watched.

@@ -1,12 +1,12 @@
 //! Parameters and results of the methods other than `hello` and `generate`.
 
-use crate::generate::{FilterCall, Mode, Preview};
+use crate::generate::{FilterCall, Generate, Mode, Preview};
 use crate::image::{Image, Px};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use underpaint_raster::{Extent, Rect};
 
-/// Result of `generate` and `filter/apply`: the blobs were put before it, so nothing has to be fetched.
+/// Result of `generate`, `filter/apply` and `upscale`: the blobs were put before it, so nothing has to be fetched.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct JobResult {
     /// The job's id.
@@ -79,6 +79,35 @@ pub struct FilterApply {
     #[serde(default, with = "crate::generate::seed")]
     pub seed: Option<u64>,
     /// Layout of the patch; absent = the image's.
+    #[serde(default)]
+    pub px: Option<Px>,
+}
+
+/// Parameters of `upscale` without its pixels, beside those of [`crate::generate::Run`].
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Upscale {
+    /// Id of an upscaler, from `models/list`. Absent with `refine` = by resampling.
+    pub model: Option<String>,
+    /// How many times wider and higher the result is, 0.1..=16: what the network makes is resampled to it. Absent = as the
+    /// network makes it, 2 without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scale: Option<f64>,
+    /// Longest side of a tile in pixels of the picture, 32..=4096; absent = as suits the network.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tile: Option<u32>,
+    /// A diffusion model paints detail into the enlarged picture, in tiles of its own. Of these members the model, the prompts,
+    /// `denoise_strength` (absent = 0.3) and those of sampling count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refine: Option<Generate>,
+}
+
+/// The pixels of an `upscale` request. [`Upscale`] and this are read from the same `params` object.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct UpscalePixels {
+    /// What is enlarged.
+    pub image: Image,
+    /// Layout of the result; absent = the image's.
     #[serde(default)]
     pub px: Option<Px>,
 }
@@ -233,6 +262,19 @@ pub enum ModelState {
     Unusable,
 }
 
+/// What a model is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ModelKind {
+    /// Paints: `generate`.
+    #[default]
+    Painter,
+    /// Enlarges: `upscale`.
+    Upscaler,
+    /// Stands for words in a prompt, where it is named by its `id`: a textual inversion.
+    Embedding,
+}
+
 /// A model as `models/list` shows it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelInfo {
@@ -240,7 +282,10 @@ pub struct ModelInfo {
     pub id: String,
     /// For people.
     pub name: String,
-    /// E.g. `sd15`, `exemplar`.
+    /// What it is for.
+    #[serde(default)]
+    pub kind: ModelKind,
+    /// E.g. `sd15`, `exemplar`, `esrgan`.
     pub family: String,
     /// On disk; 0 for what is built in.
     pub bytes: u64,
@@ -254,7 +299,10 @@ pub struct ModelInfo {
     pub native_extent: Option<Extent>,
     /// Sizes are multiples of this many pixels.
     pub multiple: u32,
-    /// What it can do.
+    /// How many times wider and higher an upscaler makes a picture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scale: Option<u32>,
+    /// What it can do; empty for an upscaler.
     pub modes: Vec<Mode>,
     /// What is used when a request says nothing; absent for a model without such settings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -266,6 +314,44 @@ pub struct ModelInfo {
     /// SHA-256 of the weights, once known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hash: Option<String>,
+}
+
+/// A control model as `controls/list` shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ControlInfo {
+    /// From the scan; the only way to name it on the wire.
+    pub id: String,
+    /// For people.
+    pub name: String,
+    /// `controlnet`, `controlnet_union`, `t2i_adapter`, `ip_adapter`, or `image_encoder`, which an IP-Adapter looks through.
+    pub kind: String,
+    /// The family it steers, e.g. `sdxl`; absent where its widths are those of none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub family: Option<String>,
+    /// On disk.
+    pub bytes: u64,
+}
+
+/// A LoRA as `loras/list` shows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LoraInfo {
+    /// From the scan; the only way to name a LoRA on the wire.
+    pub id: String,
+    /// The file's name, or its folder's.
+    pub name: String,
+    /// What it was trained on, as `family` of a model; `unknown` where its tensors do not tell.
+    pub family: String,
+    /// On disk.
+    pub bytes: u64,
+    /// What its author calls it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// The words that call it up in a prompt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<String>,
+    /// The most frequent words of its training, most frequent first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
 }
 
 /// What a painter gets when they say nothing.

@@ -41,6 +41,8 @@ fn errors_name_the_member() {
         (with("seed", json!("-1")), "seed"),
         (with("seed", json!(1.5)), "seed"),
         (with("filters", json!([{"params": {}}])), "filters[0].name"),
+        (with("loras", json!([{"name": "ink"}, {"weight": 1}])), "loras[1].name"),
+        (with("loras", json!([{"name": "ink", "weight": "1"}])), "loras[0].weight"),
         (with("canvas", json!({"extent": [1, 1], "image": image})), "canvas.rect"),
         (
             with("canvas", json!({"extent": [1], "rect": {"x": 0, "y": 0, "w": 1, "h": 1}, "image": image})),

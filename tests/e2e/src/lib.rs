@@ -49,6 +49,38 @@ pub fn made(dir: &Path, args: &[&str]) -> serde_json::Value {
     serde_json::from_slice(&output.stdout).expect("JSON on stdout")
 }
 
+/// Writes an upscaler of four times to `path`: the compact one of the reference data.
+pub fn upscaler(path: &Path) {
+    part(path, |name| name.starts_with("body.").then(|| name.to_owned()));
+}
+
+/// Writes the narrow tiny autoencoder of the reference data to `path`, under diffusers' names.
+pub fn tiny_autoencoder(path: &Path) {
+    part(path, |name| {
+        let name = name.strip_prefix("taesd.").filter(|name| name.contains(".layers."));
+        name.map(str::to_owned)
+    });
+}
+
+/// Writes those tensors of the reference data that `rename` gives a name.
+fn part(path: &Path, rename: impl Fn(&str) -> Option<String>) {
+    let golden = std::fs::read(root().join("tests/reference/golden/upscale.safetensors")).expect("the reference data");
+    let length = u64::from_le_bytes(golden[..8].try_into().expect("8 bytes")) as usize;
+    let header: serde_json::Value = serde_json::from_slice(&golden[8..8 + length]).expect("a header");
+    let (mut entries, mut data) = (serde_json::Map::new(), Vec::new());
+    for (name, entry) in header.as_object().expect("an object") {
+        let Some(name) = rename(name) else { continue };
+        let [from, to] = [0, 1].map(|i| 8 + length + entry["data_offsets"][i].as_u64().expect("a place") as usize);
+        let mut entry = entry.clone();
+        entry["data_offsets"] = serde_json::json!([data.len(), data.len() + to - from]);
+        entries.insert(name, entry);
+        data.extend(&golden[from..to]);
+    }
+    let header = serde_json::Value::Object(entries).to_string();
+    let bytes = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &data].concat();
+    std::fs::write(path, bytes).expect("a file");
+}
+
 /// Says why a test could not run here. `cargo xtask test` collects the sentences and prints them at the end.
 /// Where everything must be installed (`UNDERPAINT_CI`, set by `.ci/run`) a missing thing is a failure instead.
 pub fn skip(why: &str) {

@@ -155,3 +155,21 @@ fn copy(from: &Path, to: &Path) {
         }
     }
 }
+
+#[test]
+fn a_tiny_autoencoder_decodes_quickly_and_a_wrong_one_is_named() {
+    let (dir, model) = (desk(), tiny());
+    let paint = ["generate", "--model", &model, "--prompt", "a cat", "--steps", "2", "--seed", "5"];
+    e2e::tiny_autoencoder(&dir.path().join("taesd.safetensors"));
+    made(dir.path(), &[&paint[..], &["-o", "plain.png"]].concat());
+    made(dir.path(), &[&paint[..], &["--taesd", "taesd.safetensors", "-o", "watched.png"]].concat());
+    made(dir.path(), &[&paint[..], &["--vae", "taesd.safetensors", "-o", "quick.png"]].concat());
+    let [plain, watched, quick] = ["plain.png", "watched.png", "quick.png"].map(|f| e2e::pixels(&dir.path().join(f)));
+    assert_eq!(plain.differing(&watched), 0, "previews change nothing");
+    assert!(plain.differing(&quick) > 1000);
+    let vae = e2e::root().join("tests/reference/golden/tiny-sd/vae").display().to_string();
+    let output = run(dir.path(), &[&paint[..], &["--taesd", &vae, "-o", "out.png"]].concat());
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("is no tiny autoencoder with a decoder"), "{stderr}");
+}

@@ -52,8 +52,28 @@ fn every_way_of_asking_works() {
         |more: &[&str]| made(dir.path(), &[&["generate", "--prompt", "a lake", "--seed", "1"], more].concat());
     let pixels = |file: &str| e2e::pixels(&dir.path().join(file));
     let mut seen: Vec<e2e::Pixels> = Vec::new();
-    for sampler in ["euler", "euler_a", "heun", "lms", "ddim", "dpmpp_2m", "dpmpp_2m_sde", "dpmpp_2s_a"] {
-        for scheduler in ["normal", "karras", "exponential"] {
+    let samplers = [
+        "euler",
+        "euler_a",
+        "heun",
+        "lms",
+        "ddim",
+        "ddpm",
+        "dpmpp_2m",
+        "dpmpp_2m_sde",
+        "dpmpp_3m_sde",
+        "dpmpp_2s_a",
+        "dpmpp_sde",
+        "unipc",
+        "deis",
+        "ipndm",
+        "lcm",
+        "tcd",
+    ];
+    let schedulers = ["exponential", "sgm_uniform", "simple", "beta", "ddim_uniform", "kl_optimal", "align_your_steps"];
+    for sampler in samplers {
+        let further = if sampler == "dpmpp_2m" { &schedulers[..] } else { &[] };
+        for &scheduler in ["normal", "karras"].iter().chain(further) {
             let size = ["--width", "64", "--height", "64", "--steps", "4"];
             let told =
                 generate(&[&["--sampler", sampler, "--scheduler", scheduler, "-o", "way.png"], &size[..]].concat());

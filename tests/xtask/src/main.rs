@@ -4,6 +4,9 @@
 //! fresh machine. What a chore needs and can install (rustup's wasm target) it installs; what it cannot (Krita, a C
 //! compiler) it names in one sentence with the command that would.
 
+#[cfg(unix)]
+mod cuda;
+
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -12,6 +15,7 @@ const HELP: &str = "\
 cargo xtask demo [--out DIR]   build Underpaint, fill photographs, paint from words and a sketch, write the pictures
 cargo xtask test [FILTER]      every test: Rust, Python client, sandbox, socket, and Krita where it is installed
 cargo xtask check              formatting, clippy, and that everything compiles for Windows
+cargo xtask cuda               build Underpaint for NVIDIA cards, with a toolkit from Python wheels where there is none
 cargo xtask filters            build the first-party filters to wasm and put them beside their source
 cargo xtask zip                pack the editor adapters into out/*.zip
 ";
@@ -26,6 +30,10 @@ fn main() -> ExitCode {
         Some("demo") => demo(rest),
         Some("test") => test(rest),
         Some("check") => check(),
+        #[cfg(unix)]
+        Some("cuda") => cuda::build(),
+        #[cfg(not(unix))]
+        Some("cuda") => Err("Underpaint for NVIDIA cards is built on Linux only so far".into()),
         Some("filters") => filters(),
         Some("zip") => zip(),
         _ => {

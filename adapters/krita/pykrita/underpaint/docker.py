@@ -274,7 +274,8 @@ class UnderpaintDocker(DockWidget):
         if error is not None:
             return
         wanted = self._model.currentData() if self._model.count() else _setting("model")
-        self._models = [facts for facts in models if isinstance(facts, dict) and facts.get("id")]
+        models = [facts for facts in models if isinstance(facts, dict) and facts.get("id")]
+        self._models = [facts for facts in models if facts.get("kind", "painter") == "painter"]
         self._model.blockSignals(True)
         self._model.clear()
         self._model.addItem(AUTOMATIC, "")

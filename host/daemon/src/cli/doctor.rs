@@ -8,7 +8,7 @@ use crate::models::{EXEMPLAR, STARTER};
 use crate::platform;
 use clap::Args;
 use serde_json::json;
-use underpaint_wire::methods::ModelState;
+use underpaint_wire::methods::{ModelInfo, ModelKind, ModelState};
 
 /// Look at this machine: device, memory, models, filters, the daemon, adapters
 #[derive(Debug, Args)]
@@ -73,14 +73,16 @@ fn memory() -> Finding {
 }
 
 fn models(home: &Home) -> Result<Finding, Failure> {
-    let models = paint::catalogue(home)?.list(None);
+    let mut models = paint::catalogue(home)?.list(None);
+    models.retain(|m| m.kind == ModelKind::Painter);
     let (unusable, usable): (Vec<_>, Vec<_>) = models.iter().partition(|m| m.state == ModelState::Unusable);
     let ids: Vec<_> = usable.iter().map(|m| m.id.as_str()).collect();
     let more = match unusable.len() {
         0 => String::new(),
         n => format!("; {n} cannot be used (`underpaint models list` says why)"),
     };
-    let advice = ids.iter().all(|id| [EXEMPLAR, STARTER].contains(id)).then(|| {
+    let own = |m: &&ModelInfo| m.kind == ModelKind::Painter && ![EXEMPLAR, STARTER].contains(&m.id.as_str());
+    let advice = (!usable.iter().any(own)).then(|| {
         format!(
             "these come along, the starter paints loose colour studies; for more, put a Stable Diffusion 1.x checkpoint \
              (.safetensors) or diffusers folder into {}, or run `underpaint models add-folder DIR`",

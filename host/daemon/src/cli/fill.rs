@@ -1,7 +1,7 @@
 //! `underpaint fill`: the painter's command. Crop, zoom, soft masks and colour match are the planner's.
 
 use super::output::{self, Results};
-use super::{Failure, Global, options::Painting, paint::paint};
+use super::{Failure, Global, control, options::Painting, paint::paint};
 use crate::picture::{self, Depth, Picture};
 use crate::worker::Input;
 use clap::{Args, ValueEnum};
@@ -103,7 +103,9 @@ impl Fill {
                 extent.h
             )));
         }
+        let controls = control::pictures(&self.painting.controls()?, Some(extent))?;
         let input = Input {
+            controls,
             canvas: Some((extent, extent.rect(), canvas.image.clone())),
             mask: Some((extent.rect(), mask)),
             ..Input::default()

@@ -1,7 +1,7 @@
 //! `underpaint generate`: a whole picture, with diffusers' semantics so that results can be compared.
 
 use super::output::{self, Results};
-use super::{Failure, Global, options::Painting, paint::paint};
+use super::{Failure, Global, control, options::Painting, paint::paint};
 use crate::picture::{self, Depth, Picture};
 use crate::worker::Input;
 use clap::Args;
@@ -15,7 +15,11 @@ Examples:
   underpaint generate --prompt 'hills under snow' --init sketch.png --strength 0.6 -o hills.png
   underpaint generate --prompt 'a forest at dawn' --width 384 --height 256 --batch 4 --seed 7 -o forest.png
   underpaint generate --model dreamshaper.safetensors --prompt 'a lighthouse at dusk' -o out.png
+  underpaint generate --model sd15 --prompt 'a barn' --control model=canny-sd15,image=sketch.png,preprocess=canny -o barn.png
+  underpaint generate --model sd15 --prompt 'a cat' --lora ink.safetensors,weight=0.8 -o cat.png
   underpaint generate --model sd15 --prompt 'a cat' --init room.png --mask sofa.png -o out.png
+  underpaint generate --model sd15 --prompt 'a (red:1.3) {cat|dog} by ink' --embedding ink=ink.safetensors \\
+      --batch 4 -o pets.png
 
 Without --model your own first model paints, or the starter that comes along: a small one for loose colour
 studies of 256 pixels, in a second or two.
@@ -74,9 +78,11 @@ impl Generate {
         let scaled = wanted.filter(|e| fits(*e) && init.as_ref().is_some_and(|i| i.image.extent() != *e));
         let image = init.as_ref().map(|i| scaled.map_or_else(|| i.image.clone(), |e| resize(&i.image, e)));
         let mask = mask.map(|m| scaled.map_or_else(|| m.clone(), |e| resize_mask(&m, e)));
+        let controls = control::pictures(&self.painting.controls()?, image.as_ref().map(Image::extent))?;
         let input = Input {
             canvas: image.map(|i| (i.extent(), i.extent().rect(), i)),
             mask: mask.map(|m| (m.extent().rect(), m)),
+            controls,
             ..Input::default()
         };
         let request = Request { ..request };

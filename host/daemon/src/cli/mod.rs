@@ -9,6 +9,7 @@ macro_rules! outln {
 }
 
 mod adapter;
+mod control;
 mod demo;
 mod doctor;
 mod failure;
@@ -19,8 +20,10 @@ mod models;
 mod options;
 mod output;
 mod paint;
+mod preprocess;
 mod progress;
 mod serve;
+mod upscale;
 
 use crate::home::Home;
 use clap::{Parser, Subcommand};
@@ -33,6 +36,7 @@ Examples:
   underpaint demo                                   see what it does, with nothing to download
   underpaint generate --prompt 'the sea at sunset, oil' -o sea.png
   underpaint fill --image photo.jpg --mask hole.png -o filled.png
+  underpaint upscale --model x4plus.safetensors photo.jpg -o large.png
   underpaint serve                                  the daemon that Krita talks to
 
 Exit codes: 0 done, 1 failed, 2 bad usage, 130 interrupted.";
@@ -52,6 +56,8 @@ struct Cli {
 enum Command {
     Fill(Box<fill::Fill>),
     Generate(Box<generate::Generate>),
+    Preprocess(preprocess::Preprocess),
+    Upscale(upscale::Upscale),
     Filter(filter::Filter),
     Models(models::Models),
     Demo(demo::Demo),
@@ -130,6 +136,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Fill(fill) => fill.run(&global),
         Command::Generate(generate) => generate.run(&global),
+        Command::Preprocess(preprocess) => preprocess.run(&global),
+        Command::Upscale(upscale) => upscale.run(&global),
         Command::Filter(filter) => filter.run(&global),
         Command::Models(models) => models.run(&global),
         Command::Demo(demo) => demo.run(&global),

@@ -5,6 +5,7 @@ use super::progress::Terminal;
 use super::{Failure, Global};
 use crate::client::{Client, ClientError, Painted};
 use crate::config::Config;
+use crate::controls;
 use crate::home::Home;
 use crate::models::{Catalogue, Models};
 use crate::picture::PictureError;
@@ -34,7 +35,7 @@ pub fn paint(global: &Global, painting: &Painting, request: Generate, input: Inp
 }
 
 /// A running daemon. One that does not answer is told and left alone: the painter still gets the picture.
-fn daemon(home: &Home) -> Option<Client> {
+pub fn daemon(home: &Home) -> Option<Client> {
     Client::connect(home).unwrap_or_else(|e| {
         eprintln!("warning: the running daemon is not used: {e}");
         None
@@ -45,7 +46,7 @@ fn daemon(home: &Home) -> Option<Client> {
 fn in_daemon(mut client: Client, request: &Generate, input: &Input, job: &Terminal) -> Result<Output, Failure> {
     let canvas = input.canvas.as_ref().map(|(extent, rect, image)| (*extent, *rect, image));
     let mask = input.mask.as_ref().map(|(rect, mask)| (*rect, mask));
-    let painted = client.generate(request, canvas, mask, job)?;
+    let painted = client.generate(request, canvas, mask, &input.controls, job)?;
     let Painted { patches, used, receipt, timing_ms } = painted;
     Ok(Output { patches, used, receipt, timing_ms, saved: None })
 }
@@ -63,10 +64,29 @@ fn here(
         save::probe(path).map_err(|e| PictureError::Write(path.clone(), e))?;
     }
     input.noise = painting.noise.as_deref().map(Npy::read).transpose().map_err(|e| Failure::failed(&e))?;
+    input.embeddings = painting.embeddings()?;
     input.save = painting.save_noise.is_some() || painting.save_latents.is_some();
     let mut catalogue = catalogue(home)?;
     if let Some(path) = path {
         request.model = Some(catalogue.add(&path).map_err(JobError::from)?);
+    }
+    for call in &mut request.controls {
+        if let Some(path) = as_path(&call.model) {
+            call.model = catalogue.controls_mut().add(&path).map_err(JobError::from)?;
+            // The encoder it was published with lies beside it.
+            let beside = path.parent().unwrap_or(Path::new(".")).join("image_encoder");
+            if call.encoder.is_none() && controls::is_folder_of_one(&beside) {
+                catalogue.controls_mut().look(&beside);
+            }
+        }
+        if let Some(path) = call.encoder.as_deref().and_then(as_path) {
+            call.encoder = Some(catalogue.controls_mut().add(&path).map_err(JobError::from)?);
+        }
+    }
+    for lora in &mut request.loras {
+        if let Some(path) = as_path(&lora.name) {
+            lora.name = catalogue.loras_mut().add(&path).map_err(JobError::Lora)?;
+        }
     }
     let mut models = Models::new(Arc::new(catalogue), painting.engine_options());
     let output = worker::run(&mut models, &filters(home)?, &request, input, job)?;

@@ -5,12 +5,12 @@
 //! (which models, which filters) is published as an [`Inventory`] that they read without asking this thread.
 
 use super::hub::{Command, Hub, Next};
-use super::job::{Done, DonePatch, Filtering, Outcome, Painting, Ticket, Work};
+use super::job::{Done, DonePatch, Enlarging, Filtering, Outcome, Painting, Ticket, Work};
 use super::{errors, methods};
 use crate::config::Config;
 use crate::home::Home;
 use crate::models::{Catalogue, Models};
-use crate::worker::{self, Input};
+use crate::worker::{self, Input, Output};
 use serde_json::{Map, Value, json};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,12 +19,12 @@ use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 use underpaint_engine::Options;
 use underpaint_filters::{Call, Filters};
-use underpaint_plan::ModelFacts;
-use underpaint_raster::{Job, Unattended, dither};
+use underpaint_plan::{ControlFacts, ModelFacts};
+use underpaint_raster::{Extent, Job, Unattended, dither};
 use underpaint_wire::Error;
-use underpaint_wire::generate::{FilterCall, Generate, Mode};
+use underpaint_wire::generate::{ControlCall, FilterCall, Generate, LoraCall, Mode};
 use underpaint_wire::image::{self, Px};
-use underpaint_wire::methods::{ModelInfo, Topic};
+use underpaint_wire::methods::{LoraInfo, ModelInfo, Topic, Upscale};
 
 /// What there is to paint with, as it was when the device thread last looked.
 pub struct Inventory {
@@ -46,9 +46,34 @@ impl Inventory {
         self.catalogue.choose(request).map_err(|e| errors::model(&e))
     }
 
+    /// The control models of `calls`, in order.
+    pub fn controls(&self, calls: &[ControlCall]) -> Result<Vec<&ControlFacts>, Error> {
+        self.catalogue.controls().check(calls).map_err(|e| errors::model(&e).with("field", "controls"))
+    }
+
+    /// As `controls/list` shows them.
+    pub fn control_list(&self) -> Value {
+        methods::to_value(&self.catalogue.controls().list())
+    }
+
+    /// As `loras/list` shows them.
+    pub fn loras(&self) -> Vec<LoraInfo> {
+        self.catalogue.loras().list()
+    }
+
+    /// Fails unless every LoRA exists.
+    pub fn check_loras(&self, loras: &[LoraCall]) -> Result<(), Error> {
+        self.catalogue.loras().choose(loras).map(drop).map_err(|e| errors::model(&e))
+    }
+
     /// Fails unless every filter exists and takes these parameters. The first look at a filter compiles it.
     pub fn check_filters(&self, filters: &[FilterCall]) -> Result<(), Error> {
         self.filters.check(&calls(filters)).map_err(|e| errors::filter(&e))
+    }
+
+    /// Fails unless all models exist and a picture of this size can be enlarged so.
+    pub fn check_upscale(&self, extent: Extent, request: &Upscale) -> Result<(), Error> {
+        worker::enlarging(&self.catalogue, extent, request).map(|_| ()).map_err(|e| errors::job(&e))
     }
 
     /// As `filters/list` shows them. The first look at a filter compiles it.
@@ -135,7 +160,8 @@ impl Device {
     fn look(&mut self) {
         let before = self.models.catalogue().clone();
         let now = Arc::new(scan(&self.home, Some(&before)));
-        let changed = now.list(None) != before.list(None);
+        let parts = |c: &Catalogue| (c.list(None), c.loras().list(), c.controls().list());
+        let changed = parts(&now) != parts(&before);
         if changed {
             self.models.set_catalogue(now);
         }
@@ -164,6 +190,7 @@ impl Device {
         let mut done = match &ticket.work {
             Work::Generate(painting) => self.paint(painting, ticket),
             Work::Filter(filtering) => self.filter(filtering, ticket),
+            Work::Upscale(enlarging) => self.upscale(enlarging, ticket),
         }?;
         done.timing_ms.insert("queued".into(), json!(ticket.queued.as_millis() as u64));
         Ok(Arc::new(done))
@@ -172,27 +199,24 @@ impl Device {
     fn paint(&mut self, painting: &Painting, job: &dyn Job) -> Result<Done, Error> {
         let canvas = painting.canvas.as_ref().map(|(c, bytes)| (c.extent, c.rect, c.image.to_raster(bytes)));
         let mask = painting.mask.as_ref().map(|(m, bytes)| (m.rect, m.image.to_mask(bytes)));
-        let input = Input { canvas, mask, ..Input::default() };
-        let output =
+        let controls = painting.controls.iter();
+        let controls = controls.map(|c| c.as_ref().map(|(p, bytes)| (p.rect, p.image.to_raster(bytes)))).collect();
+        let input = Input { canvas, mask, controls, ..Input::default() };
+        let mut output =
             worker::run(&mut self.models, &self.filters, &painting.request, input, job).map_err(|e| errors::job(&e))?;
-        let px = painting.px;
         // A whole picture is rounded, as diffusers does, so that it can be compared; what is laid over one is dithered.
-        let eight = matches!(px, Px::Rgba8 | Px::Bgra8) && painting.request.mode != Mode::Generate;
-        let patches = output.patches.iter().map(|(patch, seed)| {
-            let bytes = Arc::new(match eight {
-                true => image::to_bytes(&dither(&patch.image), px),
-                false => image::to_bytes(&patch.image, px),
-            });
-            DonePatch { rect: patch.rect, seed: *seed, px, bytes }
-        });
-        let seed = painting.request.seed.unwrap_or_default();
-        Ok(Done {
-            seed,
-            patches: patches.collect(),
-            used: output.used,
-            receipt: output.receipt,
-            timing_ms: output.timing_ms,
-        })
+        if painting.request.mode != Mode::Generate && matches!(painting.px, Px::Rgba8 | Px::Bgra8) {
+            output.patches.iter_mut().for_each(|(patch, _)| patch.image = dither(&patch.image));
+        }
+        Ok(done(output, painting.request.seed.unwrap_or_default(), painting.px))
+    }
+
+    fn upscale(&mut self, enlarging: &Enlarging, job: &dyn Job) -> Result<Done, Error> {
+        let Enlarging { request, image, bytes, px } = enlarging;
+        let picture = image.to_raster(bytes);
+        let output = worker::upscale(&mut self.models, request, &picture, job).map_err(|e| errors::job(&e))?;
+        let seed = output.patches.first().map_or(0, |(_, seed)| *seed);
+        Ok(done(output, seed, *px))
     }
 
     fn filter(&mut self, filtering: &Filtering, job: &dyn Job) -> Result<Done, Error> {
@@ -216,6 +240,16 @@ impl Device {
         let receipt = json!({ "filters": used, "seed": seed.to_string(), "underpaint": env!("CARGO_PKG_VERSION") });
         Ok(Done { seed: *seed, patches: vec![patch], used: json!({ "filters": used }), receipt, timing_ms })
     }
+}
+
+/// What the pipeline made as the bytes a client is sent; `seed` is the first patch's.
+fn done(output: Output, seed: u64, px: Px) -> Done {
+    let patches = output.patches.iter().map(|(patch, seed)| {
+        let bytes = Arc::new(image::to_bytes(&patch.image, px));
+        DonePatch { rect: patch.rect, seed: *seed, px, bytes }
+    });
+    let patches = patches.collect();
+    Done { seed, patches, used: output.used, receipt: output.receipt, timing_ms: output.timing_ms }
 }
 
 /// Every model of the painter's configuration. If that cannot be read any more, what was known stays.

@@ -12,6 +12,7 @@ pub fn job(error: &JobError) -> Error {
         JobError::Request(e) => Error::field(e.field(), sentence(e)),
         JobError::Model(e) => model(e),
         JobError::Engine(e) => engine(e),
+        JobError::Lora(e) => engine(e).with("field", "loras"),
         JobError::Filter(e) => filter(e),
         JobError::Cancelled => Error::new(Kind::Cancelled, "The job was cancelled."),
     }
@@ -20,10 +21,13 @@ pub fn job(error: &JobError) -> Error {
 /// What a client is told when there is no model to do it with.
 pub fn model(error: &ModelError) -> Error {
     let kind = match error {
-        ModelError::NoSuchModel { .. } => Kind::NoSuchModel,
+        ModelError::NoSuchLora { .. } => return Error::field("loras", sentence(error)),
+        ModelError::NoSuchModel { .. } | ModelError::NoSuchControl { .. } | ModelError::NoUpscaler { .. } => {
+            Kind::NoSuchModel
+        }
         ModelError::Unusable { .. } => Kind::ModelUnusable,
     };
-    Error::new(kind, sentence(error)).with("field", "model")
+    Error::new(kind, sentence(error)).with("field", error.field())
 }
 
 /// What a client is told when a filter was refused or failed.
@@ -46,7 +50,12 @@ fn engine(error: &EngineError) -> Error {
         | E::NotSafetensors { .. }
         | E::Damaged { .. }
         | E::WrongArchitecture { .. }
+        | E::NotControl { .. }
+        | E::NotUpscaler { .. }
+        | E::NotTiny { .. }
         | E::Tensor { .. }
+        | E::Lora { .. }
+        | E::Changed { .. }
         | E::Config { .. } => Error::new(Kind::ModelUnusable, sentence(error)),
         _ => Error::new(Kind::EngineFailed, sentence(error)),
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use underpaint_raster::{Image, Job as Progress, Rect, Stage};
 use underpaint_wire::generate::{FilterCall, Generate, Preview, Run};
 use underpaint_wire::image::{self, Placed, Px};
-use underpaint_wire::methods::{JobResult, JobState, PatchRef};
+use underpaint_wire::methods::{JobResult, JobState, PatchRef, Upscale};
 use underpaint_wire::rpc::Id;
 use underpaint_wire::{Error, Kind};
 
@@ -20,6 +20,8 @@ pub enum Work {
     Generate(Box<Painting>),
     /// Filters alone.
     Filter(Box<Filtering>),
+    /// A picture enlarged.
+    Upscale(Box<Enlarging>),
 }
 
 /// A checked `generate` request with its pixels.
@@ -31,6 +33,8 @@ pub struct Painting {
     pub canvas: Option<(image::Canvas, Arc<Vec<u8>>)>,
     /// What to repaint.
     pub mask: Option<(Placed, Arc<Vec<u8>>)>,
+    /// Pictures of the request's controls that have one of their own.
+    pub controls: Vec<Option<(Placed, Arc<Vec<u8>>)>>,
     /// Layout of the patches.
     pub px: Px,
 }
@@ -49,6 +53,19 @@ pub struct Filtering {
     /// For filters that draw random numbers.
     pub seed: u64,
     /// Layout of the patch.
+    pub px: Px,
+}
+
+/// A checked `upscale` request with its pixels.
+#[derive(Clone, Debug)]
+pub struct Enlarging {
+    /// How it is to be enlarged.
+    pub request: Upscale,
+    /// The pixels.
+    pub image: image::Image,
+    /// Their bytes.
+    pub bytes: Arc<Vec<u8>>,
+    /// Layout of the result.
     pub px: Px,
 }
 

@@ -4,6 +4,7 @@
 
 use super::Daemon;
 use super::blobs::Blobs;
+use super::device::Inventory;
 use super::hub::Command;
 use super::outbox::Outbox;
 use super::queue::ClientId;
@@ -53,7 +54,7 @@ impl Session {
             protocol,
             server: Peer { name: "underpaint".into(), version: env!("CARGO_PKG_VERSION").into() },
             instance: daemon.instance.clone(),
-            caps: ["live", "keep", "blob_write"].map(String::from).to_vec(),
+            caps: ["live", "keep", "blob_write", "upscale"].map(String::from).to_vec(),
             limits: daemon.limits,
         };
         let session =
@@ -67,13 +68,16 @@ impl Session {
             "ping" => done(),
             "hello" => Err(Error::new(Kind::InvalidRequest, "`hello` was already said.")),
             "status" => self.status(),
-            "models/list" => return self.models_list(id),
+            "models/list" => return self.listed(id, |inventory| to_value(&inventory.models())),
+            "loras/list" => return self.listed(id, |inventory| to_value(&inventory.loras())),
+            "controls/list" => return self.listed(id, |inventory| inventory.control_list()),
             "models/load" => return self.models_load(id, params),
             "models/unload" => return self.daemon.hub.command(Command::Unload(self.reply(id))),
             "filters/list" => return self.filters_list(id),
             "fill/context" => requests::fill_context(&self.daemon, params).await,
             "generate" => return self.settle(id, requests::generate(self, id, params, tail).await),
             "filter/apply" => return self.settle(id, requests::filter_apply(self, id, params, tail).await),
+            "upscale" => return self.settle(id, requests::upscale(self, id, params, tail).await),
             "blob/get" => return self.settle(id, self.blob_get(id, params)),
             "job/list" => Ok(to_value(&self.daemon.hub.list(self.client))),
             "job/cancel" => parse(params).and_then(|p: JobName| {
@@ -142,7 +146,8 @@ impl Session {
         Ok(to_value(&status))
     }
 
-    fn models_list(&self, id: &Id) {
+    /// Answers with what `list` makes of the inventory.
+    fn listed(&self, id: &Id, list: impl Fn(&Inventory) -> Value + Send + 'static) {
         let (daemon, outbox, id) = (self.daemon.clone(), self.outbox.clone(), id.clone());
         tokio::spawn(async move {
             let inventory = daemon.inventory().await;
@@ -150,7 +155,7 @@ impl Session {
             if inventory.as_ref().is_ok_and(|i| i.is_old()) {
                 daemon.hub.command(Command::Look);
             }
-            outbox.respond(&id, &inventory.map(|i| to_value(&i.models())));
+            outbox.respond(&id, &inventory.map(|i| list(&i)));
         });
     }
 

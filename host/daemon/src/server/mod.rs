@@ -83,6 +83,8 @@ pub fn serve(home: &Home, options: Options, ready: impl FnOnce(&Endpoint)) -> Re
 
 async fn run(home: &Home, options: Options, ready: impl FnOnce(&Endpoint)) -> Result<(), StartError> {
     let started = Instant::now();
+    // Before anybody can know that the daemon is there: who asks it to end is heard from then on.
+    let terminated = platform::terminated().map_err(|e| StartError::System("Listening for the end", e))?;
     Config::load(home.root()).map_err(StartError::Place)?;
     let claim = Claim::take(home, options.new_token).await?;
     let limits = Limits::default();
@@ -102,7 +104,7 @@ async fn run(home: &Home, options: Options, ready: impl FnOnce(&Endpoint)) -> Re
     tokio::select! {
         () = accept(&claim, &daemon, &mut connections) => {}
         () = hub.closed() => {}
-        _ = platform::terminated() => {}
+        () = terminated => {}
     }
     hub.close();
     // The running job ends within a step; then everything is answered and only has to be written.

@@ -1,21 +1,22 @@
 //! From the params of a job's request to checked work: everything that can be wrong with it is found here, before
 //! there is a job.
 
-use super::Daemon;
 use super::blobs::Blobs;
 use super::device::Inventory;
 use super::errors::sentence;
-use super::job::{Filtering, Painting, Work};
+use super::job::{Enlarging, Filtering, Painting, Work};
 use super::methods::{Session, internal, to_value};
+use super::{Daemon, errors};
+use crate::prompts::prompts;
 use crate::worker;
 use serde_json::{Map, Value};
 use std::sync::Arc;
-use underpaint_plan::{CanvasFacts, ModelFacts};
+use underpaint_plan::{CanvasFacts, Family, ModelFacts};
 use underpaint_raster::Rect;
 use underpaint_wire::generate::{FilterCall, Generate, Pixels, Run};
 use underpaint_wire::hello::Limits;
 use underpaint_wire::image::{self, Image, Px};
-use underpaint_wire::methods::{Context, FillContext, FilterApply};
+use underpaint_wire::methods::{Context, FillContext, FilterApply, Upscale, UpscalePixels};
 use underpaint_wire::rpc::Id;
 use underpaint_wire::{Error, json};
 
@@ -54,14 +55,6 @@ pub async fn generate(session: &Session, id: &Id, params: &Params, tail: &[u8]) 
         }
         request.passes = Some(1);
     }
-    for (field, list) in [("loras", &pixels.loras), ("controls", &pixels.controls)] {
-        if !list.is_empty() {
-            return Err(Error::field(
-                field,
-                format!("This version of Underpaint cannot use `{field}` yet; leave them out."),
-            ));
-        }
-    }
     let source = Source { blobs: &session.blobs, tail, limits: &session.daemon.limits };
     let painting = painting(request, pixels, &source)?;
     let inventory = session.daemon.inventory().await?;
@@ -73,7 +66,8 @@ pub async fn generate(session: &Session, id: &Id, params: &Params, tail: &[u8]) 
 fn painting(request: Generate, pixels: Pixels, source: &Source<'_>) -> Result<Painting, Error> {
     let px = pixels.px.or(pixels.canvas.as_ref().map(|c| c.image.px)).unwrap_or_default();
     check_patch_px(pixels.px, px)?;
-    let mut painting = Painting { request, canvas: None, mask: None, px: if px.is_grey() { Px::Rgba8 } else { px } };
+    let px = if px.is_grey() { Px::Rgba8 } else { px };
+    let mut painting = Painting { request, canvas: None, mask: None, controls: Vec::new(), px };
     if let Some(canvas) = pixels.canvas {
         canvas.check()?;
         let bytes = source.bytes("canvas.image", &canvas.image)?;
@@ -84,6 +78,24 @@ fn painting(request: Generate, pixels: Pixels, source: &Source<'_>) -> Result<Pa
         image::check_placed("mask", mask.rect, &mask.image)?;
         let bytes = source.bytes("mask.image", &mask.image)?;
         painting.mask = Some((mask, bytes));
+    }
+    for (i, control) in pixels.controls.into_iter().enumerate() {
+        let Some(placed) = control.image else {
+            painting.controls.push(None);
+            continue;
+        };
+        let field = format!("controls[{i}].image");
+        let bytes = source.bytes(&format!("{field}.image"), &placed.image)?;
+        // It is scaled to its rect, which must be a picture that could have been sent.
+        let (Rect { w, h, .. }, limits) = (placed.rect, source.limits);
+        if w == 0 || h == 0 || w.max(h) > limits.max_side || placed.rect.extent().area() > limits.max_pixels {
+            let most = format!("at most {} pixels a side and {} in all", limits.max_side, limits.max_pixels);
+            return Err(Error::field(
+                &format!("{field}.rect"),
+                format!("`{field}.rect` is {w}x{h}; it must have {most}."),
+            ));
+        }
+        painting.controls.push(Some((placed, bytes)));
     }
     Ok(painting)
 }
@@ -110,8 +122,17 @@ fn plan(mut painting: Painting, inventory: &Inventory) -> Result<Painting, Error
         (Some(_), None) => return Err(Error::field("canvas", "A mask needs a `canvas` to lie on.")),
         (None, _) => None,
     };
-    underpaint_plan::plan(&painting.request, canvas, mask.as_ref(), facts)
+    let controls = inventory.controls(&painting.request.controls)?;
+    let pictures: Vec<bool> = painting.controls.iter().map(Option::is_some).collect();
+    underpaint_plan::controls(&painting.request, facts, &controls, &pictures, canvas.is_some())
         .map_err(|e| Error::field(e.field(), sentence(&e)))?;
+    let plan = underpaint_plan::plan(&painting.request, canvas, mask.as_ref(), facts)
+        .map_err(|e| Error::field(e.field(), sentence(&e)))?;
+    let loras = match facts.family {
+        Family::Exemplar => plan.loras,
+        _ => prompts(&plan).map_err(|e| errors::job(&e))?.loras,
+    };
+    inventory.check_loras(&loras)?;
     Ok(painting)
 }
 
@@ -135,6 +156,22 @@ pub async fn filter_apply(session: &Session, id: &Id, params: &Params, tail: &[u
     let filters = filtering.filters.clone();
     tokio::task::spawn_blocking(move || check_filters(&filters, &inventory)).await.map_err(|_| internal())??;
     session.daemon.hub.submit(session.client, id, run, Work::Filter(Box::new(filtering)))
+}
+
+/// `upscale`: checks everything, then makes the job.
+pub async fn upscale(session: &Session, id: &Id, params: &Params, tail: &[u8]) -> Result<(), Error> {
+    let (request, pixels, run): (Upscale, UpscalePixels, Run) =
+        (json::params(params)?, json::params(params)?, json::params(params)?);
+    check_run(&run)?;
+    let source = Source { blobs: &session.blobs, tail, limits: &session.daemon.limits };
+    let px = pixels.px.unwrap_or(pixels.image.px);
+    check_patch_px(pixels.px, px)?;
+    let bytes = source.bytes("image", &pixels.image)?;
+    let inventory = session.daemon.inventory().await?;
+    inventory.check_upscale(pixels.image.extent(), &request)?;
+    let px = if px.is_grey() { Px::Rgba8 } else { px };
+    let enlarging = Enlarging { request, image: pixels.image, bytes, px };
+    session.daemon.hub.submit(session.client, id, run, Work::Upscale(Box::new(enlarging)))
 }
 
 fn check_filters(filters: &[FilterCall], inventory: &Inventory) -> Result<(), Error> {

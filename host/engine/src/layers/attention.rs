@@ -39,19 +39,77 @@ impl Attention {
         self.key.features()[0]
     }
 
+    /// Width of keys and values, all heads together.
+    pub fn width(&self) -> usize {
+        self.query.features()[1]
+    }
+
     /// `x` `[B, N, C]` looks at `context` `[B, M, D]`; `causal` hides later tokens.
     pub fn forward(&self, x: &Tensor, context: &Tensor, causal: bool) -> Result<Tensor> {
-        let (b, n, _) = x.dims3()?;
-        let split = |t: Tensor| {
-            let (b, n, c) = t.dims3()?;
-            t.reshape((b, n, self.heads, c / self.heads))?.transpose(1, 2)
-        };
-        let q = split(self.query.forward(x)?)?;
-        let k = split(self.key.forward(context)?)?;
-        let v = split(self.value.forward(context)?)?;
-        let y = attend(&q, &k, &v, causal)?;
-        self.out.forward(&y.transpose(1, 2)?.reshape((b, n, self.query.features()[1]))?)
+        let q = self.split(&self.query.forward(x)?)?;
+        let (k, v) = (self.split(&self.key.forward(context)?)?, self.split(&self.value.forward(context)?)?);
+        self.join(&attend(&q, &k, &v, causal)?)
     }
+
+    /// `x` `[B, N, C]` looks at each of `seen` by itself; what it finds is summed by weight.
+    pub fn look(&self, x: &Tensor, seen: &[Seen<'_>]) -> Result<Tensor> {
+        let q = self.split(&self.query.forward(x)?)?;
+        let mut sum: Option<Tensor> = None;
+        for Seen { what, weight } in seen {
+            let (k, v) = match what {
+                What::Tokens(tokens) => (self.key.forward(tokens)?, self.value.forward(tokens)?),
+                What::Projected { keys, values } => ((*keys).clone(), (*values).clone()),
+            };
+            let mut y = attend(&q, &self.split(&k)?, &self.split(&v)?, false)?;
+            if *weight != 1.0 {
+                y = (y * f64::from(*weight))?;
+            }
+            sum = Some(match sum {
+                Some(sum) => (sum + y)?,
+                None => y,
+            });
+        }
+        match sum {
+            Some(y) => self.join(&y),
+            None => self.join(&q.zeros_like()?),
+        }
+    }
+
+    /// `[B, N, C]` to `[B, heads, N, D]`.
+    fn split(&self, t: &Tensor) -> Result<Tensor> {
+        let (b, n, c) = t.dims3()?;
+        t.reshape((b, n, self.heads, c / self.heads))?.transpose(1, 2)
+    }
+
+    /// `[B, heads, N, D]` through the output projection.
+    fn join(&self, y: &Tensor) -> Result<Tensor> {
+        let (b, _, n, _) = y.dims4()?;
+        self.out.forward(&y.transpose(1, 2)?.reshape((b, n, self.width()))?)
+    }
+}
+
+/// One of the things cross-attention looks at. What is attended to is data: another context, or keys and values that
+/// somebody else made (IP-Adapter's decoupled cross-attention), is another entry.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// Where keys and values come from.
+    pub what: What<'a>,
+    /// How much what is found counts.
+    pub weight: f32,
+}
+
+/// Where keys and values come from.
+#[derive(Clone, Copy, Debug)]
+pub enum What<'a> {
+    /// `[B, M, D]`, through the layer's own projections.
+    Tokens(&'a Tensor),
+    /// `[B, M, width]` each, made before.
+    Projected {
+        /// One for each token.
+        keys: &'a Tensor,
+        /// One for each token.
+        values: &'a Tensor,
+    },
 }
 
 /// Scaled dot-product attention over `[B, heads, N, D]`.

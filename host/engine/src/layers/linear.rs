@@ -2,11 +2,13 @@
 
 use crate::{EngineError, weights::Scope};
 use candle_core::{Result, Tensor};
+use std::cell::RefCell;
+use std::rc::Rc;
 use underpaint_kernels::{PackedLinear, linear};
 
 /// `y = x Wᵀ + b`, with or without `b` as the file has it.
 pub struct Linear {
-    weight: PackedLinear,
+    weight: Rc<RefCell<PackedLinear>>,
     bias: Option<Tensor>,
 }
 
@@ -20,18 +22,20 @@ impl Linear {
                 _ => return Err(e),
             },
         };
-        let weight = PackedLinear::new(&scope.tensor("weight", &[out, inner])?)?;
+        let weight = Rc::new(RefCell::new(PackedLinear::new(&scope.tensor("weight", &[out, inner])?)?));
+        scope.exchangeable("weight", &[out, inner], weight.clone());
         let bias = if scope.contains("bias") { Some(scope.tensor("bias", &[out])?) } else { None };
         Ok(Self { weight, bias })
     }
 
     /// Features in and out.
     pub fn features(&self) -> [usize; 2] {
-        [self.weight.in_features(), self.weight.out_features()]
+        let weight = self.weight.borrow();
+        [weight.in_features(), weight.out_features()]
     }
 
     /// `[.., in]` to `[.., out]`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        linear(x, &self.weight, self.bias.as_ref())
+        linear(x, &self.weight.borrow(), self.bias.as_ref())
     }
 }

@@ -15,20 +15,12 @@ impl Rule for Ddim {
     }
 
     fn step(&mut self, at: Moment<'_>) -> Result<(), EngineError> {
-        let Moment { step, latents, epsilon, .. } = at;
-        let space = self.space();
-        if self.clip {
+        let Moment { step, latents, seen, .. } = at;
+        let (signal, noise) = (self.space().signal(step.next) as f32, self.space().noise(step.next) as f32);
+        for ((x, c), e) in latents.iter_mut().zip(&seen.clean).zip(&seen.noise) {
             // As diffusers: the clipped prediction with the noise as it was predicted.
-            let clean = space.clean(latents, epsilon, step.sigma).into_iter().map(|v| v.clamp(-1.0, 1.0));
-            let (a, b) = (space.signal(step.next) as f32, space.noise(step.next) as f32);
-            latents.iter_mut().zip(clean).zip(epsilon).for_each(|((x, c), e)| *x = a * c + b * e);
-            return Ok(());
-        }
-        let (signal, noise) = (space.signal(step.sigma), space.noise(step.sigma));
-        let keep = (space.signal(step.next) / signal) as f32;
-        let shift = (space.noise(step.next) - space.signal(step.next) / signal * noise) as f32;
-        for (x, e) in latents.iter_mut().zip(epsilon) {
-            *x = keep * *x + shift * e;
+            let clean = if self.clip { c.clamp(-1.0, 1.0) } else { *c };
+            *x = signal * clean + noise * e;
         }
         Ok(())
     }

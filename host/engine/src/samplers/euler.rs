@@ -1,6 +1,6 @@
 //! First-order Euler steps (Karras et al. 2022, algorithm 2 without churn).
 
-use super::{Moment, Rule, Space};
+use super::{Moment, Rule, Space, towards};
 use crate::EngineError;
 
 /// No state.
@@ -12,11 +12,9 @@ impl Rule for Euler {
     }
 
     fn step(&mut self, at: Moment<'_>) -> Result<(), EngineError> {
-        let Moment { step, latents, epsilon, .. } = at;
-        let dt = (step.next - step.sigma) as f32;
-        for (x, e) in latents.iter_mut().zip(epsilon) {
-            *x += e * dt;
-        }
+        let Moment { step, latents, seen, .. } = at;
+        let there = towards(latents, &seen.clean, step.next / step.sigma);
+        latents.copy_from_slice(&there);
         Ok(())
     }
 }

@@ -20,8 +20,8 @@ impl Rule for Lms {
     }
 
     fn step(&mut self, at: Moment<'_>) -> Result<(), EngineError> {
-        let Moment { step, latents, epsilon, .. } = at;
-        self.known.push_front((step.sigma, epsilon.to_vec()));
+        let Moment { step, latents, seen, .. } = at;
+        self.known.push_front((step.sigma, seen.noise));
         self.known.truncate(ORDER);
         let levels: Vec<f64> = self.known.iter().map(|(sigma, _)| *sigma).collect();
         for (i, (_, epsilon)) in self.known.iter().enumerate() {

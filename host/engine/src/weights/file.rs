@@ -1,15 +1,18 @@
 //! One safetensors file on disk: recognised by content, read tensor by tensor.
 //!
 //! Decision: plain positioned reads, no memory map. A map keeps the file's pages resident next to the copy a layer makes
-//! (twice the model at the peak), and a file truncated while mapped kills the process.
+//! (twice the model at the peak), and a file truncated while mapped kills the process. The file stays open, and its length and
+//! time are remembered, so that a tensor read again later is either the one that was there or an error.
 
 use super::header::{self, ElementType, Entry};
 use crate::EngineError;
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// An open file whose header holds against its length.
 #[derive(Debug)]
@@ -18,6 +21,20 @@ pub struct SafetensorsFile {
     file: File,
     data_start: u64,
     entries: Vec<Entry>,
+    stamp: Stamp,
+}
+
+/// What changes when a file is written to; the time is absent where the system keeps none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    bytes: u64,
+    modified: Option<SystemTime>,
+}
+
+impl Stamp {
+    fn of(metadata: &std::fs::Metadata) -> Self {
+        Self { bytes: metadata.len(), modified: metadata.modified().ok() }
+    }
 }
 
 impl SafetensorsFile {
@@ -53,7 +70,27 @@ impl SafetensorsFile {
         file.seek(SeekFrom::Start(8)).map_err(read)?;
         file.read_exact(&mut json).map_err(read)?;
         let entries = header::parse(&json, total - 8 - length).map_err(damaged)?;
-        Ok(Self { path: path.to_owned(), file, data_start: 8 + length, entries })
+        Ok(Self { path: path.to_owned(), file, data_start: 8 + length, entries, stamp: Stamp::of(&metadata) })
+    }
+
+    /// Its length and time when it was opened.
+    pub fn stamp(&self) -> Stamp {
+        self.stamp
+    }
+
+    /// True if nobody has written to it since it was opened. A file that was renamed or replaced is still open here.
+    pub fn is_unchanged(&self) -> bool {
+        self.file.metadata().is_ok_and(|metadata| Stamp::of(&metadata) == self.stamp)
+    }
+
+    /// The texts its header carries besides the tensors (`__metadata__`); values that are not texts are left out.
+    pub fn metadata(&self) -> Result<BTreeMap<String, String>, EngineError> {
+        let read = |error| EngineError::Read { path: self.path.clone(), error };
+        let mut json = vec![0; self.data_start as usize - 8];
+        let mut file = &self.file;
+        file.seek(SeekFrom::Start(8)).map_err(read)?;
+        file.read_exact(&mut json).map_err(read)?;
+        Ok(header::metadata(&json))
     }
 
     /// Where it lies.
@@ -80,6 +117,13 @@ impl SafetensorsFile {
             ElementType::BF16 => self.chunks(entry, |bytes| {
                 values.extend(bytes.as_chunks().0.iter().map(|b| bf16::from_le_bytes(*b).to_f32()));
             }),
+            // Scalars that a trainer kept as whole numbers.
+            ElementType::I64 => self.chunks(entry, |bytes| {
+                values.extend(bytes.as_chunks().0.iter().map(|b| i64::from_le_bytes(*b) as f32));
+            }),
+            ElementType::I32 => self.chunks(entry, |bytes| {
+                values.extend(bytes.as_chunks().0.iter().map(|b| i32::from_le_bytes(*b) as f32));
+            }),
             // Widened many at a time, for which processors have an instruction.
             ElementType::F16 => self.chunks(entry, |bytes| {
                 let halves: Vec<f16> = bytes.as_chunks().0.iter().map(|b| f16::from_le_bytes(*b)).collect();
@@ -87,7 +131,10 @@ impl SafetensorsFile {
                 values.resize(start + halves.len(), 0.0);
                 halves.convert_to_f32_slice(&mut values[start..]);
             }),
-            other => return Err(tensor(format!("is stored as {other:?}; F32, F16, BF16 and F64 can be read"))),
+            ElementType::F8_E4M3 => self.chunks(entry, |bytes| values.extend(bytes.iter().map(|b| f8_e4m3(*b)))),
+            other => {
+                return Err(tensor(format!("is stored as {other:?}; F32, F16, BF16, F64 and F8_E4M3 can be read")));
+            }
         }?;
         finite(values).map_err(tensor)
     }
@@ -109,12 +156,23 @@ impl SafetensorsFile {
     }
 }
 
+/// Eight bits with four of exponent (bias 7) and three of mantissa, without infinities: `float8_e4m3fn` of arXiv:2209.05433.
+fn f8_e4m3(byte: u8) -> f32 {
+    let (exponent, mantissa) = ((byte >> 3 & 15) as i32, f32::from(byte & 7) / 8.0);
+    let size = match (exponent, byte & 7) {
+        (15, 7) => f32::NAN,
+        (0, _) => mantissa * 2f32.powi(-6),
+        _ => (1.0 + mantissa) * 2f32.powi(exponent - 7),
+    };
+    if byte & 0x80 == 0 { size } else { -size }
+}
+
 fn finite(values: Vec<f32>) -> Result<Vec<f32>, String> {
     // Block by block, so that the test of a block is one vector loop.
     let finite = |block: &[f32]| block.iter().fold(true, |all, v| all & v.is_finite());
     match values.chunks(4096).all(finite) {
         true => Ok(values),
-        false => Err("holds values that are not finite; the model is broken, get another copy".into()),
+        false => Err("holds values that are not finite; the file is broken, get another copy".into()),
     }
 }
 
@@ -134,5 +192,30 @@ fn other_format(start: &[u8]) -> Option<&'static str> {
         [0x89, b'P', b'N', b'G', ..] | [0xff, 0xd8, 0xff, ..] => Some("a picture"),
         [0x1f, 0x8b, ..] if start.get(8) != Some(&b'{') => Some("a gzip archive"),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::f8_e4m3;
+
+    #[test]
+    fn eight_bits_are_those_of_torchs_float8_e4m3fn() {
+        // torch.tensor([…], dtype=torch.uint8).view(torch.float8_e4m3fn).float()
+        for (byte, value) in [
+            (0x00, 0.0),
+            (0x01, 0.001953125),
+            (0x07, 0.013671875),
+            (0x08, 0.015625),
+            (0x38, 1.0),
+            (0x3b, 1.375),
+            (0x7e, 448.0),
+            (0xb8, -1.0),
+            (0xc5, -3.25),
+        ] {
+            assert_eq!(f8_e4m3(byte), value, "{byte:#x}");
+        }
+        assert!(f8_e4m3(0x7f).is_nan() && f8_e4m3(0xff).is_nan());
+        assert!((0..=255u8).filter(|b| b & 0x7f != 0x7f).all(|b| f8_e4m3(b).is_finite()));
     }
 }

@@ -11,9 +11,9 @@ pub fn open(folder: &Path, rename: impl Fn(&str) -> Option<String>) -> Result<We
     let mut weights = Weights::new(folder);
     for path in weight_files(folder)? {
         let file = Rc::new(SafetensorsFile::open(&path)?);
-        for (i, entry) in file.entries().iter().enumerate() {
+        for entry in file.entries() {
             if let Some(name) = rename(&entry.name) {
-                weights.insert(name, &file, i);
+                weights.insert(name, &file, entry);
             }
         }
     }

@@ -5,6 +5,7 @@
 //! entries out, no panic on any input (fuzzed).
 
 use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// Longest header read, in bytes.
@@ -101,6 +102,17 @@ pub fn parse(header: &[u8], data_bytes: u64) -> Result<Vec<Entry>, String> {
         return Err(format!("its tensors take {at} bytes, but {data_bytes} follow the header"));
     }
     Ok(entries)
+}
+
+/// The texts under `__metadata__`; none if there are no such, whatever else is wrong with `header`.
+pub fn metadata(header: &[u8]) -> BTreeMap<String, String> {
+    #[derive(serde::Deserialize)]
+    struct Raw {
+        #[serde(default, rename = "__metadata__")]
+        metadata: BTreeMap<String, serde_json::Value>,
+    }
+    let raw = serde_json::from_slice(header).map_or_else(|_| BTreeMap::new(), |raw: Raw| raw.metadata);
+    raw.into_iter().filter_map(|(key, value)| Some((key, value.as_str()?.to_owned()))).collect()
 }
 
 #[derive(serde::Deserialize)]

@@ -4,6 +4,7 @@
 //! ([`single_file`]), so nothing behind this module knows that LDM names exist. Opening reads headers; tensors are read one
 //! by one when a layer asks, so no more than one tensor is ever held twice.
 
+pub mod control_file;
 pub mod file;
 pub mod folder;
 pub mod header;
@@ -12,10 +13,13 @@ pub mod single_file;
 use crate::EngineError;
 use candle_core::{Device, Tensor};
 use file::SafetensorsFile;
-use std::cell::Cell;
+use header::Entry;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use underpaint_kernels::{PackedConv, PackedLinear};
 use underpaint_raster::{Job, Stage};
 
 /// The tensors of one component (denoiser, VAE or text encoder) by diffusers' names.
@@ -25,11 +29,78 @@ pub struct Weights {
     tensors: BTreeMap<String, Source>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Source {
     file: Rc<SafetensorsFile>,
-    entry: usize,
+    /// Where in the file, which may be a part of one of its tensors.
+    entry: Entry,
+    /// Stored as the transpose of what layers take; `entry.shape` is as stored.
+    transposed: bool,
     used: Cell<bool>,
+}
+
+impl Source {
+    /// Its values as `f32` of `shape`, whose number of elements is the entry's.
+    fn tensor(&self, shape: &[usize], device: &Device) -> Result<Tensor, EngineError> {
+        Ok(Tensor::from_vec(self.read()?, shape, device)?)
+    }
+}
+
+/// A weight as it is on disk, to be read again.
+#[derive(Debug)]
+pub struct Original {
+    source: Source,
+    shape: Vec<usize>,
+    device: Device,
+}
+
+impl Original {
+    /// As the layer has it: `[out, in]` or `[out, in, k, k]`.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// The values the layer was made from, on its device. An error if the file was written to since it was opened.
+    pub fn read(&self) -> Result<Tensor, EngineError> {
+        let file = &self.source.file;
+        if !file.is_unchanged() {
+            return Err(EngineError::Changed { path: file.path().to_owned() });
+        }
+        self.source.tensor(&self.shape, &self.device)
+    }
+}
+
+/// A weight in the form its layer computes with.
+pub trait Held: fmt::Debug {
+    /// Puts `weight`, of the same shape, in its place, once it is packed.
+    fn replace(&self, weight: &Tensor) -> candle_core::Result<()>;
+}
+
+impl Held for RefCell<PackedLinear> {
+    fn replace(&self, weight: &Tensor) -> candle_core::Result<()> {
+        let packed = PackedLinear::new(weight)?;
+        self.replace(packed);
+        Ok(())
+    }
+}
+
+impl Held for RefCell<PackedConv> {
+    fn replace(&self, weight: &Tensor) -> candle_core::Result<()> {
+        let packed = self.borrow().repacked(weight)?;
+        self.replace(packed);
+        Ok(())
+    }
+}
+
+/// A weight that can be exchanged while the model is loaded.
+#[derive(Debug)]
+pub struct Exchangeable {
+    /// Full name in its component, such as `conv_in.weight`.
+    pub name: String,
+    /// Where it came from.
+    pub original: Original,
+    /// What the layer computes with.
+    pub held: Rc<dyn Held>,
 }
 
 impl Weights {
@@ -39,8 +110,56 @@ impl Weights {
     }
 
     /// Takes `entry` of `file` in under `name`.
-    pub fn insert(&mut self, name: String, file: &Rc<SafetensorsFile>, entry: usize) {
-        self.tensors.insert(name, Source { file: file.clone(), entry, used: Cell::new(false) });
+    pub fn insert(&mut self, name: String, file: &Rc<SafetensorsFile>, entry: &Entry) {
+        self.put(name, file, entry.clone(), false);
+    }
+
+    /// Takes the matrix `entry` of `file` in under `name`, turned over.
+    pub fn insert_transposed(&mut self, name: String, file: &Rc<SafetensorsFile>, entry: &Entry) {
+        self.put(name, file, entry.clone(), true);
+    }
+
+    /// Takes `entry` of `file`, which holds equally many rows for each of `names` one after the other, apart.
+    pub fn insert_parts(
+        &mut self,
+        names: &[String],
+        file: &Rc<SafetensorsFile>,
+        entry: &Entry,
+    ) -> Result<(), EngineError> {
+        let (parts, bytes) = (names.len(), (entry.end - entry.start) / names.len() as u64);
+        let Some((rows, rest)) = entry.shape.split_first().filter(|(rows, _)| *rows % parts == 0) else {
+            let what = format!("has shape {:?}, which cannot be taken apart into {parts}", entry.shape);
+            return Err(EngineError::Tensor { path: self.path.clone(), name: entry.name.clone(), what });
+        };
+        for (i, name) in (0..).zip(names) {
+            let start = entry.start + i * bytes;
+            let shape = [&[rows / parts], rest].concat();
+            self.put(name.clone(), file, Entry { start, end: start + bytes, shape, ..entry.clone() }, false);
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, name: String, file: &Rc<SafetensorsFile>, entry: Entry, transposed: bool) {
+        self.tensors.insert(name, Source { file: file.clone(), entry, transposed, used: Cell::new(false) });
+    }
+
+    /// Leaves out the tensors of the last of the parts `prefix`0, `prefix`1, ….
+    pub fn drop_last(&mut self, prefix: &str) {
+        let number = |name: &str| name.strip_prefix(prefix)?.split('.').next()?.parse::<usize>().ok();
+        if let Some(last) = self.tensors.keys().filter_map(|name| number(name)).max() {
+            self.tensors.retain(|name, _| number(name) != Some(last));
+        }
+    }
+
+    /// Leaves out tensor `name`.
+    pub fn drop(&mut self, name: &str) {
+        self.tensors.remove(name);
+    }
+
+    /// Gives every tensor another name, or leaves it out.
+    pub fn rename(&mut self, to: impl Fn(&str) -> Option<String>) {
+        let tensors = std::mem::take(&mut self.tensors);
+        self.tensors = tensors.into_iter().filter_map(|(name, source)| Some((to(&name)?, source))).collect();
     }
 
     /// The file or folder they come from.
@@ -64,9 +183,18 @@ impl Weights {
     }
 
     /// The shape of tensor `name`.
-    pub fn shape(&self, name: &str) -> Option<&[usize]> {
-        let source = self.tensors.get(name)?;
-        Some(&source.file.entries()[source.entry].shape)
+    pub fn shape(&self, name: &str) -> Option<Vec<usize>> {
+        self.tensors.get(name).map(Source::shape)
+    }
+
+    /// Bytes of each value of tensor `name` in the file.
+    pub fn stored_bytes(&self, name: &str) -> Option<u64> {
+        self.tensors.get(name).map(|source| source.entry.dtype.bytes())
+    }
+
+    /// Reads tensor `name` by itself, without a layer asking for it.
+    pub fn read(&self, name: &str) -> Result<Option<Vec<f32>>, EngineError> {
+        self.tensors.get(name).map(Source::read).transpose()
     }
 
     /// The first tensor no layer has asked for: a sign of an architecture we do not know.
@@ -85,18 +213,45 @@ impl Weights {
     }
 }
 
+impl Source {
+    fn shape(&self) -> Vec<usize> {
+        let mut shape = self.entry.shape.clone();
+        if self.transposed {
+            shape.reverse();
+        }
+        shape
+    }
+
+    /// The values in row-major order of [`shape`](Self::shape).
+    fn read(&self) -> Result<Vec<f32>, EngineError> {
+        let values = self.file.read(&self.entry)?;
+        Ok(match (self.transposed, &self.entry.shape[..]) {
+            (true, &[rows, columns]) => (0..rows * columns).map(|i| values[i % rows * columns + i / rows]).collect(),
+            _ => values,
+        })
+    }
+}
+
 /// Where tensors are read to, and the job that waits for them.
 pub struct Loading<'a> {
     device: Device,
     job: &'a dyn Job,
     done: Cell<u32>,
     total: u32,
+    exchangeable: RefCell<Vec<Exchangeable>>,
 }
 
 impl<'a> Loading<'a> {
     /// Reads `total` tensors onto `device`; more or fewer only make the progress wrong.
     pub fn new(device: &Device, total: usize, job: &'a dyn Job) -> Self {
-        Self { device: device.clone(), job, done: Cell::new(0), total: total as u32 }
+        let exchangeable = RefCell::default();
+        Self { device: device.clone(), job, done: Cell::new(0), total: total as u32, exchangeable }
+    }
+
+    /// The weights that were announced with [`Scope::exchangeable`] since the last call: those of one component, if it is
+    /// asked after each.
+    pub fn exchangeable(&self) -> Vec<Exchangeable> {
+        self.exchangeable.take()
     }
 
     fn step(&self) -> Result<(), EngineError> {
@@ -135,10 +290,11 @@ impl<'a> Scope<'a> {
     pub fn dims<const N: usize>(&self, name: &str) -> Result<[usize; N], EngineError> {
         let full = self.at(name).prefix;
         let shape = self.weights.shape(&full).ok_or_else(|| self.weights.error(&full, "is missing".into()))?;
-        let wrong = || self.weights.error(&full, format!("has shape {shape:?}, {N} dimensions are needed"));
-        let dims: [usize; N] = shape.try_into().map_err(|_| wrong())?;
+        let wrong =
+            |shape: &[usize]| self.weights.error(&full, format!("has shape {shape:?}, {N} dimensions are needed"));
+        let dims: [usize; N] = shape.try_into().map_err(|shape: Vec<usize>| wrong(&shape))?;
         if dims.contains(&0) {
-            return Err(wrong());
+            return Err(wrong(&dims));
         }
         Ok(dims)
     }
@@ -154,17 +310,25 @@ impl<'a> Scope<'a> {
         let Some(source) = self.weights.tensors.get(&full) else {
             return Err(self.weights.error(&full, "is missing".into()));
         };
-        let entry = &source.file.entries()[source.entry];
+        let stored = source.shape();
         // A 1x1 convolution and a linear layer have the same values; old VAEs store one, new ones the other.
-        let same = entry.shape == shape
-            || (entry.shape.len() == 4 && shape.len() == 2 && entry.shape[..2] == *shape && entry.shape[2..] == [1, 1])
-            || (entry.shape.len() == 2 && shape.len() == 4 && entry.shape == shape[..2] && shape[2..] == [1, 1]);
+        let same = stored == shape
+            || (stored.len() == 4 && shape.len() == 2 && stored[..2] == *shape && stored[2..] == [1, 1])
+            || (stored.len() == 2 && shape.len() == 4 && stored == shape[..2] && shape[2..] == [1, 1]);
         if !same {
-            return Err(self.weights.error(&full, format!("has shape {:?}, {shape:?} is needed", entry.shape)));
+            return Err(self.weights.error(&full, format!("has shape {stored:?}, {shape:?} is needed")));
         }
         source.used.set(true);
         self.loading.step()?;
-        Ok(Tensor::from_vec(source.file.read(entry)?, shape, &self.loading.device)?)
+        source.tensor(shape, &self.loading.device)
+    }
+
+    /// Announces that another weight of `shape` can be put in the place of tensor `name`, which was just read and is `held`.
+    pub fn exchangeable(&self, name: &str, shape: &[usize], held: Rc<dyn Held>) {
+        let name = self.at(name).prefix;
+        let Some(source) = self.weights.tensors.get(&name).cloned() else { return };
+        let original = Original { source, shape: shape.to_vec(), device: self.loading.device.clone() };
+        self.loading.exchangeable.borrow_mut().push(Exchangeable { name, original, held });
     }
 
     /// An error about tensor `name` of this scope.

@@ -1,0 +1,167 @@
+//! Control models on this machine: found by the scan that finds whole models, named by ids, a few in memory.
+//!
+//! Decision: they stand beside the models, not among them. Nothing can be painted with one alone, so no list of models to
+//! paint with has to leave them out.
+
+use crate::models::{LoadError, ModelError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use underpaint_engine as engine;
+use underpaint_plan::{ControlFacts, ControlKind};
+use underpaint_raster::{Image, Job, Stage};
+use underpaint_wire::generate::ControlCall;
+use underpaint_wire::methods::ControlInfo;
+
+/// Kinds of folders that hold one, as their `config.json` says.
+const CLASSES: [&str; 4] = ["ControlNetModel", "ControlNetUnionModel", "T2IAdapter", "CLIPVisionModelWithProjection"];
+
+/// What a scan found.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Controls {
+    entries: BTreeMap<String, Entry>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Entry {
+    name: String,
+    path: PathBuf,
+    bytes: u64,
+    facts: ControlFacts,
+}
+
+impl Controls {
+    /// Takes the control model at `path` in and gives its id; `None` if it is none, or cannot be read.
+    pub fn look(&mut self, path: &Path) -> Option<String> {
+        let facts = engine::inspect_control(path).ok()??;
+        let name = path.file_name()?.to_string_lossy().into_owned();
+        let id = crate::models::free_id(&name, |id| self.entries.contains_key(id));
+        let bytes = crate::models::bytes(path);
+        let facts = ControlFacts { id: id.clone(), ..facts };
+        self.entries.insert(id.clone(), Entry { name, path: path.to_owned(), bytes, facts });
+        Some(id)
+    }
+
+    /// The same for a path typed by the painter, with the reason if it is none.
+    pub fn add(&mut self, path: &Path) -> Result<String, ModelError> {
+        let id = path.display().to_string();
+        let reason = match engine::inspect_control(path) {
+            Ok(Some(_)) => return self.look(path).ok_or(ModelError::Unusable { id, reason: "it has no name".into() }),
+            Ok(None) => "it is no ControlNet, T2I-Adapter, IP-Adapter or image encoder by its tensors".to_owned(),
+            Err(e) => e.to_string(),
+        };
+        Err(ModelError::Unusable { id, reason })
+    }
+
+    /// Facts of the control model `id`.
+    pub fn facts(&self, id: &str) -> Result<&ControlFacts, ModelError> {
+        self.entry(id).map(|entry| &entry.facts)
+    }
+
+    /// Where the control model `id` is.
+    pub fn path(&self, id: &str) -> Option<&Path> {
+        self.entries.get(id).map(|entry| entry.path.as_path())
+    }
+
+    /// As `controls/list` shows them.
+    pub fn list(&self) -> Vec<ControlInfo> {
+        let info = |(id, entry): (&String, &Entry)| ControlInfo {
+            id: id.clone(),
+            name: entry.name.clone(),
+            kind: entry.facts.kind.name().to_owned(),
+            family: entry.facts.family.map(|family| family.name().to_owned()),
+            bytes: entry.bytes,
+        };
+        self.entries.iter().map(info).collect()
+    }
+
+    fn entry(&self, id: &str) -> Result<&Entry, ModelError> {
+        self.entries.get(id).ok_or_else(|| ModelError::NoSuchControl {
+            id: id.to_owned(),
+            known: self.entries.keys().cloned().collect(),
+        })
+    }
+
+    /// Where the control and, for an IP-Adapter, the encoder it looks through are.
+    fn place(&self, call: &ControlCall) -> Result<Place, ModelError> {
+        let entry = self.entry(&call.model)?;
+        let path = entry.path.clone();
+        if entry.facts.kind != ControlKind::IpAdapter {
+            return Ok(Place { path, encoder: None });
+        }
+        let encoder = match &call.encoder {
+            Some(id) => Some(self.entry(id)?),
+            None => self.entries.values().find(|e| entry.facts.sees_through(&e.facts)),
+        };
+        let reason = "it looks through CLIP's image encoder, and none that fits was found; put the image_encoder folder it \
+                      was published with into a models folder, or name it with `encoder`";
+        let missing = || ModelError::Unusable { id: call.model.clone(), reason: reason.into() };
+        Ok(Place { path, encoder: Some(encoder.ok_or_else(missing)?.path.clone()) })
+    }
+
+    /// Fails unless each of `calls` names a control model that can be loaded.
+    pub fn check(&self, calls: &[ControlCall]) -> Result<Vec<&ControlFacts>, ModelError> {
+        calls.iter().map(|call| self.place(call).and_then(|_| self.facts(&call.model))).collect()
+    }
+}
+
+/// True if `folder` holds one control model, as its configuration says.
+pub fn is_folder_of_one(folder: &Path) -> bool {
+    let config = std::fs::read(folder.join("config.json")).ok().filter(|bytes| bytes.len() < 1 << 20);
+    let config: Option<serde_json::Value> = config.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let Some(config) = config else { return false };
+    let classes = [&config["_class_name"], &config["architectures"][0]];
+    classes.iter().any(|class| class.as_str().is_some_and(|class| CLASSES.contains(&class)))
+}
+
+/// What one control model is loaded from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    path: PathBuf,
+    encoder: Option<PathBuf>,
+}
+
+/// Control models in memory, beside the denoiser they steer.
+#[derive(Default)]
+pub struct Loaded(BTreeMap<Place, engine::ControlModel>);
+
+impl Loaded {
+    /// The models of `calls`, in order; those that are not in memory are loaded, and those that none asks for are freed first.
+    pub fn load(
+        &mut self,
+        controls: &Controls,
+        calls: &[ControlCall],
+        options: &engine::Options,
+        job: &dyn Job,
+    ) -> Result<Vec<&engine::ControlModel>, LoadError> {
+        let places = calls.iter().map(|call| controls.place(call)).collect::<Result<Vec<_>, _>>();
+        let places = places.map_err(LoadError::Model)?;
+        let wanted: BTreeSet<_> = places.iter().collect();
+        self.0.retain(|place, _| wanted.contains(place));
+        for place in wanted {
+            if !self.0.contains_key(place) {
+                let encoder = place.encoder.as_deref();
+                let model = engine::ControlModel::load(&place.path, encoder, options, &Unseen(job));
+                self.0.insert(place.clone(), model.map_err(LoadError::Engine)?);
+            }
+        }
+        Ok(places.iter().filter_map(|place| self.0.get(place)).collect())
+    }
+
+    /// Frees their memory.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+/// A job that can be cancelled but is not told of progress: that of loading belongs to the denoiser, and never goes back.
+struct Unseen<'a>(&'a dyn Job);
+
+impl Job for Unseen<'_> {
+    fn is_cancelled(&self) -> bool {
+        self.0.is_cancelled()
+    }
+
+    fn progress(&self, _: Stage, _: u32, _: u32) {}
+
+    fn preview(&self, _: Image) {}
+}

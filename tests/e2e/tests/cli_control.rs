@@ -1,0 +1,156 @@
+//! `--control`, on a ControlNet made of the tiny model's own encoder.
+
+use e2e::{made, run};
+use serde_json::{Map, Value, json};
+use std::path::Path;
+
+fn tiny() -> String {
+    e2e::root().join("tests/reference/golden/tiny-sd").display().to_string()
+}
+
+/// A ControlNet as one file: the encoder of tiny-sd's U-Net, and a way in and ways out that are all one small number.
+fn control_net(path: &Path) {
+    let unet = e2e::root().join("tests/reference/golden/tiny-sd/unet/diffusion_pytorch_model.safetensors");
+    let bytes = std::fs::read(unet).expect("the model");
+    let length = u64::from_le_bytes(bytes[..8].try_into().expect("a length")) as usize;
+    let header: Map<String, Value> = serde_json::from_slice(&bytes[8..8 + length]).expect("a header");
+    let (mut entries, mut data) = (Map::new(), Vec::new());
+    let mut put = |name: &str, shape: Value, values: &[u8]| {
+        let from = data.len();
+        data.extend_from_slice(values);
+        entries.insert(name.into(), json!({"dtype": "F16", "shape": shape, "data_offsets": [from, data.len()]}));
+    };
+    for (name, entry) in &header {
+        let ours = ["conv_in.", "time_embedding.", "down_blocks.", "mid_block."].iter().any(|p| name.starts_with(p));
+        if ours {
+            let at = |i: usize| 8 + length + entry["data_offsets"][i].as_u64().expect("an offset") as usize;
+            put(name, entry["shape"].clone(), &bytes[at(0)..at(1)]);
+        }
+    }
+    // 0.125 in half precision.
+    let mut conv = |name: &str, from: usize, to: usize, side: usize| {
+        let values = 0x3000u16.to_le_bytes().repeat(to * from * side * side);
+        put(&format!("{name}.weight"), json!([to, from, side, side]), &values);
+        put(&format!("{name}.bias"), json!([to]), &0x3000u16.to_le_bytes().repeat(to));
+    };
+    let widths = [3, 4, 4, 4, 4, 4, 4, 4, 32];
+    let names = ["conv_in", "blocks.0", "blocks.1", "blocks.2", "blocks.3", "blocks.4", "blocks.5", "conv_out"];
+    for (i, name) in names.iter().enumerate() {
+        conv(&format!("controlnet_cond_embedding.{name}"), widths[i], widths[i + 1], 3);
+    }
+    for (i, width) in [32, 32, 32, 32, 32, 64].iter().enumerate() {
+        conv(&format!("controlnet_down_blocks.{i}"), *width, *width, 1);
+    }
+    conv("controlnet_mid_block", 64, 64, 1);
+    let header = serde_json::to_vec(&entries).expect("JSON");
+    let mut file = (header.len() as u64).to_le_bytes().to_vec();
+    file.extend(header);
+    file.extend(data);
+    std::fs::write(path, file).expect("the file");
+}
+
+fn desk() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("a folder");
+    let file = |name: &str, bytes: Vec<u8>| std::fs::write(dir.path().join(name), bytes).expect("a file");
+    file("lines.png", e2e::png(64, 64, |x, y| if (x + y) % 16 < 3 { [255; 3] } else { [0; 3] }));
+    file("photo.png", e2e::png(150, 110, |x, y| [(x + 60) as u8, (2 * y) as u8, ((x * y) % 90 + 80) as u8]));
+    let selected = |x, y| (60..90).contains(&x) && (40..70).contains(&y);
+    file("mask.png", e2e::png(150, 110, |x, y| [if selected(x, y) { 255 } else { 0 }; 3]));
+    let models = dir.path().join("home/models");
+    std::fs::create_dir_all(&models).expect("a folder");
+    control_net(&models.join("lines.safetensors"));
+    dir
+}
+
+#[test]
+fn a_control_steers_and_the_picture_tells() {
+    let (dir, model) = (desk(), tiny());
+    let list = made(dir.path(), &["models", "list"]);
+    assert_eq!(list["controls"][0]["id"], "lines");
+    assert_eq!(list["controls"][0]["kind"], "controlnet");
+    assert!(list["models"].as_array().expect("models").iter().all(|m| m["id"] != "lines"));
+    let paint = ["generate", "--model", &model, "--prompt", "a cat", "--steps", "3", "--seed", "4"];
+    made(dir.path(), &[&paint[..], &["-o", "free.png"]].concat());
+    let control = "model=lines,image=lines.png,weight=0.8,end=0.9,preprocess=canny";
+    let told = made(dir.path(), &[&paint[..], &["--control", control, "-o", "steered.png"]].concat());
+    let used = &told["used"]["controls"][0];
+    assert_eq!((&used["model"], &used["weight"], &used["preprocess"]), (&json!("lines"), &json!(0.8), &json!("canny")));
+    let by_path = "model=home/models/lines.safetensors,image=lines.png,weight=0.8,end=0.9,preprocess=canny";
+    made(dir.path(), &[&paint[..], &["--control", by_path, "-o", "path.png"]].concat());
+    let [free, steered, path] = ["free.png", "steered.png", "path.png"].map(|f| e2e::pixels(&dir.path().join(f)));
+    assert!(free.differing(&steered) > 1000);
+    assert_eq!(steered.differing(&path), 0);
+    // In a fill the canvas itself can steer, and what is outside stays.
+    let fill =
+        ["fill", "--image", "photo.png", "--mask", "mask.png", "--model", &model, "--steps", "2", "-o", "out.png"];
+    made(dir.path(), &[&fill[..], &["--control", "model=lines,preprocess=tile"]].concat());
+    let [before, after] = ["photo.png", "out.png"].map(|f| e2e::pixels(&dir.path().join(f)));
+    assert_eq!(before.at(5, 5), after.at(5, 5));
+    assert!(before.differing(&after) > 500);
+}
+
+#[test]
+fn what_cannot_steer_is_said() {
+    let (dir, model) = (desk(), tiny());
+    for (control, words) in [
+        ("image=lines.png", "it names no model"),
+        ("model=lines,colour=red", "`colour` is unknown"),
+        ("model=lines", "without an image"),
+        ("model=none,image=lines.png", "there is no control model `none`; there are: lines"),
+        ("model=lines,image=lines.png,weight=11", "weight 11"),
+        ("model=lines,image=lines.png,preprocess=hed", "`hed` is unknown"),
+    ] {
+        let output = run(dir.path(), &["generate", "--model", &model, "--control", control, "-o", "out.png"]);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{control}: {stderr}");
+        assert!(stderr.contains(words) && stderr.lines().filter(|l| l.starts_with("error:")).count() == 1, "{stderr}");
+    }
+    let output =
+        run(dir.path(), &["generate", "--model", &model, "--control", "model=lines,image=gone.png", "-o", "out.png"]);
+    assert!(!output.status.success() && String::from_utf8_lossy(&output.stderr).contains("gone.png"));
+    let other = format!("model={model},image=lines.png");
+    let output = run(dir.path(), &["generate", "--model", &model, "--control", &other, "-o", "out.png"]);
+    assert!(!output.status.success() && String::from_utf8_lossy(&output.stderr).contains("cannot be used"));
+}
+
+/// The running daemon is asked, and paints the same.
+#[cfg(unix)]
+#[test]
+fn a_daemon_paints_the_same() {
+    let dir = desk();
+    let home = dir.path().join("home");
+    let from = e2e::root().join("tests/reference/golden/tiny-sd");
+    copy(&from, &home.join("models/tiny"));
+    let paint = ["generate", "--model", "tiny", "--prompt", "a cat", "--steps", "2", "--seed", "4"];
+    let control =
+        ["--control", "model=lines,image=lines.png", "--control", "model=lines,image=photo.png,preprocess=soft_edge"];
+    made(dir.path(), &[&paint[..], &control, &["-o", "here.png"]].concat());
+    let daemon = e2e::daemon::Daemon::start_in(&home);
+    let listed = daemon.client().call("controls/list", json!({})).expect("an answer");
+    assert_eq!(listed[0]["id"], "lines");
+    made(dir.path(), &[&paint[..], &control, &["-o", "there.png"]].concat());
+    let [here, there] = ["here.png", "there.png"].map(|f| e2e::pixels(&dir.path().join(f)));
+    assert_eq!(here.differing(&there), 0);
+}
+
+#[cfg(unix)]
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a folder");
+    for entry in std::fs::read_dir(from).expect("a folder").map(|e| e.expect("an entry")) {
+        match entry.path().is_dir() {
+            true => copy(&entry.path(), &to.join(entry.file_name())),
+            false => std::fs::copy(entry.path(), to.join(entry.file_name())).map(drop).expect("a copy"),
+        }
+    }
+}
+
+#[test]
+fn a_picture_is_preprocessed() {
+    let dir = desk();
+    for kind in ["canny", "soft_edge", "scribble", "tile", "blur"] {
+        let out = format!("{kind}.png");
+        let told = made(dir.path(), &["preprocess", "--kind", kind, "photo.png", "-o", &out]);
+        assert_eq!(told["kind"], kind);
+        assert!(e2e::pixels(&dir.path().join(out)).differing(&e2e::pixels(&dir.path().join("photo.png"))) > 1000);
+    }
+}
