@@ -9,7 +9,7 @@ use underpaint_kernels::{PackedConv, conv2d};
 /// A convolution with square kernel and zero padding.
 pub struct Conv2d {
     weight: Rc<RefCell<PackedConv>>,
-    bias: Tensor,
+    bias: Rc<RefCell<Tensor>>,
 }
 
 impl Conv2d {
@@ -29,7 +29,7 @@ impl Conv2d {
         let weight = PackedConv::new(&scope.tensor("weight", &shape)?, stride, padding)?;
         let weight = Rc::new(RefCell::new(weight));
         scope.exchangeable("weight", &shape, weight.clone());
-        Ok(Self { weight, bias: scope.tensor("bias", &[out])? })
+        Ok(Self { weight, bias: scope.shared("bias", &[out])? })
     }
 
     /// Channels in and out.
@@ -40,6 +40,6 @@ impl Conv2d {
 
     /// `[B, in, H, W]` to `[B, out, H', W']`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        conv2d(x, &self.weight.borrow(), Some(&self.bias))
+        conv2d(x, &self.weight.borrow(), Some(&*self.bias.borrow()))
     }
 }
