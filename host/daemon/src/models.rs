@@ -106,8 +106,13 @@ struct Entry {
 impl Catalogue {
     /// Looks for models and LoRAs in `folders`: single files (.safetensors) and diffusers folders, a few levels deep. Links
     /// that lead out of the folders are not followed. `default_model` is used when a request names none. `cache` keeps
-    /// the starter's files and remembers hashes.
-    pub fn scan(folders: &[PathBuf], default_model: Option<String>, cache: &Path) -> Catalogue {
+    /// the starter's files and remembers hashes. `before` is the last scan, whose LoRAs are not read again.
+    pub fn scan(
+        folders: &[PathBuf],
+        default_model: Option<String>,
+        cache: &Path,
+        before: Option<&Catalogue>,
+    ) -> Catalogue {
         let mut catalogue =
             Catalogue { entries: BTreeMap::new(), loras: Loras::default(), default_model, cache: cache.to_owned() };
         let name = "Exemplar fill (built in)".to_owned();
@@ -122,7 +127,7 @@ impl Catalogue {
         found.sort();
         found.dedup();
         for path in found {
-            if path.is_dir() || catalogue.loras.look(&path).is_none() {
+            if path.is_dir() || catalogue.loras.look(&path, before.map(|b| &b.loras)).is_none() {
                 catalogue.insert(path);
             }
         }
