@@ -46,7 +46,7 @@ impl Source {
     }
 }
 
-/// A weight as it is on disk, to be read again.
+/// A tensor as it is on disk, to be read again.
 #[derive(Debug)]
 pub struct Original {
     source: Source,
@@ -56,7 +56,7 @@ pub struct Original {
 }
 
 impl Original {
-    /// As the layer has it: `[out, in]` or `[out, in, k, k]`.
+    /// As the layer has it: `[out, in]`, `[out, in, k, k]`, or `[n]`.
     pub fn shape(&self) -> &[usize] {
         &self.shape
     }
@@ -71,7 +71,7 @@ impl Original {
     }
 }
 
-/// A weight in the form its layer computes with.
+/// A weight or bias in the form its layer computes with.
 pub trait Held: fmt::Debug {
     /// Puts `weight`, of the same shape, in its place, once it is packed.
     fn replace(&self, weight: &Tensor) -> candle_core::Result<()>;
@@ -93,7 +93,14 @@ impl Held for RefCell<PackedConv> {
     }
 }
 
-/// A weight that can be exchanged while the model is loaded.
+impl Held for RefCell<Tensor> {
+    fn replace(&self, tensor: &Tensor) -> candle_core::Result<()> {
+        self.replace(tensor.clone());
+        Ok(())
+    }
+}
+
+/// A weight or bias that can be exchanged while the model is loaded.
 #[derive(Debug)]
 pub struct Exchangeable {
     /// Full name in its component, such as `conv_in.weight`.
@@ -341,6 +348,13 @@ impl<'a> Scope<'a> {
         source.used.set(true);
         self.loading.step()?;
         Ok(source.tensor(shape, &self.loading.device)?.to_dtype(self.dtype)?)
+    }
+
+    /// Reads tensor `name` as [`Scope::tensor`] does, as one that can be exchanged.
+    pub fn shared(&self, name: &str, shape: &[usize]) -> Result<Rc<RefCell<Tensor>>, EngineError> {
+        let tensor = Rc::new(RefCell::new(self.tensor(name, shape)?));
+        self.exchangeable(name, shape, tensor.clone());
+        Ok(tensor)
     }
 
     /// Announces that another weight of `shape` can be put in the place of tensor `name`, which was just read and is `held`.
