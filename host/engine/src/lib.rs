@@ -5,7 +5,7 @@
 //!
 //! The story of a picture: [`Model::load`] opens a [`checkpoint`], reads its [`weights`] into [`unet`], [`vae`] and [`clip`],
 //! all made of the same few [`layers`]. [`Model::generate`] turns the prompt into chunks of tokens ([`tokenizer`]) and those into embeddings, draws
-//! [`noise`] as PyTorch would, lets a rule of [`samplers`] walk down a [`schedule`] and decodes the result.
+//! [`noise`] as PyTorch would (and a [`brownian`] path for the samplers that want one), lets a rule of [`samplers`] walk down a [`schedule`] and decodes the result.
 //!
 //! Absent on purpose: networking, the clock, any global state; code from model files (pickles are refused by content).
 
