@@ -134,6 +134,7 @@ fn steps_are_counted_from_the_quiet_end() {
             steps,
             start_step,
             guidance_scale: 1.0,
+            image_guidance_scale: 1.5,
             guidance_rescale: 0.0,
             seed: 0,
             batch: 1,
