@@ -126,12 +126,11 @@ fn a_control_picture_goes_the_way_of_the_canvas() {
     let prepared = plan.prepare(Some(&canvas), Some(&mask), 0, &Unattended).unwrap();
     let init = prepared.init.unwrap();
     let control = resolve(&net);
-    // Itself where there is none, and the same (but for rounding) where it is given, at whatever size.
+    // Itself where there is none, and the same where it is given, at whatever size.
+    assert!(plan.prepare_control(&control, None, Some(&canvas)) == init);
     let apart = |a: &Image, b: &Image| a.data().iter().zip(b.data()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-    for given in [None, Some((extent.rect(), &canvas))] {
-        let seen = plan.prepare_control(&control, given, Some(&canvas));
-        assert!(apart(&seen, &init) < 1e-6, "{}", apart(&seen, &init));
-    }
+    let given = plan.prepare_control(&control, Some((extent.rect(), &canvas)), Some(&canvas));
+    assert!(given.extent() == init.extent() && apart(&given, &init) < 1e-5);
     let twice = ramp(Extent::new(400, 300));
     let seen = plan.prepare_control(&control, Some((extent.rect(), &twice)), Some(&canvas));
     assert!(apart(&seen, &init) < 0.02, "{}", apart(&seen, &init));
@@ -144,7 +143,7 @@ fn a_control_picture_goes_the_way_of_the_canvas() {
         let column = (x - c.x as f32) / c.w as f32 * plan.context.fit.w as f32;
         seen.pixel(column as u32, seen.extent().h / 2)
     };
-    assert_eq!(at(85.0), [0.0, 0.0, 0.0, 1.0]);
+    assert!(at(85.0)[2] < 0.02, "{:?}", at(85.0));
     assert!((at(105.0)[2] - 0.3).abs() < 0.02 && seen.extent() == prepared.extent);
     // An IP-Adapter's is shown whole.
     assert!(plan.prepare_control(&resolve(&adapter), Some((right, &half)), Some(&canvas)) == half);

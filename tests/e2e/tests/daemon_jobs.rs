@@ -167,6 +167,7 @@ fn bad_parameters_are_answered_at_once_and_make_no_job() {
         (plus(json!({"loras": [{"name": "x", "weight": 11}]})), "invalid_params", "loras.weight"),
         (plus(json!({"loras": [{"name": "../../etc/passwd"}]})), "invalid_params", "loras"),
         (plus(json!({"controls": [{}]})), "invalid_params", "controls[0].model"),
+        (plus(json!({"controls": [{"model": "x"}]})), "no_such_model", "controls"),
         (plus(json!({"px": "g8"})), "invalid_params", "px"),
         (plus(json!({"preview": {"max_side": 4096}})), "invalid_params", "preview.max_side"),
         (plus(json!({"dedupe": "x".repeat(65)})), "invalid_params", "dedupe"),
