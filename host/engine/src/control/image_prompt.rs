@@ -171,7 +171,10 @@ impl Resampler {
                 fc2: Linear::load(&feed.at("3"))?,
             };
             let inner = made.to_q.features()[1];
-            if !inner.is_multiple_of(HEAD) || made.to_kv.features()[1] != 2 * inner || made.to_out.features()[0] != inner {
+            if !inner.is_multiple_of(HEAD)
+                || made.to_kv.features()[1] != 2 * inner
+                || made.to_out.features()[0] != inner
+            {
                 return Err(attention.error("to_q.weight", format!("and to_kv do not make heads {HEAD} wide")));
             }
             layers.push(made);
