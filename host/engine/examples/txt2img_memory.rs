@@ -32,6 +32,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         negative_prompt: Some(""),
         controls: &[],
         wordings: &[],
+        regions: &[],
         embeddings: &[],
         sampling: &sampling,
         inpaint: Inpaint::None,
