@@ -128,13 +128,15 @@ impl Client {
     }
 
     /// Paints: as `worker::run` does, but in the daemon. `canvas` is the document's size, the part of it `image` covers, and
-    /// its pixels; `mask` has its own place on the canvas, as have the pictures of the request's controls. Cancelling the job cancels it in the daemon.
+    /// its pixels; `mask` has its own place on the canvas, as have the pictures of the request's controls and the masks of its regions.
+    /// Cancelling the job cancels it in the daemon.
     pub fn generate(
         &mut self,
         request: &Generate,
         canvas: Option<(Extent, Rect, &Image)>,
         mask: Option<(Rect, &Mask)>,
         controls: &[Option<(Rect, Image)>],
+        regions: &[Option<(Rect, Mask)>],
         job: &dyn Job,
     ) -> Result<Painted, ClientError> {
         self.runtime.block_on(async {
@@ -146,11 +148,14 @@ impl Client {
                 params.insert("px".into(), json!(Px::Rgbaf32));
             }
             if let Some((rect, mask)) = mask {
-                let blob = self.link.put(image::mask_to_bytes(mask)).await?;
-                params.insert(
-                    "mask".into(),
-                    json!({ "rect": rect, "image": image::Image::packed(blob, mask.extent(), Px::Gf32) }),
-                );
+                params.insert("mask".into(), self.link.put_mask(rect, mask).await?);
+            }
+            for (i, region) in regions.iter().enumerate() {
+                let Some((rect, mask)) = region else { continue };
+                let mask = self.link.put_mask(*rect, mask).await?;
+                if let Some(call) = params.get_mut("regions").and_then(|list| list.get_mut(i)) {
+                    call["mask"] = mask;
+                }
             }
             for (i, control) in controls.iter().enumerate() {
                 let Some((rect, picture)) = control else { continue };
@@ -288,6 +293,12 @@ impl Link {
         let px = if picture.extent().area() * Px::Rgbaf32.bytes() <= FLOAT_BYTES { Px::Rgbaf32 } else { Px::Rgba16 };
         let blob = self.put(image::to_bytes(picture, px)).await?;
         Ok(image::Image::packed(blob, picture.extent(), px))
+    }
+
+    /// A mask at its place, as a request names it.
+    async fn put_mask(&mut self, rect: Rect, mask: &Mask) -> Result<Value, ClientError> {
+        let blob = self.put(image::mask_to_bytes(mask)).await?;
+        Ok(json!({ "rect": rect, "image": image::Image::packed(blob, mask.extent(), Px::Gf32) }))
     }
 
     /// A job's request: previews if the job shows them, patches at the end.

@@ -256,7 +256,10 @@ impl Catalogue {
         }
         let can = |facts: &&ModelFacts| modes(facts).contains(&request.mode);
         let configured = self.default_model.as_deref().map(|id| self.facts(id)).transpose()?.filter(can);
-        let plain = request.prompt.is_empty() && request.loras.is_empty() && request.controls.is_empty();
+        let plain = request.prompt.is_empty()
+            && request.loras.is_empty()
+            && request.controls.is_empty()
+            && request.regions.is_empty();
         let embedded = self.facts(EXEMPLAR).ok().filter(can).filter(|_| plain);
         let own = || {
             let own = self.entries.iter().filter(|(id, _)| ![EXEMPLAR, STARTER].contains(&id.as_str()));

@@ -1,14 +1,15 @@
 //! From a request's two texts to what each picture is asked for: choices drawn, LoRA tags taken out.
 //!
 //! Decision: choices are drawn here, before the engine, so that the receipt can hold the template (in the request) and what came of it. Each
-//! picture draws with its own seed; the negative prompt draws with the seed's complement, so that its choices do not follow the prompt's.
+//! picture draws with its own seed; the negative prompt draws with the seed's complement, so that its choices do not follow the prompt's,
+//! and each region with one of its own. The prompt is drawn before it is joined to a region's text: it says the same everywhere.
 
 use crate::loras::Chosen;
 use crate::models::Catalogue;
 use crate::worker::JobError;
 use underpaint_engine::prompt::{self, Embedding, Tag};
 use underpaint_engine::{EngineError, Wording};
-use underpaint_plan::{Plan, check_loras};
+use underpaint_plan::{Plan, check_loras, region_text};
 use underpaint_wire::generate::LoraCall;
 
 /// Everything a diffusion model is told in words, looked up and opened.
@@ -62,6 +63,10 @@ pub fn prompts(plan: &Plan) -> Result<Prompts, JobError> {
         let drawn = Wording {
             prompt: expand("prompt", &plan.prompt, seed)?,
             negative_prompt: plan.negative_prompt.as_deref().map(|n| expand(NEGATIVE, n, !seed)).transpose()?,
+            regions: (1..)
+                .zip(&plan.regions)
+                .map(|(i, text)| expand(REGION, text, seed ^ (i << 48)))
+                .collect::<Result<_, _>>()?,
         };
         let (prompt, mut tags) = prompt::loras(&drawn.prompt).map_err(wrong("prompt"))?;
         let negative =
@@ -73,13 +78,21 @@ pub fn prompts(plan: &Plan) -> Result<Prompts, JobError> {
         let read = |field, text: &str| prompt::Prompt::read(field, text).map(drop);
         read("prompt", &prompt)?;
         negative_prompt.as_deref().map_or(Ok(()), |n| read(NEGATIVE, n))?;
+        let mut regions = Vec::with_capacity(drawn.regions.len());
+        for text in &drawn.regions {
+            let (text, more) = prompt::loras(text).map_err(wrong(REGION))?;
+            tags.extend(more);
+            let text = region_text(&text, &prompt);
+            read(REGION, &text)?;
+            regions.push(text);
+        }
         if i > 0 && tags != first {
             let what = "asks for other LoRAs in another picture of the batch; make those pictures one at a time";
             return Err(wrong("prompt")(what.into()).into());
         }
         first = tags;
         prompts.drawn.push(drawn);
-        prompts.wordings.push(Wording { prompt, negative_prompt });
+        prompts.wordings.push(Wording { prompt, negative_prompt, regions });
     }
     let call = |tag: Tag| LoraCall { name: tag.name, weight: tag.unet, text_weight: Some(tag.text) };
     prompts.loras = plan.loras.iter().cloned().chain(first.into_iter().map(call)).collect();
@@ -88,6 +101,7 @@ pub fn prompts(plan: &Plan) -> Result<Prompts, JobError> {
 }
 
 const NEGATIVE: &str = "negative_prompt";
+const REGION: &str = "regions.prompt";
 
 fn wrong(field: &'static str) -> impl Fn(String) -> EngineError {
     move |what| EngineError::Request { field, what }
@@ -98,9 +112,13 @@ mod tests {
     use super::*;
     use underpaint_plan::{Defaults, Family, Kind, ModelFacts, Sampler, Scheduler, plan};
     use underpaint_raster::Extent;
-    use underpaint_wire::generate::Generate;
+    use underpaint_wire::generate::{Generate, RegionCall};
 
     fn asked(prompt: &str, negative: Option<&str>, batch: u32) -> Result<Prompts, String> {
+        with_regions(prompt, negative, &[], batch)
+    }
+
+    fn with_regions(prompt: &str, negative: Option<&str>, regions: &[&str], batch: u32) -> Result<Prompts, String> {
         let model = ModelFacts {
             id: "any".into(),
             name: None,
@@ -114,6 +132,7 @@ mod tests {
         let request = Generate {
             prompt: prompt.into(),
             negative_prompt: negative.map(Into::into),
+            regions: regions.iter().map(|text| RegionCall { prompt: (*text).into() }).collect(),
             extent: Some(Extent::new(64, 64)),
             seed: Some(u64::MAX),
             batch: Some(batch),
@@ -134,7 +153,27 @@ mod tests {
         all.dedup();
         assert_eq!(all.len(), 6, "each colour with each of both: {all:?}");
         let plain = asked("a cat", None, 2).unwrap();
-        assert_eq!(plain.wordings, vec![Wording { prompt: "a cat".into(), negative_prompt: None }; 2]);
+        assert_eq!(plain.wordings, vec![Wording { prompt: "a cat".into(), ..Wording::default() }; 2]);
+    }
+
+    #[test]
+    fn regions_say_their_own_text_and_then_the_whole() {
+        let templates = ["a {b|c}<lora:ink:0.5>", "a {b|c}"];
+        let texts = with_regions("a {x|y} sea <lora:oil>", Some("{u|v}"), &templates, 16).unwrap();
+        for (i, (drawn, wording)) in (0..).zip(texts.drawn.iter().zip(&texts.wordings)) {
+            let sea = prompt::expand("a {x|y} sea ", u64::MAX.wrapping_add(i)).unwrap();
+            assert_eq!(wording.prompt, sea.trim_end());
+            for ((template, drawn), text) in templates.iter().zip(&drawn.regions).zip(&wording.regions) {
+                let own = drawn.replace("<lora:ink:0.5>", "");
+                assert!([template.replace("{b|c}", "b"), template.replace("{b|c}", "c")].contains(drawn));
+                assert_eq!(*text, format!("{own}, {}", wording.prompt));
+            }
+        }
+        assert!(texts.drawn.iter().any(|each| !each.regions[0].starts_with(&each.regions[1])), "each draws its own");
+        assert_eq!(texts.loras.iter().map(|lora| &*lora.name).collect::<Vec<_>>(), ["oil", "ink"]);
+        assert_eq!(with_regions("", None, &["a cat"], 1).unwrap().wordings[0].regions, ["a cat"]);
+        let error = with_regions("", None, &["(a:1e9)"], 1).unwrap_err();
+        assert!(error.starts_with("regions.prompt has the weight"), "{error}");
     }
 
     #[test]

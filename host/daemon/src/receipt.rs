@@ -36,6 +36,9 @@ pub fn used(
         if let Some(negative) = drawn.first().map_or(&plan.negative_prompt, |first| &first.negative_prompt) {
             used["negative_prompt"] = json!(negative);
         }
+        if let Some(first) = drawn.first().filter(|first| !first.regions.is_empty()) {
+            used["regions"] = regions(first);
+        }
         if drawn.iter().any(|each| *each != drawn[0]) {
             used["prompts"] = drawn.iter().map(texts).collect();
         }
@@ -91,10 +94,19 @@ pub fn control(control: &ControlPlan) -> Value {
 
 /// The texts of one picture under their names in a request.
 fn texts(drawn: &Wording) -> Value {
-    match &drawn.negative_prompt {
-        Some(negative) => json!({"prompt": drawn.prompt, "negative_prompt": negative}),
-        None => json!({"prompt": drawn.prompt}),
+    let mut texts = json!({"prompt": drawn.prompt});
+    if let Some(negative) = &drawn.negative_prompt {
+        texts["negative_prompt"] = json!(negative);
     }
+    if !drawn.regions.is_empty() {
+        texts["regions"] = regions(drawn);
+    }
+    texts
+}
+
+/// The texts of its regions.
+fn regions(drawn: &Wording) -> Value {
+    drawn.regions.iter().map(|prompt| json!({"prompt": prompt})).collect()
 }
 
 /// The LoRAs a job was painted with, each by its hash.

@@ -26,9 +26,12 @@ use std::fmt;
 use underpaint_engine::memory;
 use underpaint_engine::prompt::Embedding;
 use underpaint_engine::tiles::Tiling;
-use underpaint_engine::{Control, DeviceKind, EngineError, Npy, Request, Saved};
+use underpaint_engine::{Control, DeviceKind, EngineError, Npy, Region, Request, Saved};
 use underpaint_filters::{Call, FilterError, Filters, Reason};
-use underpaint_plan::{CanvasFacts, ControlPlan, Family, ModelFacts, Plan, PlanError, Prepared, Sampling, Tiles, plan};
+use underpaint_plan::{
+    CanvasFacts, ControlPlan, Family, ModelFacts, Plan, PlanError, Prepared, Sampling, Tiles, check_regions, placed,
+    plan,
+};
 use underpaint_raster::{Cancelled, Extent, Image, Job, Mask, Patch, Rect, resize};
 use underpaint_wire::generate::{ControlCall, Generate, Mode};
 use underpaint_wire::methods::Upscale;
@@ -43,6 +46,8 @@ pub struct Input {
     /// Where the picture of each of the request's controls lies, in canvas pixels, and the picture, which is scaled to it;
     /// the canvas itself for those without.
     pub controls: Vec<Option<(Rect, Image)>>,
+    /// Where the mask of each of the request's regions lies, in canvas pixels, and its values, which are scaled to it.
+    pub regions: Vec<Option<(Rect, Mask)>>,
     /// Unit noise to start from instead of the seed's (command line only).
     pub noise: Option<Npy>,
     /// Whether noise and latents are wanted back (command line only).
@@ -101,7 +106,7 @@ pub fn run(
     };
     let model = models.catalogue().choose(request)?.clone();
     let (chain, used_filters) = chain(filters, request)?;
-    let Input { canvas, mask, controls: shown, noise, save, embeddings } = input;
+    let Input { canvas, mask, controls: shown, regions, noise, save, embeddings } = input;
     let facts = canvas.as_ref().map(|(extent, rect, _)| CanvasFacts { extent: *extent, rect: *rect });
     let mask = mask.zip(facts).map(|((rect, mask), canvas)| placed(mask, rect, canvas.rect));
     let canvas = canvas.map(|(_, _, image)| image);
@@ -109,6 +114,9 @@ pub fn run(
 
     let plan = plan(request, facts, mask, &model)?;
     let steering = Steering::of(models, request, &model, shown, canvas.is_some())?;
+    let masks: Vec<_> = regions.iter().map(|region| region.as_ref().map(|(_, mask)| mask)).collect();
+    check_regions(request, &masks)?;
+    let regions = |plan: &Plan| regions.iter().flatten().map(|(rect, mask)| plan.prepare_region(*rect, mask)).collect();
     let mut saved = save.then(Saved::default);
     let words = match model.family {
         Family::Exemplar => Words::default(),
@@ -120,7 +128,8 @@ pub fn run(
             let prepared = plan.prepare(canvas, mask, 0, job)?;
             let (noise, save) = (noise.as_ref(), saved.as_mut());
             let (words, steering, seen) = (&words, &steering, steering.seen(&plan, canvas));
-            let painting = Painting { plan: &plan, words, steering, seen, only: None, prepared, noise, save };
+            let regions = regions(&plan);
+            let painting = Painting { plan: &plan, words, steering, seen, regions, only: None, prepared, noise, save };
             paint(models, &model.id, painting, Tiling::WHOLE, &Previewing::new(job, &plan, mask))?
         }
     };
@@ -138,7 +147,8 @@ pub fn run(
             let prepared = second.prepare(Some(&rough), mask, 0, job)?;
             let only = Some(i as usize);
             let (words, steering, seen) = (&words, &steering, steering.seen(&second, Some(&rough)));
-            let painting = Painting { plan: &second, words, steering, seen, only, prepared, noise: None, save: None };
+            let (plan, regions) = (&second, regions(&second));
+            let painting = Painting { plan, words, steering, seen, regions, only, prepared, noise: None, save: None };
             let job = &Previewing::new(job, &second, mask);
             for finer in paint(models, &model.id, painting, Tiling::WHOLE, job)? {
                 let Some((finer, how)) = second.place(finer, Some(canvas), mask) else { continue };
@@ -197,6 +207,8 @@ struct Painting<'a> {
     steering: &'a Steering<'a>,
     /// What steers, as [`Steering::seen`].
     seen: Vec<Image>,
+    /// Masks of the regions, at the model's size.
+    regions: Vec<Mask>,
     /// Which of the plan's pictures, if not all of them.
     only: Option<usize>,
     prepared: Prepared,
@@ -211,7 +223,7 @@ fn paint(
     tiling: Tiling,
     job: &dyn Job,
 ) -> Result<Vec<Image>, JobError> {
-    let Painting { plan, words, steering, seen, only, prepared, noise, save } = painting;
+    let Painting { plan, words, steering, seen, regions, only, prepared, noise, save } = painting;
     let rows = if plan.sampling.guidance_scale > 1.0 { 2 } else { 1 };
     let vae_tiling = models.room(id, memory::Painting { extent: prepared.extent, tiling, rows })?;
     let (model, controls) = models.load_steered(id, &words.loras, steering.calls, job)?;
@@ -223,10 +235,13 @@ fn paint(
         Control { model, image, task, weight, start, end }
     });
     let controls: Vec<Control<'_>> = controls.collect();
+    let regions = plan.regions.iter().zip(&regions).map(|(prompt, mask)| Region { prompt, mask });
+    let regions: Vec<Region<'_>> = regions.collect();
     let request = Request {
         prompt: &plan.prompt,
         negative_prompt: plan.negative_prompt.as_deref(),
         wordings: only.map_or(&words.prompts.wordings[..], |i| &words.prompts.wordings[i..=i]),
+        regions: &regions,
         embeddings: &words.embeddings,
         controls: &controls,
         sampling: &plan.sampling,
@@ -288,7 +303,8 @@ fn refine(
     let cells = |pixels: u32| (pixels / model.multiple.max(1)) as usize;
     let tiling = Tiling { tile: cells(tiles.tile), overlap: cells(tiles.overlap) };
     let steering = &Steering::default();
-    let painting = Painting { plan, words, steering, seen: Vec::new(), only: None, prepared, noise: None, save: None };
+    let (seen, regions) = (Vec::new(), Vec::new());
+    let painting = Painting { plan, words, steering, seen, regions, only: None, prepared, noise: None, save: None };
     let made = paint(models, &model.id, painting, tiling, job)?;
     let mut made = made.into_iter().next().map_or_else(|| enlarged.clone(), |picture| plan.restore(picture));
     for (p, before) in made.data_mut().chunks_exact_mut(4).zip(enlarged.data().chunks_exact(4)) {
@@ -394,24 +410,6 @@ fn chain(filters: &Filters, request: &Generate) -> Result<(Vec<Call>, Vec<Value>
     };
     let used = calls.iter().map(describe).collect::<Result<_, FilterError>>()?;
     Ok((calls, used))
-}
-
-/// `mask` at `rect` as a mask of `canvas`' extent: 0 where it does not reach.
-pub(crate) fn placed(mask: Mask, rect: Rect, canvas: Rect) -> Mask {
-    if rect == canvas {
-        return mask;
-    }
-    let mut out = Mask::new(canvas.extent(), 0.0);
-    if let Some(common) = rect.intersect(canvas) {
-        for y in 0..common.h {
-            for x in 0..common.w {
-                let from = ((common.x - rect.x) as u32 + x, (common.y - rect.y) as u32 + y);
-                let to = ((common.x - canvas.x) as u32 + x, (common.y - canvas.y) as u32 + y);
-                out.set(to.0, to.1, mask.at(from.0, from.1));
-            }
-        }
-    }
-    out
 }
 
 /// A seed nobody chose: 32 bits, so that a painter can read it aloud.

@@ -45,6 +45,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         negative_prompt: Some(""),
         controls: &[],
         wordings: &[],
+        regions: &[],
         embeddings: &[],
         sampling: &sampling,
         inpaint: Inpaint::None,

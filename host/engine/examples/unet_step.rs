@@ -22,7 +22,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // SDXL's pooled text is 1280 wide.
     let pooled = Tensor::randn(0f32, 1.0, (1, 1280), &Device::Cpu)?;
     let added = unet.added_features(&pooled, &vec![8.0 * side as f64; unet.sizes(1280).unwrap_or(0)])?;
-    let conditions = Conditions { context, added: added.map(|a| a.repeat((2, 1))).transpose()? };
+    let conditions = Conditions { context, added: added.map(|a| a.repeat((2, 1))).transpose()?, regions: None };
     println!("ready");
     for _ in std::io::stdin().lock().lines() {
         let (user, start) = (user_seconds(), Instant::now());

@@ -16,7 +16,7 @@ use crate::samplers::{self, Moment, Seen, Space};
 use crate::schedule::{Schedule, Step};
 use crate::share::Share;
 use crate::tiles::{Tiling, blend};
-use crate::unet::Conditions;
+use crate::unet::{Conditions, Regions};
 use crate::{EngineError, Model, pixels};
 use candle_core::{DType, Tensor};
 use std::rc::Rc;
@@ -31,6 +31,8 @@ pub struct Request<'a> {
     pub negative_prompt: Option<&'a str>,
     /// Where wildcards made them differ, the texts of each picture, which take the place of those two; else empty.
     pub wordings: &'a [Wording],
+    /// Texts bound to parts of the picture.
+    pub regions: &'a [Region<'a>],
     /// Embeddings that the texts may name.
     pub embeddings: &'a [Embedding],
     /// Steps, seeds, sampler.
@@ -54,12 +56,32 @@ pub struct Wording {
     pub prompt: String,
     /// As [`Request::negative_prompt`].
     pub negative_prompt: Option<String>,
+    /// Those of [`Request::regions`], in order.
+    pub regions: Vec<String>,
+}
+
+/// A text bound to a part of the picture.
+#[derive(Clone, Copy, Debug)]
+pub struct Region<'a> {
+    /// What should be seen there, instead of [`Request::prompt`].
+    pub prompt: &'a str,
+    /// Where, 0 to 1, of the request's extent; where regions sum to less than 1, the prompt has the rest.
+    pub mask: &'a Mask,
+}
+
+/// What one picture is asked for.
+#[derive(PartialEq)]
+struct Texts<'a> {
+    prompt: &'a str,
+    negative_prompt: Option<&'a str>,
+    regions: Vec<&'a str>,
 }
 
 impl Wording {
-    /// The one or two texts.
+    /// All of its texts.
     pub fn texts(&self) -> impl Iterator<Item = &str> {
-        std::iter::once(&*self.prompt).chain(self.negative_prompt.as_deref())
+        let regions = self.regions.iter().map(String::as_str);
+        std::iter::once(&*self.prompt).chain(self.negative_prompt.as_deref()).chain(regions)
     }
 }
 
@@ -93,11 +115,15 @@ impl Model {
             return Err(EngineError::Request { field: "loras", what: "were not all applied; apply them again".into() });
         }
         let shape = self.latent_shape(&request)?;
+        if tiling.divides(shape[1], shape[2]) && !request.regions.is_empty() {
+            let what = "have no place in a picture that is painted in tiles; leave them out or make a smaller picture";
+            return Err(EngineError::Request { field: "regions", what: what.into() });
+        }
         let batch = request.sampling.batch as usize;
         let schedule = self.schedule(request.sampling)?;
         job.step(Stage::Encode, 0, 1)?;
         let guidance = self.guidance(request.sampling);
-        let all = self.conditions(&request, guidance)?;
+        let all = self.conditions(&request, guidance, shape)?;
         let shown = (request.input.extent, tiling.tiles(shape[1], shape[2]));
         let guides = Guides::see(request.controls, self, shown, guidance.rows(), job)?;
         let mut saved = Saved::default();
@@ -139,6 +165,16 @@ impl Model {
                 return refuse(field, format!("is {width}x{height}; it must have the picture's size, {w}x{h}"));
             }
         }
+        for Region { mask, .. } in request.regions {
+            let Extent { w: width, h: height } = mask.extent();
+            if mask.extent() != input.extent {
+                let what = format!("is {width}x{height}; it must have the picture's size, {w}x{h}");
+                return refuse("regions.mask", what);
+            }
+            if !mask.data().iter().all(|v| (0.0..=1.0).contains(v)) {
+                return refuse("regions.mask", "holds values that are not from 0 to 1".into());
+            }
+        }
         if request.inpaint != Inpaint::None && (input.init.is_none() || input.mask.is_none()) {
             return refuse("mask", "needs an initial picture, and inpainting needs both".into());
         }
@@ -169,6 +205,10 @@ impl Model {
         let wordings = request.wordings.len();
         if wordings != 0 && wordings != sampling.batch as usize {
             return refuse("prompt", format!("is given for {wordings} pictures; {} are to be made", sampling.batch));
+        }
+        if let Some(wording) = request.wordings.iter().find(|w| w.regions.len() != request.regions.len()) {
+            let (texts, regions) = (wording.regions.len(), request.regions.len());
+            return refuse("regions.prompt", format!("is given for {texts} regions; there are {regions}"));
         }
         let deepest = self.text.deepest_skip();
         if !(1..=deepest).contains(&(sampling.clip_skip as usize)) {
@@ -209,16 +249,29 @@ impl Model {
     }
 
     /// What the denoiser is told: one for all pictures, or one for each. Texts that two pictures share are encoded once.
-    fn conditions(&self, request: &Request<'_>, guidance: Guidance) -> Result<Vec<Rc<Conditions>>, EngineError> {
-        let alike = (request.prompt, request.negative_prompt);
-        let each = request.wordings.iter().map(|w| (&*w.prompt, w.negative_prompt.as_deref()));
+    fn conditions(
+        &self,
+        request: &Request<'_>,
+        guidance: Guidance,
+        shape: [usize; 3],
+    ) -> Result<Vec<Rc<Conditions>>, EngineError> {
+        let alike = Texts {
+            prompt: request.prompt,
+            negative_prompt: request.negative_prompt,
+            regions: request.regions.iter().map(|region| region.prompt).collect(),
+        };
+        let each = request.wordings.iter().map(|w| Texts {
+            prompt: &w.prompt,
+            negative_prompt: w.negative_prompt.as_deref(),
+            regions: w.regions.iter().map(String::as_str).collect(),
+        });
         let texts: Vec<_> = if request.wordings.is_empty() { vec![alike] } else { each.collect() };
         let mut all: Vec<Rc<Conditions>> = Vec::with_capacity(texts.len());
         for (i, text) in texts.iter().enumerate() {
             let before = texts[..i].iter().position(|t| t == text);
             all.push(match before {
                 Some(before) => all[before].clone(),
-                None => Rc::new(self.condition(request, *text, guidance)?),
+                None => Rc::new(self.condition(request, text, guidance, shape)?),
             });
         }
         Ok(all)
@@ -228,18 +281,20 @@ impl Model {
     fn condition(
         &self,
         request: &Request<'_>,
-        (prompt, negative_prompt): (&str, Option<&str>),
+        asked: &Texts<'_>,
         guidance: Guidance,
+        [_, h, w]: [usize; 3],
     ) -> Result<Conditions, EngineError> {
-        let positive = Prompt::read("prompt", prompt)?;
-        let negative = negative_prompt.map(|text| Prompt::read("negative_prompt", text)).transpose()?;
+        let positive = Prompt::read("prompt", asked.prompt)?;
+        let negative = asked.negative_prompt.map(|text| Prompt::read("negative_prompt", text)).transpose()?;
         let (positive, negative) = (Some(&positive), negative.as_ref());
         let prompts = match guidance {
             Guidance::Off => vec![positive],
             Guidance::Text { .. } => vec![negative, positive],
             Guidance::Edit { .. } => vec![negative, negative, positive],
         };
-        let texts = self.text.encode(&prompts, request.embeddings, request.sampling.clip_skip as usize)?;
+        let skip = request.sampling.clip_skip as usize;
+        let texts = self.text.encode(&prompts, request.embeddings, skip)?;
         let last = texts.len() - 1;
         let (mut contexts, mut added) = (Vec::new(), Vec::new());
         for (i, text) in texts.iter().enumerate() {
@@ -251,7 +306,18 @@ impl Model {
         }
         let context = Tensor::cat(&contexts, 0)?;
         let added = if added.is_empty() { None } else { Some(Tensor::cat(&added, 0)?) };
-        Ok(Conditions { context, added })
+        let mut regions = Vec::with_capacity(request.regions.len());
+        for (text, region) in asked.regions.iter().zip(request.regions) {
+            // By itself: it is looked at alone, so its length is nobody else's.
+            let text = Prompt::read("regions.prompt", text)?;
+            let encoded = self.text.encode(&[Some(&text)], request.embeddings, skip)?;
+            regions.extend(encoded.into_iter().map(|text| (text.context, region.mask)));
+        }
+        let regions = match regions.is_empty() {
+            true => None,
+            false => Some(Regions::new(&regions, guidance.rows(), &self.unet.levels([h, w]))?),
+        };
+        Ok(Conditions { context, added, regions })
     }
 
     /// Draws noise and encodes pictures: everything picture `index` needs before its first step.

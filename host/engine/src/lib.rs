@@ -46,7 +46,7 @@ pub use checkpoint::inspect;
 pub use control::{Control, ControlModel, inspect_control};
 pub use device::{DeviceKind, Dtype};
 pub use error::EngineError;
-pub use generate::{Request, Saved, Wording};
+pub use generate::{Region, Request, Saved, Wording};
 pub use lora::LoraUse;
 pub use model::{Model, Options};
 pub use npy::Npy;

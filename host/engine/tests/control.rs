@@ -130,7 +130,7 @@ fn control_nets_agree_with_diffusers() {
         let part = |part: &str| golden.tensor(&format!("{data}.{part}"));
         let added = (data == "net_xl")
             .then(|| net.added_features(&part("pooled"), &[64.0, 64.0, 0.0, 0.0, 64.0, 64.0]).unwrap().unwrap());
-        let conditions = Conditions { context: part("context"), added };
+        let conditions = Conditions { context: part("context"), added, regions: None };
         let hint = net.see(&colors, &Device::Cpu).unwrap();
         // Two equal rows, as guidance has them, are each what one is.
         let twice = |t: &Tensor| t.repeat((2, 1, 1)).unwrap();
@@ -138,7 +138,7 @@ fn control_nets_agree_with_diffusers() {
         residuals(name, &golden, &net.forward(&x, 321.0, &conditions, (&hint, task), &Unattended).unwrap());
         let x = x.repeat((2, 1, 1, 1)).unwrap();
         let added = conditions.added.as_ref().map(|a| a.repeat((2, 1)).unwrap());
-        let conditions = Conditions { context: twice(&conditions.context), added };
+        let conditions = Conditions { context: twice(&conditions.context), added, regions: None };
         let both = net.forward(&x, 321.0, &conditions, (&hint, task), &Unattended).unwrap();
         let first = |t: &Tensor| t.narrow(0, 0, 1).unwrap();
         residuals(name, &golden, &Residuals { skips: both.skips.iter().map(first).collect(), mid: first(&both.mid) });
@@ -234,6 +234,7 @@ fn paint(model: &mut Model, row: &Value, controls: &[Control<'_>]) -> Result<Ima
         prompt: "a photo of a cat",
         negative_prompt: Some("blurry, ugly"),
         wordings: &[],
+        regions: &[],
         embeddings: &[],
         controls,
         sampling: &sampling(row),
@@ -478,6 +479,7 @@ fn a_tile_is_steered_as_a_picture_of_its_own() {
             wordings: &[],
             embeddings: &[],
             controls: &controls,
+            regions: &[],
             sampling: &sampling(row),
             inpaint: Inpaint::None,
             input: &Prepared { extent: part.extent(), init: None, mask: None },

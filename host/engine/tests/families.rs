@@ -178,6 +178,7 @@ fn check(model: &mut Model, inputs: &Golden, golden: &Golden, row: &Value, least
         prompt: word("prompt").unwrap(),
         negative_prompt: word("negative"),
         wordings: &[],
+        regions: &[],
         embeddings: &[],
         controls: &[],
         sampling: &sampling,

@@ -259,6 +259,7 @@ fn infinite_latents_are_an_error_not_a_black_picture() {
         negative_prompt: Some(""),
         controls: &[],
         wordings: &[],
+        regions: &[],
         embeddings: &[],
         sampling: &sampling,
         inpaint: underpaint_plan::Inpaint::None,

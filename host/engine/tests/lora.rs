@@ -45,6 +45,7 @@ fn paint(model: &mut Model) -> Result<(Image, Vec<f32>), EngineError> {
         prompt: "a photo of a cat",
         negative_prompt: Some("blurry, ugly"),
         wordings: &[],
+        regions: &[],
         embeddings: &[],
         controls: &[],
         sampling: &sampling,

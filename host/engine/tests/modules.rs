@@ -21,7 +21,7 @@ fn unet(case: &str, (weights, config): &(Weights, UNetConfig)) {
     assert_eq!(weights.unused(), None);
     let part = |name: &str| golden.tensor(&format!("unet.{case}.{name}"));
     let timestep = part("timestep").to_vec1::<f32>().unwrap()[0] as f64;
-    let conditions = Conditions { context: part("context"), added: None };
+    let conditions = Conditions { context: part("context"), added: None, regions: None };
     let y = unet.forward(&part("x"), timestep, &conditions, &Hooks::default(), &Unattended).unwrap();
     close(case, &y, &part("y"), TOLERANCE);
 }

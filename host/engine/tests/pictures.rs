@@ -51,6 +51,7 @@ fn request<'a>(sampling: &'a Sampling, inpaint: Inpaint, input: &'a Prepared) ->
         negative_prompt: Some("blurry, ugly"),
         controls: &[],
         wordings: &[],
+        regions: &[],
         embeddings: &[],
         sampling,
         inpaint,

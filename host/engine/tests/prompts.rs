@@ -336,6 +336,7 @@ fn paint(
         prompt,
         negative_prompt: Some(negative),
         wordings,
+        regions: &[],
         embeddings,
         controls: &[],
         sampling,
@@ -371,8 +372,11 @@ fn pictures_of_weighed_prompts_are_those_of_diffusers() {
 #[test]
 fn each_picture_of_a_batch_may_have_its_own_texts() {
     let mut model = Model::load(&golden::plain(), &Options::default(), &Unattended).unwrap();
-    let wording =
-        |prompt: &str, negative: &str| Wording { prompt: prompt.into(), negative_prompt: Some(negative.into()) };
+    let wording = |prompt: &str, negative: &str| Wording {
+        prompt: prompt.into(),
+        negative_prompt: Some(negative.into()),
+        regions: Vec::new(),
+    };
     let wordings = [wording("a cat", "ugly"), wording("a (dog:1.4) BREAK a house", ""), wording("a cat", "ugly")];
     let batch = paint(&mut model, &sampling(3, 10, 3), ("", ""), &wordings, &[]).unwrap();
     for (i, wording) in wordings.iter().enumerate() {

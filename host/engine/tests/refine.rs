@@ -52,6 +52,7 @@ fn paint(model: &mut Model, sampler: Sampler, tiling: Tiling, job: &dyn Job) -> 
         prompt: "green hills under a blue sky",
         negative_prompt: Some(""),
         wordings: &[],
+        regions: &[],
         embeddings: &[],
         controls: &[],
         sampling: &sampling,

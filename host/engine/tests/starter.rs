@@ -58,6 +58,7 @@ fn it_paints_what_diffusers_paints_with_it() {
             negative_prompt: Some(word("negative")),
             controls: &[],
             wordings: &[],
+            regions: &[],
             embeddings: &[],
             sampling: &sampling,
             inpaint: Inpaint::None,

@@ -173,6 +173,7 @@ fn paint(options: Options) -> (Vec<Image>, Image) {
         prompt: "a cat",
         negative_prompt: Some(""),
         wordings: &[],
+        regions: &[],
         embeddings: &[],
         controls: &[],
         sampling: &sampling,

@@ -13,6 +13,8 @@ pub const MAX_SIDE: u32 = 16384;
 const MAX_PROMPT_BYTES: usize = 16 << 10;
 /// LoRAs of one job.
 const MAX_LORAS: usize = 16;
+/// Regions of one job.
+const MAX_REGIONS: usize = 16;
 /// Bytes of a LoRA's name.
 const MAX_NAME_BYTES: usize = 200;
 /// Filters after one job.
@@ -33,6 +35,14 @@ pub fn numbers(request: &Generate) -> Result<(), PlanError> {
     length("prompt", request.prompt.len(), MAX_PROMPT_BYTES, "at most 16384 bytes of text")?;
     let negative = request.negative_prompt.as_ref().map_or(0, String::len);
     length("negative_prompt", negative, MAX_PROMPT_BYTES, "at most 16384 bytes of text")?;
+    length("regions", request.regions.len(), MAX_REGIONS, "a list of at most 16")?;
+    for region in &request.regions {
+        length("regions.prompt", region.prompt.len(), MAX_PROMPT_BYTES, "at most 16384 bytes of text")?;
+        if region.prompt.trim().is_empty() {
+            let what = "is empty; it must say what is to be seen there".into();
+            return Err(PlanError::Region { field: "regions.prompt", what });
+        }
+    }
     loras(&request.loras)?;
     length("filters", request.filters.len(), MAX_FILTERS, "a list of at most 32")
 }

@@ -81,6 +81,13 @@ pub enum PlanError {
         /// What is wrong and what would be right.
         what: String,
     },
+    /// A region that cannot be painted.
+    Region {
+        /// Name in the request.
+        field: &'static str,
+        /// What is wrong and what would be right.
+        what: String,
+    },
     /// The model has no weights that a LoRA could change.
     NoLoras {
         /// The model's id.
@@ -99,7 +106,7 @@ impl PlanError {
     /// The member of the request the error is about, in the words of the wire.
     pub fn field(&self) -> &'static str {
         match self {
-            Self::OutOfRange { field, .. } | Self::UnknownWord { field, .. } => field,
+            Self::OutOfRange { field, .. } | Self::UnknownWord { field, .. } | Self::Region { field, .. } => field,
             Self::NotMultiple { .. } | Self::TooLarge { .. } => "extent",
             Self::CanvasMissing { .. } | Self::CanvasOutside { .. } => "canvas",
             Self::MaskMissing { .. } | Self::MaskExtent { .. } | Self::MaskEmpty | Self::NothingLeft => "mask",
@@ -159,6 +166,7 @@ impl fmt::Display for PlanError {
                 write!(f, "the model `{model}` cannot do mode {}; it can {}", mode_name(*mode), modes.join(", "))
             }
             Self::Control { what } => write!(f, "controls {what}"),
+            Self::Region { field, what } => write!(f, "{field} {what}"),
             Self::NoLoras { model } => {
                 write!(
                     f,

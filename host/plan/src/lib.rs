@@ -17,6 +17,7 @@ mod plan;
 mod prepare;
 mod prepared;
 mod refine;
+mod region;
 mod sampling;
 mod steps;
 
@@ -29,4 +30,5 @@ pub use place::Placing;
 pub use plan::{Alpha, CanvasFacts, Infill, Plan, modes, plan};
 pub use prepared::{Inpaint, Prepared};
 pub use refine::{Tiles, refine};
+pub use region::{check_regions, placed, region_text};
 pub use sampling::{Sampler, Sampling, Scheduler};

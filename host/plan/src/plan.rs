@@ -24,6 +24,8 @@ pub struct Plan {
     pub prompt: String,
     /// What should not be seen; none is not the same as an empty one (SDXL).
     pub negative_prompt: Option<String>,
+    /// Of each region its own prompt; what is asked for there is [`region_text`](crate::region_text).
+    pub regions: Vec<String>,
     /// How much of the original is given up where the mask is 1: 0 nothing, 1 all.
     pub denoise_strength: f64,
     /// Steps, noise, guidance, seeds.
@@ -123,6 +125,10 @@ pub fn plan(
     if model.family == Family::Exemplar && !request.loras.is_empty() {
         return Err(PlanError::NoLoras { model: model.id.clone() });
     }
+    if model.family == Family::Exemplar && !request.regions.is_empty() {
+        let what = format!("are for models that read prompts; `{}` reads none", model.id);
+        return Err(PlanError::Region { field: "regions", what });
+    }
     if let Some(c) = &canvas
         && (!c.extent.rect().contains(c.rect) || c.extent.w.max(c.extent.h) > check::MAX_SIDE)
     {
@@ -174,6 +180,7 @@ fn generate(
         mode: request.mode,
         prompt: request.prompt.clone(),
         negative_prompt: request.negative_prompt.clone(),
+        regions: regions(request),
         denoise_strength: strength,
         sampling: sampling(request, model, taken)?,
         context,
@@ -246,6 +253,7 @@ fn repaint(request: &Generate, canvas: CanvasFacts, mask: &Mask, model: &ModelFa
         mode: request.mode,
         prompt,
         negative_prompt: request.negative_prompt.clone(),
+        regions: regions(request),
         denoise_strength: strength,
         sampling: sampling(request, model, steps::repaint(steps, strength))?,
         context,
@@ -275,6 +283,10 @@ fn grown(rect: Rect, by: u32, within: Rect) -> Rect {
     let (x, y) = (rect.x.saturating_sub_unsigned(by), rect.y.saturating_sub_unsigned(by));
     let wider = |side: u32| side.saturating_add(by.saturating_mul(2));
     Rect::new(x, y, wider(rect.w), wider(rect.h)).intersect(within).unwrap_or(rect)
+}
+
+fn regions(request: &Generate) -> Vec<String> {
+    request.regions.iter().map(|region| region.prompt.clone()).collect()
 }
 
 /// Size of what an expansion keeps: the bounds of the unmasked pixels, where those beyond what was sent are kept too.

@@ -45,8 +45,7 @@ impl Plan {
             Infill::Grey => infill::neutral(&init, &hole, 0.0),
             Infill::Exemplar => infill::exemplar_with(&init, &hole, &self.exemplar(seed), job)?,
         };
-        let denoise = resize_mask(&denoise, self.context.fit);
-        Ok(Prepared { extent, init: Some(pad(&init, extent)), mask: Some(pad_mask(&denoise, extent)) })
+        Ok(Prepared { extent, init: Some(pad(&init, extent)), mask: Some(self.fitted_mask(&denoise)) })
     }
 
     /// How the exemplar infill works: what is removed must not come back through its shadow or fringe, which lie
@@ -63,6 +62,11 @@ impl Plan {
     /// `image` of the context at the model's extent.
     pub(crate) fn fitted(&self, image: &Image) -> Image {
         pad(&resize_to(image, self.context.fit), self.context.extent)
+    }
+
+    /// `mask` of the context at the model's extent.
+    pub(crate) fn fitted_mask(&self, mask: &Mask) -> Mask {
+        pad_mask(&resize_mask(mask, self.context.fit), self.context.extent)
     }
 
     /// `canvas`, as it was given to [`Plan::prepare`], with a patch of this plan laid over it.

@@ -23,6 +23,10 @@ pub struct Tiles {
 /// Plans to refine a picture of `extent` as a whole; of `request` its model's words and numbers count, not its sizes.
 pub fn refine(request: &Generate, extent: Extent, model: &ModelFacts) -> Result<(Plan, Tiles), PlanError> {
     check::numbers(request)?;
+    if !request.regions.is_empty() {
+        let what = "have no place in a picture that is enlarged; leave them out".into();
+        return Err(PlanError::Region { field: "regions", what });
+    }
     let strength = request.denoise_strength.unwrap_or(STRENGTH);
     let canvas = CanvasFacts { extent, rect: extent.rect() };
     let whole = Generate {

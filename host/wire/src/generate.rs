@@ -73,6 +73,22 @@ pub struct ControlPixels {
     pub image: Option<Placed>,
 }
 
+/// A text bound to a part of the picture, without its mask (that is in [`RegionPixels`]).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegionCall {
+    /// What should be seen there; the prompt of the whole follows it.
+    pub prompt: String,
+}
+
+/// Where a region is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RegionPixels {
+    /// Full where the region is, and where it lies on the canvas; without a canvas it is taken for the whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mask: Option<Placed>,
+}
+
 /// A LoRA the job is painted with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LoraCall {
@@ -133,6 +149,9 @@ pub struct Generate {
     /// Pictures that steer, at most 8.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub controls: Vec<ControlCall>,
+    /// Texts bound to parts of the picture, at most 16.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub regions: Vec<RegionCall>,
     /// At most 16; their order does not matter.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub loras: Vec<LoraCall>,
@@ -162,6 +181,9 @@ pub struct Pixels {
     /// Pixels of [`Generate::controls`], in the same order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub controls: Vec<ControlPixels>,
+    /// Masks of [`Generate::regions`], in the same order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub regions: Vec<RegionPixels>,
 }
 
 /// How a job of any kind is run and watched.

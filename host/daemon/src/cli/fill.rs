@@ -1,7 +1,7 @@
 //! `underpaint fill`: the painter's command. Crop, zoom, soft masks and colour match are the planner's.
 
 use super::output::{self, Results};
-use super::{Failure, Global, control, options::Painting, paint::paint};
+use super::{Failure, Global, control, options::Painting, paint::paint, region};
 use crate::picture::{self, Depth, Picture};
 use crate::worker::Input;
 use clap::{Args, ValueEnum};
@@ -104,8 +104,10 @@ impl Fill {
             )));
         }
         let controls = control::pictures(&self.painting.controls()?, Some(extent))?;
+        let regions = region::masks(&self.painting.regions()?, Some(extent))?;
         let input = Input {
             controls,
+            regions,
             canvas: Some((extent, extent.rect(), canvas.image.clone())),
             mask: Some((extent.rect(), mask)),
             ..Input::default()

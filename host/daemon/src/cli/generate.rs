@@ -1,7 +1,7 @@
 //! `underpaint generate`: a whole picture, with diffusers' semantics so that results can be compared.
 
 use super::output::{self, Results};
-use super::{Failure, Global, control, options::Painting, paint::paint};
+use super::{Failure, Global, control, options::Painting, paint::paint, region};
 use crate::picture::{self, Depth, Picture};
 use crate::worker::Input;
 use clap::Args;
@@ -18,6 +18,8 @@ Examples:
   underpaint generate --model sd15 --prompt 'a barn' --control model=canny-sd15,image=sketch.png,preprocess=canny -o barn.png
   underpaint generate --model sd15 --prompt 'a cat' --lora ink.safetensors,weight=0.8 -o cat.png
   underpaint generate --model sd15 --prompt 'a cat' --init room.png --mask sofa.png -o out.png
+  underpaint generate --prompt 'oil painting' --region 'prompt=the sea,mask=left.png' \
+      --region 'prompt=a forest, at dusk,mask=right.png' -o coast.png
   underpaint generate --model sd15 --prompt 'a (red:1.3) {cat|dog} by ink' --embedding ink=ink.safetensors \\
       --batch 4 -o pets.png
 
@@ -79,10 +81,12 @@ impl Generate {
         let image = init.as_ref().map(|i| scaled.map_or_else(|| i.image.clone(), |e| resize(&i.image, e)));
         let mask = mask.map(|m| scaled.map_or_else(|| m.clone(), |e| resize_mask(&m, e)));
         let controls = control::pictures(&self.painting.controls()?, image.as_ref().map(Image::extent))?;
+        let regions = region::masks(&self.painting.regions()?, image.as_ref().map(Image::extent))?;
         let input = Input {
             canvas: image.map(|i| (i.extent(), i.extent().rect(), i)),
             mask: mask.map(|m| (m.extent().rect(), m)),
             controls,
+            regions,
             ..Input::default()
         };
         let request = Request { ..request };

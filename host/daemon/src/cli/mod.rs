@@ -22,6 +22,7 @@ mod output;
 mod paint;
 mod preprocess;
 mod progress;
+mod region;
 mod serve;
 mod upscale;
 

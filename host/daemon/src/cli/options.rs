@@ -3,6 +3,7 @@
 use super::Failure;
 use super::control::Control;
 use super::paint::as_path;
+use super::region::Region;
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
 use underpaint_engine as engine;
@@ -84,6 +85,10 @@ pub struct Painting {
     /// picture itself is read; kind= tells a Union what it shows, encoder= an IP-Adapter what to look through; may be repeated
     #[arg(long = "control", value_name = "model=M[,k=v]...")]
     pub controls: Vec<String>,
+    /// Ask for something of its own in a part of the picture, e.g. 'prompt=a forest, at dusk,mask=right.png': white is where it is seen,
+    /// greys cross over, and the prompt follows it; may be repeated, up to 16 times
+    #[arg(long = "region", value_name = "prompt=TEXT,mask=IMG")]
+    pub regions: Vec<String>,
     /// Where to compute
     #[arg(long, value_enum)]
     pub device: Option<DeviceArg>,
@@ -146,6 +151,7 @@ impl Painting {
             batch: self.batch,
             clip_skip: self.clip_skip,
             controls: self.controls()?.into_iter().map(|control| control.call).collect(),
+            regions: self.regions()?.into_iter().map(|region| region.call).collect(),
             loras: self.loras.iter().map(|text| lora_call(text)).collect::<Result<_, _>>()?,
             filters: self.filters.iter().map(|text| filter_call(text)).collect::<Result<_, _>>()?,
             ..Generate::default()
@@ -178,6 +184,11 @@ impl Painting {
     /// The pictures that steer.
     pub fn controls(&self) -> Result<Vec<Control>, Failure> {
         self.controls.iter().map(|text| text.parse()).collect()
+    }
+
+    /// The texts bound to parts of the picture.
+    pub fn regions(&self) -> Result<Vec<Region>, Failure> {
+        self.regions.iter().map(|text| text.parse()).collect()
     }
 
     /// The embeddings that were named.

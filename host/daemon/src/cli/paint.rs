@@ -46,7 +46,7 @@ pub fn daemon(home: &Home) -> Option<Client> {
 fn in_daemon(mut client: Client, request: &Generate, input: &Input, job: &Terminal) -> Result<Output, Failure> {
     let canvas = input.canvas.as_ref().map(|(extent, rect, image)| (*extent, *rect, image));
     let mask = input.mask.as_ref().map(|(rect, mask)| (*rect, mask));
-    let painted = client.generate(request, canvas, mask, &input.controls, job)?;
+    let painted = client.generate(request, canvas, mask, &input.controls, &input.regions, job)?;
     let Painted { patches, used, receipt, timing_ms } = painted;
     Ok(Output { patches, used, receipt, timing_ms, saved: None })
 }

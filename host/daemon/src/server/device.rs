@@ -201,7 +201,9 @@ impl Device {
         let mask = painting.mask.as_ref().map(|(m, bytes)| (m.rect, m.image.to_mask(bytes)));
         let controls = painting.controls.iter();
         let controls = controls.map(|c| c.as_ref().map(|(p, bytes)| (p.rect, p.image.to_raster(bytes)))).collect();
-        let input = Input { canvas, mask, controls, ..Input::default() };
+        let regions = painting.regions.iter();
+        let regions = regions.map(|r| r.as_ref().map(|(p, bytes)| (p.rect, p.image.to_mask(bytes)))).collect();
+        let input = Input { canvas, mask, controls, regions, ..Input::default() };
         let mut output =
             worker::run(&mut self.models, &self.filters, &painting.request, input, job).map_err(|e| errors::job(&e))?;
         // A whole picture is rounded, as diffusers does, so that it can be compared; what is laid over one is dithered.

@@ -35,6 +35,8 @@ pub struct Painting {
     pub mask: Option<(Placed, Arc<Vec<u8>>)>,
     /// Pictures of the request's controls that have one of their own.
     pub controls: Vec<Option<(Placed, Arc<Vec<u8>>)>>,
+    /// Masks of the request's regions.
+    pub regions: Vec<Option<(Placed, Arc<Vec<u8>>)>>,
     /// Layout of the patches.
     pub px: Px,
 }

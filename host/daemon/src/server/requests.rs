@@ -15,7 +15,7 @@ use underpaint_plan::{CanvasFacts, Family, ModelFacts};
 use underpaint_raster::Rect;
 use underpaint_wire::generate::{FilterCall, Generate, Pixels, Run};
 use underpaint_wire::hello::Limits;
-use underpaint_wire::image::{self, Image, Px};
+use underpaint_wire::image::{self, Image, Placed, Px};
 use underpaint_wire::methods::{Context, FillContext, FilterApply, Upscale, UpscalePixels};
 use underpaint_wire::rpc::Id;
 use underpaint_wire::{Error, json};
@@ -67,7 +67,8 @@ fn painting(request: Generate, pixels: Pixels, source: &Source<'_>) -> Result<Pa
     let px = pixels.px.or(pixels.canvas.as_ref().map(|c| c.image.px)).unwrap_or_default();
     check_patch_px(pixels.px, px)?;
     let px = if px.is_grey() { Px::Rgba8 } else { px };
-    let mut painting = Painting { request, canvas: None, mask: None, controls: Vec::new(), px };
+    let (controls, regions) = (Vec::new(), Vec::new());
+    let mut painting = Painting { request, canvas: None, mask: None, controls, regions, px };
     if let Some(canvas) = pixels.canvas {
         canvas.check()?;
         let bytes = source.bytes("canvas.image", &canvas.image)?;
@@ -84,20 +85,29 @@ fn painting(request: Generate, pixels: Pixels, source: &Source<'_>) -> Result<Pa
             painting.controls.push(None);
             continue;
         };
-        let field = format!("controls[{i}].image");
-        let bytes = source.bytes(&format!("{field}.image"), &placed.image)?;
-        // It is scaled to its rect, which must be a picture that could have been sent.
-        let (Rect { w, h, .. }, limits) = (placed.rect, source.limits);
-        if w == 0 || h == 0 || w.max(h) > limits.max_side || placed.rect.extent().area() > limits.max_pixels {
-            let most = format!("at most {} pixels a side and {} in all", limits.max_side, limits.max_pixels);
-            return Err(Error::field(
-                &format!("{field}.rect"),
-                format!("`{field}.rect` is {w}x{h}; it must have {most}."),
-            ));
-        }
-        painting.controls.push(Some((placed, bytes)));
+        painting.controls.push(Some(scaled(&format!("controls[{i}].image"), placed, source)?));
+    }
+    for (i, region) in pixels.regions.into_iter().enumerate() {
+        let Some(placed) = region.mask else {
+            painting.regions.push(None);
+            continue;
+        };
+        let field = format!("regions[{i}].mask");
+        image::check_mask_px(&format!("{field}.image"), &placed.image)?;
+        painting.regions.push(Some(scaled(&field, placed, source)?));
     }
     Ok(painting)
+}
+
+/// A picture that is scaled to its rect, which must be one that could have been sent, with its bytes.
+fn scaled(field: &str, placed: Placed, source: &Source<'_>) -> Result<(Placed, Arc<Vec<u8>>), Error> {
+    let bytes = source.bytes(&format!("{field}.image"), &placed.image)?;
+    let (Rect { w, h, .. }, limits) = (placed.rect, source.limits);
+    if w == 0 || h == 0 || w.max(h) > limits.max_side || placed.rect.extent().area() > limits.max_pixels {
+        let most = format!("at most {} pixels a side and {} in all", limits.max_side, limits.max_pixels);
+        return Err(Error::field(&format!("{field}.rect"), format!("`{field}.rect` is {w}x{h}; it must have {most}.")));
+    }
+    Ok((placed, bytes))
 }
 
 /// A patch has colours and alpha; one that was asked for in grey would have neither.
@@ -117,7 +127,7 @@ fn plan(mut painting: Painting, inventory: &Inventory) -> Result<Painting, Error
     let canvas = painting.canvas.as_ref().map(|(c, _)| CanvasFacts { extent: c.extent, rect: c.rect });
     let mask = match (&painting.mask, &canvas) {
         (Some((placed, bytes)), Some(canvas)) => {
-            Some(worker::placed(placed.image.to_mask(bytes), placed.rect, canvas.rect))
+            Some(underpaint_plan::placed(placed.image.to_mask(bytes), placed.rect, canvas.rect))
         }
         (Some(_), None) => return Err(Error::field("canvas", "A mask needs a `canvas` to lie on.")),
         (None, _) => None,
@@ -128,6 +138,10 @@ fn plan(mut painting: Painting, inventory: &Inventory) -> Result<Painting, Error
         .map_err(|e| Error::field(e.field(), sentence(&e)))?;
     let plan = underpaint_plan::plan(&painting.request, canvas, mask.as_ref(), facts)
         .map_err(|e| Error::field(e.field(), sentence(&e)))?;
+    let masks = painting.regions.iter();
+    let masks: Vec<_> = masks.map(|r| r.as_ref().map(|(placed, bytes)| placed.image.to_mask(bytes))).collect();
+    let masks: Vec<_> = masks.iter().map(Option::as_ref).collect();
+    underpaint_plan::check_regions(&painting.request, &masks).map_err(|e| Error::field(e.field(), sentence(&e)))?;
     let loras = match facts.family {
         Family::Exemplar => plan.loras,
         _ => prompts(&plan).map_err(|e| errors::job(&e))?.loras,

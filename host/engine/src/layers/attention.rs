@@ -51,18 +51,29 @@ impl Attention {
         self.join(&attend(&q, &k, &v, causal)?)
     }
 
-    /// `x` `[B, N, C]` looks at each of `seen` by itself; what it finds is summed by weight.
+    /// `x` `[B, N, C]` looks at each of `seen` by itself; what it finds is summed by weight. What stands for fewer than `B`
+    /// rows is seen by the last of them.
     pub fn look(&self, x: &Tensor, seen: &[Seen<'_>]) -> Result<Tensor> {
         let q = self.split(&self.query.forward(x)?)?;
+        let rows = q.dim(0)?;
         let mut sum: Option<Tensor> = None;
         for Seen { what, weight } in seen {
             let (k, v) = match what {
                 What::Tokens(tokens) => (self.key.forward(tokens)?, self.value.forward(tokens)?),
                 What::Projected { keys, values } => ((*keys).clone(), (*values).clone()),
             };
-            let mut y = attend(&q, &self.split(&k)?, &self.split(&v)?, false)?;
-            if *weight != 1.0 {
-                y = (y * f64::from(*weight))?;
+            let Some(blind) = rows.checked_sub(k.dim(0)?) else {
+                candle_core::bail!("{rows} rows cannot look at the {} of {:?}", k.dim(0)?, k.shape());
+            };
+            let seeing = q.narrow(0, blind, rows - blind)?;
+            let mut y = attend(&seeing, &self.split(&k)?, &self.split(&v)?, false)?;
+            y = match weight {
+                Weight::Same(1.0) => y,
+                Weight::Same(weight) => (y * f64::from(*weight))?,
+                Weight::Each(weights) => y.broadcast_mul(weights)?,
+            };
+            if blind > 0 {
+                y = y.pad_with_zeros(0, blind, 0)?;
             }
             sum = Some(match sum {
                 Some(sum) => (sum + y)?,
@@ -95,7 +106,16 @@ pub struct Seen<'a> {
     /// Where keys and values come from.
     pub what: What<'a>,
     /// How much what is found counts.
-    pub weight: f32,
+    pub weight: Weight<'a>,
+}
+
+/// How much what is found counts.
+#[derive(Clone, Copy, Debug)]
+pub enum Weight<'a> {
+    /// The same for every token that looks.
+    Same(f32),
+    /// `[1 or rows that see it, 1, N, 1]`: for each by itself.
+    Each(&'a Tensor),
 }
 
 /// Where keys and values come from.

@@ -10,7 +10,7 @@ mod geglu;
 mod linear;
 mod norm;
 
-pub use attention::{Attention, Seen, What, attend};
+pub use attention::{Attention, Seen, Weight, What, attend};
 pub use conv::Conv2d;
 pub use geglu::GeGlu;
 pub use linear::Linear;

@@ -1,7 +1,8 @@
 //! The parts a level is made of: residual blocks, and transformers that look at what was asked for.
 
+use super::regions::Regions;
 use super::{ImagePrompt, UNetConfig};
-use crate::layers::{Attention, Conv2d, GeGlu, GroupNorm, LayerNorm, Linear, Seen, What};
+use crate::layers::{Attention, Conv2d, GeGlu, GroupNorm, LayerNorm, Linear, Seen, Weight, What};
 use crate::{EngineError, weights::Scope};
 use candle_core::{Result as Computed, Tensor};
 use underpaint_raster::Job;
@@ -10,6 +11,8 @@ use underpaint_raster::Job;
 pub(crate) struct Looks<'a> {
     /// `[B, N, D]`: the text.
     pub context: &'a Tensor,
+    /// Where other texts take its place.
+    pub regions: Option<&'a Regions>,
     /// Further contexts, each with keys and values for every transformer block by its number.
     pub images: &'a [ImagePrompt],
 }
@@ -17,16 +20,20 @@ pub(crate) struct Looks<'a> {
 impl<'a> Looks<'a> {
     /// The text alone.
     pub(crate) fn text(context: &'a Tensor) -> Self {
-        Self { context, images: &[] }
+        Self { context, regions: None, images: &[] }
     }
 
-    /// What the transformer block `place` looks at.
-    fn at(&self, place: usize) -> Vec<Seen<'a>> {
+    /// What the transformer block `place` looks at from `h` by `w` pixels.
+    fn at(&self, place: usize, [h, w]: [usize; 2]) -> Computed<Vec<Seen<'a>>> {
         let images = self.images.iter().filter_map(|image| {
             let [keys, values] = image.keys_values.get(place)?;
-            Some(Seen { what: What::Projected { keys, values }, weight: image.weight })
+            Some(Seen { what: What::Projected { keys, values }, weight: Weight::Same(image.weight) })
         });
-        std::iter::once(Seen { what: What::Tokens(self.context), weight: 1.0 }).chain(images).collect()
+        let texts = match self.regions {
+            Some(regions) => regions.texts(self.context, [h, w])?,
+            None => vec![Seen { what: What::Tokens(self.context), weight: Weight::Same(1.0) }],
+        };
+        Ok(texts.into_iter().chain(images).collect())
     }
 }
 
@@ -204,7 +211,7 @@ impl Transformer {
         for block in &self.blocks {
             let n = block.norms[0].forward(&y)?;
             y = (block.to_itself.forward(&n, &n, false)? + y)?;
-            y = (block.to_text.look(&block.norms[1].forward(&y)?, &looks.at(block.place))? + y)?;
+            y = (block.to_text.look(&block.norms[1].forward(&y)?, &looks.at(block.place, [h, w])?)? + y)?;
             y = (block.feed_forward.forward(&block.norms[2].forward(&y)?)? + y)?;
         }
         let y = self.proj_out.forward(&y)?.transpose(1, 2)?.contiguous()?.reshape((b, c, h, w))?;

@@ -9,12 +9,14 @@
 pub(crate) mod blocks;
 pub(crate) mod embedding;
 pub(crate) mod encoder;
+mod regions;
 
 use crate::layers::{Conv2d, GroupNorm};
 use crate::{EngineError, weights::Scope};
 use blocks::{Level, Looks, Transformer, alive, block};
 use candle_core::{DType, Result as Computed, Tensor};
 use encoder::{Encoder, Shape};
+pub use regions::Regions;
 use underpaint_raster::Job;
 
 /// What the tensors' shapes do not tell.
@@ -72,6 +74,8 @@ pub struct Conditions {
     pub context: Tensor,
     /// `[B, A]`: the whole text and sizes, as [`UNet::added_features`] makes them; SDXL only.
     pub added: Option<Tensor>,
+    /// Where the last row is told something else than `context`.
+    pub regions: Option<Regions>,
 }
 
 /// What others add inside the network during one evaluation; nothing by default.
@@ -107,7 +111,8 @@ impl Conditions {
     /// The same in `dtype`.
     pub fn in_precision(&self, dtype: DType) -> Computed<Self> {
         let added = self.added.as_ref().map(|added| added.to_dtype(dtype)).transpose()?;
-        Ok(Self { context: self.context.to_dtype(dtype)?, added })
+        let regions = self.regions.as_ref().map(|regions| regions.in_precision(dtype)).transpose()?;
+        Ok(Self { context: self.context.to_dtype(dtype)?, added, regions })
     }
 }
 
@@ -181,6 +186,13 @@ impl UNet {
         self.encoder.takes_features(widths)
     }
 
+    /// The sizes at which latents of `h` by `w` are looked at, from the top.
+    pub fn levels(&self, [h, w]: [usize; 2]) -> Vec<[usize; 2]> {
+        let levels = 1 + self.encoder.down.iter().filter(|level| level.resample.is_some()).count();
+        let half = |size: &[usize; 2]| Some(size.map(|side| side.div_ceil(2)));
+        std::iter::successors(Some([h, w]), half).take(levels).collect()
+    }
+
     /// What a ControlNet must share with it.
     pub(crate) fn shape(&self) -> Shape {
         self.encoder.shape()
@@ -207,7 +219,7 @@ impl UNet {
         job: &dyn Job,
     ) -> Result<Tensor, EngineError> {
         let time = self.encoder.embed(timestep, conditions, None)?;
-        let looks = Looks { context: &conditions.context, images: &hooks.images };
+        let looks = Looks { context: &conditions.context, regions: conditions.regions.as_ref(), images: &hooks.images };
         let x = self.encoder.conv_in.forward(x)?;
         let (mut skips, mut x) = self.encoder.forward(x, &time, &looks, &hooks.features, job)?;
         if let Some(residuals) = &hooks.residuals {
