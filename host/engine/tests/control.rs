@@ -205,19 +205,9 @@ fn sampling(row: &Value) -> Sampling {
         steps: whole("steps") as u32,
         start_step: whole("start_step") as u32,
         guidance_scale: row["guidance"].as_f64().unwrap(),
-        image_guidance_scale: 1.5,
-        guidance_rescale: 0.0,
         seed: whole("seed"),
-        batch: 1,
-        clip_skip: 1,
+        ..golden::sampling()
     }
-}
-
-/// `theirs` is `[h, w, 3]` in 0..=1.
-fn psnr(ours: &Image, theirs: &[f32]) -> f64 {
-    let ours = ours.data().chunks_exact(4).flat_map(|p| &p[..3]);
-    let error: f64 = ours.zip(theirs).map(|(a, b)| ((a - b) as f64).powi(2)).sum();
-    -10.0 * (error / theirs.len() as f64).max(1e-20).log10()
 }
 
 fn paint(model: &mut Model, row: &Value, controls: &[Control<'_>]) -> Result<Image, EngineError> {
@@ -230,18 +220,14 @@ fn paint(model: &mut Model, row: &Value, controls: &[Control<'_>]) -> Result<Ima
         _ => (Inpaint::Replace, Some(init), Some(mask)),
     };
     let [w, h] = ["width", "height"].map(|side| row[side].as_u64().unwrap() as u32);
+    let sampling = sampling(row);
+    let input = Prepared { extent: Extent::new(w, h), init, mask };
     let request = Request {
         prompt: "a photo of a cat",
         negative_prompt: Some("blurry, ugly"),
-        wordings: &[],
-        regions: &[],
-        embeddings: &[],
         controls,
-        sampling: &sampling(row),
         inpaint,
-        input: &Prepared { extent: Extent::new(w, h), init, mask },
-        noise: None,
-        save: None,
+        ..golden::request(&sampling, &input)
     };
     model.generate(request, &Unattended).map(|mut images| images.remove(0))
 }
@@ -279,7 +265,7 @@ fn controlled_pictures_are_those_of_diffusers() {
         let controls: Vec<_> = controls.collect();
         let model = denoisers.get_mut(row["model"].as_str().unwrap()).unwrap();
         let ours = paint(model, row, &controls).unwrap();
-        let psnr = psnr(&ours, &golden.get(&format!("picture.{name}")).1);
+        let psnr = golden::psnr(&ours, &golden.get(&format!("picture.{name}")).1);
         println!("{name}: {psnr:.1} dB");
         assert!(psnr >= PSNR, "{name} is {psnr:.1} dB from diffusers' picture, at least {PSNR} are needed");
     }
@@ -473,18 +459,15 @@ fn a_tile_is_steered_as_a_picture_of_its_own() {
             end: 1.0,
         });
         let mut saved = Saved::default();
+        let sampling = sampling(row);
+        let input = Prepared { extent: part.extent(), init: None, mask: None };
         let request = Request {
             prompt: "a photo of a cat",
             negative_prompt: Some("blurry, ugly"),
-            wordings: &[],
-            embeddings: &[],
             controls: &controls,
-            regions: &[],
-            sampling: &sampling(row),
-            inpaint: Inpaint::None,
-            input: &Prepared { extent: part.extent(), init: None, mask: None },
             noise: Some(&Npy { shape: vec![1, 4, 5, part.w as usize / 8], data: noise }),
             save: Some(&mut saved),
+            ..golden::request(&sampling, &input)
         };
         model.generate_in_tiles(request, tiling, &Unattended).unwrap();
         Tensor::from_vec(saved.latents.data, saved.latents.shape, &Device::Cpu).unwrap()

@@ -162,10 +162,10 @@ fn check(model: &mut Model, inputs: &Golden, golden: &Golden, row: &Value, least
         start_step: whole("start_step") as u32,
         guidance_scale: number("guidance"),
         image_guidance_scale: number("image_guidance"),
-        guidance_rescale: 0.0,
         seed: whole("seed"),
         batch: whole("batch") as u32,
         clip_skip: whole("clip_skip") as u32,
+        ..golden::sampling()
     };
     let (image, mask) = input(inputs);
     let (inpaint, init, mask) = match word("kind").unwrap() {
@@ -174,26 +174,18 @@ fn check(model: &mut Model, inputs: &Golden, golden: &Golden, row: &Value, least
         _ => (Inpaint::None, Some(image), None),
     };
     let extent = Extent::new(whole("width") as u32, whole("height") as u32);
+    let input = Prepared { extent, init, mask };
     let request = Request {
         prompt: word("prompt").unwrap(),
         negative_prompt: word("negative"),
-        wordings: &[],
-        regions: &[],
-        embeddings: &[],
-        controls: &[],
-        sampling: &sampling,
         inpaint,
-        input: &Prepared { extent, init, mask },
-        noise: None,
-        save: None,
+        ..golden::request(&sampling, &input)
     };
     let ours = model.generate(request, &Unattended).unwrap_or_else(|e| panic!("{name}: {e}"));
     let (shape, theirs) = golden.get(&format!("picture.{name}"));
     assert_eq!(shape, [ours.len(), extent.h as usize, extent.w as usize, 3], "{name}");
     for (ours, theirs) in ours.iter().zip(theirs.chunks_exact(theirs.len() / ours.len())) {
-        let ours = ours.data().chunks_exact(4).flat_map(|p| &p[..3]);
-        let error: f64 = ours.zip(theirs).map(|(a, b)| ((a - b) as f64).powi(2)).sum();
-        let psnr = -10.0 * (error / theirs.len() as f64).max(1e-20).log10();
+        let psnr = golden::psnr(ours, theirs);
         println!("{name}: {psnr:.1} dB");
         assert!(psnr >= least, "{name} is {psnr:.1} dB from diffusers' picture, at least {least} are needed");
     }

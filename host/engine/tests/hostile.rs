@@ -241,32 +241,10 @@ fn infinite_latents_are_an_error_not_a_black_picture() {
     (bias.0, bias.2) = ("F32".into(), [f32::MAX; 4].iter().flat_map(|v| v.to_le_bytes()).collect());
     golden::write(&path, &tensors);
     let mut model = Model::load(&root, &Options::default(), &Unattended).unwrap();
-    let sampling = underpaint_plan::Sampling {
-        sampler: underpaint_plan::Sampler::Euler,
-        scheduler: underpaint_plan::Scheduler::Normal,
-        steps: 3,
-        start_step: 0,
-        guidance_scale: 5.0,
-        image_guidance_scale: 1.5,
-        guidance_rescale: 0.0,
-        seed: 0,
-        batch: 1,
-        clip_skip: 1,
-    };
+    let sampling = underpaint_plan::Sampling { steps: 3, ..golden::sampling() };
     let input = underpaint_plan::Prepared { extent: underpaint_raster::Extent::new(64, 64), init: None, mask: None };
-    let request = underpaint_engine::Request {
-        prompt: "",
-        negative_prompt: Some(""),
-        controls: &[],
-        wordings: &[],
-        regions: &[],
-        embeddings: &[],
-        sampling: &sampling,
-        inpaint: underpaint_plan::Inpaint::None,
-        input: &input,
-        noise: None,
-        save: None,
-    };
+    let request =
+        underpaint_engine::Request { prompt: "", negative_prompt: Some(""), ..golden::request(&sampling, &input) };
     assert!(matches!(model.generate(request, &Unattended), Err(EngineError::NotFinite { .. })));
 }
 

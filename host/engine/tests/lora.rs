@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use underpaint_engine::lora::{self, Base};
 use underpaint_engine::{EngineError, LoraUse, Model, Options, Request, Saved};
-use underpaint_plan::{Inpaint, Prepared, Sampler, Sampling, Scheduler};
+use underpaint_plan::{Prepared, Sampling};
 use underpaint_raster::{Extent, Image, Job, Stage, Unattended};
 
 /// Smallest likeness to the reference's picture, in dB.
@@ -27,32 +27,14 @@ fn load(path: &Path) -> Model {
 
 /// The picture every row is about, and its latents.
 fn paint(model: &mut Model) -> Result<(Image, Vec<f32>), EngineError> {
-    let sampling = Sampling {
-        sampler: Sampler::Euler,
-        scheduler: Scheduler::Normal,
-        steps: 4,
-        start_step: 0,
-        guidance_scale: 5.0,
-        image_guidance_scale: 1.5,
-        guidance_rescale: 0.0,
-        seed: 0,
-        batch: 1,
-        clip_skip: 1,
-    };
+    let sampling = Sampling { steps: 4, ..golden::sampling() };
     let input = Prepared { extent: Extent::new(32, 24), init: None, mask: None };
     let mut saved = Saved::default();
     let request = Request {
         prompt: "a photo of a cat",
         negative_prompt: Some("blurry, ugly"),
-        wordings: &[],
-        regions: &[],
-        embeddings: &[],
-        controls: &[],
-        sampling: &sampling,
-        inpaint: Inpaint::None,
-        input: &input,
-        noise: None,
         save: Some(&mut saved),
+        ..golden::request(&sampling, &input)
     };
     let image = model.generate(request, &Unattended)?.remove(0);
     Ok((image, saved.latents.data))
@@ -81,13 +63,6 @@ fn distance(ours: &[f32], theirs: &[f32]) -> f64 {
     (apart / squares(&mut theirs.iter().copied())).sqrt()
 }
 
-/// `theirs` is `[1, h, w, 3]` in 0..=1.
-fn psnr(ours: &Image, theirs: &[f32]) -> f64 {
-    let ours = ours.data().chunks_exact(4).flat_map(|p| &p[..3]);
-    let error: f64 = ours.zip(theirs).map(|(a, b)| f64::from(a - b).powi(2)).sum();
-    -10.0 * (error / theirs.len() as f64).max(1e-20).log10()
-}
-
 /// All rows with one model that is never loaded again: what a row leaves behind would show in the next.
 fn check(model: &mut Model) {
     let golden = Golden::of("lora/lora.safetensors");
@@ -98,7 +73,7 @@ fn check(model: &mut Model) {
         model.set_loras(&uses(&wanted(&row)), &Unattended).unwrap();
         let (image, latents) = paint(model).unwrap();
         let apart = distance(&latents, &golden.get(&format!("latents.{name}")).1);
-        let alike = psnr(&image, &golden.get(&format!("picture.{name}")).1);
+        let alike = golden::psnr(&image, &golden.get(&format!("picture.{name}")).1);
         println!("{name}: latents {apart:.1e}, {alike:.1} dB");
         if apart > LATENTS || alike < PSNR {
             failed.push(format!("{name}: latents {apart:.1e}, {alike:.1} dB"));

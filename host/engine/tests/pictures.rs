@@ -23,13 +23,7 @@ fn sampling(sampler: &str, scheduler: &str, steps: u32) -> Sampling {
         sampler: *Sampler::ALL.iter().find(|s| s.name() == sampler).unwrap(),
         scheduler: *Scheduler::ALL.iter().find(|s| s.name() == scheduler).unwrap(),
         steps,
-        start_step: 0,
-        guidance_scale: 5.0,
-        image_guidance_scale: 1.5,
-        guidance_rescale: 0.0,
-        seed: 0,
-        batch: 1,
-        clip_skip: 1,
+        ..golden::sampling()
     }
 }
 
@@ -49,23 +43,9 @@ fn request<'a>(sampling: &'a Sampling, inpaint: Inpaint, input: &'a Prepared) ->
     Request {
         prompt: "a photo of a cat",
         negative_prompt: Some("blurry, ugly"),
-        controls: &[],
-        wordings: &[],
-        regions: &[],
-        embeddings: &[],
-        sampling,
         inpaint,
-        input,
-        noise: None,
-        save: None,
+        ..golden::request(sampling, input)
     }
-}
-
-/// `theirs` is `[h, w, 3]` in 0..=1.
-fn psnr(ours: &Image, theirs: &[f32]) -> f64 {
-    let ours = ours.data().chunks_exact(4).flat_map(|p| &p[..3]);
-    let error: f64 = ours.zip(theirs).map(|(a, b)| ((a - b) as f64).powi(2)).sum();
-    -10.0 * (error / theirs.len() as f64).max(1e-20).log10()
 }
 
 /// Makes the picture of a row of `pictures.json` and compares it.
@@ -98,7 +78,7 @@ fn check(model: &mut Model, golden: &Golden, row: &Value) {
     let (shape, theirs) = golden.get(&format!("picture.{name}"));
     assert_eq!(shape, [ours.len(), extent.h as usize, extent.w as usize, 3], "{name}");
     for (i, (ours, theirs)) in ours.iter().zip(theirs.chunks_exact(theirs.len() / ours.len())).enumerate() {
-        let psnr = psnr(ours, theirs);
+        let psnr = golden::psnr(ours, theirs);
         println!("{name} [{i}]: {psnr:.1} dB");
         assert!(psnr >= PSNR, "{name} [{i}] is {psnr:.1} dB from diffusers' picture, at least {PSNR} are needed");
     }

@@ -16,7 +16,7 @@ use underpaint_engine::text::{Encoded, Text};
 use underpaint_engine::weights::file::SafetensorsFile;
 use underpaint_engine::weights::{Loading, Weights};
 use underpaint_engine::{EngineError, Model, Options, Request, Wording};
-use underpaint_plan::{Inpaint, Prepared, Sampler, Sampling, Scheduler};
+use underpaint_plan::{Prepared, Sampling};
 use underpaint_raster::{Extent, Image, Unattended};
 
 /// Largest difference of an embedding's numbers, which are of the size of 1.
@@ -310,18 +310,7 @@ fn embeddings_are_told_from_other_files_by_content() {
 }
 
 fn sampling(steps: u32, seed: u64, batch: u32) -> Sampling {
-    Sampling {
-        sampler: Sampler::Euler,
-        scheduler: Scheduler::Normal,
-        steps,
-        start_step: 0,
-        guidance_scale: 5.0,
-        image_guidance_scale: 1.5,
-        guidance_rescale: 0.0,
-        seed,
-        batch,
-        clip_skip: 1,
-    }
+    Sampling { steps, seed, batch, ..golden::sampling() }
 }
 
 fn paint(
@@ -332,19 +321,8 @@ fn paint(
     embeddings: &[Embedding],
 ) -> Result<Vec<Image>, EngineError> {
     let input = Prepared { extent: Extent::new(64, 64), init: None, mask: None };
-    let request = Request {
-        prompt,
-        negative_prompt: Some(negative),
-        wordings,
-        regions: &[],
-        embeddings,
-        controls: &[],
-        sampling,
-        inpaint: Inpaint::None,
-        input: &input,
-        noise: None,
-        save: None,
-    };
+    let request =
+        Request { prompt, negative_prompt: Some(negative), wordings, embeddings, ..golden::request(sampling, &input) };
     model.generate(request, &Unattended)
 }
 

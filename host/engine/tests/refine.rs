@@ -2,12 +2,14 @@
 
 mod seams;
 
+mod golden;
+
 use seams::GRADIENT_JUMP;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use underpaint_engine::tiles::Tiling;
 use underpaint_engine::{EngineError, Model, Options, Request, Saved};
-use underpaint_plan::{Inpaint, Prepared, Sampler, Sampling, Scheduler};
+use underpaint_plan::{Prepared, Sampler, Sampling};
 use underpaint_raster::{Extent, Image, Job, Stage, Unattended};
 
 const W: u32 = 256;
@@ -34,32 +36,14 @@ fn study() -> Image {
 }
 
 fn paint(model: &mut Model, sampler: Sampler, tiling: Tiling, job: &dyn Job) -> Result<(Image, Saved), EngineError> {
-    let sampling = Sampling {
-        sampler,
-        scheduler: Scheduler::Normal,
-        steps: 10,
-        start_step: 6,
-        guidance_scale: 1.0,
-        image_guidance_scale: 1.5,
-        guidance_rescale: 0.0,
-        seed: 11,
-        batch: 1,
-        clip_skip: 1,
-    };
+    let sampling = Sampling { sampler, steps: 10, start_step: 6, guidance_scale: 1.0, seed: 11, ..golden::sampling() };
     let input = Prepared { extent: Extent::new(W, H), init: Some(study()), mask: None };
     let mut saved = Saved::default();
     let request = Request {
         prompt: "green hills under a blue sky",
         negative_prompt: Some(""),
-        wordings: &[],
-        regions: &[],
-        embeddings: &[],
-        controls: &[],
-        sampling: &sampling,
-        inpaint: Inpaint::None,
-        input: &input,
-        noise: None,
         save: Some(&mut saved),
+        ..golden::request(&sampling, &input)
     };
     let picture = model.generate_in_tiles(request, tiling, job)?.remove(0);
     Ok((picture, saved))

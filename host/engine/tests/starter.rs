@@ -2,11 +2,13 @@
 //!
 //! `tests/reference/starter.py` writes what is compared with, and is run again whenever the weights change.
 
+mod golden;
+
 use std::path::{Path, PathBuf};
 use underpaint_engine::tokenizer::Tokenizer;
 use underpaint_engine::weights::file::SafetensorsFile;
 use underpaint_engine::{Model, Options, Request, Saved};
-use underpaint_plan::{Inpaint, Prepared, Sampler, Sampling, Scheduler};
+use underpaint_plan::{Prepared, Sampler, Sampling};
 use underpaint_raster::{Extent, Unattended};
 
 /// Largest difference of a latent, which are of about unit size.
@@ -42,29 +44,17 @@ fn it_paints_what_diffusers_paints_with_it() {
     for sampler in [Sampler::Euler, Sampler::Dpmpp2m] {
         let sampling = Sampling {
             sampler,
-            scheduler: Scheduler::Normal,
             steps: whole("steps") as u32,
-            start_step: 0,
             guidance_scale: asked["guidance"].as_f64().unwrap(),
-            image_guidance_scale: 1.5,
-            guidance_rescale: 0.0,
             seed: whole("seed"),
-            batch: 1,
-            clip_skip: 1,
+            ..golden::sampling()
         };
         let mut saved = Saved::default();
         let request = Request {
             prompt: word("prompt"),
             negative_prompt: Some(word("negative")),
-            controls: &[],
-            wordings: &[],
-            regions: &[],
-            embeddings: &[],
-            sampling: &sampling,
-            inpaint: Inpaint::None,
-            input: &input,
-            noise: None,
             save: Some(&mut saved),
+            ..golden::request(&sampling, &input)
         };
         let picture = model.generate(request, &Unattended).unwrap().remove(0);
         let theirs = golden(&format!("latents.{}", sampler.name()));

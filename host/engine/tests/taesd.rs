@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use underpaint_engine::taesd::{self, Tiny};
 use underpaint_engine::{Model, Options, Request};
-use underpaint_plan::{Family, Inpaint, Prepared, Sampler, Sampling, Scheduler};
+use underpaint_plan::{Family, Prepared, Sampling};
 use underpaint_raster::{Extent, Image, Job, Stage, Unattended};
 
 /// Largest difference to diffusers of values of about unit size.
@@ -156,32 +156,9 @@ impl Job for Watched {
 
 fn paint(options: Options) -> (Vec<Image>, Image) {
     let mut model = Model::load(&golden::plain(), &options, &Unattended).unwrap();
-    let sampling = Sampling {
-        sampler: Sampler::Euler,
-        scheduler: Scheduler::Normal,
-        steps: 3,
-        start_step: 0,
-        guidance_scale: 1.0,
-        image_guidance_scale: 1.5,
-        guidance_rescale: 0.0,
-        seed: 3,
-        batch: 1,
-        clip_skip: 1,
-    };
+    let sampling = Sampling { steps: 3, guidance_scale: 1.0, seed: 3, ..golden::sampling() };
     let input = Prepared { extent: Extent::new(64, 48), init: None, mask: None };
-    let request = Request {
-        prompt: "a cat",
-        negative_prompt: Some(""),
-        wordings: &[],
-        regions: &[],
-        embeddings: &[],
-        controls: &[],
-        sampling: &sampling,
-        inpaint: Inpaint::None,
-        input: &input,
-        noise: None,
-        save: None,
-    };
+    let request = Request { prompt: "a cat", negative_prompt: Some(""), ..golden::request(&sampling, &input) };
     let job = Watched(Mutex::default());
     let picture = model.generate(request, &job).unwrap().remove(0);
     (job.0.into_inner().unwrap(), picture)

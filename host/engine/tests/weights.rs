@@ -6,35 +6,14 @@ use golden::Tensors;
 use std::fs;
 use std::path::Path;
 use underpaint_engine::{Model, Options, Request};
-use underpaint_plan::{Inpaint, Prepared, Sampler, Sampling, Scheduler};
+use underpaint_plan::{Prepared, Sampling};
 use underpaint_raster::{Extent, Image, Unattended};
 
 fn picture(path: &Path) -> Image {
     let mut model = Model::load(path, &Options::default(), &Unattended).unwrap_or_else(|e| panic!("{e}"));
-    let sampling = Sampling {
-        sampler: Sampler::Euler,
-        scheduler: Scheduler::Normal,
-        steps: 2,
-        start_step: 0,
-        guidance_scale: 5.0,
-        image_guidance_scale: 1.5,
-        guidance_rescale: 0.0,
-        seed: 7,
-        batch: 1,
-        clip_skip: 1,
-    };
-    let request = Request {
-        prompt: "a photo of a cat",
-        negative_prompt: None,
-        wordings: &[],
-        embeddings: &[],
-        controls: &[],
-        sampling: &sampling,
-        inpaint: Inpaint::None,
-        input: &Prepared { extent: Extent::new(64, 64), init: None, mask: None },
-        noise: None,
-        save: None,
-    };
+    let sampling = Sampling { steps: 2, seed: 7, ..golden::sampling() };
+    let input = Prepared { extent: Extent::new(64, 64), init: None, mask: None };
+    let request = Request { prompt: "a photo of a cat", negative_prompt: None, ..golden::request(&sampling, &input) };
     model.generate(request, &Unattended).unwrap().remove(0)
 }
 

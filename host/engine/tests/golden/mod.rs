@@ -7,7 +7,50 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use underpaint_engine::Request;
 use underpaint_engine::weights::file::SafetensorsFile;
+use underpaint_plan::{Inpaint, Prepared, Sampler, Sampling, Scheduler};
+use underpaint_raster::Image;
+
+/// Four euler steps with guidance 5 from seed 0: what a test says nothing else about.
+pub fn sampling() -> Sampling {
+    Sampling {
+        sampler: Sampler::Euler,
+        scheduler: Scheduler::Normal,
+        steps: 4,
+        start_step: 0,
+        guidance_scale: 5.0,
+        image_guidance_scale: 1.5,
+        guidance_rescale: 0.0,
+        seed: 0,
+        batch: 1,
+        clip_skip: 1,
+    }
+}
+
+/// The picture that most goldens show, with nothing besides words.
+pub fn request<'a>(sampling: &'a Sampling, input: &'a Prepared) -> Request<'a> {
+    Request {
+        prompt: "a photo of a cat",
+        negative_prompt: Some("blurry, ugly"),
+        wordings: &[],
+        regions: &[],
+        embeddings: &[],
+        controls: &[],
+        sampling,
+        inpaint: Inpaint::None,
+        input,
+        noise: None,
+        save: None,
+    }
+}
+
+/// Likeness in dB; `theirs` is `[h, w, 3]` in 0..=1.
+pub fn psnr(ours: &Image, theirs: &[f32]) -> f64 {
+    let ours = ours.data().chunks_exact(4).flat_map(|p| &p[..3]);
+    let error: f64 = ours.zip(theirs).map(|(a, b)| f64::from(a - b).powi(2)).sum();
+    -10.0 * (error / theirs.len() as f64).max(1e-20).log10()
+}
 
 /// The folder of golden data.
 pub fn folder() -> PathBuf {
