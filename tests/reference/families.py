@@ -4,6 +4,7 @@ SD 2.x, SDXL, its refiner, their inpainting and editing kinds: tiny random model
 diffusers' pipelines, and the names their tensors have in single files. What can be is shared with the model of `make.py`: the
 first text encoder, the autoencoder, and, for inpainting and editing, all of a U-Net but its first convolution.
 """
+import copy
 import os
 import sys
 
@@ -155,6 +156,32 @@ def single_file_names(unet, vae, texts):
     return names
 
 
+LORA = [("unet", "down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_v"), ("unet", "mid_block.attentions.0.transformer_blocks.1.attn1.to_q"),
+        ("unet", "up_blocks.0.resnets.0.conv1"), ("unet", "down_blocks.2.attentions.0.proj_in"),
+        ("text_encoder", "encoder.layers.0.self_attn.q_proj"), ("text_encoder_2", "text_model.encoder.layers.1.mlp.fc1")]
+
+
+def xl_lora(parts, names, weight):
+    """A LoRA in the names kohya gives SDXL's layers, and `parts` with it merged at `weight`."""
+    generator, tensors = torch.Generator().manual_seed(21), {}
+    parts = {name: copy.deepcopy(part) for name, part in parts.items()}
+    for component, name in LORA:
+        layer = parts[component].get_submodule(name)
+        shape = layer.weight.shape
+        down = (torch.randn(2, *shape[1:], generator=generator) / shape[1:].numel() ** 0.5).half()
+        up = (torch.randn(shape[0], 2, *[1] * (len(shape) - 2), generator=generator) * 0.5).half()
+        if component == "unet":
+            known = next(k for k, v in names.items() if v[:2] == ["unet", f"{name}.weight"])
+            key = "lora_unet_" + known.removeprefix("model.diffusion_model.").removesuffix(".weight").replace(".", "_")
+        else:
+            te = {"text_encoder": "lora_te1_text_model_", "text_encoder_2": "lora_te2_text_model_"}[component]
+            key = te + name.removeprefix("text_model.").replace(".", "_")
+        tensors |= {f"{key}.lora_down.weight": down, f"{key}.lora_up.weight": up, f"{key}.alpha": torch.tensor(1.0).half()}
+        delta = (up.float().flatten(1) @ down.float().flatten(1)).reshape(shape)
+        layer.weight.data += weight * 0.5 * delta  # alpha / rank
+    return tensors, parts
+
+
 class NoText:
     """Stands for a text encoder without tensors."""
 
@@ -202,6 +229,12 @@ def main():
     picture("xl.img2img", "img2img", "dpmpp_2m", "karras", strength=0.7)
     picture("xl.inpaint4", "inpaint", "euler", "normal", strength=1.0)
     picture("xl.inpaint4.partial", "inpaint", "euler_a", "normal", strength=0.6)
+    names = single_file_names(xl, tiny.vae(), [])
+    lora, merged = xl_lora({"unet": xl, "text_encoder": text, "text_encoder_2": text_2}, names, 0.8)
+    save_file({k: v.contiguous() for k, v in lora.items()}, f"{OUT}/families-lora.safetensors")
+    texts = {name: merged[name] for name in ("text_encoder", "text_encoder_2")}
+    picture = painter(rows, "sdxl-lora", config, pipes(merged["unet"], **texts))
+    picture("xl.lora", "txt2img", "euler", "normal")
     nine = first_convolution(9, make_unet(), 13)
     picture = painter(rows, "sdxl-inpaint", config, pipes(nine))
     picture("xl.inpaint9", "inpaint", "euler", "normal", strength=1.0)

@@ -7,7 +7,7 @@ use golden::{Golden, Tensors};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
-use underpaint_engine::{Dtype, Model, Options, Request, inspect};
+use underpaint_engine::{Dtype, LoraUse, Model, Options, Request, inspect};
 use underpaint_plan::{Family, Inpaint, Kind, Prepared, Sampler, Sampling, Scheduler};
 use underpaint_raster::{Extent, Image, Mask, Unattended};
 
@@ -249,5 +249,24 @@ fn half_precision_stays_near() {
             let few = rows.iter().filter(|row| row["model"] == name).take(2);
             few.for_each(|row| check(&mut model, &inputs, &golden, row, least));
         }
+    }
+}
+
+/// kohya's names of SDXL's layers, in all three networks, on a folder and on a single file; and gone without a trace.
+#[test]
+fn a_lora_for_sdxl_makes_diffusers_picture_and_leaves_nothing_behind() {
+    let at = tempfile::tempdir().unwrap();
+    let (inputs, golden) = (Golden::open(), Golden::of("families.safetensors"));
+    let rows = golden::table("pictures-families.json");
+    let row = |name: &str| rows.iter().find(|row| row["name"] == name).unwrap();
+    let root = folder("sdxl", at.path());
+    let file = single_file("sdxl", &root, at.path());
+    let path = golden::folder().join("families-lora.safetensors");
+    for model in [root, file] {
+        let mut model = load(&model);
+        model.set_loras(&[LoraUse { path: &path, weight: 0.8, text_weight: 0.8 }], &Unattended).unwrap();
+        check(&mut model, &inputs, &golden, row("xl.lora"), PSNR);
+        model.set_loras(&[], &Unattended).unwrap();
+        check(&mut model, &inputs, &golden, row("xl.empty_negative"), PSNR);
     }
 }
