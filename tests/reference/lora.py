@@ -291,6 +291,21 @@ def main():
     mixed(models, made(LoConModule, CONVS + LINEAR[:4], TEXT, sum(map(ord, "dora")), models, **options), 0.4)
     row("dora.mixed", pipeline(models), [["dora.safetensors", 0.4]])
 
+    # Whole differences: of weights, biases and normalisations, as LyCORIS' full and norm modules add them.
+    models, generator, tensors = parts(), seeded(7), {}
+    for (component, name), ends in (
+        (("unet", CONVS[3]), ("diff", "diff_b")), (("unet", LINEAR[1]), ("diff", "diff_b")), (("text_encoder", TEXT[0]), ("diff", "diff_b")),
+        (("unet", "conv_norm_out"), ("w_norm", "b_norm")), (("unet", "mid_block.resnets.0.norm1"), ("w_norm", "b_norm")),
+        (("text_encoder", "final_layer_norm"), ("w_norm", "b_norm")),
+    ):
+        target = layer(models, component, name)
+        for end, parameter in zip(ends, (target.weight, target.bias)):
+            size = 0.3 * parameter.abs().mean()
+            tensors[f"{kohya_name(component, name, ldm)}.{end}"] = torch.randn(parameter.shape, generator=generator) * size
+            parameter.data += 0.7 * tensors[f"{kohya_name(component, name, ldm)}.{end}"].half().float()
+    write("full.safetensors", tensors)
+    row("full", pipeline(models), [["full.safetensors", 0.7]])
+
     # Two at once, of different kinds and signs, on the same layers.
     models = parts()
     loha = made(LohaModule, CONVS[:2] + LINEAR[:4] + ONE[:1], TEXT, sum(map(ord, "loha")), models)

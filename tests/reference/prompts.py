@@ -211,6 +211,7 @@ ROWS = [
     ("embedding_word", "a two one photo", 2),
     ("embedding_moved", "cat " * 74 + "embedding:two", 1),
 ]
+SECOND_ALONE = ["empty", "nested", "break", "skip", "embedding_weighed", "embedding_moved"]
 
 
 def pictures(text, tokenizer, tensors):
@@ -243,6 +244,8 @@ def main():
     second, small = second_encoder()
     by = lambda i: {name: both[i] for name, both in learned.items()}
     alone = Encoder(first, full, full.eos_token_id, by(0), 0)
+    # SD 2.x has the second kind alone, through its final norm.
+    open_clip = Encoder(second, small, 0, by(1), 0)
     sides = [Encoder(first, full, full.eos_token_id, by(0), 1), Encoder(second, small, 0, by(1), 1)]
 
     tensors, rows = {}, []
@@ -253,8 +256,10 @@ def main():
         tensors[f"second.{key.removeprefix('text_model.')}"] = value.half()
     for name, prompt, skip in ROWS:
         said = [part and {"text": part[0], "weight": part[1]} for part in parsed(prompt)]
-        rows.append({"name": name, "prompt": prompt, "skip": skip, "parts": said})
+        rows.append({"name": name, "prompt": prompt, "skip": skip, "second_alone": name in SECOND_ALONE, "parts": said})
         tensors[f"sd.{name}"] = alone.encode(prompt, skip)[0][..., :COLUMNS]
+        if name in SECOND_ALONE:
+            tensors[f"sd2.{name}"] = open_clip.encode(prompt, skip)[0][..., :COLUMNS]
         if skip > 1 and name != "skip":
             continue
         most = max(len(encoder.chunks(parsed(prompt))) for encoder in sides)

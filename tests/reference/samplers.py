@@ -78,7 +78,7 @@ ALIGNED = {
 }
 
 
-def born_in_comfy(kind, sigmas, steps, aligned="sd1"):
+def born_in_comfy(kind, sigmas, steps, aligned):
     """Sigmas, without the last, which is 0."""
     n = len(sigmas)
     if kind == "sgm_uniform":
@@ -102,14 +102,14 @@ def born_in_comfy(kind, sigmas, steps, aligned="sd1"):
 COMFY = ("sgm_uniform", "simple", "beta", "ddim_uniform", "kl_optimal", "align_your_steps")
 
 
-def relaid(s, kind):
+def relaid(s, kind, aligned):
     """The scheduler `s` with ComfyUI's levels in place of its own."""
     own = s.set_timesteps
 
     def set_timesteps(steps, device=None):
         own(steps)
         known = table(s)
-        levels = np.array(born_in_comfy(kind, known, steps))
+        levels = np.array(born_in_comfy(kind, known, steps, aligned))
         log = np.log(known)
         to_t = EulerDiscreteScheduler._sigma_to_t
         ts = np.array([to_t(s, level, log) for level in levels])
@@ -171,7 +171,7 @@ VARIANCE = ("ddim", "ddpm", "lcm", "tcd")
 own_scheduler = make.scheduler
 
 
-def scheduler(config, sampler, kind, seed=0):
+def scheduler(config, sampler, kind, seed=0, aligned="sd1"):
     if sampler in LACKING:
         sampler = "euler"
     if sampler in VARIANCE and kind != "normal":
@@ -183,9 +183,9 @@ def scheduler(config, sampler, kind, seed=0):
     if kind not in COMFY:
         s = own_scheduler(config, sampler, kind)
     elif sampler == "ddim":
-        s = relaid(EulerDiscreteScheduler.from_config(config, timestep_spacing="leading"), kind)
+        s = relaid(EulerDiscreteScheduler.from_config(config, timestep_spacing="leading"), kind, aligned)
     else:
-        s = relaid(own_scheduler(config, sampler, "normal"), kind)
+        s = relaid(own_scheduler(config, sampler, "normal"), kind, aligned)
     if zero and "rescale_betas_zero_snr" not in inspect.signature(type(s)).parameters:
         # The class would ignore it.
         s.alphas_cumprod = torch.cumprod(1 - rescale_zero_terminal_snr(s.betas), 0)
@@ -260,21 +260,25 @@ def by_formula(sampler, s, noise, generator):
     return x
 
 
-def with_exact_roots():
-    """PyTorch's root may be off by the last bit, and with it a level by a millionth: to a Brownian path that is another time."""
-    power, root = torch.Tensor.__pow__, torch.Tensor.sqrt
-    torch.Tensor.sqrt = lambda t: torch.from_numpy(np.asarray(np.sqrt(t.numpy()))) if t.dtype == torch.float32 else root(t)
+def with_exact_functions():
+    """PyTorch's functions may be off by the last bit, and with them a level by a millionth: to a Brownian path that is another time."""
+    def exact(own):
+        return lambda t: own(t.double()).float() if t.dtype == torch.float32 else own(t)
+
+    for name in ("sqrt", "log", "exp"):
+        setattr(torch.Tensor, name, exact(getattr(torch.Tensor, name)))
+    power = torch.Tensor.__pow__
     torch.Tensor.__pow__ = lambda t, exponent: t.sqrt() if exponent == 0.5 else power(t, exponent)
 
 
 class Path(scheduling_dpmsolver_sde.BrownianTreeNoiseSampler):
-    """Noise is drawn in f32 at levels that are f32, as in a pipeline, whatever the precision of the rest."""
+    """Noise is drawn in f32, as in a pipeline, whatever the precision of the rest."""
 
     def __init__(self, x, *args):
         super().__init__(x.float(), *args)
 
     def __call__(self, *levels):
-        return super().__call__(*(level.float() for level in levels)).double()
+        return super().__call__(*levels).double()
 
 
 def made(sampling, config, sampler, kind, steps):
@@ -283,8 +287,6 @@ def made(sampling, config, sampler, kind, steps):
     noise = torch.randn(1, SIZE, generator=generator).double()
     s = scheduler(config, sampler, kind, seed=steps)
     s.set_timesteps(steps)
-    if sampler == "dpmpp_sde":
-        s.sigmas = s.sigmas.double()
     if sampler in LACKING:
         return by_k_diffusion(sampling, sampler, s, noise, generator, steps), None
     if sampler in VARIANCE[1:] and kind != "normal":
@@ -292,9 +294,9 @@ def made(sampling, config, sampler, kind, steps):
     return by_diffusers(s, noise, generator), s.timesteps
 
 
-def digits(values):
-    """Nine are enough for what is f32. JSON has no infinity."""
-    return [min(float(f"{float(v):.9g}"), 1e308) for v in values]
+def digits(values, count=8):
+    """As many digits as are compared; nine are all of an f32. JSON has no infinity."""
+    return [min(float(f"{float(v):.{count}g}"), 1e308) for v in values]
 
 
 def rows_of_samplers(sampling):
@@ -325,9 +327,9 @@ def rows_of_samplers(sampling):
 def rows_of_levels():
     rows = []
 
-    def row(sampler, kind, steps, spacing=None, **changes):
+    def row(sampler, kind, steps, spacing=None, aligned="sd1", **changes):
         config = sd15_config(**({"timestep_spacing": spacing} if spacing else {}), **changes)
-        s = scheduler(config, sampler, kind)
+        s = scheduler(config, sampler, kind, aligned=aligned)
         s.set_timesteps(steps)
         level = lambda t: ((1 - s.alphas_cumprod[t].double()) / s.alphas_cumprod[t].double()).sqrt().item()
         if hasattr(s, "sigmas"):
@@ -339,7 +341,7 @@ def rows_of_levels():
             sigmas = [*(level(t) for t in timesteps), level(0) if sampler in ("tcd", "ddim") else 0.0]
         rows.append({"spacing": spacing, "sampler": sampler, "scheduler": kind, "steps": steps, "timesteps": digits(timesteps),
                      "sigmas": digits(sigmas[:-1]), "next": digits(sigmas[1:]), "init_noise_sigma": float(s.init_noise_sigma),
-                     "zero_snr": changes.get("rescale_betas_zero_snr", False)})
+                     "zero_snr": changes.get("rescale_betas_zero_snr", False), "aligned": aligned})
 
     for sampler in (*NEW, *NEWER):
         for kind in make.CURVES:
@@ -349,6 +351,8 @@ def rows_of_levels():
         for steps in (1, 7, 10, 20, 30):
             row("euler", kind, steps)
         row("dpmpp_2m", kind, 6)
+    for steps in (10, 7):
+        row("euler", "align_your_steps", steps, aligned="sdxl")
     row("euler", "beta", 200)
     row("lcm", "normal", 50)
     row("tcd", "normal", 33)
@@ -365,7 +369,7 @@ def rows_of_brownian(sampling):
         path = sampling.BrownianTreeNoiseSampler(torch.zeros(1, SIZE), sigmas.min(), sigmas.max(), seed=seed)
         for low, high in ((0, 1), (1, 2), (2, 3), (1, 4), (3, 4), (0, 5)):
             noise = path(sigmas[low], sigmas[high])
-            rows.append({"seed": seed, "from": sigmas[low].item(), "to": sigmas[high].item(), "noise": digits(noise[0])})
+            rows.append({"seed": seed, "from": sigmas[low].item(), "to": sigmas[high].item(), "noise": digits(noise[0], 9)})
     return rows
 
 
@@ -404,9 +408,11 @@ def pictures():
     picture = make.painter(parts | {"scheduler": DDIMScheduler.from_config(config)}, text, tokenizer, rows)
     for sampler in ("euler", "ddim", "ddpm", "dpmpp_2m", "unipc", "euler_a", "heun"):
         picture(f"zero_snr.{sampler}", plain, unet, sampler, "normal", guidance=7.5, guidance_rescale=0.7, **small)
-        rows[-1] |= {"guidance_rescale": 0.7, "zero_snr": True}
-    picture("zero_snr.img2img", again, unet, "ddim", "normal", strength=0.6)
-    rows[-1]["zero_snr"] = True
+        rows[-1] |= {"guidance_rescale": 0.7, "zero_snr": True, "velocity": True}
+    picture = make.painter(parts | {"scheduler": DDIMScheduler.from_config(sd15_config(prediction_type="v_prediction"))}, text, tokenizer, rows)
+    for sampler in ("dpmpp_2m", "dpmpp_sde"):
+        picture(f"velocity.{sampler}", plain, unet, sampler, "karras", **small)
+        rows[-1]["velocity"] = True
     return rows
 
 
@@ -417,7 +423,7 @@ def main():
     for module in (scheduling_euler_ancestral_discrete, scheduling_dpmsolver_multistep, scheduling_ddpm, scheduling_lcm, scheduling_tcd):
         module.randn_tensor = lambda shape, generator=None, **_: torch.randn(shape, generator=generator).double()
     scheduling_dpmsolver_sde.BrownianTreeNoiseSampler = Path
-    with_exact_roots()
+    with_exact_functions()
     sampling = k_diffusion()
     out = sys.argv[1] if len(sys.argv) > 1 else os.path.join(os.path.dirname(os.path.abspath(__file__)), "golden")
     write_json(f"{out}/samplers.json", rows_of_samplers(sampling))

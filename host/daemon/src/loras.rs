@@ -7,6 +7,7 @@ use crate::models::{ModelError, free_id};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 use underpaint_engine::EngineError;
 use underpaint_engine::lora::{self, LoraFacts};
 use underpaint_wire::generate::LoraCall;
@@ -22,6 +23,7 @@ struct Entry {
     name: String,
     path: PathBuf,
     bytes: u64,
+    modified: Option<SystemTime>,
     facts: LoraFacts,
 }
 
@@ -39,9 +41,15 @@ pub struct Chosen {
 }
 
 impl Loras {
-    /// Takes the file at `path` in if it is a LoRA, and gives its id; anything else is none of ours.
-    pub fn look(&mut self, path: &Path) -> Option<String> {
-        let facts = lora::inspect(path).ok()??;
+    /// Takes the file at `path` in if it is a LoRA, and gives its id; anything else is none of ours. What was known `before` is not
+    /// read again while the file stays as it is: headers of LoRAs hold whole training logs.
+    pub fn look(&mut self, path: &Path, before: Option<&Loras>) -> Option<String> {
+        let known = before.and_then(|before| before.0.values().find(|entry| entry.path == path));
+        let same = |entry: &&Entry| stamp(path) == (entry.bytes, entry.modified);
+        let facts = match known.filter(same) {
+            Some(entry) => entry.facts.clone(),
+            None => lora::inspect(path).ok()??,
+        };
         Some(self.insert(path, facts))
     }
 
@@ -64,8 +72,8 @@ impl Loras {
             name = text(path.parent().and_then(Path::file_name).or(path.file_name()));
         }
         let id = free_id(&name, |id| self.0.contains_key(id));
-        let bytes = path.metadata().map_or(0, |m| m.len());
-        self.0.insert(id.clone(), Entry { name, path: path.to_owned(), bytes, facts });
+        let (bytes, modified) = stamp(path);
+        self.0.insert(id.clone(), Entry { name, path: path.to_owned(), bytes, modified, facts });
         id
     }
 
@@ -107,6 +115,11 @@ impl Loras {
         };
         self.0.iter().map(info).collect()
     }
+}
+
+/// What changes when a file is written to.
+fn stamp(path: &Path) -> (u64, Option<SystemTime>) {
+    path.metadata().map_or((0, None), |m| (m.len(), m.modified().ok()))
 }
 
 #[cfg(test)]

@@ -162,8 +162,13 @@ enum Part {
 impl Catalogue {
     /// Looks for models and LoRAs in `folders`: single files (.safetensors) and diffusers folders, a few levels deep. Links
     /// that lead out of the folders are not followed. `default_model` is used when a request names none. `cache` keeps
-    /// the starter's files and remembers hashes.
-    pub fn scan(folders: &[PathBuf], default_model: Option<String>, cache: &Path) -> Catalogue {
+    /// the starter's files and remembers hashes. `before` is the last scan, whose LoRAs are not read again.
+    pub fn scan(
+        folders: &[PathBuf],
+        default_model: Option<String>,
+        cache: &Path,
+        before: Option<&Catalogue>,
+    ) -> Catalogue {
         let mut catalogue = Catalogue {
             entries: BTreeMap::new(),
             controls: Controls::default(),
@@ -184,7 +189,7 @@ impl Catalogue {
         found.dedup();
         // Tiny autoencoders serve the models beside them and are none themselves.
         for path in found.into_iter().filter(|path| !taesd::is_tiny(path)) {
-            let lora = path.is_file() && catalogue.loras.look(&path).is_some();
+            let lora = path.is_file() && catalogue.loras.look(&path, before.map(|b| &b.loras)).is_some();
             if !lora && catalogue.controls.look(&path).is_none() {
                 catalogue.insert(path);
             }

@@ -84,7 +84,7 @@ fn seam(picture: &Image, alpha: &Mask) -> (f32, f32) {
 #[test]
 fn seams_are_no_more_visible_than_they_were() {
     let home = tempfile::tempdir().expect("a folder");
-    let catalogue = Catalogue::scan(&[], None, home.path());
+    let catalogue = Catalogue::scan(&[], None, home.path(), None);
     let mut models = Models::new(Arc::new(catalogue), Options::default());
     let filters = Filters::new(None).expect("the sandbox");
     let photo =

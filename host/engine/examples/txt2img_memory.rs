@@ -1,7 +1,9 @@
 //! Makes one picture (512 x 512, or the side given as second argument; one step, or as many as the third says) and reports times and the
-//! largest resident memory. The first argument is a diffusers folder or a file.
+//! largest resident memory beside what was reckoned before. The first argument is a diffusers folder or a file.
 
 use std::time::Instant;
+use underpaint_engine::memory;
+use underpaint_engine::tiles::Tiling;
 use underpaint_engine::{Model, Options, Request};
 use underpaint_plan::{Inpaint, Prepared, Sampler, Sampling, Scheduler};
 use underpaint_raster::{Extent, Unattended};
@@ -11,6 +13,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = arguments.first().ok_or("give a model")?;
     let number = |i: usize, default| arguments.get(i).map_or(Ok(default), |a| a.parse::<u32>());
     let (side, steps) = (number(1, 512)?, number(2, 1)?);
+    let painting = memory::Painting { extent: Extent::new(side, side), tiling: Tiling::WHOLE, rows: 2 };
+    let need = memory::need(path.as_ref(), None, painting)?;
+    let gb = |bytes: u64| bytes as f64 / 1e9;
+    let (weights, work) = (need.weights_bytes, need.denoise_bytes.max(need.autoencoder_bytes));
+    println!(
+        "reckoned: {:.2} GB for the model, {:.2} for the denoiser, {:.2} for the autoencoder, {:.2} in all",
+        gb(weights),
+        gb(need.denoise_bytes),
+        gb(need.autoencoder_bytes),
+        gb(weights + work)
+    );
     let start = Instant::now();
     let mut model = Model::load(path.as_ref(), &Options::default(), &Unattended)?;
     println!("loaded in {:.1} s, peak {}", start.elapsed().as_secs_f64(), peak());
@@ -50,5 +63,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 fn peak() -> String {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
-    line.map_or("unknown".into(), |kib| kib.trim().to_owned())
+    let kib = line.and_then(|kib| kib.split_whitespace().next()?.parse::<f64>().ok());
+    kib.map_or("unknown".into(), |kib| format!("{:.2} GB", kib * 1024.0 / 1e9))
 }

@@ -94,7 +94,9 @@ impl Checkpoint {
         }
         let Some(family) = settle(&unet.0, &mut texts) else { return Err(wrong("a folder without text_encoder")) };
         let schedule = path.join("scheduler/scheduler_config.json");
-        let training = if schedule.is_file() { training(&Json::read(&schedule)?)? } else { family_training(family) };
+        let own = if schedule.is_file() { Some(training(&Json::read(&schedule)?)?) } else { None };
+        let usual = family_training(family);
+        let training = own.map_or_else(|| usual.clone(), |own| Training { aligned: usual.aligned, ..own });
         let index = path.join("model_index.json");
         let zeros_when_absent = match index.is_file() {
             true => Json::read(&index)?.value["force_zeros_for_empty_prompt"].as_bool(),
@@ -212,7 +214,8 @@ fn settle(unet: &Weights, texts: &mut [TextPart]) -> Option<Family> {
 /// What `diffusers` assumes of a family's single files.
 fn family_training(family: Family) -> Training {
     let xl = matches!(family, Family::Sdxl | Family::SdxlRefiner);
-    Training { spacing: xl.then_some(Spacing::Leading), ..Training::default() }
+    let aligned = if xl { Aligned::Sdxl } else { Aligned::Sd1 };
+    Training { spacing: xl.then_some(Spacing::Leading), aligned, ..Training::default() }
 }
 
 fn scaling_factor(family: Family) -> f64 {

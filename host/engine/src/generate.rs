@@ -18,7 +18,7 @@ use crate::share::Share;
 use crate::tiles::{Tiling, blend};
 use crate::unet::{Conditions, Regions};
 use crate::{EngineError, Model, pixels};
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 use std::rc::Rc;
 use underpaint_plan::{Inpaint, Kind, Prepared, Sampling};
 use underpaint_raster::{Extent, Image, Job, Mask, Stage};
@@ -115,10 +115,6 @@ impl Model {
             return Err(EngineError::Request { field: "loras", what: "were not all applied; apply them again".into() });
         }
         let shape = self.latent_shape(&request)?;
-        if tiling.divides(shape[1], shape[2]) && !request.controls.is_empty() {
-            let what = "cannot steer a picture that is painted in tiles; leave them out or make a smaller picture";
-            return Err(EngineError::Request { field: "controls", what: what.into() });
-        }
         if tiling.divides(shape[1], shape[2]) && !request.regions.is_empty() {
             let what = "have no place in a picture that is painted in tiles; leave them out or make a smaller picture";
             return Err(EngineError::Request { field: "regions", what: what.into() });
@@ -128,7 +124,8 @@ impl Model {
         job.step(Stage::Encode, 0, 1)?;
         let guidance = self.guidance(request.sampling);
         let all = self.conditions(&request, guidance, shape)?;
-        let guides = Guides::see(request.controls, self, request.input.extent, guidance.rows(), job)?;
+        let shown = (request.input.extent, tiling.tiles(shape[1], shape[2]));
+        let guides = Guides::see(request.controls, self, shown, guidance.rows(), job)?;
         let mut saved = Saved::default();
         let mut images = Vec::with_capacity(batch);
         for i in 0..batch {
@@ -483,8 +480,8 @@ impl Model {
         let scale = asked.space.to_denoiser(sigma) as f32;
         let scaled: Vec<f32> = latents.iter().map(|x| x * scale).collect();
         let Asking { conditions, guidance, guides, tiling } = *asked.asking;
+        let dtype = conditions.context.dtype();
         let mut x = self.tensor(&scaled, asked.shape)?.repeat((guidance.rows(), 1, 1, 1))?;
-        let hooks = guides.hooks(&x, timestep, conditions, asked.at, job)?;
         if let Some(channels) = asked.channels {
             x = Tensor::cat(&[&x, channels], 1)?;
         }
@@ -492,7 +489,11 @@ impl Model {
         let predicted = blend([h, w], &tiling, 1, guidance.rows() * channels, job, |tile, job| {
             let rows = x.narrow(2, tile.rows.start, tile.rows.len)?;
             let x = rows.narrow(3, tile.columns.start, tile.columns.len)?;
-            self.unet.forward(&x, timestep, conditions, &hooks, job)
+            // Control models compute in f32, the denoiser in its own precision.
+            let exact = conditions.in_precision(DType::F32)?;
+            let hooks = guides.hooks(tile, &x.narrow(1, 0, channels)?, timestep, &exact, asked.at, job)?;
+            let (x, hooks) = (x.to_dtype(dtype)?, hooks.in_precision(dtype)?);
+            Ok(self.unet.forward(&x, timestep, conditions, &hooks, job)?.to_dtype(DType::F32)?)
         })?;
         let predicted = predicted.flatten_all()?.to_vec1::<f32>()?;
         Ok(asked.space.seen(self.training.prediction, latents, guidance.combine(&predicted), sigma))

@@ -5,8 +5,9 @@
 //!
 //! The story of a picture: [`Model::load`] opens a [`checkpoint`], reads its [`weights`] into [`unet`], [`vae`] and [`clip`],
 //! all made of the same few [`layers`], whose weights [`Model::set_loras`] changes and restores ([`lora`]). [`Model::generate`]
-//! turns prompts ([`prompt`]) into embeddings ([`text`], over [`tokenizer`] and [`clip`]), draws
-//! [`noise`] as PyTorch would, shows [`Control`]s their pictures, lets a rule of [`samplers`] walk down a [`schedule`] and decodes the result.
+//! turns prompts ([`prompt`]) into embeddings ([`text`], over [`tokenizer`] and [`clip`]), draws [`noise`] as PyTorch would (and a
+//! [`brownian`] path for the samplers that want one), shows [`Control`]s their pictures, lets a rule of [`samplers`] walk down
+//! a [`schedule`] and decodes the result.
 //!
 //! Beside it: [`upscale`] enlarges pictures by networks of their own. What is too large for memory is done in [`tiles`].
 //!

@@ -60,7 +60,7 @@ pub struct Model {
 impl Model {
     /// Loads the diffusers folder or single-file checkpoint at `path`; asks `job` before each tensor.
     pub fn load(path: &Path, options: &Options, job: &dyn Job) -> Result<Self, EngineError> {
-        let (device, _dtype) = device::open(options.device, options.dtype)?;
+        let (device, dtype) = device::open(options.device, options.dtype)?;
         let quick = options.vae.as_deref().filter(|path| taesd::is_decoder(path));
         let checkpoint = Checkpoint::open(path, options.vae.as_deref().filter(|_| quick.is_none()))?;
         let Checkpoint { unet, vae, texts, zeros_when_absent, mut training, look, facts } = checkpoint;
@@ -71,10 +71,10 @@ impl Model {
         }
         let parts = texts.iter().map(|text| &text.weights).chain([&vae.0, &unet.0]);
         let total = parts.map(|weights| weights.names().count()).sum();
-        let loading = Loading::new(&device, total, job);
+        let loading = Loading::new(&device, total, job).in_precision(dtype);
         let mut layers = Layers::default();
         let text = Text::load(&texts, zeros_when_absent, &loading, &mut layers)?;
-        let vae_loaded = Vae::load(&vae.0.root(&loading), &vae.1)?;
+        let vae_loaded = Vae::load(&vae.0.root(&loading).exact(), &vae.1)?;
         known(&vae.0, "autoencoder")?;
         // No LoRA changes it.
         drop(loading.exchangeable());

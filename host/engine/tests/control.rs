@@ -14,9 +14,10 @@ use underpaint_engine::control::features::T2iAdapter;
 use underpaint_engine::control::net::{self, ControlNet};
 use underpaint_engine::control::vision::{self, Vision};
 use underpaint_engine::noise::Noise;
+use underpaint_engine::tiles::Tiling;
 use underpaint_engine::unet::{Conditions, Residuals};
 use underpaint_engine::weights::{Loading, control_file};
-use underpaint_engine::{Control, ControlModel, EngineError, Model, Options, Request, inspect_control};
+use underpaint_engine::{Control, ControlModel, EngineError, Model, Npy, Options, Request, Saved, inspect_control};
 use underpaint_plan::{ControlKind, Family, Inpaint, Prepared, Sampler, Sampling, Scheduler, Task};
 use underpaint_raster::{Extent, Image, Mask, Rect, Unattended};
 
@@ -371,6 +372,10 @@ fn broken_and_foreign_controls_are_refused_in_a_sentence() {
     difference.insert("difference".into(), ("F16".into(), vec![], vec![0; 2]));
     golden::write(&path, &difference);
     refused(&path, None, "stored as its difference");
+    difference.insert("lora_controlnet".into(), difference["difference"].clone());
+    difference.remove("difference");
+    golden::write(&path, &difference);
+    refused(&path, None, "a Control-LoRA");
     refused(&models.folder.path().join("gone.safetensors"), None, "cannot read");
     refused(&golden::plain().join("unet"), None, "is no control model");
     refused(&vision, None, "an image encoder, through which an IP-Adapter looks");
@@ -445,4 +450,48 @@ fn a_strip_is_shown_to_clip_as_its_middle() {
         let flat = ((128.0 / 255.0 - 0.48145466) / 0.26862954) as f32;
         assert!(values.iter().all(|v| (v - flat).abs() < 1e-5), "{w}x{h}");
     }
+}
+
+#[test]
+fn a_tile_is_steered_as_a_picture_of_its_own() {
+    let (models, golden) = (Models::new(), Golden::of("control.safetensors"));
+    let mut model = Model::load(&golden::plain(), &Options::default(), &Unattended).unwrap();
+    let rows = golden::table("pictures-control.json");
+    let row = rows.iter().find(|row| row["name"] == "net").unwrap();
+    let loaded = ["net_a", "t2i", "ip"].map(|name| models.load(&models.path(name)));
+    let wide = nearest(&picture(&golden, "input.lines"), Extent::new(96, 40));
+    let noise = Noise::new(3).randn(4 * 5 * 12);
+    let mut latents = |part: Rect, noise: Vec<f32>, tiling: Tiling| {
+        let shown = wide.crop(part);
+        let controls = loaded.each_ref().map(|model| Control {
+            model,
+            // What an IP-Adapter is shown has no place.
+            image: if model.facts().kind == ControlKind::IpAdapter { &wide } else { &shown },
+            task: None,
+            weight: 0.5,
+            start: 0.0,
+            end: 1.0,
+        });
+        let mut saved = Saved::default();
+        let request = Request {
+            prompt: "a photo of a cat",
+            negative_prompt: Some("blurry, ugly"),
+            wordings: &[],
+            regions: &[],
+            embeddings: &[],
+            controls: &controls,
+            sampling: &sampling(row),
+            inpaint: Inpaint::None,
+            input: &Prepared { extent: part.extent(), init: None, mask: None },
+            noise: Some(&Npy { shape: vec![1, 4, 5, part.w as usize / 8], data: noise }),
+            save: Some(&mut saved),
+        };
+        model.generate_in_tiles(request, tiling, &Unattended).unwrap();
+        Tensor::from_vec(saved.latents.data, saved.latents.shape, &Device::Cpu).unwrap()
+    };
+    let half = |i: usize| noise.chunks_exact(12).flat_map(|row| row[6 * i..][..6].to_vec()).collect::<Vec<_>>();
+    let both = latents(Rect::new(0, 0, 96, 40), noise.clone(), Tiling { tile: 6, overlap: 0 });
+    let [left, right] = [0, 1].map(|i| latents(Rect::new(48 * i as i32, 0, 48, 40), half(i), Tiling::WHOLE));
+    close("left", &both.narrow(3, 0, 6).unwrap(), &left, TOLERANCE);
+    close("right", &both.narrow(3, 6, 6).unwrap(), &right, TOLERANCE);
 }

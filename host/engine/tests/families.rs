@@ -7,12 +7,15 @@ use golden::{Golden, Tensors};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
-use underpaint_engine::{Model, Options, Request, inspect};
+use underpaint_engine::{Dtype, Model, Options, Request, inspect};
 use underpaint_plan::{Family, Inpaint, Kind, Prepared, Sampler, Sampling, Scheduler};
 use underpaint_raster::{Extent, Image, Mask, Unattended};
 
 /// Smallest likeness to diffusers' picture, in dB.
 const PSNR: f64 = 50.0;
+/// The same in 16 bits, of which 11 and 8 are significant.
+const PSNR_F16: f64 = 40.0;
+const PSNR_BF16: f64 = 22.0;
 /// What the models are, and what must be found out about them.
 const MODELS: [(&str, Family, Kind); 6] = [
     ("sdxl", Family::Sdxl, Kind::Text),
@@ -133,7 +136,11 @@ fn turned((dtype, shape, bytes): &(String, Vec<usize>, Vec<u8>)) -> (String, Vec
 }
 
 fn load(path: &Path) -> Model {
-    Model::load(path, &Options::default(), &Unattended).unwrap_or_else(|e| panic!("{e}"))
+    load_in(path, None)
+}
+
+fn load_in(path: &Path, dtype: Option<Dtype>) -> Model {
+    Model::load(path, &Options { dtype, ..Options::default() }, &Unattended).unwrap_or_else(|e| panic!("{e}"))
 }
 
 fn input(golden: &Golden) -> (Image, Mask) {
@@ -143,8 +150,8 @@ fn input(golden: &Golden) -> (Image, Mask) {
     (Image::from_data(extent, rgba), Mask::from_data(extent, golden.get("input.mask").1))
 }
 
-/// Makes the picture of a row of `pictures-families.json` and compares it.
-fn check(model: &mut Model, inputs: &Golden, golden: &Golden, row: &Value) {
+/// Makes the picture of a row of `pictures-families.json` and compares it: at least `least` dB are needed.
+fn check(model: &mut Model, inputs: &Golden, golden: &Golden, row: &Value, least: f64) {
     let (word, number) = (|field: &str| row[field].as_str(), |field: &str| row[field].as_f64().unwrap());
     let whole = |field: &str| row[field].as_u64().unwrap();
     let name = word("name").unwrap();
@@ -188,7 +195,7 @@ fn check(model: &mut Model, inputs: &Golden, golden: &Golden, row: &Value) {
         let error: f64 = ours.zip(theirs).map(|(a, b)| ((a - b) as f64).powi(2)).sum();
         let psnr = -10.0 * (error / theirs.len() as f64).max(1e-20).log10();
         println!("{name}: {psnr:.1} dB");
-        assert!(psnr >= PSNR, "{name} is {psnr:.1} dB from diffusers' picture, at least {PSNR} are needed");
+        assert!(psnr >= least, "{name} is {psnr:.1} dB from diffusers' picture, at least {least} are needed");
     }
 }
 
@@ -214,7 +221,9 @@ fn folders_and_single_files_make_diffusers_pictures() {
                 continue;
             }
             let mut model = load(&path);
-            rows.iter().filter(|row| row["model"] == name).for_each(|row| check(&mut model, &inputs, &golden, row));
+            rows.iter()
+                .filter(|row| row["model"] == name)
+                .for_each(|row| check(&mut model, &inputs, &golden, row, PSNR));
         }
     }
 }
@@ -231,4 +240,21 @@ fn what_a_single_file_of_sd_2_predicts_shows_in_its_native_side() {
     bias.chunks_exact_mut(2).step_by(2).for_each(|half| half.copy_from_slice(&0x3c00u16.to_le_bytes()));
     golden::write(&path, &tensors);
     assert_eq!(inspect(&path).unwrap().native_side, 768);
+}
+
+/// What a GPU rounds after each layer, the CPU rounds too if asked. The timestep, sampling and the autoencoder stay exact, so
+/// pictures stay close to those in 32 bits.
+#[test]
+fn half_precision_stays_near() {
+    let at = tempfile::tempdir().unwrap();
+    let (inputs, golden) = (Golden::open(), Golden::of("families.safetensors"));
+    let rows = golden::table("pictures-families.json");
+    for (name, _, _) in MODELS {
+        let root = folder(name, at.path());
+        for (dtype, least) in [(Dtype::F16, PSNR_F16), (Dtype::Bf16, PSNR_BF16)] {
+            let mut model = load_in(&root, Some(dtype));
+            let few = rows.iter().filter(|row| row["model"] == name).take(2);
+            few.for_each(|row| check(&mut model, &inputs, &golden, row, least));
+        }
+    }
 }

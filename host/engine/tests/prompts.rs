@@ -30,16 +30,18 @@ fn rows(member: &str) -> Vec<Value> {
     golden::table("prompts.json").into_iter().filter(|row| !row[member].is_null()).collect()
 }
 
-/// SD 1.x's encoder alone.
-fn sd() -> Text {
-    let checkpoint = Checkpoint::open(&golden::plain(), None).unwrap();
-    Text::load(&checkpoint.texts, false, &Loading::new(&Device::Cpu, 0, &Unattended), &mut Layers::default()).unwrap()
+fn load(parts: &[TextPart], zeros_when_absent: bool) -> Text {
+    let loading = Loading::new(&Device::Cpu, 0, &Unattended);
+    Text::load(parts, zeros_when_absent, &loading, &mut Layers::default()).unwrap()
 }
 
-/// SDXL's pair: the same, read before its last layer, and an OpenCLIP-like one with a vocabulary and a width of its own.
-fn xl(zeros_when_absent: bool) -> Text {
-    let mut first = Checkpoint::open(&golden::plain(), None).unwrap().texts.remove(0);
-    first.config.reads = Reads::Penultimate;
+/// SD 1.x's encoder alone.
+fn sd() -> Text {
+    load(&Checkpoint::open(&golden::plain(), None).unwrap().texts, false)
+}
+
+/// An OpenCLIP-like encoder with a vocabulary and a width of its own.
+fn second(reads: Reads) -> TextPart {
     let path = golden::folder().join("prompts.safetensors");
     let file = Rc::new(SafetensorsFile::open(&path).unwrap());
     let mut weights = Weights::new(&path);
@@ -48,10 +50,24 @@ fn xl(zeros_when_absent: bool) -> Text {
             weights.insert(name.to_owned(), &file, entry);
         }
     }
-    let config = ClipConfig { heads: 2, activation: Activation::Gelu, norm_eps: 1e-5, reads: Reads::Penultimate };
-    let second = TextPart { weights, config, vocabulary: Some(golden::folder().join("tokenizer-json")) };
-    Text::load(&[first, second], zeros_when_absent, &Loading::new(&Device::Cpu, 0, &Unattended), &mut Layers::default())
-        .unwrap()
+    if reads == Reads::Last {
+        // Only SDXL's have a projection.
+        weights.drop("text_projection.weight");
+    }
+    let config = ClipConfig { heads: 2, activation: Activation::Gelu, norm_eps: 1e-5, reads };
+    TextPart { weights, config, vocabulary: Some(golden::folder().join("tokenizer-json")) }
+}
+
+/// SD 2.x's encoder alone, or with `reads` as SDXL has it the refiner's.
+fn open_clip(reads: Reads) -> Text {
+    load(&[second(reads)], false)
+}
+
+/// SDXL's pair: SD 1.x's, read before its last layer, and the other one.
+fn xl(zeros_when_absent: bool) -> Text {
+    let mut first = Checkpoint::open(&golden::plain(), None).unwrap().texts.remove(0);
+    first.config.reads = Reads::Penultimate;
+    load(&[first, second(Reads::Penultimate)], zeros_when_absent)
 }
 
 /// A safetensors file of golden tensors under names of their own.
@@ -109,13 +125,16 @@ fn prompts_are_read_as_the_reference_reads_them() {
 fn embeddings_are_those_of_comfyuis_rules() {
     let folder = tempfile::tempdir().unwrap();
     let (golden, learned) = (Golden::of("prompts.safetensors"), learned(folder.path()));
-    // The pair's files are too wide for one encoder only by what it does not read.
-    let (sd, xl) = (sd(), xl(false));
+    let (sd, sd2, xl) = (sd(), open_clip(Reads::Last), xl(false));
     for row in rows("parts") {
         let (name, prompt) = (row["name"].as_str().unwrap(), row["prompt"].as_str().unwrap());
         let skip = row["skip"].as_u64().unwrap() as usize;
         let ours = encode(&sd, prompt, &learned, skip).unwrap().context.narrow(2, 0, COLUMNS).unwrap();
         golden::close(&format!("sd.{name}"), &ours, &golden.tensor(&format!("sd.{name}")), EMBEDDING);
+        if row["second_alone"] == true {
+            let ours = encode(&sd2, prompt, &learned, skip).unwrap().context.narrow(2, 0, COLUMNS).unwrap();
+            golden::close(&format!("sd2.{name}"), &ours, &golden.tensor(&format!("sd2.{name}")), EMBEDDING);
+        }
         if skip > 1 && name != "skip" {
             continue;
         }
@@ -204,6 +223,9 @@ fn embeddings_that_are_not_there_or_do_not_fit_are_refused() {
     let (sd, xl, learned) = (sd(), xl(false), learned(folder.path()));
     let wide = file(&folder.path().join("wide.safetensors"), &[("emb_params", "learned.two.1")]);
     let wide = [Embedding::open("wide", &wide).unwrap()];
+    let narrow = file(&folder.path().join("narrow.safetensors"), &[("emb_params", "learned.two.0")]);
+    let narrow = [Embedding::open("narrow", &narrow).unwrap()];
+    let (sd2, refiner) = (open_clip(Reads::Last), open_clip(Reads::Penultimate));
     for (text, prompt, embeddings, part) in [
         (&sd, "a embedding:three", &learned[..], "prompt names embedding:three, but no embedding is called that"),
         (&sd, "(embedding:three,:1.2)", &[], "prompt names embedding:three,, but no embedding is called that"),
@@ -213,6 +235,8 @@ fn embeddings_that_are_not_there_or_do_not_fit_are_refused() {
             &wide,
             "wide.safetensors has embeddings 24 wide; the text encoders of this SD 1.x model need 16",
         ),
+        (&sd2, "a embedding:narrow", &narrow, "has embeddings 16 wide; the text encoders of this SD 2.x model need 24"),
+        (&refiner, "a embedding:narrow", &narrow, "the text encoders of this SDXL refiner model need 24"),
         (&xl, "a embedding:wide", &wide, "the text encoders of this SDXL model need 16 and 24"),
     ] {
         let sentence = encode(text, prompt, embeddings, 1).unwrap_err().to_string();
@@ -243,7 +267,7 @@ fn broken_and_foreign_embeddings_are_refused() {
         ("tensor emb_params has shape [1025, 1]", one("emb_params", tensor("F32", &[1025, 1], 4100))),
         ("tensor emb_params has shape [1, 8193]", one("emb_params", tensor("F16", &[1, 8193], 16386))),
         ("tensor clip_l has shape []", one("clip_l", tensor("F32", &[], 4))),
-        ("is stored as I64", one("emb_params", tensor("I64", &[1, 16], 128))),
+        ("is stored as F8_E5M2", one("emb_params", tensor("F8_E5M2", &[1, 16], 16))),
         ("values that are not finite", one("emb_params", nan)),
     ] {
         golden::write(&path, &tensors);

@@ -8,7 +8,7 @@ use underpaint_engine::noise::Noise;
 use underpaint_engine::samplers::{Moment, Space, rule};
 use underpaint_engine::schedule::{Aligned, Prediction, Schedule, Spacing, Step, Training};
 use underpaint_engine::tokenizer::Tokenizer;
-use underpaint_plan::{Sampler, Scheduler};
+use underpaint_plan::{Sampler, Sampling, Scheduler};
 
 fn numbers(value: &Value) -> Vec<f64> {
     value.as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect()
@@ -83,7 +83,8 @@ fn schedules_are_those_of_diffusers_and_comfyui() {
             _ => None,
         };
         let zero_snr = row["zero_snr"] == true;
-        let training = Training { spacing, zero_snr, ..Training::default() };
+        let aligned = if row["aligned"] == "sdxl" { Aligned::Sdxl } else { Aligned::Sd1 };
+        let training = Training { spacing, zero_snr, aligned, ..Training::default() };
         let sampler = *Sampler::ALL.iter().find(|s| s.name() == row["sampler"]).unwrap();
         let scheduler = *Scheduler::ALL.iter().find(|s| s.name() == row["scheduler"]).unwrap();
         let schedule = Schedule::new(&training, sampler, scheduler, row["steps"].as_u64().unwrap() as usize);
@@ -115,13 +116,31 @@ fn schedules_are_those_of_diffusers_and_comfyui() {
 }
 
 #[test]
-fn align_your_steps_has_levels_for_each_family() {
-    // The published tables, arXiv:2404.14507.
-    for (aligned, second) in [(Aligned::Sd1, 6.4745760956), (Aligned::Sdxl, 6.3184485287)] {
-        let training = Training { aligned, ..Training::default() };
-        let schedule = Schedule::new(&training, Sampler::Euler, Scheduler::AlignYourSteps, 10);
-        assert_eq!(schedule.steps.len(), 10);
-        assert!((schedule.steps[1].sigma - second).abs() < 1e-6 && schedule.steps[9].next == 0.0);
+fn steps_are_counted_from_the_quiet_end() {
+    // A scheduler, the steps asked for, those it has, those to be left out, the first that is taken.
+    for (scheduler, steps, has, start_step, first) in [
+        (Scheduler::Normal, 20, 20, 5, 5),
+        (Scheduler::Normal, 20, 20, 0, 0),
+        (Scheduler::DdimUniform, 30, 31, 0, 0),
+        (Scheduler::DdimUniform, 30, 31, 10, 11),
+        (Scheduler::Beta, 200, 199, 150, 149),
+        (Scheduler::Beta, 200, 199, 1, 0),
+    ] {
+        let schedule = Schedule::new(&Training::default(), Sampler::Euler, scheduler, steps as usize);
+        assert_eq!(schedule.steps.len(), has, "{scheduler:?}");
+        let sampling = Sampling {
+            sampler: Sampler::Euler,
+            scheduler,
+            steps,
+            start_step,
+            guidance_scale: 1.0,
+            image_guidance_scale: 1.5,
+            guidance_rescale: 0.0,
+            seed: 0,
+            batch: 1,
+            clip_skip: 1,
+        };
+        assert_eq!(schedule.first(&sampling), first, "{scheduler:?} in {steps} steps without {start_step}");
     }
 }
 

@@ -57,6 +57,8 @@ pub struct Plan {
 
 /// How much a second pass changes: enough for detail, too little for another composition.
 const SECOND_STRENGTH: f64 = 0.4;
+/// Widest band in which the patch of an expansion fades into the old picture, in pixels.
+const MAX_BLEND_PX: f32 = 100.0;
 /// Models that are done in so few steps are chosen for their speed and refine little.
 const FEW_STEPS: u32 = 8;
 /// What a removal without words asks for; an empty prompt would let a model put something else there.
@@ -201,15 +203,20 @@ fn repaint(request: &Generate, canvas: CanvasFacts, mask: &Mask, model: &ModelFa
     let bounds = Rect::new(bounds.x + canvas.rect.x, bounds.y + canvas.rect.y, bounds.w, bounds.h);
     let strength = request.denoise_strength.unwrap_or(1.0);
     let exemplar = model.family == Family::Exemplar;
+    let strip = request.mode == Mode::Expand && context::is_strip(bounds, canvas.extent);
     let (feather_px, grow_px) = match exemplar {
         // It closes its own seams and keeps the softness the selection has; more would only cost surroundings.
         true => (request.feather_px.or(Some(0)), request.grow_px),
-        false if request.mode == Mode::Expand && context::is_strip(bounds, canvas.extent) => {
+        false if strip => {
             (request.feather_px.or_else(|| Some(context::overlap(old_picture(mask, canvas)))), request.grow_px)
         }
         false => (request.feather_px, request.grow_px),
     };
-    let softness = masks::softness(mask, strength, feather_px, grow_px);
+    let mut softness = masks::softness(mask, strength, feather_px, grow_px);
+    if strip {
+        // The overlap is wide so that the old picture goes over into the new one: the patch fades over half of it.
+        softness.blend_px = softness.blend_px.max((softness.feather_px / 2.0).min(MAX_BLEND_PX));
+    }
     // What the whole document would give, if those pixels were sent; else the best of what was.
     let wanted = context::repaint(bounds, &softness, canvas.extent.rect(), model);
     let context = match canvas.rect.contains(wanted.rect) {

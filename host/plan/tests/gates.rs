@@ -17,10 +17,10 @@ const IDENTITY_WORST: f32 = 1.0;
 const IDENTITY_MEAN: f32 = 0.5;
 /// And all of it as little as this, in dB.
 const IDENTITY_PSNR: f64 = 40.0;
-/// A photograph shrunk to half its size and enlarged again has lost its finest detail; half of it comes back in a repaint
+/// A photograph shrunk to half its size and enlarged again has lost its finest detail; a quarter comes back in a repaint
 /// of half the strength.
 const SHRUNK_PSNR: f64 = 33.0;
-const SHRUNK_RING: f32 = 1.2;
+const SHRUNK_RING: f32 = 1.3;
 /// Mean change in the ring where the patch fades, after a drift of colours.
 const DRIFT: f32 = 0.5;
 /// Gradient across the patch's contour over the gradient beside it.

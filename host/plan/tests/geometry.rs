@@ -298,7 +298,8 @@ fn an_expansion_overlaps_the_old_picture() {
         }
         let request = Generate { mode: Mode::Expand, ..Generate::default() };
         let first = plan(&request, whole(canvas), Some(&mask), &model).unwrap();
-        assert_eq!(first.softness.feather_px, overlap as f32, "{name}");
+        let blend = (overlap as f32 / 2.0).clamp(25.0, 100.0);
+        assert_eq!((first.softness.feather_px, first.softness.blend_px), (overlap as f32, blend), "{name}");
         let bounds = mask.bounds().unwrap();
         let asked = context(Mode::Expand, bounds, canvas, 1.0, &model);
         assert!(asked.contains(first.context.rect), "{name}: {asked:?} and {:?}", first.context.rect);

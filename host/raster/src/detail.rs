@@ -9,7 +9,7 @@ use crate::{Extent, Image, Mask, resize};
 use rayon::prelude::*;
 
 /// `result` with the detail of `original` that a model at extent `seen` could not see, weighted by
-/// `1 - strength * denoise_mask`. All three share one extent; nothing is changed if `seen` is no smaller. Alpha is kept,
+/// `(1 - strength * denoise_mask)^2`. All three share one extent; nothing is changed if `seen` is no smaller. Alpha is kept,
 /// colours are clamped to sRGB.
 pub fn detail(result: &Image, original: &Image, denoise_mask: &Mask, strength: f64, seen: Extent) -> Image {
     assert_eq!(result.extent(), original.extent(), "result and original have one extent");
@@ -22,7 +22,8 @@ pub fn detail(result: &Image, original: &Image, denoise_mask: &Mask, strength: f
     let pixels = out.data_mut().par_chunks_exact_mut(4).zip(denoise_mask.data());
     let lost = original.data().par_chunks_exact(4).zip(coarse.data().par_chunks_exact(4));
     pixels.zip(lost).for_each(|((rgba, m), (fine, coarse))| {
-        let share = 1.0 - (m * strength as f32).clamp(0.0, 1.0);
+        // Squared: half repainted is mostly another picture, over which old detail would be a ghost.
+        let share = (1.0 - (m * strength as f32).clamp(0.0, 1.0)).powi(2);
         (0..3).for_each(|c| rgba[c] = (rgba[c] + share * (fine[c] - coarse[c])).clamp(0.0, 1.0));
     });
     out

@@ -107,15 +107,23 @@ pub fn denoise_mask(mask: &Mask, s: &Softness) -> Mask {
 }
 
 /// The patch's alpha: the support of the denoise mask, eroded by half of `blend_px` and blurred by a
-/// gaussian `blend_px` wide, so that it ends where the denoise mask ends and is 1 in the selection.
-/// Same extent as `mask`; 0 wherever [`denoise_mask`] is 0.
+/// gaussian `blend_px` wide, so that it ends where the denoise mask ends and is 1 in the selection; where the
+/// selection itself is soft, at most twice its value. Same extent as `mask`; 0 wherever [`denoise_mask`] is 0.
+///
+/// What a selection holds by a tenth is repainted in the last tenth of the steps, but that already changes it by
+/// half of what a whole repaint would (measured; most of it is the autoencoder's doing): without the bound a soft
+/// selection would be visible far beyond where a painter sees it end.
 pub fn compositing_mask(mask: &Mask, s: &Softness) -> Mask {
-    let mut support = denoise_mask(mask, s);
-    support.data_mut().iter_mut().for_each(|v| *v = f32::from(*v > 0.0));
+    // A square's dilation is as wide as the tent's reach: this is above 0 exactly where the denoise mask is.
+    let widened = morphology::dilate(mask, reach(s));
+    let support = widened.data().iter().map(|v| f32::from(*v > 0.0)).collect();
     let blend = whole(s.blend_px);
-    let mut out = blur::gaussian(&morphology::erode(&support, blend / 2), blend);
-    // The gaussian's reach is exactly the erosion's; this only pins both ends down against rounding.
-    out.data_mut().iter_mut().zip(support.data()).for_each(|(v, s)| *v = if *v > 0.9999 { 1.0 } else { *v * s });
+    let mut out = blur::gaussian(&morphology::erode(&Mask::from_data(mask.extent(), support), blend / 2), blend);
+    out.data_mut().iter_mut().zip(widened.data()).for_each(|(v, own)| {
+        // The gaussian's reach is exactly the erosion's; this only pins both ends down against rounding.
+        let whole = if *v > 0.9999 { 1.0 } else { *v };
+        *v = whole * (2.0 * own).clamp(0.0, 1.0);
+    });
     out
 }
 

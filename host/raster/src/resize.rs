@@ -35,7 +35,7 @@ pub fn resize(image: &Image, to: Extent) -> Image {
     pixels = stretch(pixels, from, to, kernels(from, to, lanczos));
     let mut out = Image::new(to);
     out.data_mut().par_chunks_exact_mut(4).zip(pixels).for_each(|(rgba, p)| {
-        let a = p[3].clamp(0.0, 1.0);
+        let a = whole(p[3]);
         if a > 0.0 {
             for c in 0..3 {
                 let v = (p[c] / p[3].max(f32::MIN_POSITIVE)).max(0.0);
@@ -59,9 +59,12 @@ pub fn resize_mask(mask: &Mask, to: Extent) -> Mask {
     }
     let plane = mask.data().iter().map(|&v| [v]).collect();
     let out = stretch(plane, from, to, kernels(from, to, area_or_linear));
-    // Taps sum to 1 only within rounding: what is whole stays whole.
-    let whole = |v: f32| if v > 1.0 - 1e-6 { 1.0 } else { v.max(0.0) };
     Mask::from_data(to, out.into_iter().map(|[v]| whole(v)).collect())
+}
+
+/// A value of 0..=1 after resampling: taps sum to 1 only within rounding, and what is whole stays whole.
+fn whole(v: f32) -> f32 {
+    if v > 1.0 - 1e-6 { 1.0 } else { v.max(0.0) }
 }
 
 /// `image` moved by `(dx, dy)` pixels, to the right and down, between pixels by Lanczos-3 in sRGB-encoded values; what

@@ -106,3 +106,22 @@ fn thin_selections_keep_their_alpha() {
         }
     }
 }
+
+/// A selection that is soft by itself fades as the painter drew it: nothing of a patch is more than twice as opaque, and
+/// from a half on it is whole.
+#[test]
+fn a_soft_selection_fades_as_it_was_drawn() {
+    let extent = Extent::new(400, 300);
+    let hard = rect_mask(extent, &[Rect::new(100, 90, 200, 120)]);
+    let soft = denoise_mask(&hard, &Softness { feather_px: 80.0, grow_px: 0.0, blend_px: 0.0 });
+    let s = softness(&soft, 1.0, None, None);
+    assert_eq!((s.feather_px, s.grow_px), (0.0, 0.0), "it is soft enough");
+    let alpha = compositing_mask(&soft, &s);
+    let mut between = 0;
+    for (a, m) in alpha.data().iter().zip(soft.data()) {
+        assert!(*a <= 2.0 * m + 1e-6, "{a} where {m} is selected");
+        assert!(*m < 0.5 || *a == 1.0, "{a} where {m} is selected");
+        between += usize::from((0.1..0.9).contains(a));
+    }
+    assert!(between > 5000, "it fades over {between} pixels");
+}

@@ -132,7 +132,6 @@ pub struct Generate {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image_guidance_scale: Option<f64>,
     /// How much of the contrast that guidance adds is taken back, 0..=1; absent = 0.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub guidance_rescale: Option<f64>,
     /// 0 keeps the picture, 1 repaints it. Range 0..=1.
     pub denoise_strength: Option<f64>,

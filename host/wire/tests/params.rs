@@ -79,3 +79,28 @@ fn a_missing_top_level_member_is_named_too() {
     let error = json::params::<methods::JobName>(&object(json!({}))).unwrap_err();
     assert_eq!(error.data["field"], "job", "{error}");
 }
+
+#[test]
+fn a_picture_is_enlarged_by_a_model_and_refined_by_another() {
+    let image = json!({"blob": "c1", "w": 1, "h": 1, "px": "rgba8"});
+    let params = object(json!({
+        "model": "4x", "scale": 2, "tile": 128, "image": image, "keep": true,
+        "refine": {"model": "sd15", "prompt": "oil", "denoise_strength": 0.2, "seed": "18446744073709551615"},
+    }));
+    let what: methods::Upscale = json::params(&params).unwrap();
+    assert_eq!((what.model.as_deref(), what.scale, what.tile), (Some("4x"), Some(2.0), Some(128)));
+    assert_eq!(what.refine.unwrap().seed, Some(u64::MAX));
+    let pixels: methods::UpscalePixels = json::params(&params).unwrap();
+    assert_eq!((pixels.image.w, pixels.px), (1, None));
+    for (params, field) in [
+        (json!({"image": image, "scale": "twice"}), "scale"),
+        (json!({"image": image, "tile": -1}), "tile"),
+        (json!({"image": image, "refine": {"steps": 1.5}}), "refine.steps"),
+        (json!({"model": "4x"}), "image"),
+    ] {
+        let params = object(params);
+        let error = json::params::<methods::Upscale>(&params).err();
+        let error = error.or(json::params::<methods::UpscalePixels>(&params).err()).expect("it must be refused");
+        assert_eq!(error.data["field"], field, "{error}");
+    }
+}

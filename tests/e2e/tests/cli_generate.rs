@@ -38,6 +38,28 @@ fn saved_noise_makes_the_same_picture_under_another_seed() {
 }
 
 #[test]
+fn what_a_models_files_do_not_say_can_be_said() {
+    let (dir, model) = (desk(), tiny());
+    let paint = ["generate", "--model", &model, "--prompt", "a cat", "--steps", "3", "--seed", "1", "-o", "out.png"];
+    let mut seen: Vec<e2e::Pixels> = Vec::new();
+    for more in [
+        &[][..],
+        &["--guidance-rescale", "0.7"],
+        &["--prediction", "v_prediction"],
+        &["--prediction", "v_prediction", "--zero-snr"],
+    ] {
+        let told = made(dir.path(), &[&paint[..], more].concat());
+        let rescale = if more.contains(&"0.7") { 0.7 } else { 0.0 };
+        assert_eq!(told["used"]["guidance_rescale"], rescale);
+        let text = e2e::png_text(&dir.path().join("out.png"), "parameters").expect("A1111's text");
+        assert_eq!(text.contains("CFG rescale: 0.7"), rescale > 0.0, "{text}");
+        let picture = e2e::pixels(&dir.path().join("out.png"));
+        assert!(seen.iter().all(|other| other.differing(&picture) > 1000), "{more:?} changes nothing");
+        seen.push(picture);
+    }
+}
+
+#[test]
 fn the_text_in_the_picture_is_what_other_tools_read() {
     let (dir, model) = (desk(), tiny());
     let seed = (1u64 << 60).to_string();

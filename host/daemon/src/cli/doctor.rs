@@ -8,6 +8,7 @@ use crate::models::{EXEMPLAR, STARTER};
 use crate::platform;
 use clap::Args;
 use serde_json::json;
+use underpaint_engine::DeviceKind;
 use underpaint_wire::methods::{ModelInfo, ModelKind, ModelState};
 
 /// Look at this machine: device, memory, models, filters, the daemon, adapters
@@ -23,8 +24,8 @@ struct Finding {
     advice: Option<String>,
 }
 
-/// Memory a diffusion model at 512x512 wants in f32.
-const COMFORTABLE_BYTES: u64 = 8_000_000_000;
+/// Memory with which every family paints at its own size.
+const COMFORTABLE_BYTES: u64 = 16_000_000_000;
 
 impl Doctor {
     pub fn run(self, global: &Global) -> Result<(), Failure> {
@@ -59,17 +60,29 @@ fn plain(what: &'static str, found: String) -> Finding {
 
 fn device() -> Finding {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    plain("device", format!("cpu with {threads} threads; this build has no other"))
+    let cpu = format!("cpu with {threads} threads");
+    match DeviceKind::fastest() {
+        DeviceKind::Cpu => {
+            let missing = [DeviceKind::Cuda, DeviceKind::Metal].map(|kind| (kind.name(), kind.open().err()));
+            let why = missing.into_iter().filter_map(|(name, why)| Some(format!("{name}: {}", why?)));
+            Finding { what: "device", found: cpu, advice: Some(why.collect::<Vec<_>>().join("; ")) }
+        }
+        found => plain("device", format!("{}, and {cpu}", found.name())),
+    }
 }
 
 fn memory() -> Finding {
     let Some(memory) = platform::memory() else {
         return plain("memory", "this system does not tell".into());
     };
+    let gb = |bytes: u64| bytes as f64 / 1e9;
+    let free = platform::free_memory().map_or_else(String::new, |free| format!(", {:.1} GB free", gb(free)));
     let advice = (memory.total_bytes < COMFORTABLE_BYTES).then(|| {
-        "a diffusion model at 512x512 wants about 7 GB; the starter and the embedded fill need far less".into()
+        "Stable Diffusion 1.5 at 512x512 wants about 3 GB (16-bit files), XL at 1024x1024 about 11; what does not fit is refused \
+         before it begins; the starter and the embedded fill need far less"
+            .into()
     });
-    Finding { what: "memory", found: format!("{:.1} GB", memory.total_bytes as f64 / 1e9), advice }
+    Finding { what: "memory", found: format!("{:.1} GB{free}", gb(memory.total_bytes)), advice }
 }
 
 fn models(home: &Home) -> Result<Finding, Failure> {
@@ -84,7 +97,7 @@ fn models(home: &Home) -> Result<Finding, Failure> {
     let own = |m: &&ModelInfo| m.kind == ModelKind::Painter && ![EXEMPLAR, STARTER].contains(&m.id.as_str());
     let advice = (!usable.iter().any(own)).then(|| {
         format!(
-            "these come along, the starter paints loose colour studies; for more, put a Stable Diffusion 1.x checkpoint \
+            "these come along, the starter paints loose colour studies; for more, put a Stable Diffusion checkpoint \
              (.safetensors) or diffusers folder into {}, or run `underpaint models add-folder DIR`",
             home.models_dir().display()
         )

@@ -241,7 +241,7 @@ fn lora(global: &Global, name: &str) -> Result<Option<LoraInfo>, Failure> {
     let mut catalogue = paint::catalogue(&global.home()?)?;
     let id = match (catalogue.facts(name), paint::as_path(name)) {
         (Ok(_), _) => return Ok(None),
-        (Err(_), Some(path)) => catalogue.loras_mut().look(&path),
+        (Err(_), Some(path)) => catalogue.loras_mut().look(&path, None),
         (Err(_), None) => Some(name.to_owned()),
     };
     Ok(catalogue.loras().list().into_iter().find(|lora| Some(&lora.id) == id.as_ref()))

@@ -111,7 +111,7 @@ pub fn catalogue(home: &Home) -> Result<Catalogue, Failure> {
     let config = Config::load(home.root()).map_err(Failure::Failed)?;
     let mut folders = vec![home.models_dir()];
     folders.extend(config.model_folders);
-    Ok(Catalogue::scan(&folders, config.default_model, &home.cache_dir()))
+    Ok(Catalogue::scan(&folders, config.default_model, &home.cache_dir(), None))
 }
 
 /// The first-party filters and those the painter installed; one that is refused is told on stderr and left out.

@@ -269,7 +269,7 @@ fn scan(home: &Home, before: Option<&Arc<Catalogue>>) -> Catalogue {
     };
     let mut folders = vec![home.models_dir()];
     folders.extend(config.model_folders);
-    Catalogue::scan(&folders, config.default_model, &home.cache_dir())
+    Catalogue::scan(&folders, config.default_model, &home.cache_dir(), before.map(|b| &**b))
 }
 
 /// The first-party filters and those the painter installed; one that is refused is told on stderr and left out.

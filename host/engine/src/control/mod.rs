@@ -9,6 +9,7 @@ pub mod image_prompt;
 pub mod net;
 pub mod vision;
 
+use crate::tiles::Tile;
 use crate::unet::{Conditions, Hooks, ImagePrompt, blocks};
 use crate::weights::{Loading, Weights, control_file};
 use crate::{EngineError, Model, Options, device};
@@ -18,7 +19,7 @@ use image_prompt::IpAdapter;
 use net::ControlNet;
 use std::path::Path;
 use underpaint_plan::{ControlFacts, ControlKind, Family, Task};
-use underpaint_raster::{Extent, Image, Job};
+use underpaint_raster::{Extent, Image, Job, Rect};
 use vision::Vision;
 
 /// A control model in memory. Stays usable after any error or cancellation.
@@ -198,8 +199,13 @@ fn known(weights: &Weights, kind: ControlKind) -> Result<(), EngineError> {
     }
 }
 
-/// The controls of one request, having seen their pictures.
-pub(crate) struct Guides<'a>(Vec<Guide<'a>>);
+/// The controls of one request, having seen their pictures: of each tile the denoiser sees, what a picture of that size
+/// would show them.
+pub(crate) struct Guides<'a> {
+    guides: Vec<Guide<'a>>,
+    /// In latents; one for a picture seen as a whole.
+    tiles: Vec<Tile>,
+}
 
 struct Guide<'a> {
     seen: Seen<'a>,
@@ -208,23 +214,24 @@ struct Guide<'a> {
     end: f64,
 }
 
-/// What depends on the picture alone.
+/// What depends on the picture alone, tile by tile where its place matters.
 enum Seen<'a> {
-    Net { net: &'a ControlNet, hint: Tensor, kind: usize },
-    Features(Vec<Tensor>),
+    Net { net: &'a ControlNet, hints: Vec<Tensor>, kind: usize },
+    Features(Vec<Vec<Tensor>>),
     Image(Vec<[Tensor; 2]>),
 }
 
 impl<'a> Guides<'a> {
-    /// Shows the models their pictures; `rows` as guidance has them.
+    /// Shows the models their pictures of `extent`, of which the denoiser sees `tiles`; `rows` as guidance has them.
     pub(crate) fn see(
         controls: &[Control<'a>],
         model: &Model,
-        extent: Extent,
+        (extent, tiles): (Extent, Vec<Tile>),
         rows: usize,
         job: &dyn Job,
     ) -> Result<Self, EngineError> {
         let device = &model.device;
+        let factor = model.facts().multiple as usize;
         let mut guides = Vec::with_capacity(controls.len());
         for Control { model: control, image, task, weight, start, end } in controls {
             blocks::alive(job)?;
@@ -242,19 +249,24 @@ impl<'a> Guides<'a> {
             }
             let seen = match &control.network {
                 Network::Net(net) => {
-                    Seen::Net { net, hint: net.see(image, device)?, kind: task.map_or(0, Task::index) }
+                    let hints = each(&tiles, image, factor, job, |part| net.see(part, device))?;
+                    Seen::Net { net, hints, kind: task.map_or(0, Task::index) }
                 }
-                Network::Features(adapter) => Seen::Features(adapter.see(image, device)?),
+                Network::Features(adapter) => {
+                    Seen::Features(each(&tiles, image, factor, job, |part| adapter.see(part, device))?)
+                }
                 Network::Image(adapter) => Seen::Image(adapter.see(image, rows, device)?),
             };
             guides.push(Guide { seen, weight: *weight, start: *start, end: *end });
         }
-        Ok(Self(guides))
+        Ok(Self { guides, tiles })
     }
 
-    /// What they add to an evaluation at `timestep` of the latents `x` `[rows, C, h, w]`, the `step`th of the `steps` taken.
+    /// What they add to an evaluation at `timestep` of the latents `x` `[rows, C, h, w]` of `tile`, the `step`th of the `steps`
+    /// taken.
     pub(crate) fn hooks(
         &self,
+        tile: &Tile,
         x: &Tensor,
         timestep: f64,
         conditions: &Conditions,
@@ -262,17 +274,19 @@ impl<'a> Guides<'a> {
         job: &dyn Job,
     ) -> Result<Hooks, EngineError> {
         let mut hooks = Hooks::default();
-        for guide in self.0.iter().filter(|guide| guide.steers(step, steps)) {
+        let tile = self.tiles.iter().position(|t| t == tile).unwrap_or(0);
+        for guide in self.guides.iter().filter(|guide| guide.steers(step, steps)) {
             match &guide.seen {
-                Seen::Net { net, hint, kind } => {
-                    let found = net.forward(x, timestep, conditions, (hint, *kind), job)?.scale(guide.weight)?;
+                Seen::Net { net, hints, kind } => {
+                    let found =
+                        net.forward(x, timestep, conditions, (&hints[tile], *kind), job)?.scale(guide.weight)?;
                     hooks.residuals = Some(match hooks.residuals.take() {
                         Some(others) => others.add(&found)?,
                         None => found,
                     });
                 }
                 Seen::Features(features) => {
-                    for (i, feature) in features.iter().enumerate() {
+                    for (i, feature) in features[tile].iter().enumerate() {
                         let feature = (feature * guide.weight)?;
                         match hooks.features.get_mut(i) {
                             Some(sum) => *sum = (&*sum + feature)?,
@@ -287,6 +301,25 @@ impl<'a> Guides<'a> {
         }
         Ok(hooks)
     }
+}
+
+/// What `see` makes of the part of `image` under each of `tiles`, `factor` pixels to a latent.
+fn each<T>(
+    tiles: &[Tile],
+    image: &Image,
+    factor: usize,
+    job: &dyn Job,
+    see: impl Fn(&Image) -> candle_core::Result<T>,
+) -> Result<Vec<T>, EngineError> {
+    if tiles.len() == 1 {
+        return Ok(vec![see(image)?]);
+    }
+    let one = |tile: &Tile| {
+        blocks::alive(job)?;
+        let [x, y, w, h] = [tile.columns.start, tile.rows.start, tile.columns.len, tile.rows.len].map(|n| n * factor);
+        Ok(see(&image.crop(Rect::new(x as i32, y as i32, w as u32, h as u32)))?)
+    };
+    tiles.iter().map(one).collect()
 }
 
 impl Guide<'_> {

@@ -9,14 +9,14 @@ use underpaint_kernels::{PackedConv, conv2d};
 /// A convolution with square kernel and zero padding.
 pub struct Conv2d {
     weight: Rc<RefCell<PackedConv>>,
-    bias: Option<Tensor>,
+    bias: Option<Rc<RefCell<Tensor>>>,
 }
 
 impl Conv2d {
     /// Reads `weight` `[out, in, k, k]` and `bias` `[out]`; a `weight` `[out, in]` is taken as a 1x1 kernel.
     pub fn load(scope: &Scope, stride: usize, padding: usize) -> std::result::Result<Self, EngineError> {
         let conv = Self::without_bias(scope, stride, padding)?;
-        let bias = scope.tensor("bias", &[conv.channels()[1]])?;
+        let bias = scope.shared("bias", &[conv.channels()[1]])?;
         Ok(Self { bias: Some(bias), ..conv })
     }
 
@@ -47,6 +47,7 @@ impl Conv2d {
 
     /// `[B, in, H, W]` to `[B, out, H', W']`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        conv2d(x, &self.weight.borrow(), self.bias.as_ref())
+        let bias = self.bias.as_ref().map(|bias| bias.borrow());
+        conv2d(x, &self.weight.borrow(), bias.as_deref())
     }
 }

@@ -9,7 +9,7 @@ use underpaint_kernels::{PackedLinear, linear};
 /// `y = x Wᵀ + b`, with or without `b` as the file has it.
 pub struct Linear {
     weight: Rc<RefCell<PackedLinear>>,
-    bias: Option<Tensor>,
+    bias: Option<Rc<RefCell<Tensor>>>,
 }
 
 impl Linear {
@@ -24,7 +24,7 @@ impl Linear {
         };
         let weight = Rc::new(RefCell::new(PackedLinear::new(&scope.tensor("weight", &[out, inner])?)?));
         scope.exchangeable("weight", &[out, inner], weight.clone());
-        let bias = if scope.contains("bias") { Some(scope.tensor("bias", &[out])?) } else { None };
+        let bias = if scope.contains("bias") { Some(scope.shared("bias", &[out])?) } else { None };
         Ok(Self { weight, bias })
     }
 
@@ -36,6 +36,7 @@ impl Linear {
 
     /// `[.., in]` to `[.., out]`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        linear(x, &self.weight.borrow(), self.bias.as_ref())
+        let bias = self.bias.as_ref().map(|bias| bias.borrow());
+        linear(x, &self.weight.borrow(), bias.as_deref())
     }
 }

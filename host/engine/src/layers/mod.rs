@@ -1,7 +1,7 @@
 //! The few layers all models are made of, in one place, so that a faster kernel takes a layer over without a model noticing.
 //!
 //! A layer takes its tensors from a [`Scope`](crate::weights::Scope) by diffusers' names and learns its widths from their
-//! shapes. The weights of convolutions and linear layers can be exchanged while the model is loaded, which is how
+//! shapes. Weights and biases can be exchanged while the model is loaded, which is how
 //! [`lora`](crate::lora) works. Pictures travel as `[B, C, H, W]`, tokens as `[B, N, C]`.
 
 mod attention;

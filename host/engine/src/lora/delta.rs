@@ -8,6 +8,7 @@
 //! | LoRA, LoCon | `s F` | Hu et al. 2021; kohya's sd-scripts |
 //! | LoHa | `s (F1 ∘ F2)` | Hyeon-Woo et al. 2021; LyCORIS |
 //! | LoKr | `s (F1 ⊗ F2)`; `s = 1` if both are whole | LyCORIS |
+//! | full | the difference itself, of weights, biases and normalisations | LyCORIS |
 //! | DoRA | `m (W + D) / |W + D| - W`, with `D` of any kind above and norms per output (or input, in older files) | Liu et al. 2024 |
 //!
 //! Shapes are checked against the layer's before anything is read, so a file cannot make us allocate more than a layer needs.
@@ -76,11 +77,14 @@ pub type Parts<'a> = BTreeMap<Part, (usize, &'a [usize])>;
 pub type Misfit = (Part, String);
 
 impl Delta {
-    /// Makes sense of `parts` for a weight of `shape` (`[out, in]` or `[out, in, k, k]`).
+    /// Makes sense of `parts` for a tensor of `shape` (`[out, in]`, `[out, in, k, k]`, or `[n]`, which only a whole difference fits).
     pub fn new(parts: &Parts<'_>, shape: &[usize]) -> Result<Self, Misfit> {
         let read = Reading { parts };
         let (rows, columns) = (shape[0], &shape[1..]);
         let all: usize = columns.iter().product();
+        if let ([_], Some((part, _))) = (shape, parts.iter().find(|(part, _)| **part != Part::Diff)) {
+            return Err((*part, "belongs to a weight, which this layer has not".into()));
+        }
         let (kind, rank) = if parts.contains_key(&Part::Diff) {
             (Kind::Plain(Factor::Whole(read.slot(Part::Diff, &[rows, all])?)), None)
         } else if parts.keys().any(|p| matches!(p, Part::HadaW1A | Part::HadaW1B | Part::HadaW2A | Part::HadaW2B)) {

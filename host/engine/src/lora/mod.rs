@@ -45,32 +45,32 @@ pub struct LoraUse<'a> {
     pub text_weight: f64,
 }
 
-/// A layer's place: its component and its full name there.
+/// A tensor's place: its component and its full name there.
 type Place = (Component, String);
 
 /// The layers of a loaded model that LoRAs can change, and what is in each of them now.
 #[derive(Default)]
 pub struct Layers {
-    layers: BTreeMap<Place, Layer>,
+    tensors: BTreeMap<Place, Changeable>,
     table: Table,
     base: Base,
     unsettled: bool,
 }
 
-struct Layer {
-    weight: Exchangeable,
+struct Changeable {
+    tensor: Exchangeable,
     /// What is merged into it.
     merged: Vec<Merged>,
 }
 
-/// One LoRA in one layer.
+/// One LoRA in one tensor.
 #[derive(Clone, Debug, PartialEq)]
 struct Merged {
     lora: Identity,
     weight: f64,
 }
 
-/// What a job wants merged into a layer: a LoRA by its number, what it adds, at which scale and weight.
+/// What a job wants merged into a tensor: a LoRA by its number, what it adds, at which scale and weight.
 struct Wanted {
     lora: usize,
     delta: Delta,
@@ -81,23 +81,20 @@ struct Wanted {
 impl Layers {
     /// Takes in what was announced to `loading` since it was last asked: the layers of `component`.
     pub fn insert(&mut self, component: Component, loading: &Loading<'_>) {
-        let weights = loading.exchangeable().into_iter().filter_map(|weight| {
-            let layer = weight.name.strip_suffix(".weight")?.to_owned();
-            Some((layer, weight))
-        });
-        let weights: Vec<_> = weights.collect();
-        self.table.insert(component, &weights.iter().map(|(layer, _)| layer.as_str()).collect::<Vec<_>>());
+        let tensors = loading.exchangeable();
+        self.table
+            .insert(component, &tensors.iter().filter_map(|t| t.name.strip_suffix(".weight")).collect::<Vec<_>>());
         if component == Component::Unet {
-            let context = weights.iter().find(|(layer, _)| layer.ends_with("attn2.to_k"));
-            self.base = context.map_or(Base::Unknown, |(_, weight)| Base::of_context(weight.original.shape()[1]));
+            let context = tensors.iter().find(|t| t.name.ends_with("attn2.to_k.weight"));
+            self.base = context.map_or(Base::Unknown, |t| Base::of_context(t.original.shape()[1]));
         }
-        for (layer, weight) in weights {
-            self.layers.insert((component, layer), Layer { weight, merged: Vec::new() });
+        for tensor in tensors {
+            self.tensors.insert((component, tensor.name.clone()), Changeable { tensor, merged: Vec::new() });
         }
     }
 
-    /// Merges `uses` and nothing else, touching the layers alone in which something changes. Asks `job` before each. All files are
-    /// checked against the model before the first layer is touched. After an error or cancellation some layers may have
+    /// Merges `uses` and nothing else, touching the tensors alone in which something changes. Asks `job` before each. All files are
+    /// checked against the model before the first tensor is touched. After an error or cancellation some may have
     /// changed and others not; [`Layers::settled`] is false until a later call has put all of them right.
     pub fn set(&mut self, uses: &[LoraUse<'_>], job: &dyn Job) -> Result<(), EngineError> {
         let loras = uses.iter().map(|used| Lora::open(used.path)).collect::<Result<Vec<_>, _>>()?;
@@ -112,20 +109,20 @@ impl Layers {
             }
         }
         let merged = |wanted: &Wanted| Merged { lora: identities[wanted.lora].clone(), weight: wanted.weight };
-        let mut changed: Vec<(&mut Layer, Vec<Wanted>, Vec<Merged>)> = Vec::new();
-        for (place, layer) in &mut self.layers {
+        let mut changed: Vec<(&mut Changeable, Vec<Wanted>, Vec<Merged>)> = Vec::new();
+        for (place, tensor) in &mut self.tensors {
             let wanted = wanted.remove(place).unwrap_or_default();
             let merged: Vec<Merged> = wanted.iter().map(merged).collect();
-            if layer.merged != merged {
-                changed.push((layer, wanted, merged));
+            if tensor.merged != merged {
+                changed.push((tensor, wanted, merged));
             }
         }
         let total = changed.len() as u32;
         self.unsettled = total > 0;
-        for (done, (layer, wanted, merged)) in (0..).zip(changed) {
+        for (done, (tensor, wanted, merged)) in (0..).zip(changed) {
             job.step(Stage::Load, done, total)?;
-            layer.change(&wanted, &loras)?;
-            layer.merged = merged;
+            tensor.change(&wanted, &loras)?;
+            tensor.merged = merged;
         }
         if total > 0 {
             job.step(Stage::Load, total, total)?;
@@ -146,14 +143,15 @@ impl Layers {
         let mut first = lora.strange().next().map(shown);
         let mut reason = None;
         for (target, keys) in lora.layers() {
-            let place = self.table.get(target).map(|layer| (target.component, layer.to_owned()));
-            let Some((place, layer)) = place.and_then(|place| self.layers.get_key_value(&place)) else {
+            let layer = self.table.get(target).unwrap_or_default();
+            let place = (target.component, format!("{layer}.{}", if target.bias { "bias" } else { "weight" }));
+            let Some(tensor) = self.tensors.get(&place) else {
                 foreign += keys;
                 first.get_or_insert_with(|| shown(lora.key(target)));
                 continue;
             };
-            match lora.delta(target, &place.1, layer.weight.original.shape())? {
-                Ok((delta, scale)) => fitting.push((place.clone(), delta, scale)),
+            match lora.delta(target, layer, tensor.tensor.original.shape())? {
+                Ok((delta, scale)) => fitting.push((place, delta, scale)),
                 Err(what) => {
                     misshapen += keys;
                     reason.get_or_insert(what);
@@ -208,10 +206,10 @@ impl fmt::Display for Misfit {
     }
 }
 
-impl Layer {
-    /// Reads the layer's weight again and puts it in its place with `wanted` added. Either all of it happens or nothing.
+impl Changeable {
+    /// Reads the tensor again and puts it in its place with `wanted` added. Either all of it happens or nothing.
     fn change(&self, wanted: &[Wanted], loras: &[Lora]) -> Result<(), EngineError> {
-        let original = self.weight.original.read()?;
+        let original = self.tensor.original.read()?;
         let mut weight = original.clone();
         for wanted in wanted {
             let lora = &loras[wanted.lora];
@@ -222,7 +220,7 @@ impl Layer {
             let delta = wanted.delta.compute(&original, wanted.scale, wanted.weight, &read)?;
             // One sum notices whatever is not finite anywhere.
             if !delta.sum_all()?.to_scalar::<f32>()?.is_finite() {
-                let name = &self.weight.name;
+                let name = &self.tensor.name;
                 return Err(lora.error(format!(
                     "makes {name} infinite: its values are too large; it is broken, get another copy"
                 )));
@@ -233,7 +231,7 @@ impl Layer {
         if let Some(lora) = wanted.iter().map(|wanted| &loras[wanted.lora]).find(|lora| !lora.file().is_unchanged()) {
             return Err(lora.error("was changed while it was read; try again"));
         }
-        Ok(self.weight.held.replace(&weight)?)
+        Ok(self.tensor.put(&weight)?)
     }
 }
 
@@ -295,8 +293,8 @@ mod tests {
 
     /// Every weight as its layer holds it, to the last digit.
     fn weights(model: &Model) -> Vec<String> {
-        let layers = model.layers.layers.iter();
-        layers.map(|((component, layer), l)| format!("{component} {layer} {:?}", l.weight.held)).collect()
+        let tensors = model.layers.tensors.iter();
+        tensors.map(|((component, name), t)| format!("{component} {name} {:?}", t.tensor.held)).collect()
     }
 
     #[test]

@@ -77,7 +77,7 @@ pub enum Part {
     LokrW2B,
     /// LoKr's core `[r, r, k, k]`.
     LokrT2,
-    /// The whole difference.
+    /// The whole difference: of a weight, a bias or a normalisation's.
     Diff,
 }
 
@@ -89,7 +89,7 @@ impl Part {
 }
 
 /// Endings of keys.
-const ENDINGS: [(&str, Part); 32] = [
+const ENDINGS: [(&str, Part); 35] = [
     (".lora_up.weight", Part::Up),
     (".lora_down.weight", Part::Down),
     (".lora_mid.weight", Part::Mid),
@@ -122,6 +122,9 @@ const ENDINGS: [(&str, Part); 32] = [
     (".lokr_w2_b", Part::LokrW2B),
     (".lokr_t2", Part::LokrT2),
     (".diff", Part::Diff),
+    (".w_norm", Part::Diff),
+    (".diff_b", Part::Diff),
+    (".b_norm", Part::Diff),
 ];
 
 /// Whose layers the names after a beginning are; what several beginnings share comes last.
@@ -148,6 +151,8 @@ pub struct Target {
     pub component: Component,
     /// Its name there, in the file's own dialect.
     pub name: String,
+    /// Whether the bias is changed, not the weight.
+    pub bias: bool,
 }
 
 /// The layer that the tensor `key` changes and what it is to it; `None` if no LoRA has such tensors.
@@ -167,19 +172,20 @@ pub fn read(key: &str) -> Option<(Target, Part)> {
         Component::Unet => rest.replace(".processor.", "."),
         Component::TextEncoder | Component::TextEncoder2 => text.unwrap_or(rest).to_owned(),
     };
-    (!name.is_empty()).then(|| (Target { component, name: name.replace('.', "_") }, part))
+    let bias = key.ends_with(".diff_b") || key.ends_with(".b_norm");
+    (!name.is_empty()).then(|| (Target { component, name: name.replace('.', "_"), bias }, part))
 }
 
 /// The layers of a model by all the names they may have in LoRA files.
 #[derive(Debug, Default)]
-pub struct Table(BTreeMap<Target, String>);
+pub struct Table(BTreeMap<(Component, String), String>);
 
 impl Table {
     /// Takes in the layers of `component` by their full diffusers names, such as `down_blocks.0.resnets.0.conv1`.
     pub fn insert(&mut self, component: Component, layers: &[&str]) {
         let mut put = |other: &str, layer: &str| {
             let name = other.replace('.', "_");
-            self.0.entry(Target { component, name }).or_insert_with(|| layer.to_owned());
+            self.0.entry((component, name)).or_insert_with(|| layer.to_owned());
         };
         layers.iter().for_each(|layer| put(layer, layer));
         for layer in layers {
@@ -209,7 +215,7 @@ impl Table {
 
     /// The layer that a LoRA means.
     pub fn get(&self, target: &Target) -> Option<&str> {
-        self.0.get(target).map(String::as_str)
+        self.0.get(&(target.component, target.name.clone())).map(String::as_str)
     }
 }
 
@@ -254,15 +260,18 @@ fn ldm_blocks(layers: &[&str]) -> Vec<(String, String)> {
 
 /// LDM's name of a U-Net layer, by its block and its place in it.
 fn ldm_name(blocks: &[(String, String)], layer: &str) -> Option<String> {
-    const ALONE: [(&str, &str); 6] = [
+    const ALONE: [(&str, &str); 7] = [
         ("conv_in", "input_blocks.0.0"),
         ("time_embedding.linear_1", "time_embed.0"),
         ("time_embedding.linear_2", "time_embed.2"),
         ("add_embedding.linear_1", "label_emb.0.0"),
         ("add_embedding.linear_2", "label_emb.0.2"),
+        ("conv_norm_out", "out.0"),
         ("conv_out", "out.2"),
     ];
-    const IN_RESNETS: [(&str, &str); 4] = [
+    const IN_RESNETS: [(&str, &str); 6] = [
+        ("norm1", "in_layers.0"),
+        ("norm2", "out_layers.0"),
         ("conv1", "in_layers.2"),
         ("time_emb_proj", "emb_layers.1"),
         ("conv2", "out_layers.3"),
@@ -365,7 +374,7 @@ impl fmt::Display for Base {
 mod tests {
     use super::*;
 
-    const UNET: [&str; 30] = [
+    const UNET: [&str; 32] = [
         "conv_in",
         "time_embedding.linear_1",
         "time_embedding.linear_2",
@@ -396,12 +405,14 @@ mod tests {
         "up_blocks.2.resnets.1.conv1",
         "up_blocks.2.resnets.2.conv2",
         "conv_out",
+        "up_blocks.2.resnets.2.norm2",
+        "conv_norm_out",
     ];
     const TEXT: [&str; 3] =
         ["encoder.layers.0.self_attn.q_proj", "encoder.layers.0.self_attn.out_proj", "encoder.layers.10.mlp.fc1"];
 
     /// Key, part, component, our name of the layer.
-    const KEYS: [(&str, Part, Component, &str); 38] = [
+    const KEYS: [(&str, Part, Component, &str); 42] = [
         ("lora_unet_down_blocks_1_attentions_0_proj_in.lora_down.weight", Part::Down, Component::Unet, UNET[9]),
         (
             "lora_unet_down_blocks_1_attentions_0_transformer_blocks_1_attn1_to_out_0.alpha",
@@ -474,6 +485,10 @@ mod tests {
         ),
         ("base_model.model.up_blocks.0.upsamplers.0.conv.lora_B.weight", Part::Up, Component::Unet, UNET[21]),
         ("unet.base_model.model.conv_out.lora_magnitude_vector.weight", Part::Magnitude, Component::Unet, UNET[29]),
+        ("lora_unet_output_blocks_8_0_out_layers_0.w_norm", Part::Diff, Component::Unet, UNET[30]),
+        ("lora_unet_up_blocks_2_resnets_2_norm2.b_norm", Part::Diff, Component::Unet, UNET[30]),
+        ("lora_unet_out_0.w_norm", Part::Diff, Component::Unet, UNET[31]),
+        ("lora_unet_out_2.diff_b", Part::Diff, Component::Unet, UNET[29]),
         ("lora_te_text_model_encoder_layers_10_mlp_fc1.lora_down.weight", Part::Down, Component::TextEncoder, TEXT[2]),
         (
             "lora_te1_text_model_encoder_layers_0_self_attn_q_proj.hada_w2_b",
@@ -516,6 +531,7 @@ mod tests {
         for (key, part, component, layer) in KEYS {
             let (target, found) = read(key).unwrap_or_else(|| panic!("{key} is not read"));
             assert_eq!((target.component, found, table.get(&target)), (component, part, Some(layer)), "{key}");
+            assert_eq!(target.bias, [".diff_b", ".b_norm"].iter().any(|end| key.ends_with(end)), "{key}");
         }
         for foreign in [
             "lora_unet_input_blocks_6_0_op.lora_up.weight",

@@ -1,7 +1,8 @@
 //! DPM-Solver++(2M), multistep with midpoint (Lu et al. 2022, algorithm 2), of the plain and of the stochastic equation (its
 //! appendix; diffusers, `sde-dpmsolver++`); the first step, one to no noise, and the last of fewer than 15 are of first order.
 //!
-//! Decision: one rule for both. With `eta` 1 a step forgets a part of its noise and takes as much fresh noise in; with 0 it forgets none.
+//! Decision: one rule for both. With `eta` 1 a step forgets a part of its noise and takes as much fresh noise in; with 0 it forgets none. The
+//! fresh noise continues the picture's own stream, as in diffusers' pipelines; k-diffusion would take it from a Brownian path.
 
 use super::{Moment, Rule, Space};
 use crate::EngineError;

@@ -1,5 +1,8 @@
 //! DPM-Solver++ of the stochastic equation, by way of a middle level (Lu et al. 2022; k-diffusion, `sample_dpmpp_sde`, eta 1, r 1/2;
 //! diffusers, `DPMSolverSDEScheduler`).
+//!
+//! Decision: levels pass through `f32` logarithms and back, as in the references. They lose a digit there, which to the path is another time,
+//! and the noise would be another by a thousandth.
 
 use super::{Moment, Rule, Space, euler_a::split, towards};
 use crate::{EngineError, brownian::Brownian};
@@ -22,16 +25,26 @@ impl Rule for DpmppSde {
             latents.copy_from_slice(&seen.clean);
             return Ok(());
         }
+        let (here, there) = (lambda(step.sigma), lambda(step.next));
+        let middle = level(here + (there - here) * 0.5);
         let moved = |clean: &[f32], to: f64| -> Vec<f32> {
             let (down, up) = split(step.sigma, to);
             let landed = towards(latents, clean, down / step.sigma);
-            landed.iter().zip(path.noise(step.sigma, to)).map(|(l, n)| l + n * up as f32).collect()
+            landed.iter().zip(path.noise(level(here), to)).map(|(l, n)| l + n * up as f32).collect()
         };
-        // Half of the way in lambda = -ln(sigma).
-        let middle = (step.sigma * step.next).sqrt();
         let seen = again(&moved(&seen.clean, middle), middle)?;
-        let landed = moved(&seen.clean, step.next);
+        let landed = moved(&seen.clean, level(there));
         latents.copy_from_slice(&landed);
         Ok(())
     }
+}
+
+/// Minus the logarithm of a level.
+fn lambda(level: f64) -> f32 {
+    -(level.ln() as f32)
+}
+
+/// The level whose logarithm that is.
+fn level(lambda: f32) -> f64 {
+    (-lambda as f64).exp() as f32 as f64
 }

@@ -120,13 +120,16 @@ impl Encoder {
         let Some(added) = &self.added else { return Ok(None) };
         let features: Vec<f32> = sizes.iter().flat_map(|&s| added.features.of(s)).collect();
         let features = Tensor::from_vec(features, (1, sizes.len() * added.features.width()), pooled.device())?;
+        let features = features.to_dtype(pooled.dtype())?;
         Tensor::cat(&[pooled, &features], 1).map(Some)
     }
 
     /// The timestep, and what else is told, as features `[1 or B, T]`; `more` of that shape is added.
     pub fn embed(&self, timestep: f64, conditions: &Conditions, more: Option<&Tensor>) -> Computed<Tensor> {
         let features = self.features.of(timestep);
-        let features = Tensor::from_vec(features, (1, self.features.width()), conditions.context.device())?;
+        let context = &conditions.context;
+        let features = Tensor::from_vec(features, (1, self.features.width()), context.device())?;
+        let features = features.to_dtype(context.dtype())?;
         let mut time = self.time.forward(&features)?;
         if let Some(more) = more {
             time = time.broadcast_add(more)?;

@@ -14,7 +14,7 @@ mod regions;
 use crate::layers::{Conv2d, GroupNorm};
 use crate::{EngineError, weights::Scope};
 use blocks::{Level, Looks, Transformer, alive, block};
-use candle_core::{Result as Computed, Tensor};
+use candle_core::{DType, Result as Computed, Tensor};
 use encoder::{Encoder, Shape};
 pub use regions::Regions;
 use underpaint_raster::Job;
@@ -105,6 +105,33 @@ pub struct ImagePrompt {
     pub keys_values: Vec<[Tensor; 2]>,
     /// How much it counts against the text's 1.
     pub weight: f32,
+}
+
+impl Conditions {
+    /// The same in `dtype`.
+    pub fn in_precision(&self, dtype: DType) -> Computed<Self> {
+        let added = self.added.as_ref().map(|added| added.to_dtype(dtype)).transpose()?;
+        let regions = self.regions.as_ref().map(|regions| regions.in_precision(dtype)).transpose()?;
+        Ok(Self { context: self.context.to_dtype(dtype)?, added, regions })
+    }
+}
+
+impl Hooks {
+    /// The same in `dtype`.
+    pub fn in_precision(self, dtype: DType) -> Computed<Self> {
+        let all = |tensors: Vec<Tensor>| tensors.iter().map(|t| t.to_dtype(dtype)).collect::<Computed<Vec<_>>>();
+        let residuals = match self.residuals {
+            Some(Residuals { skips, mid }) => Some(Residuals { skips: all(skips)?, mid: mid.to_dtype(dtype)? }),
+            None => None,
+        };
+        let image = |image: ImagePrompt| {
+            let both = |[keys, values]: [Tensor; 2]| Ok([keys.to_dtype(dtype)?, values.to_dtype(dtype)?]);
+            let keys_values = image.keys_values.into_iter().map(both).collect::<Computed<_>>()?;
+            Ok(ImagePrompt { keys_values, ..image })
+        };
+        let images = self.images.into_iter().map(image).collect::<Computed<_>>()?;
+        Ok(Self { residuals, features: all(self.features)?, images })
+    }
 }
 
 impl UNet {

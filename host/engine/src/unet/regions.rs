@@ -8,7 +8,7 @@
 //! Only the last row, which is the prompt's, sees regions: what is not wanted is not wanted anywhere.
 
 use crate::layers::{Seen, Weight, What};
-use candle_core::{Result as Computed, Tensor};
+use candle_core::{DType, Result as Computed, Tensor};
 use underpaint_raster::Mask;
 
 /// The regions of one picture at every size it is looked at.
@@ -59,6 +59,16 @@ impl Regions {
         Ok(Self { contexts: regions.iter().map(|(context, _)| context.clone()).collect(), levels })
     }
 
+    /// The same in `dtype`.
+    pub(super) fn in_precision(&self, dtype: DType) -> Computed<Self> {
+        let contexts = self.contexts.iter().map(|context| context.to_dtype(dtype)).collect::<Computed<_>>()?;
+        let levels = self.levels.iter().map(|Level { size, base, regions }| {
+            let regions = regions.iter().map(|share| share.in_precision(dtype)).collect::<Computed<_>>()?;
+            Ok(Level { size: *size, base: base.in_precision(dtype)?, regions })
+        });
+        Ok(Self { contexts, levels: levels.collect::<Computed<_>>()? })
+    }
+
     /// The texts to look at from `size`, `base` `[rows, N, D]` first.
     pub(super) fn texts<'a>(&'a self, base: &'a Tensor, size: [usize; 2]) -> Computed<Vec<Seen<'a>>> {
         let Some(level) = self.levels.iter().find(|level| level.size == size) else {
@@ -90,6 +100,13 @@ impl Share {
         let tokens = shares.len() / rows;
         let shares = Tensor::from_vec(shares, (rows, 1, tokens, 1), like.device())?;
         Ok(Self::Part(shares.to_dtype(like.dtype())?))
+    }
+
+    fn in_precision(&self, dtype: DType) -> Computed<Self> {
+        Ok(match self {
+            Self::Part(share) => Self::Part(share.to_dtype(dtype)?),
+            whole => whole.clone(),
+        })
     }
 }
 

@@ -18,9 +18,15 @@ pub fn open(path: &Path) -> Result<Option<(ControlKind, Weights)>, EngineError> 
     }
     let file = Rc::new(SafetensorsFile::open(path)?);
     let names = Names::of(&file);
-    if names.has("difference") && names.has("control_model.") {
-        let found = "a ControlNet stored as its difference from a model, which this version does not add up".to_owned();
-        return Err(EngineError::NotControl { path: path.to_owned(), found });
+    let foreign = if names.has("difference") && names.has("control_model.") {
+        Some("a ControlNet stored as its difference from a model, which this version does not add up")
+    } else if names.has("lora_controlnet") {
+        Some("a Control-LoRA, which this version does not know")
+    } else {
+        None
+    };
+    if let Some(found) = foreign {
+        return Err(EngineError::NotControl { path: path.to_owned(), found: found.into() });
     }
     let mut weights = Weights::new(path);
     for prefix in ["control_model.", ""] {

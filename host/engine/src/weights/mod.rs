@@ -11,7 +11,7 @@ pub mod header;
 pub mod single_file;
 
 use crate::EngineError;
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use file::SafetensorsFile;
 use header::Entry;
 use std::cell::{Cell, RefCell};
@@ -46,21 +46,22 @@ impl Source {
     }
 }
 
-/// A weight as it is on disk, to be read again.
+/// A tensor as it is on disk, to be read again.
 #[derive(Debug)]
 pub struct Original {
     source: Source,
     shape: Vec<usize>,
     device: Device,
+    dtype: DType,
 }
 
 impl Original {
-    /// As the layer has it: `[out, in]` or `[out, in, k, k]`.
+    /// As the layer has it: `[out, in]`, `[out, in, k, k]`, or `[n]`.
     pub fn shape(&self) -> &[usize] {
         &self.shape
     }
 
-    /// The values the layer was made from, on its device. An error if the file was written to since it was opened.
+    /// The values the layer was made from, in `f32` on its device. An error if the file was written to since it was opened.
     pub fn read(&self) -> Result<Tensor, EngineError> {
         let file = &self.source.file;
         if !file.is_unchanged() {
@@ -70,7 +71,7 @@ impl Original {
     }
 }
 
-/// A weight in the form its layer computes with.
+/// A weight or bias in the form its layer computes with.
 pub trait Held: fmt::Debug {
     /// Puts `weight`, of the same shape, in its place, once it is packed.
     fn replace(&self, weight: &Tensor) -> candle_core::Result<()>;
@@ -92,7 +93,14 @@ impl Held for RefCell<PackedConv> {
     }
 }
 
-/// A weight that can be exchanged while the model is loaded.
+impl Held for RefCell<Tensor> {
+    fn replace(&self, tensor: &Tensor) -> candle_core::Result<()> {
+        self.replace(tensor.clone());
+        Ok(())
+    }
+}
+
+/// A weight or bias that can be exchanged while the model is loaded.
 #[derive(Debug)]
 pub struct Exchangeable {
     /// Full name in its component, such as `conv_in.weight`.
@@ -101,6 +109,13 @@ pub struct Exchangeable {
     pub original: Original,
     /// What the layer computes with.
     pub held: Rc<dyn Held>,
+}
+
+impl Exchangeable {
+    /// Puts `weight` in its place, in the layer's own precision.
+    pub fn put(&self, weight: &Tensor) -> candle_core::Result<()> {
+        self.held.replace(&weight.to_dtype(self.original.dtype)?)
+    }
 }
 
 impl Weights {
@@ -204,7 +219,7 @@ impl Weights {
 
     /// The whole component, for layers to take their tensors from.
     pub fn root<'a>(&'a self, loading: &'a Loading<'a>) -> Scope<'a> {
-        Scope { weights: self, loading, prefix: String::new() }
+        Scope { weights: self, loading, dtype: loading.dtype, prefix: String::new() }
     }
 
     fn error(&self, name: &str, what: String) -> EngineError {
@@ -235,6 +250,7 @@ impl Source {
 /// Where tensors are read to, and the job that waits for them.
 pub struct Loading<'a> {
     device: Device,
+    dtype: DType,
     job: &'a dyn Job,
     done: Cell<u32>,
     total: u32,
@@ -245,7 +261,12 @@ impl<'a> Loading<'a> {
     /// Reads `total` tensors onto `device`; more or fewer only make the progress wrong.
     pub fn new(device: &Device, total: usize, job: &'a dyn Job) -> Self {
         let exchangeable = RefCell::default();
-        Self { device: device.clone(), job, done: Cell::new(0), total: total as u32, exchangeable }
+        Self { device: device.clone(), dtype: DType::F32, job, done: Cell::new(0), total: total as u32, exchangeable }
+    }
+
+    /// The same, for layers that compute in `dtype` instead of `f32`.
+    pub fn in_precision(self, dtype: DType) -> Self {
+        Self { dtype, ..self }
     }
 
     /// The weights that were announced with [`Scope::exchangeable`] since the last call: those of one component, if it is
@@ -266,6 +287,7 @@ impl<'a> Loading<'a> {
 pub struct Scope<'a> {
     weights: &'a Weights,
     loading: &'a Loading<'a>,
+    dtype: DType,
     prefix: String,
 }
 
@@ -274,6 +296,11 @@ impl<'a> Scope<'a> {
     pub fn at(&self, part: impl std::fmt::Display) -> Scope<'a> {
         let prefix = if self.prefix.is_empty() { part.to_string() } else { format!("{}.{part}", self.prefix) };
         Scope { prefix, ..*self }
+    }
+
+    /// The same scope for layers that compute in `f32` whatever the rest does.
+    pub fn exact(self) -> Self {
+        Scope { dtype: DType::F32, ..self }
     }
 
     /// True if there is anything below `part`.
@@ -304,7 +331,7 @@ impl<'a> Scope<'a> {
         self.weights.shape(&self.at(name).prefix).is_some()
     }
 
-    /// Reads tensor `name`, whose shape must be `shape`, as `f32` onto the device; asks the job first.
+    /// Reads tensor `name`, whose shape must be `shape`, onto the device in the layers' precision; asks the job first.
     pub fn tensor(&self, name: &str, shape: &[usize]) -> Result<Tensor, EngineError> {
         let full = self.at(name).prefix;
         let Some(source) = self.weights.tensors.get(&full) else {
@@ -320,14 +347,22 @@ impl<'a> Scope<'a> {
         }
         source.used.set(true);
         self.loading.step()?;
-        source.tensor(shape, &self.loading.device)
+        Ok(source.tensor(shape, &self.loading.device)?.to_dtype(self.dtype)?)
+    }
+
+    /// Reads tensor `name` as [`Scope::tensor`] does, as one that can be exchanged.
+    pub fn shared(&self, name: &str, shape: &[usize]) -> Result<Rc<RefCell<Tensor>>, EngineError> {
+        let tensor = Rc::new(RefCell::new(self.tensor(name, shape)?));
+        self.exchangeable(name, shape, tensor.clone());
+        Ok(tensor)
     }
 
     /// Announces that another weight of `shape` can be put in the place of tensor `name`, which was just read and is `held`.
     pub fn exchangeable(&self, name: &str, shape: &[usize], held: Rc<dyn Held>) {
         let name = self.at(name).prefix;
         let Some(source) = self.weights.tensors.get(&name).cloned() else { return };
-        let original = Original { source, shape: shape.to_vec(), device: self.loading.device.clone() };
+        let original =
+            Original { source, shape: shape.to_vec(), device: self.loading.device.clone(), dtype: self.dtype };
         self.loading.exchangeable.borrow_mut().push(Exchangeable { name, original, held });
     }
 

@@ -52,7 +52,7 @@ impl Demo {
         let home = global.home()?;
         let models = Models::new(
             // What the painter has of their own would make another demo on every machine.
-            Arc::new(Catalogue::scan(&[], None, &home.cache_dir())),
+            Arc::new(Catalogue::scan(&[], None, &home.cache_dir(), None)),
             engine::Options::default(),
         );
         let mut studio = Studio { models, filters: paint::filters(&home)?, job: Terminal::new(global.quiet()) };
