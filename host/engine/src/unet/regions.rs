@@ -61,18 +61,12 @@ impl Regions {
 
     /// The same in `dtype`.
     pub(super) fn in_precision(&self, dtype: DType) -> Computed<Self> {
-        let share = |share: &Share| match share {
-            Share::Part(share) => Ok(Share::Part(share.to_dtype(dtype)?)),
-            whole => Ok(whole.clone()),
-        };
-        let level = |level: &Level| {
-            let regions = level.regions.iter().map(share).collect::<Computed<_>>()?;
-            Ok(Level { size: level.size, base: share(&level.base)?, regions })
-        };
-        Ok(Self {
-            contexts: self.contexts.iter().map(|context| context.to_dtype(dtype)).collect::<Computed<_>>()?,
-            levels: self.levels.iter().map(level).collect::<Computed<_>>()?,
-        })
+        let contexts = self.contexts.iter().map(|context| context.to_dtype(dtype)).collect::<Computed<_>>()?;
+        let levels = self.levels.iter().map(|Level { size, base, regions }| {
+            let regions = regions.iter().map(|share| share.in_precision(dtype)).collect::<Computed<_>>()?;
+            Ok(Level { size: *size, base: base.in_precision(dtype)?, regions })
+        });
+        Ok(Self { contexts, levels: levels.collect::<Computed<_>>()? })
     }
 
     /// The texts to look at from `size`, `base` `[rows, N, D]` first.
@@ -106,6 +100,13 @@ impl Share {
         let tokens = shares.len() / rows;
         let shares = Tensor::from_vec(shares, (rows, 1, tokens, 1), like.device())?;
         Ok(Self::Part(shares.to_dtype(like.dtype())?))
+    }
+
+    fn in_precision(&self, dtype: DType) -> Computed<Self> {
+        Ok(match self {
+            Self::Part(share) => Self::Part(share.to_dtype(dtype)?),
+            whole => whole.clone(),
+        })
     }
 }
 
