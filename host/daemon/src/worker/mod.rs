@@ -1,0 +1,199 @@
+//! The whole product as one readable function; everything else is its vocabulary.
+//!
+//! ```text
+//! request -> plan::plan(request, model)         crop, extents, masks, sampling, placement
+//!         -> prompts::prompts(plan)             choices drawn, tags taken out
+//!         -> plan.prepare(canvas, mask)         crop, infill, resize
+//!         -> engine.generate(plan, input)       encode text, denoise, decode
+//!         -> raster::composite(result, canvas)  colour match, registration, feathered alpha -> patch
+//!         -> plan.second, where there is one    the same again, finer, over what was painted
+//!         -> filters.apply(patch, chain)        each sandboxed
+//!         -> patches, and a receipt that can make them again
+//! ```
+//!
+//! Called by the command line in process and by the daemon's device thread alike. Values go forward; only progress and
+//! cancellation come back, both through the [`Job`].
+
+mod enlarge;
+mod error;
+mod pass;
+
+pub(crate) use enlarge::enlarging;
+pub use enlarge::upscale;
+pub use error::JobError;
+
+use crate::models::Models;
+use crate::previewing::Previewing;
+use crate::prompts::Words;
+use crate::receipt;
+use crate::refining::Refining;
+use crate::timing::Timed;
+use pass::{Painting, Steering, paint};
+use serde_json::{Map, Value};
+use underpaint_engine::prompt::Embedding;
+use underpaint_engine::tiles::Tiling;
+use underpaint_engine::{DeviceKind, Npy, Saved};
+use underpaint_filters::{Call, FilterError, Filters};
+use underpaint_plan::{CanvasFacts, Family, Plan, Sampling, check_regions, placed, plan};
+use underpaint_raster::{Cancelled, Extent, Image, Job, Mask, Patch, Rect};
+use underpaint_wire::generate::Generate;
+
+/// Pixels and arrays a request comes with.
+#[derive(Debug, Default)]
+pub struct Input {
+    /// Size of the document, which part of it there are pixels of, and these.
+    pub canvas: Option<(Extent, Rect, Image)>,
+    /// Where the mask lies, in canvas pixels, and its values; beyond its rect nothing is repainted.
+    pub mask: Option<(Rect, Mask)>,
+    /// Where the picture of each of the request's controls lies, in canvas pixels, and the picture, which is scaled to it;
+    /// the canvas itself for those without.
+    pub controls: Vec<Option<(Rect, Image)>>,
+    /// Where the mask of each of the request's regions lies, in canvas pixels, and its values, which are scaled to it.
+    pub regions: Vec<Option<(Rect, Mask)>>,
+    /// Unit noise to start from instead of the seed's (command line only).
+    pub noise: Option<Npy>,
+    /// Whether noise and latents are wanted back (command line only).
+    pub save: bool,
+    /// Embeddings besides those of the models folders (command line only).
+    pub embeddings: Vec<Embedding>,
+}
+
+/// What a job made.
+#[derive(Debug)]
+pub struct Output {
+    /// Each with its seed, in order of the seeds; empty where nothing was to be painted.
+    pub patches: Vec<(Patch, u64)>,
+    /// The values used, defaults included.
+    pub used: Value,
+    /// What is needed to make the same pictures again.
+    pub receipt: Value,
+    /// Milliseconds by stage, and `total`.
+    pub timing_ms: Map<String, Value>,
+    /// Noise and latents, if [`Input::save`] asked for them.
+    pub saved: Option<Saved>,
+}
+
+/// Makes the pictures of `request`. Blocks until they are done, failed or cancelled; `models` and `filters` stay
+/// usable after any error. An absent seed is drawn here and told in the result.
+pub fn run(
+    models: &mut Models,
+    filters: &Filters,
+    request: &Generate,
+    input: Input,
+    job: &dyn Job,
+) -> Result<Output, JobError> {
+    let job = &Timed::new(job);
+    let request = &Generate {
+        seed: Some(request.seed.unwrap_or_else(random_seed)),
+        // A second pass takes as long as the first several times over: on a processor only for those who ask.
+        passes: request.passes.or((models.device() == DeviceKind::Cpu).then_some(1)),
+        ..request.clone()
+    };
+    let model = models.catalogue().choose(request)?.clone();
+    let (chain, used_filters) = chain(filters, request)?;
+    let Input { canvas, mask, controls: shown, regions, noise, save, embeddings } = input;
+    let facts = canvas.as_ref().map(|(extent, rect, _)| CanvasFacts { extent: *extent, rect: *rect });
+    let mask = mask.zip(facts).map(|((rect, mask), canvas)| placed(mask, rect, canvas.rect));
+    let canvas = canvas.map(|(_, _, image)| image);
+    let (canvas, mask) = (canvas.as_ref(), mask.as_ref());
+
+    let plan = plan(request, facts, mask, &model)?;
+    let steering = Steering::of(models, request, &model, shown, canvas.is_some())?;
+    let masks: Vec<_> = regions.iter().map(|region| region.as_ref().map(|(_, mask)| mask)).collect();
+    check_regions(request, &masks)?;
+    let regions = |plan: &Plan| regions.iter().flatten().map(|(rect, mask)| plan.prepare_region(*rect, mask)).collect();
+    let mut saved = save.then(Saved::default);
+    let words = match model.family {
+        Family::Exemplar => Words::default(),
+        _ => Words::of(&plan, embeddings, models.catalogue())?,
+    };
+    let pictures = match model.family {
+        Family::Exemplar => rebuild(&plan, canvas, mask, job)?,
+        _ => {
+            let prepared = plan.prepare(canvas, mask, 0, job)?;
+            let (noise, save) = (noise.as_ref(), saved.as_mut());
+            let (words, steering, seen) = (&words, &steering, steering.seen(&plan, canvas));
+            let regions = regions(&plan);
+            let painting = Painting { plan: &plan, words, steering, seen, regions, only: None, prepared, noise, save };
+            paint(models, &model.id, painting, Tiling::WHOLE, &Previewing::new(job, &plan, mask))?
+        }
+    };
+
+    let mut patches = Vec::with_capacity(pictures.len());
+    let mut placing = Vec::new();
+    for (i, picture) in (0..).zip(pictures) {
+        let seed = plan.sampling.seed.wrapping_add(u64::from(i));
+        let Some((mut patch, how)) = plan.place(picture, canvas, mask) else { continue };
+        placing.push(how);
+        if let (Some(second), Some(canvas)) = (&plan.second, canvas) {
+            let second = Plan { sampling: Sampling { seed, ..second.sampling.clone() }, ..*second.clone() };
+            let rough = plan.lay(canvas, &patch);
+            let job = &Refining { job, part: i, parts: plan.sampling.batch };
+            let prepared = second.prepare(Some(&rough), mask, 0, job)?;
+            let only = Some(i as usize);
+            let (words, steering, seen) = (&words, &steering, steering.seen(&second, Some(&rough)));
+            let (plan, regions) = (&second, regions(&second));
+            let painting = Painting { plan, words, steering, seen, regions, only, prepared, noise: None, save: None };
+            let job = &Previewing::new(job, &second, mask);
+            for finer in paint(models, &model.id, painting, Tiling::WHOLE, job)? {
+                let Some((finer, how)) = second.place(finer, Some(canvas), mask) else { continue };
+                placing.push(how);
+                patch = finer;
+            }
+        }
+        let image = finish(filters, &chain, patch.image, seed, job)?;
+        patches.push((Patch { rect: patch.rect, image }, seed));
+    }
+
+    let hash = models.catalogue().hash(&model.id).ok().flatten();
+    let mut used = receipt::used(&plan, &words, &model, facts, models.catalogue());
+    if !steering.plans.is_empty() {
+        used["controls"] = steering.plans.iter().map(receipt::control).collect();
+    }
+    let receipt = receipt::receipt(request, &used, &model, hash.as_deref(), facts, &used_filters, &placing);
+    Ok(Output { patches, used, receipt, timing_ms: job.finish(), saved })
+}
+
+/// The embedded fill: what `prepare` puts under the mask is the result, once for each seed.
+fn rebuild(plan: &Plan, canvas: Option<&Image>, mask: Option<&Mask>, job: &dyn Job) -> Result<Vec<Image>, Cancelled> {
+    let seeds = (0..u64::from(plan.sampling.batch)).map(|i| plan.sampling.seed.wrapping_add(i));
+    let pictures = seeds.map(|seed| plan.prepare(canvas, mask, seed, job));
+    pictures.filter_map(|prepared| prepared.map(|p| p.init).transpose()).collect()
+}
+
+/// Filters run on the patch alone and may make it more transparent, never less: outside its alpha nothing changes.
+fn finish(filters: &Filters, chain: &[Call], image: Image, seed: u64, job: &dyn Job) -> Result<Image, JobError> {
+    if chain.is_empty() {
+        return Ok(image);
+    }
+    let mut done = filters.apply(&image, chain, seed, job)?;
+    for (after, before) in done.data_mut().chunks_exact_mut(4).zip(image.data().chunks_exact(4)) {
+        after[3] = after[3].min(before[3]);
+        if after[3] <= 0.0 {
+            after.fill(0.0);
+        }
+    }
+    Ok(done)
+}
+
+/// The request's filters as the sandbox wants them, checked, and what the receipt says about them.
+fn chain(filters: &Filters, request: &Generate) -> Result<(Vec<Call>, Vec<Value>), FilterError> {
+    let calls = request.filters.iter().map(|f| Call { name: f.name.clone(), params: f.params.clone() });
+    let calls: Vec<Call> = calls.collect();
+    filters.check(&calls)?;
+    let describe = |call: &Call| {
+        let found = filters.get(&call.name)?;
+        Ok(serde_json::json!({
+            "name": call.name, "version": found.version, "sha256": found.sha256, "params": call.params,
+        }))
+    };
+    let used = calls.iter().map(describe).collect::<Result<_, FilterError>>()?;
+    Ok((calls, used))
+}
+
+/// A seed nobody chose: 32 bits, so that a painter can read it aloud.
+pub(crate) fn random_seed() -> u64 {
+    use std::hash::{BuildHasher, Hasher};
+    // The standard library's hasher is keyed by the system's random numbers.
+    std::collections::hash_map::RandomState::new().build_hasher().finish() >> 32
+}
