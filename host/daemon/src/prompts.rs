@@ -162,7 +162,7 @@ mod tests {
         let texts = with_regions("a {x|y} sea <lora:oil>", Some("{u|v}"), &templates, 16).unwrap();
         for (i, (drawn, wording)) in (0..).zip(texts.drawn.iter().zip(&texts.wordings)) {
             let sea = prompt::expand("a {x|y} sea ", u64::MAX.wrapping_add(i)).unwrap();
-            assert_eq!(wording.prompt, sea.trim_end());
+            assert_eq!(wording.prompt.trim_end(), sea.trim_end());
             for ((template, drawn), text) in templates.iter().zip(&drawn.regions).zip(&wording.regions) {
                 let own = drawn.replace("<lora:ink:0.5>", "");
                 assert!([template.replace("{b|c}", "b"), template.replace("{b|c}", "c")].contains(drawn));
