@@ -10,9 +10,9 @@ use underpaint_wire::generate::Generate;
 
 /// What is asked for in a region, of its own prompt and that of the whole.
 pub fn region_text(region: &str, whole: &str) -> String {
-    match whole.trim() {
-        "" => region.to_owned(),
-        _ => format!("{region}, {whole}"),
+    match (region.trim(), whole.trim()) {
+        ("", text) | (text, "") => text.to_owned(),
+        (region, whole) => format!("{region}, {whole}"),
     }
 }
 

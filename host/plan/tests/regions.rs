@@ -50,6 +50,8 @@ fn a_region_says_its_own_text_and_then_the_whole() {
         ("a dog", "oil painting", "a dog, oil painting"),
         ("a (dog:1.2), wet", "", "a (dog:1.2), wet"),
         ("a dog", "  ", "a dog"),
+        // As it is where a tag was all of it.
+        (" ", "oil painting", "oil painting"),
     ] {
         assert_eq!(region_text(region, whole), text);
     }
