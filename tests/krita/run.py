@@ -86,8 +86,8 @@ def play(work, daemon, only, from_tree):
             if seed.is_dir():
                 shutil.copytree(str(seed), str(data), dirs_exist_ok=True)
             install_plugins(daemon, environment, data / "pykrita", from_tree)
-            run_krita(work, environment)
-            break
+            if run_krita(work, environment):
+                break
     else:
         print("error: no virtual screen could be used")
         return 1
@@ -99,7 +99,7 @@ def play(work, daemon, only, from_tree):
 
 
 def run_krita(work, environment):
-    """Lets Krita play, but not for ever, and not at all if the plug-ins do not load."""
+    """Lets Krita play, but not for ever, and not at all if the plug-ins do not load; False if it lost its screen at the start."""
     began, status = time.monotonic(), work / "results/status"
     with open(str(work / "krita.err"), "wb") as errors:
         krita = subprocess.Popen(["krita", "--nosplash"], env=environment, stdout=errors, stderr=errors, cwd=str(work))
@@ -114,6 +114,7 @@ def run_krita(work, environment):
                 continue
     if krita.returncode:
         print("note: Krita's exit status is %d" % krita.returncode)
+    return status.exists() or b"could not connect to display" not in (work / "krita.err").read_bytes()
 
 
 def prepare_home(work, only):
