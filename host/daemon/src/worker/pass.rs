@@ -6,7 +6,7 @@ use crate::prompts::Words;
 use underpaint_engine::memory;
 use underpaint_engine::tiles::Tiling;
 use underpaint_engine::{Control, Npy, Region, Request, Saved};
-use underpaint_plan::{ControlPlan, ModelFacts, Plan, Prepared};
+use underpaint_plan::{ControlPlan, Kind, ModelFacts, Plan, Prepared};
 use underpaint_raster::{Image, Job, Mask, Rect};
 use underpaint_wire::generate::{ControlCall, Generate};
 
@@ -57,6 +57,8 @@ pub(super) struct Painting<'a> {
     pub save: Option<&'a mut Saved>,
 }
 
+/// Makes the pictures of one pass with the model `id`, loaded and told everything first. A job that does not fit into memory is
+/// refused before anything is read.
 pub(super) fn paint(
     models: &mut Models,
     id: &str,
@@ -65,7 +67,11 @@ pub(super) fn paint(
     job: &dyn Job,
 ) -> Result<Vec<Image>, JobError> {
     let Painting { plan, words, steering, seen, regions, only, prepared, noise, save } = painting;
-    let rows = if plan.sampling.guidance_scale > 1.0 { 2 } else { 1 };
+    let rows = match (plan.sampling.guidance_scale > 1.0, models.catalogue().facts(id)?.kind) {
+        (false, _) => 1,
+        (true, Kind::Text | Kind::Inpaint) => 2,
+        (true, Kind::Edit) => 3,
+    };
     let vae_tiling = models.room(id, memory::Painting { extent: prepared.extent, tiling, rows })?;
     let (model, controls) = models.load_steered(id, &words.loras, steering.calls, job)?;
     model.set_vae_tiling(vae_tiling);
