@@ -86,12 +86,6 @@ impl Models {
     }
 }
 
-fn picture(golden: &Golden, name: &str) -> Image {
-    let (shape, rgb) = golden.get(name);
-    let rgba = rgb.chunks_exact(3).flat_map(|p| [p[0], p[1], p[2], 1.0]).collect();
-    Image::from_data(Extent::new(shape[1] as u32, shape[0] as u32), rgba)
-}
-
 /// The nearest pixel of each, as Pillow.
 fn nearest(image: &Image, to: Extent) -> Image {
     let from = image.extent();
@@ -115,7 +109,7 @@ fn residuals(what: &str, golden: &Golden, ours: &Residuals) {
 #[test]
 fn control_nets_agree_with_diffusers() {
     let (models, golden) = (Models::new(), Golden::of("control.safetensors"));
-    let colors = picture(&golden, "input.colors").crop(Rect::new(0, 0, 48, 40));
+    let colors = golden::picture(&golden, "input.colors").crop(Rect::new(0, 0, 48, 40));
     for (name, data, path, task) in [
         ("net_a", "net_a", models.path("net_a"), 0),
         ("net_a", "net_a", models.file("net_a", false), 0),
@@ -148,7 +142,7 @@ fn control_nets_agree_with_diffusers() {
 #[test]
 fn adapters_agree_with_diffusers() {
     let (models, golden) = (Models::new(), Golden::of("control.safetensors"));
-    let image = picture(&golden, "input.lines").crop(Rect::new(0, 0, 32, 64));
+    let image = golden::picture(&golden, "input.lines").crop(Rect::new(0, 0, 32, 64));
     for name in ["t2i", "t2i_xl"] {
         for original in [false, true] {
             let (_, weights) = control_file::open(&models.file(name, original)).unwrap().unwrap();
@@ -174,26 +168,9 @@ fn clips_eyes_agree_with_transformers() {
         close("whole", &eyes.whole(&pixels).unwrap(), &golden.tensor("vision.whole"), TOLERANCE);
         close("tokens", &eyes.tokens(&pixels).unwrap(), &golden.tensor("vision.tokens"), TOLERANCE);
         // One step of 255 where the two filters round apart.
-        let ours = eyes.prepare(&picture(&golden, "vision.small"), &Device::Cpu).unwrap();
+        let ours = eyes.prepare(&golden::picture(&golden, "vision.small"), &Device::Cpu).unwrap();
         close("pixels", &ours, &pixels, 1.001 / 255.0 / 0.26);
     }
-}
-
-fn sdxl(at: &Path) -> PathBuf {
-    let root = at.join("sdxl");
-    let (plain, xl) = (golden::plain(), golden::folder().join("tiny-sdxl"));
-    for (from, parts) in
-        [(&plain, &["vae", "text_encoder"][..]), (&xl, &["vae", "text_encoder_2", "scheduler", "unet"][..])]
-    {
-        for part in parts {
-            fs::create_dir_all(root.join(part)).unwrap();
-            for file in fs::read_dir(from.join(part)).unwrap() {
-                let file = file.unwrap();
-                fs::copy(file.path(), root.join(part).join(file.file_name())).unwrap();
-            }
-        }
-    }
-    root
 }
 
 fn sampling(row: &Value) -> Sampling {
@@ -212,7 +189,7 @@ fn sampling(row: &Value) -> Sampling {
 
 fn paint(model: &mut Model, row: &Value, controls: &[Control<'_>]) -> Result<Image, EngineError> {
     let inputs = Golden::open();
-    let (init, mask) = (picture(&inputs, "input.image"), inputs.get("input.mask").1);
+    let (init, mask) = (golden::picture(&inputs, "input.image"), inputs.get("input.mask").1);
     let mask = Mask::from_data(init.extent(), mask);
     let (inpaint, init, mask) = match row["kind"].as_str().unwrap() {
         "txt2img" => (Inpaint::None, None, None),
@@ -236,12 +213,13 @@ fn paint(model: &mut Model, row: &Value, controls: &[Control<'_>]) -> Result<Ima
 fn controlled_pictures_are_those_of_diffusers() {
     let (models, golden) = (Models::new(), Golden::of("control.safetensors"));
     let load = |path: &Path| Model::load(path, &Options::default(), &Unattended).unwrap();
-    let mut denoisers = BTreeMap::from([("sd", load(&golden::plain())), ("sdxl", load(&sdxl(models.folder.path())))]);
+    let mut denoisers =
+        BTreeMap::from([("sd", load(&golden::plain())), ("sdxl", load(&golden::sdxl(models.folder.path())))]);
     let rows = golden::table("pictures-control.json");
     let used = rows.iter().flat_map(|row| row["controls"].as_array().unwrap());
     let names: std::collections::BTreeSet<_> = used.map(|control| control[0].as_str().unwrap()).collect();
     let loaded: BTreeMap<_, _> = names.into_iter().map(|name| (name, models.load(&models.path(name)))).collect();
-    let pictures = ["lines", "colors"].map(|name| (name, picture(&golden, &format!("input.{name}"))));
+    let pictures = ["lines", "colors"].map(|name| (name, golden::picture(&golden, &format!("input.{name}"))));
     let pictures = BTreeMap::from(pictures);
     for row in &rows {
         let name = row["name"].as_str().unwrap();
@@ -380,11 +358,11 @@ fn broken_and_foreign_controls_are_refused_in_a_sentence() {
 fn controls_that_do_not_fit_are_refused_and_leave_the_model_usable() {
     let (models, golden) = (Models::new(), Golden::of("control.safetensors"));
     let mut model = Model::load(&golden::plain(), &Options::default(), &Unattended).unwrap();
-    let mut xl = Model::load(&sdxl(models.folder.path()), &Options::default(), &Unattended).unwrap();
+    let mut xl = Model::load(&golden::sdxl(models.folder.path()), &Options::default(), &Unattended).unwrap();
     let rows = golden::table("pictures-control.json");
     let row = |name: &str| rows.iter().find(|row| row["name"] == name).unwrap();
-    let image = nearest(&picture(&golden, "input.lines"), Extent::new(48, 40));
-    let other = picture(&golden, "input.lines");
+    let image = nearest(&golden::picture(&golden, "input.lines"), Extent::new(48, 40));
+    let other = golden::picture(&golden, "input.lines");
     let before = paint(&mut model, row("none"), &[]).unwrap();
     let names = ["net_a", "net_xl", "union", "t2i", "t2i_xl", "ip", "ip_xl"];
     let loaded: BTreeMap<_, _> = names.iter().map(|name| (*name, models.load(&models.path(name)))).collect();
@@ -445,7 +423,7 @@ fn a_tile_is_steered_as_a_picture_of_its_own() {
     let rows = golden::table("pictures-control.json");
     let row = rows.iter().find(|row| row["name"] == "net").unwrap();
     let loaded = ["net_a", "t2i", "ip"].map(|name| models.load(&models.path(name)));
-    let wide = nearest(&picture(&golden, "input.lines"), Extent::new(96, 40));
+    let wide = nearest(&golden::picture(&golden, "input.lines"), Extent::new(96, 40));
     let noise = Noise::new(3).randn(4 * 5 * 12);
     let mut latents = |part: Rect, noise: Vec<f32>, tiling: Tiling| {
         let shown = wide.crop(part);

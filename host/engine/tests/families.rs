@@ -32,11 +32,11 @@ fn folder(model: &str, at: &Path) -> PathBuf {
     let (plain, stored) = (golden::plain(), golden::folder());
     let xl = stored.join("tiny-sdxl");
     match model {
-        "edit" => copy(&plain, &root, &["unet", "vae", "text_encoder", "scheduler"]),
+        "edit" => golden::copy(&plain, &root, &["unet", "vae", "text_encoder", "scheduler"]),
         "sd2" => {
-            copy(&plain, &root, &["vae"]);
-            copy(&stored.join("tiny-sd2"), &root, &["unet"]);
-            copy(&xl, &root, &["text_encoder_2"]);
+            golden::copy(&plain, &root, &["vae"]);
+            golden::copy(&stored.join("tiny-sd2"), &root, &["unet"]);
+            golden::copy(&xl, &root, &["text_encoder_2"]);
             fs::rename(root.join("text_encoder_2"), root.join("text_encoder")).unwrap();
             fs::copy(stored.join("tiny-sd2/config.json"), root.join("text_encoder/config.json")).unwrap();
             let path = root.join("text_encoder/model.safetensors");
@@ -49,13 +49,13 @@ fn folder(model: &str, at: &Path) -> PathBuf {
             fs::copy(stored.join("tiny-sd2/scheduler_config.json"), root.join(schedule)).unwrap();
         }
         _ => {
-            copy(&plain, &root, &["vae"]);
-            copy(&xl, &root, &["vae", "text_encoder_2", "scheduler"]);
+            golden::copy(&plain, &root, &["vae"]);
+            golden::copy(&xl, &root, &["vae", "text_encoder_2", "scheduler"]);
             match model {
-                "refiner" => copy(&stored.join("tiny-refiner"), &root, &["unet"]),
+                "refiner" => golden::copy(&stored.join("tiny-refiner"), &root, &["unet"]),
                 _ => {
-                    copy(&xl, &root, &["unet"]);
-                    copy(&plain, &root, &["text_encoder"]);
+                    golden::copy(&xl, &root, &["unet"]);
+                    golden::copy(&plain, &root, &["text_encoder"]);
                 }
             }
         }
@@ -75,16 +75,6 @@ fn folder(model: &str, at: &Path) -> PathBuf {
         golden::write(&path, &tensors);
     }
     root
-}
-
-fn copy(from: &Path, to: &Path, parts: &[&str]) {
-    for part in parts {
-        fs::create_dir_all(to.join(part)).unwrap();
-        for file in fs::read_dir(from.join(part)).unwrap() {
-            let file = file.unwrap();
-            fs::copy(file.path(), to.join(part).join(file.file_name())).unwrap();
-        }
-    }
 }
 
 /// The model in `root` as one file in SGM's names, by the table the script writes.

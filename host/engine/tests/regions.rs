@@ -5,7 +5,7 @@ mod golden;
 
 use golden::Golden;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use underpaint_engine::tiles::Tiling;
 use underpaint_engine::{EngineError, Model, Options, Region, Request, Wording};
 use underpaint_plan::{Inpaint, Prepared, Sampler, Sampling, Scheduler};
@@ -16,31 +16,8 @@ const PSNR: f64 = 50.0;
 /// Smallest likeness of pictures that differ only in the order of sums, in dB.
 const SAME: f64 = 90.0;
 
-fn sdxl(at: &Path) -> PathBuf {
-    let root = at.join("sdxl");
-    let (plain, xl) = (golden::plain(), golden::folder().join("tiny-sdxl"));
-    for (from, parts) in
-        [(&plain, &["vae", "text_encoder"][..]), (&xl, &["vae", "text_encoder_2", "scheduler", "unet"][..])]
-    {
-        for part in parts {
-            std::fs::create_dir_all(root.join(part)).unwrap();
-            for file in std::fs::read_dir(from.join(part)).unwrap() {
-                let file = file.unwrap();
-                std::fs::copy(file.path(), root.join(part).join(file.file_name())).unwrap();
-            }
-        }
-    }
-    root
-}
-
 fn load(path: &Path) -> Model {
     Model::load(path, &Options::default(), &Unattended).unwrap()
-}
-
-fn picture(golden: &Golden, name: &str) -> Image {
-    let (shape, rgb) = golden.get(name);
-    let rgba = rgb.chunks_exact(3).flat_map(|p| [p[0], p[1], p[2], 1.0]).collect();
-    Image::from_data(Extent::new(shape[1] as u32, shape[0] as u32), rgba)
 }
 
 fn psnr(ours: &Image, theirs: &Image) -> f64 {
@@ -109,8 +86,8 @@ fn one(model: &mut Model, asked: &Asked<'_>) -> Image {
 fn pictures_are_those_of_diffusers_with_coupled_attention() {
     let folder = tempfile::tempdir().unwrap();
     let golden = Golden::of("regions.safetensors");
-    let init = picture(&Golden::open(), "input.image");
-    let mut models = BTreeMap::from([("sd", load(&golden::plain())), ("sdxl", load(&sdxl(folder.path())))]);
+    let init = golden::picture(&Golden::open(), "input.image");
+    let mut models = BTreeMap::from([("sd", load(&golden::plain())), ("sdxl", load(&golden::sdxl(folder.path())))]);
     for row in golden::table("regions.json") {
         let word = |field: &str| row[field].as_str().unwrap();
         let whole = |field: &str| row[field].as_u64().unwrap();
@@ -133,7 +110,7 @@ fn pictures_are_those_of_diffusers_with_coupled_attention() {
         let init = (word("kind") == "img2img").then(|| init.clone());
         let asked = Asked { prompt: word("prompt"), regions: &regions, sampling, extent, init, ..plain };
         let model = models.get_mut(word("model")).unwrap();
-        let psnr = psnr(&one(model, &asked), &picture(&golden, &format!("picture.{name}")));
+        let psnr = psnr(&one(model, &asked), &golden::picture(&golden, &format!("picture.{name}")));
         println!("{name}: {psnr:.1} dB");
         assert!(psnr >= PSNR, "{name} is {psnr:.1} dB from the reference's picture, at least {PSNR} are needed");
     }
@@ -155,7 +132,7 @@ fn masks_share_the_picture_out() {
     let extent = Asked::default().extent;
     let (full, none) = (Mask::new(extent, 1.0), Mask::new(extent, 0.0));
     let long = "an old stone bridge in the mist ".repeat(14);
-    for (name, path) in [("sd", golden::plain()), ("sdxl", sdxl(folder.path()))] {
+    for (name, path) in [("sd", golden::plain()), ("sdxl", golden::sdxl(folder.path()))] {
         let mut model = load(&path);
         for guidance_scale in [5.0, 1.0] {
             let sampling = Sampling { guidance_scale, ..Asked::default().sampling };

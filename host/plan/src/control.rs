@@ -5,6 +5,7 @@
 //! is shown whole.
 
 use crate::prepare;
+use crate::region::shared;
 use crate::{ControlFacts, ControlKind, Family, ModelFacts, Plan, PlanError};
 use underpaint_raster::preprocess::Preprocess;
 use underpaint_raster::{Extent, Image, Rect, resize};
@@ -216,14 +217,8 @@ impl Plan {
 /// `image` at `rect` as seen through `window`: black where it does not reach.
 fn placed(image: &Image, rect: Rect, window: Rect) -> Image {
     let mut out = Image::from_data(window.extent(), [0.0, 0.0, 0.0, 1.0].repeat(window.extent().area() as usize));
-    if let Some(common) = rect.intersect(window) {
-        for y in 0..common.h {
-            for x in 0..common.w {
-                let from = ((common.x - rect.x) as u32 + x, (common.y - rect.y) as u32 + y);
-                let to = ((common.x - window.x) as u32 + x, (common.y - window.y) as u32 + y);
-                out.set_pixel(to.0, to.1, image.pixel(from.0, from.1));
-            }
-        }
+    for (from, to) in shared(rect, window) {
+        out.set_pixel(to.0, to.1, image.pixel(from.0, from.1));
     }
     out
 }

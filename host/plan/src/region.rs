@@ -52,14 +52,18 @@ pub fn placed(mask: Mask, rect: Rect, window: Rect) -> Mask {
         return mask;
     }
     let mut out = Mask::new(window.extent(), 0.0);
-    if let Some(common) = rect.intersect(window) {
-        for y in 0..common.h {
-            for x in 0..common.w {
-                let from = ((common.x - rect.x) as u32 + x, (common.y - rect.y) as u32 + y);
-                let to = ((common.x - window.x) as u32 + x, (common.y - window.y) as u32 + y);
-                out.set(to.0, to.1, mask.at(from.0, from.1));
-            }
-        }
+    for (from, to) in shared(rect, window) {
+        out.set(to.0, to.1, mask.at(from.0, from.1));
     }
     out
+}
+
+/// The pixels that lie in both rects, as each of them counts, row by row.
+pub(crate) fn shared(rect: Rect, window: Rect) -> impl Iterator<Item = ((u32, u32), (u32, u32))> {
+    rect.intersect(window).into_iter().flat_map(move |common| {
+        let from = ((common.x - rect.x) as u32, (common.y - rect.y) as u32);
+        let to = ((common.x - window.x) as u32, (common.y - window.y) as u32);
+        let pixels = (0..common.h).flat_map(move |y| (0..common.w).map(move |x| (x, y)));
+        pixels.map(move |(x, y)| ((from.0 + x, from.1 + y), (to.0 + x, to.1 + y)))
+    })
 }

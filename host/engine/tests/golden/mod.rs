@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use underpaint_engine::Request;
 use underpaint_engine::weights::file::SafetensorsFile;
 use underpaint_plan::{Inpaint, Prepared, Sampler, Sampling, Scheduler};
-use underpaint_raster::Image;
+use underpaint_raster::{Extent, Image};
 
 /// Four euler steps with guidance 5 from seed 0: what a test says nothing else about.
 pub fn sampling() -> Sampling {
@@ -91,16 +91,36 @@ pub fn plain() -> PathBuf {
     folder().join("tiny-sd")
 }
 
+/// SDXL as a diffusers folder under `at`, put together from what the scripts store.
+pub fn sdxl(at: &Path) -> PathBuf {
+    let (root, xl) = (at.join("sdxl"), folder().join("tiny-sdxl"));
+    copy(&plain(), &root, &["vae", "text_encoder"]);
+    copy(&xl, &root, &["vae", "text_encoder_2", "scheduler", "unet"]);
+    root
+}
+
+/// The files of `parts` of the folder `from`, put into those of `to`.
+pub fn copy(from: &Path, to: &Path, parts: &[&str]) {
+    for part in parts {
+        fs::create_dir_all(to.join(part)).unwrap();
+        for file in fs::read_dir(from.join(part)).unwrap() {
+            let file = file.unwrap();
+            fs::copy(file.path(), to.join(part).join(file.file_name())).unwrap();
+        }
+    }
+}
+
+/// A golden picture `[h, w, 3]`, opaque.
+pub fn picture(golden: &Golden, name: &str) -> Image {
+    let (shape, rgb) = golden.get(name);
+    let rgba = rgb.chunks_exact(3).flat_map(|p| [p[0], p[1], p[2], 1.0]).collect();
+    Image::from_data(Extent::new(shape[1] as u32, shape[0] as u32), rgba)
+}
+
 /// The 9-channel model as a diffusers folder under `at`: the plain one with another first convolution.
 pub fn inpainting(at: &Path) -> PathBuf {
     let root = at.join("tiny-inpaint");
-    for part in ["unet", "vae", "text_encoder", "scheduler"] {
-        fs::create_dir_all(root.join(part)).unwrap();
-        for file in fs::read_dir(plain().join(part)).unwrap() {
-            let file = file.unwrap();
-            fs::copy(file.path(), root.join(part).join(file.file_name())).unwrap();
-        }
-    }
+    copy(&plain(), &root, &["unet", "vae", "text_encoder", "scheduler"]);
     let mut tensors = read(&plain().join("unet/diffusion_pytorch_model.safetensors"));
     tensors.extend(read(&folder().join("tiny-inpaint.safetensors")));
     write(&root.join("unet/diffusion_pytorch_model.safetensors"), &tensors);

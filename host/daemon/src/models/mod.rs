@@ -5,28 +5,26 @@
 //! the one thread that owns the device. Two models are always there: the embedded exemplar fill, and the starter, which
 //! is unpacked into the cache and from then on is a folder like any other.
 
+mod resident;
+
+pub use resident::{LoadError, Models, Steered};
+
+use crate::controls::{self, Controls};
+use crate::loras::Loras;
+use crate::save;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::UNIX_EPOCH;
-use underpaint_engine::memory;
-use underpaint_engine::tiles::Tiling;
-use underpaint_engine::{self as engine, EngineError, LoraUse, Upscaler, prompt, taesd, upscale};
+use underpaint_engine::{self as engine, EngineError, prompt, taesd, upscale};
 use underpaint_plan::{Defaults, Family, Kind, ModelFacts, Sampler, Scheduler, modes};
-use underpaint_raster::{Extent, Job, Stage};
+use underpaint_raster::Extent;
 use underpaint_starter as starter;
-use underpaint_wire::generate::{ControlCall, Generate};
+use underpaint_wire::generate::Generate;
 use underpaint_wire::methods::{ModelDefaults, ModelInfo, ModelKind, ModelState};
-
-use crate::controls::{self, Controls, Loaded};
-use crate::loras::{Chosen, Loras};
-use crate::platform::free_memory;
-use crate::save;
 
 /// Id of the embedded fill.
 pub const EXEMPLAR: &str = "exemplar";
@@ -471,182 +469,6 @@ fn exemplar() -> ModelFacts {
         kind: Kind::Text,
         defaults,
     }
-}
-
-/// The catalogue with, at most, one model in memory. Owned by the thread that owns the device.
-pub struct Models {
-    catalogue: Arc<Catalogue>,
-    options: engine::Options,
-    resident: Option<(String, engine::Model)>,
-    /// What steers it.
-    steering: Loaded,
-    /// Small beside a diffusion model, so it may stay beside one.
-    upscaler: Option<(String, Upscaler)>,
-}
-
-impl Models {
-    /// Nothing is loaded yet; `options` say how the next model will be.
-    pub fn new(catalogue: Arc<Catalogue>, options: engine::Options) -> Models {
-        Models { catalogue, options, resident: None, steering: Loaded::default(), upscaler: None }
-    }
-
-    /// Where models compute.
-    pub fn device(&self) -> engine::DeviceKind {
-        self.options.device.unwrap_or_else(engine::DeviceKind::fastest)
-    }
-
-    /// What there is.
-    pub fn catalogue(&self) -> &Arc<Catalogue> {
-        &self.catalogue
-    }
-
-    /// After a new scan. A resident model that is still in it stays.
-    pub fn set_catalogue(&mut self, catalogue: Arc<Catalogue>) {
-        let still = |id: &str| catalogue.path(id).is_some() && catalogue.path(id) == self.catalogue.path(id);
-        if self.resident.as_ref().is_some_and(|(id, _)| !still(id)) {
-            self.resident = None;
-            self.steering.clear();
-        }
-        if self.upscaler.as_ref().is_some_and(|(id, _)| !still(id)) {
-            self.upscaler = None;
-        }
-        self.catalogue = catalogue;
-    }
-
-    /// Id of the model in memory.
-    pub fn loaded(&self) -> Option<&str> {
-        self.resident.as_ref().map(|(id, _)| id.as_str())
-    }
-
-    /// Frees the memory of what is loaded.
-    pub fn unload(&mut self) {
-        self.resident = None;
-        self.steering.clear();
-        (self.resident, self.upscaler) = (None, None);
-    }
-
-    /// The diffusion model `id`, loaded if it is not; the former one is freed first.
-    pub fn load(&mut self, id: &str, job: &dyn Job) -> Result<&mut engine::Model, LoadError> {
-        // Another model's memory is given back before this one's is taken.
-        let model = match self.resident.take().filter(|(loaded, _)| loaded == id) {
-            Some((_, model)) => model,
-            None => {
-                self.steering.clear();
-                let path = self.catalogue.open(id).map_err(LoadError::Model)?;
-                engine::Model::load(&path, &self.options, job).map_err(LoadError::Engine)?
-            }
-        };
-        Ok(&mut self.resident.insert((id.to_owned(), model)).1)
-    }
-
-    /// The upscaler `id`, loaded if it is not; the former one is freed first.
-    pub fn load_upscaler(&mut self, id: &str, job: &dyn Job) -> Result<&Upscaler, LoadError> {
-        let loaded = match self.upscaler.take().filter(|(loaded, _)| loaded == id) {
-            Some((_, upscaler)) => upscaler,
-            None => {
-                let path = self.catalogue.upscaler(Some(id)).map(|(id, _)| self.catalogue.path(id));
-                let path = path.map_err(LoadError::Model)?.unwrap_or(Path::new(""));
-                Upscaler::load(path, job).map_err(LoadError::Engine)?
-            }
-        };
-        Ok(&self.upscaler.insert((id.to_owned(), loaded)).1)
-    }
-
-    /// How the autoencoder must work so that `painting` with the model `id` fits into memory; an error if it cannot. Where the
-    /// system does not tell what is free, everything fits.
-    pub fn room(&self, id: &str, painting: memory::Painting) -> Result<Option<Tiling>, LoadError> {
-        let Some(free) = free_memory().filter(|_| self.device() == engine::DeviceKind::Cpu) else { return Ok(None) };
-        let need = |id: &str, path: &Path| {
-            // A model that was not loaded may be broken; loading it says so better.
-            (self.catalogue.facts(id).is_ok())
-                .then(|| memory::need(path, self.options.vae.as_deref(), painting).ok())
-                .flatten()
-        };
-        let at = |id: &str| self.catalogue.path(id).and_then(|path| need(id, path));
-        let Some(wanted) = at(id) else { return Ok(None) };
-        let resident = self.resident.as_ref().and_then(|(id, _)| at(id)).map_or(0, |need| need.weights_bytes);
-        wanted.fit(free, resident, painting.extent).map_err(LoadError::Engine)
-    }
-
-    /// The diffusion model `id` with `loras` and no others in its weights; an empty list takes out those of the job before.
-    pub fn load_with(&mut self, id: &str, loras: &[Chosen], job: &dyn Job) -> Result<&mut engine::Model, LoadError> {
-        let uses: Vec<LoraUse<'_>> = loras
-            .iter()
-            .map(|lora| LoraUse { path: &lora.path, weight: lora.weight, text_weight: lora.text_weight })
-            .collect();
-        let loading = Onward::new(job, 0);
-        let onward = |done: &Onward<'_>| Onward::new(job, done.reached());
-        let set = self.load(id, &loading)?.set_loras(&uses, &onward(&loading));
-        if let Err(engine::EngineError::Changed { .. }) = set {
-            // Somebody wrote to the model's file: what is in memory is not what is there any more.
-            self.unload();
-            let again = onward(&loading);
-            self.load(id, &again)?.set_loras(&uses, &onward(&again)).map_err(LoadError::Lora)?;
-        } else {
-            set.map_err(LoadError::Lora)?;
-        }
-        self.load(id, job)
-    }
-
-    /// The same with the control models of `calls`, in order.
-    pub fn load_steered(
-        &mut self,
-        id: &str,
-        loras: &[Chosen],
-        calls: &[ControlCall],
-        job: &dyn Job,
-    ) -> Result<Steered<'_>, LoadError> {
-        self.load_with(id, loras, job)?;
-        let catalogue = self.catalogue.clone();
-        let controls = match calls {
-            [] => Vec::new(),
-            calls => self.steering.load(catalogue.controls(), calls, &self.options, job)?,
-        };
-        let gone = || LoadError::Model(ModelError::Unusable { id: id.to_owned(), reason: "it was unloaded".into() });
-        Ok((self.resident.as_mut().map(|(_, model)| model).ok_or_else(gone)?, controls))
-    }
-}
-
-/// Goes on counting steps where what was counted before ended, so that they never go back.
-struct Onward<'a> {
-    job: &'a dyn Job,
-    from: u32,
-    reached: AtomicU32,
-}
-
-impl<'a> Onward<'a> {
-    fn new(job: &'a dyn Job, from: u32) -> Self {
-        Self { job, from, reached: AtomicU32::new(from) }
-    }
-
-    fn reached(&self) -> u32 {
-        self.reached.load(Ordering::Relaxed)
-    }
-}
-
-impl Job for Onward<'_> {
-    fn is_cancelled(&self) -> bool {
-        self.job.is_cancelled()
-    }
-
-    fn progress(&self, stage: Stage, step: u32, steps: u32) {
-        self.reached.store(self.from + step, Ordering::Relaxed);
-        self.job.progress(stage, self.from + step, self.from + steps);
-    }
-}
-
-/// A diffusion model and the control models that steer it.
-pub type Steered<'a> = (&'a mut engine::Model, Vec<&'a engine::ControlModel>);
-
-/// Why a model did not load.
-#[derive(Debug)]
-pub enum LoadError {
-    /// There is no such model.
-    Model(ModelError),
-    /// Reading it failed.
-    Engine(engine::EngineError),
-    /// A LoRA could not be applied to it.
-    Lora(engine::EngineError),
 }
 
 /// Files and folders below `dir` that may be models, by their looks; the engine decides by content.
