@@ -88,7 +88,7 @@ impl Inventory {
 }
 
 fn calls(filters: &[FilterCall]) -> Vec<Call> {
-    filters.iter().map(|f| Call { name: f.name.clone(), params: f.params.clone() }).collect()
+    filters.iter().map(|f| Call { name: f.name.clone(), params: f.params.clone(), ..Call::default() }).collect()
 }
 
 /// What the rest of the server has of the thread: its end, and what there is to paint with.

@@ -178,7 +178,8 @@ fn finish(filters: &Filters, chain: &[Call], image: Image, seed: u64, job: &dyn 
 
 /// The request's filters as the sandbox wants them, checked, and what the receipt says about them.
 fn chain(filters: &Filters, request: &Generate) -> Result<(Vec<Call>, Vec<Value>), FilterError> {
-    let calls = request.filters.iter().map(|f| Call { name: f.name.clone(), params: f.params.clone() });
+    let calls =
+        request.filters.iter().map(|f| Call { name: f.name.clone(), params: f.params.clone(), ..Call::default() });
     let calls: Vec<Call> = calls.collect();
     filters.check(&calls)?;
     let describe = |call: &Call| {
