@@ -16,7 +16,8 @@ const SHIFT: u32 = 13;
 /// Where the curve begins that is no straight line.
 const KNEE: f32 = 0.003_130_8;
 
-/// Colour of RGBA pixels from sRGB-encoded to linear light, in place. Alpha stays; values are clamped to 0..=1.
+/// Colour of RGBA pixels from sRGB-encoded to linear light, in place. Alpha stays; values are clamped to 0..=1, and what is
+/// not a number becomes 0.
 pub fn linear_from_srgb(pixels: &mut [f32]) {
     static TABLE: OnceLock<Vec<f32>> = OnceLock::new();
     let table = TABLE.get_or_init(|| (0..=STEPS + 1).map(|i| to_linear(i as f32 / STEPS as f32)).collect());
@@ -27,7 +28,8 @@ pub fn linear_from_srgb(pixels: &mut [f32]) {
     });
 }
 
-/// Colour of RGBA pixels from linear light to sRGB-encoded, in place. Alpha stays; values are clamped to 0..=1.
+/// Colour of RGBA pixels from linear light to sRGB-encoded, in place. Alpha stays; values are clamped to 0..=1, and what is
+/// not a number becomes 0.
 pub fn srgb_from_linear(pixels: &mut [f32]) {
     static TABLE: OnceLock<Vec<f32>> = OnceLock::new();
     let first = KNEE.to_bits() >> SHIFT;
@@ -49,8 +51,7 @@ pub fn srgb_from_linear(pixels: &mut [f32]) {
 fn each_color(pixels: &mut [f32], f: impl Fn(f32) -> f32) {
     for pixel in pixels.chunks_exact_mut(4) {
         for value in &mut pixel[..3] {
-            // What is not a number becomes 0.
-            *value = f(value.max(0.0).min(1.0));
+            *value = if value.is_nan() { 0.0 } else { f(value.clamp(0.0, 1.0)) };
         }
     }
 }
