@@ -58,6 +58,11 @@ impl Installed {
         }
         seen.1.clone()
     }
+
+    /// None of them, in the place where they would run: for tools that look at files of their own.
+    pub fn none(&self) -> Filters {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).1.none()
+    }
 }
 
 fn stamp(dir: &Path) -> Stamp {

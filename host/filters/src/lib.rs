@@ -252,6 +252,11 @@ impl Filters {
         self.add(&wasm, Origin::File(path.to_path_buf()))
     }
 
+    /// No filters, in the place where these run.
+    pub fn none(&self) -> Filters {
+        Filters { place: self.place.clone(), entries: BTreeMap::new() }
+    }
+
     /// One of these filters alone, in this process: for tools that measure it.
     pub fn inline(&self, name: &str) -> Result<Filters, FilterError> {
         let mut alone = Self::empty(None)?;

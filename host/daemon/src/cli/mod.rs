@@ -21,6 +21,7 @@ mod models;
 mod options;
 mod output;
 mod paint;
+mod play;
 mod preprocess;
 mod progress;
 mod region;

@@ -15,7 +15,7 @@ use crate::worker::{self, Input, JobError, Output};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use underpaint_engine::Npy;
-use underpaint_filters::Filters;
+use underpaint_filters::{FilterError, Filters};
 use underpaint_wire::Kind;
 use underpaint_wire::generate::Generate;
 
@@ -117,6 +117,10 @@ pub fn catalogue(home: &Home) -> Result<Catalogue, Failure> {
 
 /// The filters of this machine.
 pub fn filters(home: &Home) -> Result<Filters, Failure> {
+    Ok(open_filters(home)?)
+}
+
+pub(super) fn open_filters(home: &Home) -> Result<Filters, FilterError> {
     Ok(Filters::clone(&Installed::new(home)?.current()))
 }
 
