@@ -17,13 +17,18 @@ fn loop_forever(code: &mut InstructionSink<'_>) {
     code.loop_(BlockType::Empty).br(0).end().unreachable();
 }
 
-/// Takes the compiler seconds and most of a gigabyte: 20 tables of 3000 ways out of 3000 nested blocks.
+/// A megabyte that takes the compiler gigabytes: 200 tables of 3000 ways out of 3000 nested blocks, and on
+/// each way every local has another value.
 fn compile_bomb(code: &mut InstructionSink<'_>) {
     (0..3000).for_each(|_| _ = code.block(BlockType::Empty));
-    for _ in 0..20 {
-        code.local_get(LOCAL).if_(BlockType::Empty).local_get(PIXELS).br_table(1..=3000, 1).end();
+    for _ in 0..200 {
+        code.local_get(LOCAL).if_(BlockType::Empty).local_get(PIXELS).br_table(1..3001, 1).end();
+        (0..LOCAL).for_each(|local| _ = code.local_get(local).i32_const(3).i32_mul().local_set(local));
     }
-    (0..3000).for_each(|_| _ = code.end());
+    for _ in 0..3000 {
+        code.end();
+        (0..LOCAL).for_each(|local| _ = code.local_get(local).i32_const(5).i32_add().local_set(local));
+    }
     return_pixels(code);
 }
 

@@ -38,7 +38,7 @@ const LOOK: Duration = Duration::from_millis(5);
 const LOAD: Duration = Duration::from_secs(20);
 
 /// What compiling one filter may take. The largest honest ones stay well below.
-const COMPILE: Duration = Duration::from_secs(20);
+const COMPILE: Duration = Duration::from_secs(10);
 const COMPILE_BYTES: u64 = 512 << 20;
 
 /// A worker that runs a filter says something at least this often, or it hangs.

@@ -19,6 +19,8 @@ const BEAT: Duration = Duration::from_millis(250);
 /// Serves one host over standard input and output until it hangs up; memory beyond `data_bytes` is refused by the
 /// system. The process that calls this should have done nothing before and do nothing afterwards.
 pub fn serve(data_bytes: u64) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    close_inherited();
     let (mut from, to) = pipes()?;
     let to: To = Arc::new(Mutex::new(to));
     walls::raise(data_bytes);
@@ -84,7 +86,34 @@ fn pipes() -> io::Result<(File, File)> {
     let (from, to) = (io::stdin().as_fd().try_clone_to_owned()?, io::stdout().as_fd().try_clone_to_owned()?);
     #[cfg(windows)]
     let (from, to) = (io::stdin().as_handle().try_clone_to_owned()?, io::stdout().as_handle().try_clone_to_owned()?);
+    #[cfg(target_os = "linux")]
+    [&from, &to].into_iter().for_each(widen);
     Ok((File::from(from), File::from(to)))
+}
+
+/// Closes what whoever started the host left open by mistake, and the host passed on without knowing.
+#[cfg(target_os = "linux")]
+fn close_inherited() {
+    let (first, last, flags) = (3u32, u32::MAX, 0u32);
+    // SAFETY: touches no memory; and no descriptor above 2 is anyone's in this process, which has opened nothing yet
+    // (see `serve`). A kernel without this call answers with an error.
+    #[allow(unsafe_code)]
+    unsafe {
+        libc::syscall(libc::SYS_close_range, first, last, flags)
+    };
+}
+
+/// Lets a pipe hold a megabyte instead of 64 KiB, so that pixels change processes sixteen times less often. A system that
+/// does not allow it only costs time.
+#[cfg(target_os = "linux")]
+fn widen(pipe: &std::os::fd::OwnedFd) {
+    use std::os::fd::AsRawFd;
+    // SAFETY: F_SETPIPE_SZ takes a number and touches no memory of this process; the descriptor is open while it is
+    // borrowed.
+    #[allow(unsafe_code)]
+    unsafe {
+        libc::fcntl(pipe.as_raw_fd(), libc::F_SETPIPE_SZ, 1 << 20)
+    };
 }
 
 fn load(filters: &mut Filters, wasm: Vec<u8>, code: &[u8]) -> Answer {
