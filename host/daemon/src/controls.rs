@@ -82,7 +82,7 @@ impl Controls {
     }
 
     /// Where the control and, for an IP-Adapter, the encoder it looks through are.
-    fn place(&self, call: &ControlCall) -> Result<Place, ModelError> {
+    pub fn place(&self, call: &ControlCall) -> Result<Place, ModelError> {
         let entry = self.entry(&call.model)?;
         let path = entry.path.clone();
         if entry.facts.kind != ControlKind::IpAdapter {
@@ -115,9 +115,11 @@ pub fn is_folder_of_one(folder: &Path) -> bool {
 
 /// What one control model is loaded from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
-    path: PathBuf,
-    encoder: Option<PathBuf>,
+pub struct Place {
+    /// Its file or folder.
+    pub path: PathBuf,
+    /// What it looks through, if it looks through another.
+    pub encoder: Option<PathBuf>,
 }
 
 /// Control models in memory, beside the denoiser they steer.
@@ -145,6 +147,11 @@ impl Loaded {
             }
         }
         Ok(places.iter().filter_map(|place| self.0.get(place)).collect())
+    }
+
+    /// Bytes of their weights.
+    pub fn weights_bytes(&self) -> u64 {
+        self.0.values().map(engine::ControlModel::weights_bytes).sum()
     }
 
     /// Frees their memory.

@@ -75,6 +75,7 @@ fn a_control_steers_and_the_picture_tells() {
     let told = made(dir.path(), &[&paint[..], &["--control", control, "-o", "steered.png"]].concat());
     let used = &told["used"]["controls"][0];
     assert_eq!((&used["model"], &used["weight"], &used["preprocess"]), (&json!("lines"), &json!(0.8), &json!("canny")));
+    assert_eq!(used["sha256"].as_str().map(str::len), Some(64));
     let by_path = "model=home/models/lines.safetensors,image=lines.png,weight=0.8,end=0.9,preprocess=canny";
     made(dir.path(), &[&paint[..], &["--control", by_path, "-o", "path.png"]].concat());
     let [free, steered, path] = ["free.png", "steered.png", "path.png"].map(|f| e2e::pixels(&dir.path().join(f)));

@@ -303,19 +303,23 @@ impl Catalogue {
     /// SHA-256 of the weights in hexadecimal, from the cache or computed now (about a second for each 2 GB). `None`
     /// for the embedded model. For a folder it is the hash of its files' names and hashes.
     pub fn hash(&self, id: &str) -> std::io::Result<Option<String>> {
-        let Some(path) = self.path(id) else { return Ok(None) };
+        self.path(id).map(|path| self.hash_of(path)).transpose()
+    }
+
+    /// The same of the file or folder at `path`.
+    pub fn hash_of(&self, path: &Path) -> std::io::Result<String> {
+        if path.is_file() {
+            return self.file_hash(path);
+        }
         let files = files(path);
         let hashes = files.iter().map(|file| self.file_hash(file)).collect::<Result<Vec<_>, _>>()?;
-        if path.is_file() {
-            return Ok(hashes.into_iter().next());
-        }
         let mut all = Sha256::new();
         for (file, hash) in files.iter().zip(hashes) {
             all.update(file.strip_prefix(path).unwrap_or(file).to_string_lossy().replace('\\', "/"));
             all.update([0]);
             all.update(hash);
         }
-        Ok(Some(hex(&all.finalize())))
+        Ok(hex(&all.finalize()))
     }
 
     /// SHA-256 of one file in hexadecimal, from the cache or computed now.
@@ -529,6 +533,7 @@ fn sha256(path: &Path) -> std::io::Result<String> {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// In hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }

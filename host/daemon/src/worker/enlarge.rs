@@ -7,7 +7,7 @@ use crate::picture::{MAX_PIXELS, MAX_SIDE};
 use crate::prompts::Words;
 use crate::receipt;
 use crate::timing::Timed;
-use serde_json::json;
+use serde_json::{Value, json};
 use underpaint_engine::EngineError;
 use underpaint_engine::tiles::Tiling;
 use underpaint_plan::{ModelFacts, Plan, Tiles};
@@ -30,24 +30,33 @@ pub fn upscale(models: &mut Models, request: &Upscale, image: &Image, job: &dyn 
     }
     let catalogue = models.catalogue().clone();
     let Enlarging { network, scale, extent, refining } = enlarging(&catalogue, image.extent(), &request)?;
+    let tile = match &network {
+        Some(id) => models.room_to_enlarge(id, image.extent(), request.tile)?,
+        None => None,
+    };
     let made = match &network {
-        Some(id) => models.load_upscaler(id, job)?.upscale(image, request.tile, job)?,
+        Some(id) => models.load_upscaler(id, job)?.upscale(image, tile, job)?,
         None => image.clone(),
     };
     let enlarged = resize(&made, extent);
     let hash = |id: &str| catalogue.hash(id).ok().flatten();
     let mut used = json!({"model": network, "scale": scale, "extent": extent});
+    if let Some(tile) = tile {
+        used["tile"] = json!(tile);
+    }
     let mut used_models = Vec::from_iter(network.as_deref().map(|id| (id, hash(id))));
     let (image, seed) = match &refining {
         Some((model, plan, tiles)) => {
             let words = Words::of(plan, Vec::new(), &catalogue)?;
             used["refine"] = receipt::used(plan, &words, model, None, &catalogue);
+            used["refine"]["tiles"] = json!({"side": tiles.tile, "overlap": tiles.overlap});
             used_models.push((&model.id, hash(&model.id)));
             (refine(models, model, (plan, &words), *tiles, &enlarged, job)?, plan.sampling.seed)
         }
         None => (enlarged, 0),
     };
-    let receipt = receipt::upscale(&request, &used, &used_models);
+    let engine = if refining.is_some() { models.told() } else { Value::Null };
+    let receipt = receipt::upscale(&request, &used, &used_models, engine);
     let patches = vec![(Patch { rect: extent.rect(), image }, seed)];
     Ok(Output { patches, used, receipt, timing_ms: job.finish(), saved: None })
 }

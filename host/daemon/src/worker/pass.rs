@@ -1,8 +1,10 @@
 //! One pass of a diffusion model: everything it is told brought together, and the model made to know it.
 
 use super::JobError;
-use crate::models::Models;
+use crate::models::{Catalogue, Models};
 use crate::prompts::Words;
+use crate::receipt;
+use serde_json::Value;
 use underpaint_engine::memory;
 use underpaint_engine::tiles::Tiling;
 use underpaint_engine::{Control, Npy, Region, Request, Saved};
@@ -32,6 +34,13 @@ impl<'a> Steering<'a> {
         let given: Vec<bool> = shown.iter().map(Option::is_some).collect();
         let plans = underpaint_plan::controls(request, model, &facts, &given, canvas)?;
         Ok(Self { calls: &request.controls, plans, shown })
+    }
+
+    /// The controls as the receipt tells them.
+    pub(super) fn told(&self, catalogue: &Catalogue) -> Value {
+        let shown = |i: usize| self.shown.get(i).and_then(Option::as_ref).map(|(rect, _)| *rect);
+        let controls = self.plans.iter().zip(self.calls).enumerate();
+        controls.map(|(i, (plan, call))| receipt::control(plan, call, shown(i), catalogue)).collect()
     }
 
     /// What each control model sees of a pass over `canvas`.
@@ -66,13 +75,8 @@ pub(super) fn paint(
     tiling: Tiling,
     job: &dyn Job,
 ) -> Result<Vec<Image>, JobError> {
+    let vae_tiling = room(models, id, (painting.plan, painting.words, painting.steering), tiling)?;
     let Painting { plan, words, steering, seen, regions, only, prepared, noise, save } = painting;
-    let rows = match (plan.sampling.guidance_scale > 1.0, models.catalogue().facts(id)?.kind) {
-        (false, _) => 1,
-        (true, Kind::Text | Kind::Inpaint) => 2,
-        (true, Kind::Edit) => 3,
-    };
-    let vae_tiling = models.room(id, memory::Painting { extent: prepared.extent, tiling, rows })?;
     let (model, controls) = models.load_steered(id, &words.loras, steering.calls, job)?;
     model.set_vae_tiling(vae_tiling);
     // Those that were only found by their names may be of another family: then they are words like others.
@@ -98,4 +102,22 @@ pub(super) fn paint(
         save,
     };
     Ok(model.generate_in_tiles(request, tiling, job)?)
+}
+
+/// How the autoencoder must work so that a pass of `plan` fits into memory.
+pub(super) fn room(
+    models: &Models,
+    id: &str,
+    (plan, words, steering): (&Plan, &Words, &Steering<'_>),
+    tiling: Tiling,
+) -> Result<Option<Tiling>, JobError> {
+    let sampling = &plan.sampling;
+    let rows = match (sampling.guidance_scale > 1.0, models.catalogue().facts(id)?.kind) {
+        (false, _) => 1,
+        (true, Kind::Text | Kind::Inpaint) => 2,
+        (true, Kind::Edit) => 3,
+    };
+    let pictures = 1 + steering.plans.len() + sampling.batch as usize;
+    let painting = memory::Painting { extent: plan.context.extent, tiling, rows, pictures };
+    Ok(models.room(id, &words.loras, steering.calls, painting)?)
 }

@@ -12,7 +12,7 @@ pub mod vision;
 use crate::tiles::Tile;
 use crate::unet::{Conditions, Hooks, ImagePrompt, blocks};
 use crate::weights::{Loading, Weights, control_file};
-use crate::{EngineError, Model, Options, device};
+use crate::{EngineError, Model, Options, device, memory};
 use candle_core::{Device, Tensor};
 use features::T2iAdapter;
 use image_prompt::IpAdapter;
@@ -26,6 +26,7 @@ use vision::Vision;
 pub struct ControlModel {
     network: Network,
     facts: ControlFacts,
+    bytes: u64,
 }
 
 enum Network {
@@ -99,6 +100,7 @@ impl ControlModel {
         let (device, _) = device::open(options.device, options.dtype)?;
         let (kind, weights) = open(path)?;
         let facts = facts(path, kind, &weights);
+        let mut bytes = memory::weights_bytes(&weights);
         let loading = Loading::new(&device, weights.names().count(), job);
         let root = weights.root(&loading);
         let network = match kind {
@@ -115,7 +117,8 @@ impl ControlModel {
                     let what = "needs CLIP's image encoder: the image_encoder folder or file it was published with";
                     return Err(EngineError::Request { field: "controls", what: format!("{}: {what}", facts.id) });
                 };
-                let vision = look_through(encoder, &device, job)?;
+                let (vision, seen_through) = look_through(encoder, &device, job)?;
+                bytes += seen_through;
                 Network::Image(Box::new(IpAdapter::load(&root, &image_prompt::numbers(&weights), vision)?))
             }
             ControlKind::ImageEncoder => {
@@ -124,7 +127,12 @@ impl ControlModel {
             }
         };
         known(&weights, kind)?;
-        Ok(Self { network, facts })
+        Ok(Self { network, facts, bytes })
+    }
+
+    /// Bytes of its weights, with those of the encoder it looks through.
+    pub fn weights_bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// What planning must know about it.
@@ -176,7 +184,8 @@ fn open(path: &Path) -> Result<(ControlKind, Weights), EngineError> {
     control_file::open(path)?.ok_or_else(|| wrong("no control model (by its tensors)"))
 }
 
-fn look_through(path: &Path, device: &Device, job: &dyn Job) -> Result<Vision, EngineError> {
+/// The encoder at `path` and the bytes of its weights.
+fn look_through(path: &Path, device: &Device, job: &dyn Job) -> Result<(Vision, u64), EngineError> {
     let (kind, weights) = open(path)?;
     if kind != ControlKind::ImageEncoder {
         let found = format!("{}, where an image encoder is needed", kind.title());
@@ -185,7 +194,7 @@ fn look_through(path: &Path, device: &Device, job: &dyn Job) -> Result<Vision, E
     let loading = Loading::new(device, weights.names().count(), job);
     let vision = Vision::load(&weights.root(&loading), &vision::settings(&weights)?)?;
     known(&weights, kind)?;
-    Ok(vision)
+    Ok((vision, memory::weights_bytes(&weights)))
 }
 
 /// Refuses a model with tensors that no layer asked for: it is of another architecture, and would steer nonsense.

@@ -75,6 +75,9 @@ impl Original {
 pub trait Held: fmt::Debug {
     /// Puts `weight`, of the same shape, in its place, once it is packed.
     fn replace(&self, weight: &Tensor) -> candle_core::Result<()>;
+
+    /// Bytes it takes.
+    fn bytes(&self) -> usize;
 }
 
 impl Held for RefCell<PackedLinear> {
@@ -82,6 +85,10 @@ impl Held for RefCell<PackedLinear> {
         let packed = PackedLinear::new(weight)?;
         self.replace(packed);
         Ok(())
+    }
+
+    fn bytes(&self) -> usize {
+        self.borrow().bytes()
     }
 }
 
@@ -91,12 +98,21 @@ impl Held for RefCell<PackedConv> {
         self.replace(packed);
         Ok(())
     }
+
+    fn bytes(&self) -> usize {
+        self.borrow().bytes()
+    }
 }
 
 impl Held for RefCell<Tensor> {
     fn replace(&self, tensor: &Tensor) -> candle_core::Result<()> {
         self.replace(tensor.clone());
         Ok(())
+    }
+
+    fn bytes(&self) -> usize {
+        let tensor = self.borrow();
+        tensor.elem_count() * tensor.dtype().size_in_bytes()
     }
 }
 
