@@ -8,6 +8,7 @@
 //! repaints half of a picture, and then the same at the side it is given, as a fill with two passes does.
 //! `tests/reference/real_size.py` and `real_lora.py` write models of real size.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use underpaint_engine::memory::{self, Besides, Painting};
@@ -84,7 +85,11 @@ fn main() -> Result<(), Failure> {
     let start = Instant::now();
     model.set_loras(&loras, &Unattended)?;
     let load = |(path, encoder): &(&Path, Option<&Path>)| ControlModel::load(path, *encoder, &options, &Unattended);
-    let steering = controls.iter().map(load).collect::<Result<Vec<_>, _>>()?;
+    // One that steers twice is in memory once.
+    let once: BTreeSet<_> = controls.iter().copied().collect();
+    let loaded =
+        once.iter().map(|control| Ok((*control, load(control)?))).collect::<Result<BTreeMap<_, _>, Failure>>()?;
+    let steering: Vec<&ControlModel> = controls.iter().map(|control| &loaded[control]).collect();
     println!("LoRAs and control models in {:.1} s, peak {}", start.elapsed().as_secs_f64(), gb(peak()));
     for side in sides {
         let start = Instant::now();
@@ -97,7 +102,7 @@ fn main() -> Result<(), Failure> {
 }
 
 /// One picture.
-fn paint(model: &mut Model, asked: &Asked, steering: &[ControlModel], side: u32) -> Result<(), Failure> {
+fn paint(model: &mut Model, asked: &Asked, steering: &[&ControlModel], side: u32) -> Result<(), Failure> {
     let extent = Extent::new(side, side);
     // Stripes: where a number counts up along a row.
     let stripe = |i: u32, of: u32| {
@@ -108,13 +113,15 @@ fn paint(model: &mut Model, asked: &Asked, steering: &[ControlModel], side: u32)
         Image::from_data(extent, (0..side * side).flat_map(|i| [(i % 256) as f32 / 255.0, 0.5, 0.2, 1.0]).collect());
     let masks: Vec<Mask> = (0..asked.regions).map(|i| stripe(i, asked.regions + 1)).collect();
     let regions: Vec<Region<'_>> = masks.iter().map(|mask| Region { prompt: "a lighthouse", mask }).collect();
-    let steered = |model| Control { model, image: &picture, task: None, weight: 1.0, start: 0.0, end: 1.0 };
+    let controls =
+        steering.iter().map(|model| Control { model, image: &picture, task: None, weight: 1.0, start: 0.0, end: 1.0 });
+    let controls: Vec<Control<'_>> = controls.collect();
     let fill = asked.fill.is_some();
     let input = Prepared { extent, init: fill.then(|| picture.clone()), mask: fill.then(|| stripe(0, 2)) };
     let request = Request {
         prompt: "a lighthouse at dusk",
         negative_prompt: Some(""),
-        controls: &steering.iter().map(steered).collect::<Vec<_>>(),
+        controls: &controls,
         wordings: &[],
         regions: &regions,
         embeddings: &[],

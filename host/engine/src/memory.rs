@@ -176,7 +176,8 @@ impl Need {
         } else if self.loras_bytes > 0 && weights - self.loras_bytes < free {
             "the same without LoRAs, or with some that change fewer layers, would".to_owned()
         } else if weights > self.model_bytes && self.model_bytes < free {
-            "the same with fewer control models and LoRAs would".to_owned()
+            let besides = if self.loras_bytes > 0 { "control models and LoRAs" } else { "control models" };
+            format!("the same with fewer {besides} would")
         } else {
             "a smaller model would".to_owned()
         };

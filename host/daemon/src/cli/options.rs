@@ -306,4 +306,41 @@ mod tests {
             assert!(matches!(filter_call(wrong), Err(Failure::Usage(_))), "{wrong}");
         }
     }
+
+    /// A short walk over what could be typed, the same every time.
+    #[test]
+    fn any_text_of_a_flag_is_read_or_refused() {
+        const PIECES: [&str; 16] = [
+            "ink.safetensors",
+            ",",
+            "=",
+            "weight",
+            "text-weight",
+            "prompt=",
+            "mask=",
+            "model=",
+            "image=",
+            "1e999",
+            "-0",
+            "NaN",
+            " ",
+            "\u{0}",
+            "ä",
+            "\n",
+        ];
+        let mut state = 0x5EED_u64;
+        let mut below = |n: usize| {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (state >> 33) as usize % n
+        };
+        for _ in 0..50_000 {
+            let text: String = (0..below(12)).map(|_| PIECES[below(PIECES.len())]).collect();
+            let lora = lora_call(&text).ok().map(|call| call.name);
+            let filter = filter_call(&text).ok().map(|call| call.name);
+            let control = text.parse::<Control>().ok().map(|control| control.call.model);
+            let region = text.parse::<Region>().ok().map(|region| region.call.prompt);
+            let names = [lora, filter, control, region];
+            assert!(names.iter().flatten().all(|name| !name.is_empty()), "{text:?}: {names:?}");
+        }
+    }
 }
