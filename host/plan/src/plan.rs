@@ -1,7 +1,7 @@
 //! The plan, and how a request becomes one.
 
 use crate::context::Context;
-use crate::{Family, Inpaint, Kind, ModelFacts, PlanError, Sampling, check, context, steps};
+use crate::{Family, Inpaint, Kind, ModelFacts, PlanError, Sampling, Tiles, check, context, steps};
 use underpaint_raster::masks::{self, Softness};
 use underpaint_raster::{Extent, Mask, Rect};
 use underpaint_wire::generate::{FilterCall, Generate, LoraCall, Mode};
@@ -34,6 +34,8 @@ pub struct Plan {
     pub available: Option<Rect>,
     /// The part of the canvas the model sees, at what scale, and where its picture goes.
     pub context: Context,
+    /// How the model sees it where that is too much to be seen at once; each of its steps looks at all tiles.
+    pub tiles: Option<Tiles>,
     /// How the selection becomes the two masks.
     pub softness: Softness,
     /// What the model sees under the mask.
@@ -184,6 +186,7 @@ fn generate(
         denoise_strength: strength,
         sampling: sampling(request, model, taken)?,
         context,
+        tiles: None,
         available: canvas.map(|c| c.rect),
         softness: Softness { feather_px: 0.0, grow_px: 0.0, blend_px: 0.0 },
         infill: Infill::Original,
@@ -257,6 +260,7 @@ fn repaint(request: &Generate, canvas: CanvasFacts, mask: &Mask, model: &ModelFa
         denoise_strength: strength,
         sampling: sampling(request, model, steps::repaint(steps, strength))?,
         context,
+        tiles: None,
         available: Some(canvas.rect),
         softness,
         infill,
@@ -271,7 +275,8 @@ fn repaint(request: &Generate, canvas: CanvasFacts, mask: &Mask, model: &ModelFa
     let twice = request.passes.map_or(model.defaults.steps > FEW_STEPS, |n| n > 1) && !exemplar;
     let painted = grown(bounds, masks::reach(&softness), context.rect);
     let second = context::second(painted, &context, model).filter(|_| twice).map(|context| {
-        let steps::Steps { steps, start_step } = steps::repaint(steps, strength.min(SECOND_STRENGTH));
+        let strength = strength.min(SECOND_STRENGTH);
+        let steps::Steps { steps, start_step } = steps::repaint(steps, strength);
         let sampling = Sampling { steps, start_step, batch: 1, ..first.sampling.clone() };
         Box::new(Plan { context, sampling, infill: Infill::Original, ..first.clone() })
     });
