@@ -278,7 +278,8 @@ fn repaint(request: &Generate, canvas: CanvasFacts, mask: &Mask, model: &ModelFa
         let strength = strength.min(SECOND_STRENGTH);
         let steps::Steps { steps, start_step } = steps::repaint(steps, strength);
         let sampling = Sampling { steps, start_step, batch: 1, ..first.sampling.clone() };
-        Box::new(Plan { context, sampling, infill: Infill::Original, ..first.clone() })
+        let tiles = context::is_too_much(context.extent, model).then(|| Tiles::new(model, strength));
+        Box::new(Plan { context, tiles, sampling, infill: Infill::Original, ..first.clone() })
     });
     Ok(Plan { second, ..first })
 }
