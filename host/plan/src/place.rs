@@ -1,6 +1,7 @@
 //! The engine's picture at its place: the last part of the pipeline before the filters, and the way back of
 //! [`Plan::prepare`].
 
+use crate::prepare::resize_to;
 use crate::{Alpha, Plan};
 use underpaint_raster::{ColorMatch, Image, Mask, Patch, Registered, color_match, composite, detail, register};
 
@@ -18,12 +19,13 @@ impl Plan {
     /// what was hardly painted, its colours matched, moved back, cut to
     /// the mask. `canvas` and `mask` are those the plan was made for. `None` if nothing is painted.
     pub fn place(&self, picture: Image, canvas: Option<&Image>, mask: Option<&Mask>) -> Option<(Patch, Placing)> {
-        let mut result = self.restore(picture);
+        let made = self.unpadded(picture);
+        let mut result = resize_to(&made, self.context.rect.extent());
         let mut how = Placing::default();
         let original = canvas.map(|canvas| self.original(canvas));
         if let Some(original) = original.as_ref().filter(|_| self.alpha == Alpha::Blend) {
             let denoise = self.denoise_mask(mask);
-            result = detail(&result, original, &denoise, self.denoise_strength, self.context.fit);
+            result = detail(&result, original, &denoise, self.denoise_strength, &made);
             if self.color_match {
                 let (matched, found) = color_match(&result, original, &denoise);
                 (result, how.color_match) = (matched, Some(found));

@@ -7,7 +7,7 @@ use underpaint_plan::{
     CanvasFacts, Defaults, Family, Kind, ModelFacts, Placing, Plan, Prepared, Sampler, Scheduler, plan,
 };
 use underpaint_raster::{
-    Extent, Image, Lab, Mask, Matched, Patch, Rect, Unattended, lab_from_srgb, over, srgb_from_lab,
+    Extent, Image, Lab, Mask, Matched, Patch, Rect, Unattended, lab_from_srgb, over, resize, srgb_from_lab,
 };
 use underpaint_wire::generate::{Generate, Mode};
 
@@ -164,6 +164,60 @@ fn an_engine_that_returns_its_input_changes_nothing() {
         for (dx, dy) in [(1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, -1)] {
             assert!(error(dx, dy) > error(0, 0), "{name}: better at ({dx}, {dy})");
         }
+    }
+}
+
+/// How much of the detail that a shrunk context lost is in the picture again, where everything was repainted by half: all of it
+/// where the model gave back what it saw, nearly none where it painted something else.
+#[test]
+fn detail_returns_where_the_picture_is_still_the_original() {
+    let photo = photo();
+    let rect = Rect::new(250, 150, 500, 400);
+    let mask = selection(photo.extent(), rect);
+    let moved = |input: Image, from: &dyn Fn(u32, u32, Extent) -> (u32, u32)| {
+        let extent = input.extent();
+        paint(extent, |x, y| {
+            let (x, y) = from(x, y, extent);
+            input.pixel(x, y)
+        })
+    };
+    let noisy = |prepared: &Prepared| {
+        let mut random = Random(3);
+        let mut image = input(prepared);
+        image.data_mut().iter_mut().for_each(|v| *v = (*v + 0.02 * (random.unit() - 0.5)).clamp(0.0, 1.0));
+        image
+    };
+    let blurred = |prepared: &Prepared| {
+        let image = input(prepared);
+        resize(&resize(&image, Extent::new(image.extent().w / 3, image.extent().h / 3)), image.extent())
+    };
+    type Engine<'a> = &'a dyn Fn(&Prepared) -> Image;
+    #[rustfmt::skip]
+    let table: [(&str, Engine<'_>, std::ops::RangeInclusive<f64>); 6] = [
+        ("as it was",           &input,   0.99..=1.01),
+        ("with noise",          &noisy,   0.8..=1.0),
+        ("with other colours",  &drifted, 0.8..=1.1),
+        ("mirrored",            &|p| moved(input(p), &|x, y, e| (e.w - 1 - x, y)),          -0.05..=0.1),
+        ("five pixels beside",  &|p| moved(input(p), &|x, y, e| ((x + 5).min(e.w - 1), y)), -0.05..=0.1),
+        ("blurred",             &blurred, -0.05..=0.1),
+    ];
+    for (name, engine, range) in table {
+        let filled = fill(&weak(), &photo, &mask, 384, engine);
+        let prepared = filled.plan.prepare(Some(&photo), Some(&mask), 0, &Unattended).expect("nobody cancels");
+        let coarse = filled.plan.restore(input(&prepared));
+        let made = filled.plan.restore(engine(&prepared));
+        let whole = filled.plan.denoise_mask(Some(&mask));
+        let (at, mut found, mut all) = (filled.plan.context.rect, 0.0, 0.0);
+        for (x, y) in (0..at.h).flat_map(|y| (0..at.w).map(move |x| (x, y))).filter(|&(x, y)| whole.at(x, y) >= 1.0) {
+            let on = |image: &Image| image.pixel(x + at.x as u32, y + at.y as u32);
+            for c in 0..3 {
+                let lost = f64::from(on(&photo)[c] - coarse.pixel(x, y)[c]);
+                found += lost * f64::from(on(&filled.picture)[c] - made.pixel(x, y)[c]);
+                all += lost * lost;
+            }
+        }
+        println!("{name}: {:.3} of the lost detail", found / all);
+        assert!(range.contains(&(found / all)), "{name}: {:.3} of the lost detail", found / all);
     }
 }
 
