@@ -438,13 +438,16 @@ impl Model {
         let taken = steps.len() as u32;
         let (done, total) = (picture.index as u32 * taken, sampling.batch * taken);
         let keep = Keep::new(request, self.facts().kind, steps, self.facts().multiple);
+        let [_, h, w] = picture.shape;
+        let idle: Vec<bool> =
+            asking.tiling.tiles(h, w).iter().map(|tile| asking.guidance.is_local() && keep.covers(tile, w)).collect();
         for (i, step) in steps.iter().enumerate() {
             job.step(Stage::Denoise, done + i as u32, total)?;
             keep.before(i, *step, picture);
             let Picture { rule, latents, stream, channels, shape, .. } = &mut *picture;
             let space = rule.space();
             let at = (i, steps.len());
-            let asked = Asked { asking, at, channels: channels.as_ref(), space, shape: *shape };
+            let asked = Asked { asking, at, channels: channels.as_ref(), space, shape: *shape, idle: &idle };
             let seen = self.predict(&asked, latents, step.sigma, step.timestep, job)?;
             if job.wants_preview() {
                 let [channels, h, w] = *shape;
@@ -488,6 +491,10 @@ impl Model {
         }
         let [channels, h, w] = asked.shape;
         let predicted = blend([h, w], &tiling, 1, guidance.rows() * channels, job, |tile, job| {
+            if asked.idle[tile.index] {
+                let seen = (guidance.rows(), channels, tile.rows.len, tile.columns.len);
+                return Ok(Tensor::zeros(seen, DType::F32, &self.device)?);
+            }
             let rows = x.narrow(2, tile.rows.start, tile.rows.len)?;
             let x = rows.narrow(3, tile.columns.start, tile.columns.len)?;
             let conditions = &conditions[tile.index];
@@ -536,6 +543,8 @@ struct Asked<'a> {
     space: Space,
     /// `[C, h, w]`.
     shape: [usize; 3],
+    /// The tiles that are not looked at: what would be seen in them is never used.
+    idle: &'a [bool],
 }
 
 /// One picture on its way down.
@@ -581,6 +590,13 @@ impl Keep {
             }
             _ => Self::Nothing,
         }
+    }
+
+    /// True if nothing is ever painted in `tile` of a picture `w` cells wide.
+    fn covers(&self, tile: &Tile, w: usize) -> bool {
+        let Self::Differential { cells, .. } = self else { return false };
+        let mut rows = cells.chunks_exact(w).skip(tile.rows.start).take(tile.rows.len);
+        rows.all(|row| row[tile.columns.start..][..tile.columns.len].iter().all(|m| *m <= 0.0))
     }
 
     fn before(&self, i: usize, step: Step, picture: &mut Picture) {
