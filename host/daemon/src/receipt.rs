@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use underpaint_engine::Wording;
 use underpaint_plan::{CanvasFacts, ControlPlan, Kind, ModelFacts, Placing, Plan, Tiles};
 use underpaint_raster::Extent;
-use underpaint_wire::generate::Generate;
+use underpaint_wire::generate::{Blend, Generate};
 use underpaint_wire::methods::Upscale;
 
 /// Version of the receipt's own shape.
@@ -63,6 +63,9 @@ pub fn used(
     }
     if canvas.is_some() {
         used["softness"] = json!(plan.softness);
+        if plan.blend != Blend::default() {
+            used["blend"] = json!(plan.blend);
+        }
     }
     let tiles = |t: Tiles| json!({"tile": t.tile, "overlap": t.overlap});
     if let Some(own) = plan.tiles {

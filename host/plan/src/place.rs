@@ -3,7 +3,10 @@
 
 use crate::prepare::resize_to;
 use crate::{Alpha, Plan};
-use underpaint_raster::{ColorMatch, Image, Mask, Patch, Registered, color_match, composite, detail, register};
+use underpaint_raster::{
+    ColorMatch, Image, Mask, Patch, Registered, color_match, composite, detail, membrane, register,
+};
+use underpaint_wire::generate::Blend;
 
 /// What it took to bring a picture to its place, for the receipt.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -16,7 +19,7 @@ pub struct Placing {
 
 impl Plan {
     /// The patch of an engine's picture (of the model's extent): scaled back, given the detail that scaling took from
-    /// what was hardly painted, its colours matched, moved back, cut to
+    /// what was hardly painted, its colours matched, moved back, bent to the surroundings' where that is wanted, cut to
     /// the mask. `canvas` and `mask` are those the plan was made for. `None` if nothing is painted.
     pub fn place(&self, picture: Image, canvas: Option<&Image>, mask: Option<&Mask>) -> Option<(Patch, Placing)> {
         let made = self.unpadded(picture);
@@ -35,7 +38,11 @@ impl Plan {
                 (result, how.registered) = (moved, Some(found));
             }
         }
+        let alpha = self.alpha(mask);
+        if let (Blend::Gradient, Some(original)) = (self.blend, &original) {
+            result = membrane(&result, original, &alpha);
+        }
         let at = (self.context.rect.x, self.context.rect.y);
-        composite(&result, original.as_ref().unwrap_or(&result), &self.alpha(mask), at).map(|patch| (patch, how))
+        composite(&result, original.as_ref().unwrap_or(&result), &alpha, at).map(|patch| (patch, how))
     }
 }

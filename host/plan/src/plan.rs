@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::{Family, Inpaint, Kind, ModelFacts, PlanError, Sampling, Tiles, check, context, steps};
 use underpaint_raster::masks::{self, Softness};
 use underpaint_raster::{Extent, Mask, Rect};
-use underpaint_wire::generate::{FilterCall, Generate, LoraCall, Mode};
+use underpaint_wire::generate::{Blend, FilterCall, Generate, LoraCall, Mode};
 
 /// Which pixels there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +46,8 @@ pub struct Plan {
     pub alpha: Alpha,
     /// Whether the result's colours are brought back to the surroundings'.
     pub color_match: bool,
+    /// How the patch goes over into the picture.
+    pub blend: Blend,
     /// What the model's weights are changed with.
     pub loras: Vec<LoraCall>,
     /// Whether the result is moved back if it lies beside its place.
@@ -193,6 +195,7 @@ fn generate(
         inpaint: if mask.is_some() { Inpaint::Replace } else { Inpaint::None },
         alpha: Alpha::Whole,
         color_match: false,
+        blend: Blend::Alpha,
         loras: request.loras.clone(),
         register: false,
         filters: request.filters.clone(),
@@ -267,6 +270,8 @@ fn repaint(request: &Generate, canvas: CanvasFacts, mask: &Mask, model: &ModelFa
         inpaint: Inpaint::Differential,
         alpha: if exemplar { Alpha::Denoise } else { Alpha::Blend },
         color_match: !exemplar && request.mode != Mode::Background,
+        // The embedded fill closes its own seams.
+        blend: if exemplar { Blend::Alpha } else { request.blend.unwrap_or_default() },
         loras: request.loras.clone(),
         register: !exemplar,
         filters: request.filters.clone(),

@@ -9,7 +9,7 @@ use underpaint_plan::{
 use underpaint_raster::{
     Extent, Image, Lab, Mask, Matched, Patch, Rect, Unattended, lab_from_srgb, over, resize, srgb_from_lab,
 };
-use underpaint_wire::generate::{Generate, Mode};
+use underpaint_wire::generate::{Blend, Generate, Mode};
 
 /// At 1:1 no pixel may change visibly.
 const IDENTITY_WORST: f32 = 1.0;
@@ -19,6 +19,8 @@ const IDENTITY_MEAN: f32 = 0.5;
 const IDENTITY_PSNR: f64 = 40.0;
 /// Mean change in the ring where the patch fades, after a drift of colours.
 const DRIFT: f32 = 0.5;
+/// What is left of a drift in the outer half of the band where the patch fades, if its colours are bent there.
+const BENT: f32 = 0.5;
 /// Gradient across the patch's contour over the gradient beside it.
 const JUMP: f32 = 1.15;
 
@@ -249,6 +251,45 @@ fn a_colour_drift_is_taken_back() {
         }
         println!("{rect:?}: mean dE in the ring {:.3}", sum / count as f32);
         assert!(sum / count as f32 <= DRIFT, "{rect:?}: mean dE in the ring {}", sum / count as f32);
+    }
+}
+
+/// A drift that is another on each side of the picture, which no match of colours takes back: where the patch fades, bending
+/// its colours takes back most of what fading leaves, and nothing else changes.
+#[test]
+fn bent_colours_meet_the_surroundings() {
+    let photo = photo();
+    let uneven = |prepared: &Prepared| {
+        let input = input(prepared);
+        let w = input.extent().w as f32;
+        paint(input.extent(), |x, y| {
+            let [l, a, b] = lab(&input, x, y);
+            let [r, g, b] = srgb_from_lab([l + 16.0 * (x as f32 / w - 0.5), a, b - 8.0 * (x as f32 / w - 0.5)]);
+            [r.clamp(0.0, 1.0), g.clamp(0.0, 1.0), b.clamp(0.0, 1.0), 1.0]
+        })
+    };
+    for (rect, side) in [(Rect::new(400, 250, 160, 160), 448), (Rect::new(250, 150, 500, 400), 704)] {
+        let mask = selection(photo.extent(), rect);
+        let [faded, bent] =
+            [None, Some(Blend::Gradient)].map(|blend| fill(&Generate { blend, ..weak() }, &photo, &mask, side, uneven));
+        assert_eq!(faded.alpha, bent.alpha);
+        let (mut drifts, mut count) = ([0.0; 2], 0);
+        for (x, y) in (0..768).flat_map(|y| (0..1024).map(move |x| (x, y))) {
+            match faded.alpha.at(x, y) {
+                0.0 | 1.0 => assert_eq!(faded.picture.pixel(x, y), bent.picture.pixel(x, y), "({x}, {y})"),
+                // Its outer half, where the old picture is beside it.
+                a if a <= 0.5 => {
+                    let before = lab(&photo, x, y);
+                    let drift = [&faded, &bent].map(|filled| delta_e(before, lab(&filled.picture, x, y)));
+                    drifts = [drifts[0] + drift[0], drifts[1] + drift[1]];
+                    count += 1;
+                }
+                _ => {}
+            }
+        }
+        let [faded, bent] = drifts.map(|drift| drift / count as f32);
+        println!("{rect:?}: mean dE in the outer half of the band {faded:.3} faded, {bent:.3} bent");
+        assert!(bent <= BENT * faded, "{rect:?}: mean dE {faded:.3} faded, {bent:.3} bent");
     }
 }
 

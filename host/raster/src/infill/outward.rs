@@ -3,7 +3,8 @@
 //! Decision: a smooth fill alone tells a model "here begins fog"; the detail of the last pixels before the border,
 //! turned outwards, tells it that the picture goes on. It fades because a mirror image is not what should be there.
 
-use crate::{Extent, Image, Mask, distance, infill};
+use crate::squares::Squares;
+use crate::{Image, Mask, distance, infill};
 use rayon::prelude::*;
 
 /// Detail is what is gone in the means of squares of this side.
@@ -20,7 +21,7 @@ pub fn outward(image: &Image, mask: &Mask) -> Image {
     let extent = image.extent();
     let kept: Vec<bool> = mask.data().iter().map(|&m| m <= 0.0).collect();
     let nearest = distance::nearest(extent, &kept);
-    let coarse = Coarse::of(&out);
+    let coarse = Squares::means(&out, DETAIL_PX);
     let w = extent.w.max(1) as usize;
     let mirrored = |i: usize| -> Option<([f32; 3], f32)> {
         let n = nearest[i] as usize;
@@ -45,40 +46,4 @@ pub fn outward(image: &Image, mask: &Mask) -> Image {
         }
     });
     out
-}
-
-/// A picture without its detail: means of squares, and linear between their centres. Only few of its pixels are asked for.
-struct Coarse {
-    extent: Extent,
-    means: Vec<[f32; 3]>,
-}
-
-impl Coarse {
-    fn of(image: &Image) -> Self {
-        let (w, h) = (image.extent().w as usize, image.extent().h as usize);
-        let extent = Extent::new(w.div_ceil(DETAIL_PX) as u32, h.div_ceil(DETAIL_PX) as u32);
-        let mut means = vec![[0.0; 3]; extent.area() as usize];
-        means.par_chunks_exact_mut(extent.w.max(1) as usize).enumerate().for_each(|(row, means)| {
-            let lines = row * DETAIL_PX..h.min((row + 1) * DETAIL_PX);
-            for line in image.data().chunks_exact(4 * w).skip(lines.start).take(lines.len()) {
-                for (mean, square) in means.iter_mut().zip(line.chunks(4 * DETAIL_PX)) {
-                    let share = 1.0 / (lines.len() * square.len() / 4) as f32;
-                    square.chunks_exact(4).for_each(|p| (0..3).for_each(|c| mean[c] += share * p[c]));
-                }
-            }
-        });
-        Self { extent, means }
-    }
-
-    fn at(&self, x: usize, y: usize) -> [f32; 3] {
-        let between = |at: usize, n: u32| {
-            let at = (at as f32 + 0.5) / DETAIL_PX as f32 - 0.5;
-            let first = at.floor().max(0.0) as usize;
-            (first, (first + 1).min(n as usize - 1), (at - first as f32).max(0.0))
-        };
-        let ((x0, x1, u), (y0, y1, v)) = (between(x, self.extent.w), between(y, self.extent.h));
-        let mean = |x: usize, y: usize| self.means[y * self.extent.w as usize + x];
-        let (a, b, c, d) = (mean(x0, y0), mean(x1, y0), mean(x0, y1), mean(x1, y1));
-        [0, 1, 2].map(|k| (1.0 - v) * ((1.0 - u) * a[k] + u * b[k]) + v * ((1.0 - u) * c[k] + u * d[k]))
-    }
 }
