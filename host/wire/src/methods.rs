@@ -181,6 +181,13 @@ pub struct Subscribe {
     pub topics: Vec<Topic>,
 }
 
+/// Parameters of `styles/remove`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StyleName {
+    /// From `styles/list`.
+    pub name: String,
+}
+
 /// A group of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -191,6 +198,8 @@ pub enum Topic {
     Models,
     /// `filters/changed`.
     Filters,
+    /// `styles/changed`.
+    Styles,
 }
 
 /// A job has one state, changes only forwards, and reaches exactly one of the last three.
