@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::path::Path;
 use underpaint_engine::{Npy, Wording};
-use underpaint_plan::{CanvasFacts, ControlPlan, Family, Kind, ModelFacts, Placing, Plan};
+use underpaint_plan::{CanvasFacts, ControlPlan, Family, Kind, ModelFacts, Placing, Plan, Tiles};
 use underpaint_raster::{Extent, Rect};
-use underpaint_wire::generate::{ControlCall, Generate};
+use underpaint_wire::generate::{Blend, ControlCall, Generate};
 use underpaint_wire::methods::Upscale;
 
 /// Version of the receipt's own shape.
@@ -65,6 +65,13 @@ pub fn used(
     }
     if canvas.is_some() {
         used["softness"] = json!(plan.softness);
+        if plan.blend != Blend::default() {
+            used["blend"] = json!(plan.blend);
+        }
+    }
+    let tiles = |t: Tiles| json!({"tile": t.tile, "overlap": t.overlap});
+    if let Some(own) = plan.tiles {
+        used["tiles"] = tiles(own);
     }
     if let Some(second) = &plan.second {
         used["second_pass"] = json!({
@@ -72,6 +79,9 @@ pub fn used(
             "steps": second.sampling.steps,
             "start_step": second.sampling.start_step,
         });
+        if let Some(own) = second.tiles {
+            used["second_pass"]["tiles"] = tiles(own);
+        }
     }
     used
 }

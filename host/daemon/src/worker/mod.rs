@@ -34,7 +34,6 @@ use finishing::{Surroundings, finish};
 use pass::{Painting, Steering, paint, room};
 use serde_json::{Map, Value};
 use underpaint_engine::prompt::Embedding;
-use underpaint_engine::tiles::Tiling;
 use underpaint_engine::{DeviceKind, Npy, Saved};
 use underpaint_filters::Filters;
 use underpaint_plan::{CanvasFacts, Family, Plan, Sampling, check_regions, placed, plan};
@@ -114,7 +113,7 @@ pub fn run(
     };
     if let Some(second) = &plan.second {
         // Before the first pass, not after it.
-        room(models, &model.id, (second, &words, &steering), Tiling::WHOLE)?;
+        room(models, &model.id, (second, &words, &steering))?;
     }
     let pictures = match model.family {
         Family::Exemplar => rebuild(&plan, canvas, mask, job)?,
@@ -124,7 +123,7 @@ pub fn run(
             let (words, steering, seen) = (&words, &steering, steering.seen(&plan, canvas));
             let regions = regions(&plan);
             let painting = Painting { plan: &plan, words, steering, seen, regions, only: None, prepared, noise, save };
-            paint(models, &model.id, painting, Tiling::WHOLE, &Previewing::new(job, &plan, mask))?
+            paint(models, &model.id, painting, &Previewing::new(job, &plan, mask))?
         }
     };
 
@@ -144,7 +143,7 @@ pub fn run(
             let (plan, regions) = (&second, regions(&second));
             let painting = Painting { plan, words, steering, seen, regions, only, prepared, noise: None, save: None };
             let job = &Previewing::new(job, &second, mask);
-            for finer in paint(models, &model.id, painting, Tiling::WHOLE, job)? {
+            for finer in paint(models, &model.id, painting, job)? {
                 let Some((finer, how)) = second.place(finer, Some(canvas), mask) else { continue };
                 placing.push(how);
                 patch = finer;

@@ -72,10 +72,10 @@ pub(super) fn paint(
     models: &mut Models,
     id: &str,
     painting: Painting<'_>,
-    tiling: Tiling,
     job: &dyn Job,
 ) -> Result<Vec<Image>, JobError> {
-    let vae_tiling = room(models, id, (painting.plan, painting.words, painting.steering), tiling)?;
+    let vae_tiling = room(models, id, (painting.plan, painting.words, painting.steering))?;
+    let tiling = tiling(painting.plan, models.catalogue().facts(id)?);
     let Painting { plan, words, steering, seen, regions, only, prepared, noise, save } = painting;
     let (model, controls) = models.load_steered(id, &words.loras, steering.calls, job)?;
     model.set_vae_tiling(vae_tiling);
@@ -109,15 +109,20 @@ pub(super) fn room(
     models: &Models,
     id: &str,
     (plan, words, steering): (&Plan, &Words, &Steering<'_>),
-    tiling: Tiling,
 ) -> Result<Option<Tiling>, JobError> {
-    let sampling = &plan.sampling;
-    let rows = match (sampling.guidance_scale > 1.0, models.catalogue().facts(id)?.kind) {
+    let (sampling, facts) = (&plan.sampling, models.catalogue().facts(id)?);
+    let rows = match (sampling.guidance_scale > 1.0, facts.kind) {
         (false, _) => 1,
         (true, Kind::Text | Kind::Inpaint) => 2,
         (true, Kind::Edit) => 3,
     };
     let pictures = 1 + steering.plans.len() + sampling.batch as usize;
-    let painting = memory::Painting { extent: plan.context.extent, tiling, rows, pictures };
+    let painting = memory::Painting { extent: plan.context.extent, tiling: tiling(plan, facts), rows, pictures };
     Ok(models.room(id, &words.loras, steering.calls, painting)?)
+}
+
+/// How the denoiser sees the picture of `plan`, in latents.
+fn tiling(plan: &Plan, model: &ModelFacts) -> Tiling {
+    let cells = |pixels: u32| (pixels / model.multiple.max(1)) as usize;
+    plan.tiles.map_or(Tiling::WHOLE, |tiles| Tiling { tile: cells(tiles.tile), overlap: cells(tiles.overlap) })
 }
