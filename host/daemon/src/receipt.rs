@@ -89,6 +89,9 @@ pub fn control(control: &ControlPlan) -> Value {
     if let Some(preprocess) = control.preprocess {
         used["preprocess"] = json!(preprocess.name());
     }
+    if let Some(preprocessor) = &control.preprocessor {
+        used["preprocessor"] = json!(preprocessor);
+    }
     used
 }
 

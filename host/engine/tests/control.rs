@@ -5,7 +5,6 @@ mod golden;
 
 use candle_core::{Device, Tensor};
 use golden::{Golden, Tensors, close};
-use half::f16;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
@@ -40,21 +39,7 @@ impl Models {
 
     /// The tensors of a model: torch's noise, as the script draws it; `original` names or diffusers'.
     fn tensors(&self, name: &str, original: bool) -> Tensors {
-        let model = &self.rows[name];
-        let mut stream = Noise::new(model["seed"].as_u64().unwrap());
-        let mut tensors = Tensors::new();
-        for row in model["tensors"].as_array().unwrap() {
-            let key = row[0].as_str().unwrap();
-            let shape: Vec<usize> = row[1].as_array().unwrap().iter().map(|n| n.as_u64().unwrap() as usize).collect();
-            let flat = shape.len() == 1;
-            let scale = if flat { 0.1 } else { 1.0 / (shape[1..].iter().product::<usize>() as f64).sqrt() };
-            let mean = if flat && key.ends_with("weight") { 1.0 } else { 0.0 };
-            let noise = stream.randn(shape.iter().product());
-            let values = noise.iter().flat_map(|v| f16::from_f32(v * scale as f32 + mean).to_le_bytes()).collect();
-            let name = row.get(2).filter(|_| original).unwrap_or(&row[0]).as_str().unwrap();
-            tensors.insert(name.to_owned(), ("F16".to_owned(), shape, values));
-        }
-        tensors
+        golden::drawn(&self.rows[name], original)
     }
 
     /// The model as one file.

@@ -1,12 +1,13 @@
 //! One pass of a diffusion model: everything it is told brought together, and the model made to know it.
 
 use super::JobError;
+use crate::controls::Unseen;
 use crate::models::Models;
 use crate::prompts::Words;
 use underpaint_engine::memory;
 use underpaint_engine::tiles::Tiling;
 use underpaint_engine::{Control, Npy, Region, Request, Saved};
-use underpaint_plan::{ControlPlan, Kind, ModelFacts, Plan, Prepared};
+use underpaint_plan::{ControlPlan, Kind, ModelFacts, Plan, Prepared, Preprocessing};
 use underpaint_raster::{Image, Job, Mask, Rect};
 use underpaint_wire::generate::{ControlCall, Generate};
 
@@ -30,11 +31,15 @@ impl<'a> Steering<'a> {
     ) -> Result<Self, JobError> {
         let facts = models.catalogue().controls().check(&request.controls)?;
         let given: Vec<bool> = shown.iter().map(Option::is_some).collect();
-        let plans = underpaint_plan::controls(request, model, &facts, &given, canvas)?;
+        let mut plans = underpaint_plan::controls(request, model, &facts, &given, canvas)?;
+        for control in plans.iter_mut().filter(|control| control.preprocess == Some(Preprocessing::Depth)) {
+            let id = models.catalogue().controls().estimator(control.preprocessor.as_deref())?;
+            control.preprocessor = Some(id.to_owned());
+        }
         Ok(Self { calls: &request.controls, plans, shown })
     }
 
-    /// What each control model sees of a pass over `canvas`.
+    /// What each control model sees of a pass over `canvas`, but for depth, which is still to be estimated.
     pub(super) fn seen(&self, plan: &Plan, canvas: Option<&Image>) -> Vec<Image> {
         let picture = |i: usize| self.shown.get(i).and_then(Option::as_ref).map(|(rect, image)| (*rect, image));
         self.plans.iter().enumerate().map(|(i, control)| plan.prepare_control(control, picture(i), canvas)).collect()
@@ -73,6 +78,7 @@ pub(super) fn paint(
         (true, Kind::Edit) => 3,
     };
     let vae_tiling = models.room(id, memory::Painting { extent: prepared.extent, tiling, rows })?;
+    let seen = deep(models, steering, seen, job)?;
     let (model, controls) = models.load_steered(id, &words.loras, steering.calls, job)?;
     model.set_vae_tiling(vae_tiling);
     // Those that were only found by their names may be of another family: then they are words like others.
@@ -98,4 +104,13 @@ pub(super) fn paint(
         save,
     };
     Ok(model.generate_in_tiles(request, tiling, job)?)
+}
+
+/// `seen` with the depth of those whose depth steers.
+fn deep(models: &mut Models, steering: &Steering<'_>, seen: Vec<Image>, job: &dyn Job) -> Result<Vec<Image>, JobError> {
+    let look = |(control, image): (&ControlPlan, Image)| match (control.preprocess, &control.preprocessor) {
+        (Some(Preprocessing::Depth), Some(id)) => Ok(models.depth(id, &image, &Unseen(job))?),
+        _ => Ok(image),
+    };
+    steering.plans.iter().zip(seen).map(look).collect()
 }

@@ -4,7 +4,7 @@
 //! the weights) and a lone file of either naming end as the same tensors.
 
 use super::single_file::{Names, unet_blocks, unet_name};
-use super::{Weights, file::SafetensorsFile, folder};
+use super::{Weights, depth_file, file::SafetensorsFile, folder};
 use crate::EngineError;
 use std::path::Path;
 use std::rc::Rc;
@@ -39,6 +39,9 @@ pub fn open(path: &Path) -> Result<Option<(ControlKind, Weights)>, EngineError> 
         }
     }
     let Some(kind) = kind(|prefix| names.has(prefix)) else { return Ok(None) };
+    if kind == ControlKind::Depth {
+        return Ok(Some((kind, depth_file::weights(path, &file)?)));
+    }
     for entry in file.entries() {
         weights.insert(entry.name.clone(), &file, entry);
     }
@@ -54,6 +57,8 @@ fn kind(has: impl Fn(&str) -> bool) -> Option<ControlKind> {
         Some(ControlKind::T2iAdapter)
     } else if has("vision_model.") || (has("embeddings.patch_embedding.") && has("visual_projection.")) {
         Some(ControlKind::ImageEncoder)
+    } else if depth_file::is_one(has) {
+        Some(ControlKind::Depth)
     } else {
         None
     }
@@ -70,6 +75,7 @@ fn renamed(kind: ControlKind, mut weights: Weights) -> Weights {
             let bare = parts.iter().any(|part| name.starts_with(part));
             ((seen || bare) && !name.ends_with("position_ids")).then(|| name.to_owned())
         }),
+        ControlKind::Depth => weights.rename(|name| depth_file::is_read(name).then(|| name.to_owned())),
         ControlKind::ControlNet | ControlKind::Union | ControlKind::IpAdapter => {}
     }
     weights

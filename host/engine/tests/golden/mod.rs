@@ -3,11 +3,13 @@
 #![allow(dead_code)]
 
 use candle_core::{Device, Tensor};
+use half::f16;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use underpaint_engine::Request;
+use underpaint_engine::noise::Noise;
 use underpaint_engine::weights::file::SafetensorsFile;
 use underpaint_plan::{Inpaint, Prepared, Sampler, Sampling, Scheduler};
 use underpaint_raster::{Extent, Image};
@@ -84,6 +86,32 @@ impl Golden {
         let (shape, data) = self.get(name);
         Tensor::from_vec(data, shape, &Device::Cpu).unwrap()
     }
+}
+
+/// The tensors of a row of `control-models.json` or its like: torch's noise, as `control.py` draws it; `original` names or the
+/// library's. Parts of one tensor, whose names end in `#0`, `#1`, …, are put together.
+pub fn drawn(model: &Value, original: bool) -> Tensors {
+    let mut stream = Noise::new(model["seed"].as_u64().unwrap());
+    let mut tensors = Tensors::new();
+    for row in model["tensors"].as_array().unwrap() {
+        let key = row[0].as_str().unwrap();
+        let shape: Vec<usize> = row[1].as_array().unwrap().iter().map(|n| n.as_u64().unwrap() as usize).collect();
+        let flat = shape.len() == 1;
+        let scale = if flat { 0.1 } else { 1.0 / (shape[1..].iter().product::<usize>() as f64).sqrt() };
+        let mean = if flat && key.ends_with("weight") { 1.0 } else { 0.0 };
+        let noise = stream.randn(shape.iter().product());
+        let values = noise.iter().flat_map(|v| f16::from_f32(v * scale as f32 + mean).to_le_bytes()).collect();
+        let name = row.get(2).filter(|_| original).unwrap_or(&row[0]).as_str().unwrap();
+        tensors.insert(name.to_owned(), ("F16".to_owned(), shape, values));
+    }
+    let parts: Vec<String> = tensors.keys().filter_map(|name| name.strip_suffix("#0").map(str::to_owned)).collect();
+    for name in parts {
+        let parts: Vec<_> = (0..).map_while(|i| tensors.remove(&format!("{name}#{i}"))).collect();
+        let shape = [&[parts.iter().map(|(_, shape, _)| shape[0]).sum()], &parts[0].1[1..]].concat();
+        let values = parts.into_iter().flat_map(|(_, _, values)| values).collect();
+        tensors.insert(name, ("F16".to_owned(), shape, values));
+    }
+    tensors
 }
 
 /// The 4-channel model as a diffusers folder.
