@@ -125,6 +125,20 @@ fn a_union_is_told_what_the_preprocessor_makes() {
     }
 }
 
+/// The order of the published models' embeddings, which is also that of diffusers' `control_mode`.
+#[test]
+fn kinds_are_numbered_as_the_models_were_trained() {
+    let names = ["pose", "depth", "soft_edge", "line", "normal", "segmentation", "tile", "repaint"];
+    assert_eq!(Task::ALL.map(Task::name), names);
+    let promax = ControlFacts { tasks: 8, ..facts(ControlKind::Union, Some(Family::Sdxl)) };
+    for (i, name) in names.into_iter().enumerate() {
+        let call = ControlCall { kind: Some(name.into()), ..call() };
+        let request = Generate { controls: vec![call], ..Generate::default() };
+        let plans = controls(&request, &model(Family::Sdxl), &[&promax], &[true], false).unwrap();
+        assert_eq!(plans[0].task.map(Task::index), Some(i), "{name}");
+    }
+}
+
 fn ramp(extent: Extent) -> Image {
     let pixel = |i: u64| {
         let (x, y) = (i % u64::from(extent.w), i / u64::from(extent.w));

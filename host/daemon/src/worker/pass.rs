@@ -7,7 +7,7 @@ use crate::prompts::Words;
 use underpaint_engine::memory;
 use underpaint_engine::tiles::Tiling;
 use underpaint_engine::{Control, Npy, Region, Request, Saved};
-use underpaint_plan::{ControlPlan, Kind, ModelFacts, Plan, Prepared, Preprocessing};
+use underpaint_plan::{ControlKind, ControlPlan, Kind, ModelFacts, Plan, Prepared, Preprocessing, Task};
 use underpaint_raster::{Image, Job, Mask, Rect};
 use underpaint_wire::generate::{ControlCall, Generate};
 
@@ -39,7 +39,7 @@ impl<'a> Steering<'a> {
         Ok(Self { calls: &request.controls, plans, shown })
     }
 
-    /// What each control model sees of a pass over `canvas`, but for depth, which is still to be estimated.
+    /// What each control model sees of a pass over `canvas`, before depth is estimated and holes are made.
     pub(super) fn seen(&self, plan: &Plan, canvas: Option<&Image>) -> Vec<Image> {
         let picture = |i: usize| self.shown.get(i).and_then(Option::as_ref).map(|(rect, image)| (*rect, image));
         self.plans.iter().enumerate().map(|(i, control)| plan.prepare_control(control, picture(i), canvas)).collect()
@@ -78,7 +78,7 @@ pub(super) fn paint(
         (true, Kind::Edit) => 3,
     };
     let vae_tiling = models.room(id, memory::Painting { extent: prepared.extent, tiling, rows })?;
-    let seen = deep(models, steering, seen, job)?;
+    let seen = shown(models, steering, seen, prepared.mask.as_ref(), job)?;
     let (model, controls) = models.load_steered(id, &words.loras, steering.calls, job)?;
     model.set_vae_tiling(vae_tiling);
     // Those that were only found by their names may be of another family: then they are words like others.
@@ -106,11 +106,46 @@ pub(super) fn paint(
     Ok(model.generate_in_tiles(request, tiling, job)?)
 }
 
-/// `seen` with the depth of those whose depth steers.
-fn deep(models: &mut Models, steering: &Steering<'_>, seen: Vec<Image>, job: &dyn Job) -> Result<Vec<Image>, JobError> {
-    let look = |(control, image): (&ControlPlan, Image)| match (control.preprocess, &control.preprocessor) {
-        (Some(Preprocessing::Depth), Some(id)) => Ok(models.depth(id, &image, &Unseen(job))?),
-        _ => Ok(image),
+/// `seen` with the depth of those whose depth steers, and with the hole of `mask` in a canvas that shows what to repaint.
+fn shown(
+    models: &mut Models,
+    steering: &Steering<'_>,
+    seen: Vec<Image>,
+    mask: Option<&Mask>,
+    job: &dyn Job,
+) -> Result<Vec<Image>, JobError> {
+    let show = |(i, (control, image)): (usize, (&ControlPlan, Image))| {
+        let holed = |mask| match (control.kind, control.task, control.preprocess, steering.shown.get(i)) {
+            (ControlKind::Union, Some(Task::Repaint), None, Some(None)) => Some(holed(&image, mask)),
+            _ => None,
+        };
+        match (control.preprocess, &control.preprocessor) {
+            (Some(Preprocessing::Depth), Some(id)) => Ok(models.depth(id, &image, &Unseen(job))?),
+            _ => Ok(mask.and_then(holed).unwrap_or(image)),
+        }
     };
-    steering.plans.iter().zip(seen).map(look).collect()
+    steering.plans.iter().zip(seen).enumerate().map(show).collect()
+}
+
+/// `image` black where `mask` repaints, as ControlNet Union ProMax was trained.
+fn holed(image: &Image, mask: &Mask) -> Image {
+    let pixel = |(p, m): (&[f32], &f32)| if *m >= 0.5 { [0.0, 0.0, 0.0, 1.0] } else { [p[0], p[1], p[2], p[3]] };
+    let pixels = image.data().chunks_exact(4).zip(mask.data()).flat_map(pixel);
+    Image::from_data(image.extent(), pixels.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use underpaint_raster::Extent;
+
+    #[test]
+    fn a_hole_is_black_and_the_rest_stays() {
+        let extent = Extent::new(4, 1);
+        let image = Image::from_data(extent, [0.2, 0.4, 0.6, 1.0].repeat(4));
+        let made = holed(&image, &Mask::from_data(extent, vec![0.0, 0.4, 0.5, 1.0]));
+        let red: Vec<f32> = made.data().chunks_exact(4).map(|p| p[0]).collect();
+        assert_eq!(red, [0.2, 0.2, 0.0, 0.0]);
+        assert!(made.data().chunks_exact(4).all(|p| p[3] == 1.0));
+    }
 }

@@ -127,6 +127,25 @@ pub fn sdxl(at: &Path) -> PathBuf {
     root
 }
 
+/// SD 2.x as a diffusers folder under `at`, put together from what the scripts store.
+pub fn sd2(at: &Path) -> PathBuf {
+    let (root, stored) = (at.join("sd2"), folder().join("tiny-sd2"));
+    copy(&plain(), &root, &["vae"]);
+    copy(&stored, &root, &["unet"]);
+    copy(&folder().join("tiny-sdxl"), &root, &["text_encoder_2"]);
+    fs::rename(root.join("text_encoder_2"), root.join("text_encoder")).unwrap();
+    fs::copy(stored.join("config.json"), root.join("text_encoder/config.json")).unwrap();
+    let path = root.join("text_encoder/model.safetensors");
+    let mut tensors = read(&path);
+    // diffusers' form of SD 2.x has neither the last layer nor the projection.
+    tensors.retain(|name, _| !name.contains("layers.2.") && !name.contains("projection"));
+    write(&path, &tensors);
+    fs::create_dir_all(root.join("scheduler")).unwrap();
+    let schedule = "scheduler/scheduler_config.json";
+    fs::copy(stored.join("scheduler_config.json"), root.join(schedule)).unwrap();
+    root
+}
+
 /// The files of `parts` of the folder `from`, put into those of `to`.
 pub fn copy(from: &Path, to: &Path, parts: &[&str]) {
     for part in parts {
