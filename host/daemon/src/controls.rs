@@ -107,17 +107,14 @@ impl Controls {
 
     /// Id of the depth estimator that was `asked` for, or of the first there is.
     pub fn estimator(&self, asked: Option<&str>) -> Result<&str, ModelError> {
-        let mut all = self.entries.iter().filter(|(_, entry)| entry.facts.kind == ControlKind::Depth);
-        match all.find(|(id, _)| asked.is_none_or(|asked| asked == *id)) {
-            Some((id, _)) => Ok(id),
-            None => {
-                let known = self.entries.iter().filter(|(_, entry)| entry.facts.kind == ControlKind::Depth);
-                Err(ModelError::NoEstimator {
-                    id: asked.map(str::to_owned),
-                    known: known.map(|(id, _)| id.clone()).collect(),
-                })
-            }
-        }
+        let all = || {
+            let depth = self.entries.iter().filter(|(_, entry)| entry.facts.kind == ControlKind::Depth);
+            depth.map(|(id, _)| id.as_str())
+        };
+        all().find(|id| asked.is_none_or(|asked| asked == *id)).ok_or_else(|| ModelError::NoEstimator {
+            id: asked.map(str::to_owned),
+            known: all().map(str::to_owned).collect(),
+        })
     }
 
     /// Fails unless each of `calls` names a control model that can be loaded, and what its picture is made with is there.

@@ -211,6 +211,47 @@ fn broken_and_foreign_estimators_are_refused_in_a_sentence() {
     }
 }
 
+/// Tensors dropped, renamed, turned over and exchanged: refused or looked with, never a panic.
+#[test]
+fn mutated_estimators_are_loaded_or_refused() {
+    let models = Models::new();
+    let (folder, image) = (models.path("small"), picture(30, 20));
+    let whole = models.tensors("small", false);
+    let names: Vec<&String> = whole.keys().collect();
+    let mut state = 0x9e37_79b9_7f4a_7c15u64;
+    let mut random = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % below as u64) as usize
+    };
+    let (mut refused, mut seen) = (0, 0);
+    for _ in 0..150 {
+        let mut tensors = whole.clone();
+        for _ in 0..1 + random(2) {
+            let [a, b] = [0, 1].map(|_| names[random(names.len())]);
+            match random(4) {
+                0 => drop(tensors.remove(a)),
+                1 => drop(tensors.insert(a.clone(), whole[b].clone())),
+                2 => drop(tensors.remove(a).and_then(|tensor| tensors.insert(b.clone(), tensor))),
+                _ => drop(tensors.get_mut(a).map(|(_, shape, _)| shape.reverse())),
+            }
+        }
+        golden::write(&folder.join("model.safetensors"), &tensors);
+        match DepthEstimator::load(&folder, &Options::default(), &Unattended) {
+            Err(e) => {
+                refused += 1;
+                assert!(matches!(e, EngineError::Tensor { .. } | EngineError::NotDepth { .. }), "{e}");
+            }
+            Ok(estimator) => {
+                seen += 1;
+                assert_eq!(estimator.estimate(&image, &Unattended).unwrap().extent(), image.extent());
+            }
+        }
+    }
+    assert!(refused > 50 && seen > 10, "{refused} refused, {seen} seen");
+}
+
 /// Cancels at the `n`th time it is asked.
 struct Impatient(AtomicU32);
 

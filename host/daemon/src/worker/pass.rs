@@ -114,24 +114,30 @@ fn shown(
     mask: Option<&Mask>,
     job: &dyn Job,
 ) -> Result<Vec<Image>, JobError> {
-    let show = |(i, (control, image)): (usize, (&ControlPlan, Image))| {
-        let holed = |mask| match (control.kind, control.task, control.preprocess, steering.shown.get(i)) {
-            (ControlKind::Union, Some(Task::Repaint), None, Some(None)) => Some(holed(&image, mask)),
-            _ => None,
-        };
-        match (control.preprocess, &control.preprocessor) {
-            (Some(Preprocessing::Depth), Some(id)) => Ok(models.depth(id, &image, &Unseen(job))?),
-            _ => Ok(mask.and_then(holed).unwrap_or(image)),
+    let show = |(i, (control, image)): (usize, (&ControlPlan, Image))| match (control.preprocess, control.task, mask) {
+        (Some(Preprocessing::Depth), _, _) => {
+            let id = control.preprocessor.as_deref().unwrap_or_default();
+            Ok(models.depth(id, &image, &Unseen(job))?)
         }
+        (None, Some(Task::Repaint), Some(mask)) if steering.shown.get(i).is_none_or(Option::is_none) => {
+            Ok(holed(image, mask, control.kind))
+        }
+        _ => Ok(image),
     };
     steering.plans.iter().zip(seen).enumerate().map(show).collect()
 }
 
-/// `image` black where `mask` repaints, as ControlNet Union ProMax was trained.
-fn holed(image: &Image, mask: &Mask) -> Image {
-    let pixel = |(p, m): (&[f32], &f32)| if *m >= 0.5 { [0.0, 0.0, 0.0, 1.0] } else { [p[0], p[1], p[2], p[3]] };
-    let pixels = image.data().chunks_exact(4).zip(mask.data()).flat_map(pixel);
-    Image::from_data(image.extent(), pixels.collect())
+/// `image` without what `mask` repaints, as a model of `kind` was trained to see a hole: ControlNet Union ProMax as black,
+/// ControlNet 1.1 for inpainting as -1.
+fn holed(mut image: Image, mask: &Mask, kind: ControlKind) -> Image {
+    let hole = match kind {
+        ControlKind::Union => 0.0,
+        ControlKind::ControlNet => -1.0,
+        _ => return image,
+    };
+    let pixels = image.data_mut().chunks_exact_mut(4).zip(mask.data());
+    pixels.filter(|(_, m)| **m >= 0.5).for_each(|(p, _)| p[..3].fill(hole));
+    image
 }
 
 #[cfg(test)]
@@ -140,12 +146,15 @@ mod tests {
     use underpaint_raster::Extent;
 
     #[test]
-    fn a_hole_is_black_and_the_rest_stays() {
+    fn a_hole_is_what_the_model_was_trained_to_see() {
         let extent = Extent::new(4, 1);
         let image = Image::from_data(extent, [0.2, 0.4, 0.6, 1.0].repeat(4));
-        let made = holed(&image, &Mask::from_data(extent, vec![0.0, 0.4, 0.5, 1.0]));
-        let red: Vec<f32> = made.data().chunks_exact(4).map(|p| p[0]).collect();
-        assert_eq!(red, [0.2, 0.2, 0.0, 0.0]);
-        assert!(made.data().chunks_exact(4).all(|p| p[3] == 1.0));
+        for (kind, hole) in [(ControlKind::Union, 0.0), (ControlKind::ControlNet, -1.0), (ControlKind::T2iAdapter, 0.2)]
+        {
+            let made = holed(image.clone(), &Mask::from_data(extent, vec![0.0, 0.4, 0.5, 1.0]), kind);
+            let red: Vec<f32> = made.data().chunks_exact(4).map(|p| p[0]).collect();
+            assert_eq!(red, [0.2, 0.2, hole, hole]);
+            assert!(made.data().chunks_exact(4).all(|p| p[3] == 1.0));
+        }
     }
 }
