@@ -9,7 +9,9 @@ use wasm_encoder::{
 
 /// Where a guest keeps what it returns, as the canonical ABI lays it out.
 pub const DESCRIPTOR: u32 = 1024;
+pub const SAMPLES: u32 = 1090;
 pub const PLAN: u32 = 1100;
+pub const PASSES: u32 = 1152;
 pub const RESULT: u32 = 1200;
 /// "speak", a title and a message.
 pub const TEXT: u32 = 1300;
@@ -18,10 +20,16 @@ pub const TEXT: u32 = 1300;
 pub const LOG: u32 = 0;
 pub const PROCESS: u32 = 4;
 
-/// Parameters of `process`, and a local of its own.
-pub const PIXELS: u32 = 4;
-pub const LEN: u32 = 5;
-pub const LOCAL: u32 = 6;
+/// Parameters of `process` and `survey`: how many, the pixels, and a local of their own.
+pub const TILE: usize = 14;
+pub const PIXELS: u32 = 10;
+pub const LEN: u32 = 11;
+pub const LOCAL: u32 = 14;
+
+/// Cases of the contract's `pass`.
+pub const TILES: u8 = 1;
+pub const WHOLE_PICTURE: u8 = 2;
+pub const SURVEY: u8 = 3;
 
 type Code = Box<dyn Fn(&mut InstructionSink<'_>)>;
 
@@ -33,8 +41,16 @@ pub struct Guest {
     pub describe: Code,
     pub prepare: Code,
     pub process: Code,
-    /// `unchanged` 0, `tiles` 1, `whole-picture` 2; and the halo.
-    pub plan: (u8, u32),
+    pub survey: Code,
+    pub learn: Code,
+    /// Size of the result.
+    pub size: (u32, u32),
+    /// The case of each pass, and its halo.
+    pub passes: Vec<(u8, u32)>,
+    /// Sample types: `uint8` 0, `uint16` 1, `float32` 2.
+    pub samples: Vec<u8>,
+    /// `srgb` 0, `linear` 1.
+    pub encoding: u8,
     pub message: &'static str,
     /// Pointer and length of the parameter list.
     pub params: (u32, u32),
@@ -45,14 +61,19 @@ impl Guest {
     pub fn new(name: &str) -> Self {
         Self {
             manifest: vec![format!(
-                r#"{{"api":"0.1.0","name":"{name}","version":"1.0.0","license":"MIT","timeout_ms":200,"memory_bytes":16777216}}"#
+                r#"{{"api":"1.0.0","name":"{name}","version":"1.0.0","license":"MIT","timeout_ms":200,"memory_bytes":16777216}}"#
             )],
-            import: ("underpaint:filter/host@0.1.0", "log"),
+            import: ("underpaint:filter/host@1.0.0", "log"),
             describe_returns: ValType::I32,
             describe: Box::new(|code| _ = code.i32_const(DESCRIPTOR as i32)),
             prepare: Box::new(|code| _ = code.i32_const(PLAN as i32)),
             process: Box::new(return_pixels),
-            plan: (1, 0),
+            survey: Box::new(|code| _ = code.i32_const(RESULT as i32)),
+            learn: Box::new(|code| _ = code.i32_const(RESULT as i32)),
+            size: (24, 16),
+            passes: vec![(TILES, 0)],
+            samples: vec![2],
+            encoding: 0,
             message: "speak",
             params: (0, 0),
             extra: Vec::new(),
@@ -70,12 +91,14 @@ impl Guest {
         types.ty().function([I32, I32, I32], []);
         types.ty().function([I32; 4], [I32]);
         types.ty().function([], [self.describe_returns]);
-        types.ty().function([I32, I32, I32, I32, F32, I64], [I32]);
-        types.ty().function([I32; 6], [I32]);
+        types.ty().function([I32, I32, I32, I32, I32, F32, I64, I32, I32], [I32]);
+        types.ty().function([I32; TILE], [I32]);
+        types.ty().function([I32; TILE], [I32]);
+        types.ty().function([I32; 3], [I32]);
         let mut imports = ImportSection::new();
         imports.import(self.import.0, self.import.1, EntityType::Function(0));
         let mut functions = FunctionSection::new();
-        (1..=4).for_each(|ty| _ = functions.function(ty));
+        (1..=6).for_each(|ty| _ = functions.function(ty));
         let mut memories = MemorySection::new();
         memories.memory(MemoryType { minimum: 2, maximum: None, memory64: false, shared: false, page_size_log2: None });
         let mut globals = GlobalSection::new();
@@ -83,11 +106,12 @@ impl Guest {
         let mut exports = ExportSection::new();
         exports.export("memory", ExportKind::Memory, 0);
         exports.export("cabi_realloc", ExportKind::Func, 1);
-        for (index, function) in (2..).zip(["describe", "prepare", "process"]) {
-            exports.export(&format!("underpaint:filter/filter@0.1.0#{function}"), ExportKind::Func, index);
+        for (index, function) in (2..).zip(["describe", "prepare", "process", "survey", "learn"]) {
+            exports.export(&format!("underpaint:filter/filter@1.0.0#{function}"), ExportKind::Func, index);
         }
         let mut code = CodeSection::new();
-        for body in [&(Box::new(allocate) as Code), &self.describe, &self.prepare, &self.process] {
+        let allocate: Code = Box::new(allocate);
+        for body in [&allocate, &self.describe, &self.prepare, &self.process, &self.survey, &self.learn] {
             let mut function = Function::new([(1, I32)]);
             body(&mut function.instructions());
             function.instructions().end();
@@ -96,12 +120,13 @@ impl Guest {
         let mut data = DataSection::new();
         let words = |words: &[u32]| words.iter().flat_map(|w| w.to_le_bytes()).collect::<Vec<u8>>();
         let text = [TEXT, self.message.len() as u32];
-        data.active(
-            0,
-            &ConstExpr::i32_const(DESCRIPTOR as i32),
-            words(&[text[0], text[1], text[0], text[1], self.params.0, self.params.1]),
-        );
-        data.active(0, &ConstExpr::i32_const(PLAN as i32), words(&[0, self.plan.0.into(), self.plan.1]));
+        let mut at = |start: u32, bytes: Vec<u8>| _ = data.active(0, &ConstExpr::i32_const(start as i32), bytes);
+        let samples = [SAMPLES, self.samples.len() as u32, self.encoding.into()];
+        let described = [text[0], text[1], text[0], text[1], self.params.0, self.params.1, 0, 0];
+        at(DESCRIPTOR, words(&[described.as_slice(), &samples].concat()));
+        at(SAMPLES, self.samples.clone());
+        at(PLAN, words(&[0, self.size.0, self.size.1, PASSES, self.passes.len() as u32]));
+        at(PASSES, self.passes.iter().flat_map(|&(case, halo)| words(&[case.into(), halo])).collect());
         data.active(0, &ConstExpr::i32_const(TEXT as i32), self.message.bytes());
         data.active(0, &ConstExpr::i32_const(TEXT as i32 + 200), self.extra.iter().copied());
         let mut module = Module::new();
@@ -120,12 +145,13 @@ impl Guest {
     }
 }
 
-/// Ends `process` with the list `(PIXELS, LEN)` as its result.
+/// Ends `process` with the list `(PIXELS, LEN)`, of the type it came in, as its result.
 pub fn return_pixels(code: &mut InstructionSink<'_>) {
     let at = |offset| wasm_encoder::MemArg { offset, align: 2, memory_index: 0 };
     code.i32_const(RESULT as i32).i32_const(0).i32_store(at(0));
-    code.i32_const(RESULT as i32).local_get(PIXELS).i32_store(at(4));
-    code.i32_const(RESULT as i32).local_get(LEN).i32_store(at(8));
+    code.i32_const(RESULT as i32).local_get(PIXELS - 1).i32_store(at(4));
+    code.i32_const(RESULT as i32).local_get(PIXELS).i32_store(at(8));
+    code.i32_const(RESULT as i32).local_get(LEN).i32_store(at(12));
     code.i32_const(RESULT as i32);
 }
 

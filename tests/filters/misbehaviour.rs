@@ -3,7 +3,9 @@
 
 mod guests;
 
-use guests::{Guest, LEN, LOCAL, LOG, PIXELS, PROCESS, RESULT, TEXT, return_pixels};
+use guests::{
+    Guest, LEN, LOCAL, LOG, PIXELS, PROCESS, RESULT, SURVEY, TEXT, TILE, TILES, WHOLE_PICTURE, return_pixels,
+};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -62,8 +64,8 @@ fn loop_forever(code: &mut wasm_encoder::InstructionSink<'_>) {
 #[test]
 fn an_honest_guest_returns_the_picture() {
     assert_eq!(run(&Guest::new("guest")), Ok(picture()));
-    assert_eq!(run(&Guest { plan: (0, 0), ..Guest::new("guest") }), Ok(picture()), "unchanged");
-    assert_eq!(run(&Guest { plan: (2, 0), ..Guest::new("guest") }), Ok(picture()), "whole picture");
+    assert_eq!(run(&Guest { passes: vec![], ..Guest::new("guest") }), Ok(picture()), "unchanged");
+    assert_eq!(run(&Guest { passes: vec![(WHOLE_PICTURE, 0)], ..Guest::new("guest") }), Ok(picture()), "whole picture");
 }
 
 #[test]
@@ -104,7 +106,7 @@ fn traps() {
 #[test]
 fn recurses_without_end() {
     let guest = Guest::process("guest", |code| {
-        (0..6).for_each(|i| _ = code.local_get(i));
+        (0..TILE as u32).for_each(|i| _ = code.local_get(i));
         code.call(PROCESS);
     });
     assert_eq!(run(&guest), Err(Reason::Trap("call stack exhausted".into())));
@@ -158,9 +160,72 @@ fn paints_outside_of_the_patch() {
     }
 }
 
+/// What a plan may not say: each row is a change to an honest guest.
+#[test]
+fn plans_what_cannot_be_done() {
+    let plan = |size: (u32, u32), passes: Vec<(u8, u32)>| match run(&Guest { size, passes, ..Guest::new("guest") }) {
+        Err(Reason::BadOutput(what)) => what,
+        other => panic!("{size:?}: {other:?}"),
+    };
+    assert!(plan((24, 16), vec![(TILES, 0); 17]).contains("17 passes"));
+    assert!(plan((24, 16), vec![(TILES, 0), (SURVEY, 0)]).contains("survey"));
+    assert!(plan((48, 32), vec![]).contains("no pass"));
+    assert!(plan((48, 32), vec![(0, 0)]).contains("single pixels"));
+    for size in [(0, 16), (24, 0), (70_000, 1), (60_000, 60_000)] {
+        assert!(plan(size, vec![(TILES, 0)]).contains("a result of"), "{size:?}");
+    }
+    // More pixels than it returns: the honest guest sends back what it was given.
+    assert!(plan((48, 32), vec![(TILES, 0)]).contains("values for a tile"));
+}
+
+#[test]
+fn takes_no_sample_type_or_linear_bytes() {
+    for (samples, encoding) in [(vec![], 0), (vec![0, 2], 1)] {
+        let guest = Guest { samples, encoding, ..Guest::new("guest") };
+        assert!(matches!(run(&guest), Err(Reason::Description(_))));
+    }
+    assert!(matches!(run(&Guest { samples: vec![7], ..Guest::new("guest") }), Err(Reason::BadOutput(_))));
+}
+
+#[test]
+fn returns_another_sample_type() {
+    let guest = Guest::process("guest", |code| {
+        code.i32_const(0).local_set(PIXELS - 1);
+        return_pixels(code);
+    });
+    assert!(matches!(run(&guest), Err(Reason::BadOutput(_))));
+}
+
+#[test]
+fn answers_a_survey_with_too_much() {
+    let guest = Guest {
+        passes: vec![(SURVEY, 0), (TILES, 0)],
+        survey: Box::new(|code| {
+            for (offset, value) in [(0, 0), (4, 0), (8, 70_000)] {
+                code.i32_const(RESULT as i32).i32_const(value).i32_store(MemArg { offset, ..AT });
+            }
+            code.i32_const(RESULT as i32);
+        }),
+        ..Guest::new("guest")
+    };
+    assert!(matches!(run(&guest), Err(Reason::BadOutput(what)) if what.contains("70000 bytes")));
+}
+
+#[test]
+fn loops_forever_in_survey_and_learn() {
+    let passes = || vec![(SURVEY, 0), (TILES, 0)];
+    let survey = Guest { passes: passes(), survey: Box::new(loop_forever), ..Guest::new("guest") };
+    assert_eq!(run(&survey), Err(Reason::Timeout(200)));
+    let learn = Guest { passes: passes(), learn: Box::new(loop_forever), ..Guest::new("guest") };
+    assert_eq!(run(&learn), Err(Reason::Timeout(200)));
+}
+
 #[test]
 fn asks_for_an_absurd_halo() {
-    assert!(matches!(run(&Guest { plan: (1, 1_000_000), ..Guest::new("guest") }), Err(Reason::BadOutput(_))));
+    assert!(matches!(
+        run(&Guest { passes: vec![(TILES, 1_000_000)], ..Guest::new("guest") }),
+        Err(Reason::BadOutput(_))
+    ));
 }
 
 #[test]
@@ -208,13 +273,13 @@ fn imports_what_does_not_exist() {
     for import in [
         ("wasi_snapshot_preview1", "fd_write"),
         ("env", "now"),
-        ("underpaint:filter/host@0.2.0", "log"),
+        ("underpaint:filter/host@2.0.0", "log"),
         ("wasi:filesystem/types@0.2.0", "log"),
     ] {
         let guest = Guest { import, ..Guest::new("guest") };
         assert_eq!(run(&guest), Err(Reason::Import(format!("{}/{}", import.0, import.1))));
     }
-    let guest = Guest { import: ("underpaint:filter/host@0.1.0", "open-file"), ..Guest::new("guest") };
+    let guest = Guest { import: ("underpaint:filter/host@1.0.0", "open-file"), ..Guest::new("guest") };
     assert!(matches!(run(&guest), Err(Reason::Contract(_))));
 }
 
@@ -237,6 +302,8 @@ fn describes_nonsense() {
             label,
             name,
             label,
+            name,
+            0,
             name,
             0,
             0,
@@ -276,10 +343,10 @@ fn says_nonsense_in_its_manifest() {
     let with = |name: &str, api: &str, more: &str| format!(r#"{{"api":"{api}","name":"{name}","version":"1"{more}}}"#);
     assert!(wrong(&[]));
     assert!(wrong(&["not json"]));
-    assert!(wrong(&[&with("guest", "0.1.0", ""), &with("guest", "0.1.0", "")]), "two manifests");
+    assert!(wrong(&[&with("guest", "1.0.0", ""), &with("guest", "1.0.0", "")]), "two manifests");
     assert!(wrong(&[&with("guest", "9.9.9", "")]));
     for name in ["", "Film", "../up", "a/b", "a\\u0000", "con fusing", &"x".repeat(65)] {
-        assert!(wrong(&[&with(name, "0.1.0", "")]), "{name:?}");
+        assert!(wrong(&[&with(name, "1.0.0", "")]), "{name:?}");
     }
     for more in [
         r#","timeout_ms":0"#,
@@ -288,7 +355,7 @@ fn says_nonsense_in_its_manifest() {
         r#","memory_bytes":99999999999"#,
         r#","network":true"#,
     ] {
-        assert!(wrong(&[&with("guest", "0.1.0", more)]), "{more}");
+        assert!(wrong(&[&with("guest", "1.0.0", more)]), "{more}");
     }
 }
 
@@ -304,7 +371,7 @@ fn takes_a_name_that_is_there() {
 fn is_no_wasm_at_all() {
     let mut filters = filters();
     let mut add = |wasm: &[u8]| filters.add(wasm, Origin::File("guest.wasm".into())).map(drop).unwrap_err().reason;
-    let real = FIRST_PARTY[0].1;
+    let real = FIRST_PARTY[0].wasm;
     for cut in (0..real.len()).step_by(real.len() / 50) {
         let reason = add(&real[..cut]);
         assert!(
@@ -330,7 +397,7 @@ fn is_no_wasm_at_all() {
 #[test]
 fn is_film_grain_with_flipped_bytes() {
     let mut filters = filters();
-    let real = FIRST_PARTY[0].1;
+    let real = FIRST_PARTY[0].wasm;
     for index in (0..40).map(|i| i * (real.len() / 40) + 13) {
         let mut wasm = real.to_vec();
         wasm[index] ^= 0x55;

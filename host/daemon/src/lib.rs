@@ -13,6 +13,7 @@ pub mod loras;
 pub mod models;
 pub mod picture;
 mod platform;
+mod playground;
 mod previewing;
 pub mod prompts;
 pub mod receipt;

@@ -7,9 +7,9 @@
 
 use film_grain::FilmGrain;
 use std::time::{Duration, Instant};
-use underpaint_filter::{Filter, Request, Tile};
+use underpaint_filter::testing::Case;
 use underpaint_filters::{Call, Filters, Settings};
-use underpaint_raster::{Extent, Image, Job, Rect, Stage, Unattended};
+use underpaint_raster::{Extent, Image, Job, Stage, Unattended};
 
 const SIDE: u32 = 2048;
 const TILE: u32 = 256;
@@ -62,21 +62,8 @@ fn main() {
 
 /// The same work without the sandbox: cut, process, put together.
 fn natively(image: &Image) -> Image {
-    let mut filter = FilmGrain::new(&Request::defaults(&FilmGrain::describe(), SIDE, SIDE)).expect("film grain");
-    let mut out = image.clone();
-    for y in (0..SIDE).step_by(TILE as usize) {
-        for x in (0..SIDE).step_by(TILE as usize) {
-            let pixels = image.crop(Rect::new(x as i32, y as i32, TILE, TILE)).into_data();
-            let made = filter.process(Tile { x, y, width: TILE, height: TILE, halo: 0, pixels }).expect("film grain");
-            for (row, y) in made.chunks_exact(TILE as usize * 4).zip(y..) {
-                let start = (y * SIDE + x) as usize * 4;
-                for (new, old) in row.iter().zip(&mut out.data_mut()[start..start + row.len()]) {
-                    *old = new.clamp(0.0, 1.0);
-                }
-            }
-        }
-    }
-    out
+    let made = Case::<FilmGrain>::new(SIDE, SIDE).run(image.data(), TILE).expect("film grain");
+    Image::from_data(image.extent(), made.pixels)
 }
 
 /// From the moment a job is cancelled, some tiles into the picture, to the return of `apply`.

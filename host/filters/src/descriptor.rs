@@ -3,11 +3,15 @@
 use crate::contract as wit;
 use crate::error::{Reason, plain};
 use crate::package::{Manifest, is_name};
-use serde::Serialize;
+use crate::picture::{Encoding, Sample};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use underpaint_raster::Image;
 
 /// A filter as `filters/list` shows it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Descriptor {
     /// What a [`Call`](crate::Call) names.
     pub name: String,
@@ -25,6 +29,12 @@ pub struct Descriptor {
     pub homepage: String,
     /// The controls, in order.
     pub params: Vec<Param>,
+    /// What it wants to see besides the picture.
+    pub inputs: Vec<Input>,
+    /// The sample types it takes.
+    pub samples: Vec<Sample>,
+    /// What its numbers stand for.
+    pub encoding: Encoding,
     /// What it asks for, and at most gets.
     pub limits: Limits,
     /// SHA-256 of the wasm file, in hexadecimal.
@@ -32,7 +42,7 @@ pub struct Descriptor {
 }
 
 /// What a filter may use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Memory of each instance in bytes, besides room for four tiles.
     pub memory_bytes: u64,
@@ -41,7 +51,7 @@ pub struct Limits {
 }
 
 /// One control.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Param {
     /// Unique in the filter.
     pub name: String,
@@ -49,13 +59,16 @@ pub struct Param {
     pub label: String,
     /// What more of it does to the picture; may be empty.
     pub help: String,
+    /// The heading it stands under, with those before and after it that name the same; empty for none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub group: String,
     /// Which values it takes.
     #[serde(flatten)]
     pub kind: Kind,
 }
 
 /// Which values a parameter takes.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Kind {
     /// A JSON number in `min..=max`.
@@ -79,6 +92,8 @@ pub enum Kind {
         min: i32,
         /// Largest value.
         max: i32,
+        /// What one click changes.
+        step: u32,
         /// Shown after the number; may be empty.
         unit: String,
     },
@@ -99,10 +114,55 @@ pub enum Kind {
         /// Used when a call leaves it out.
         default: String,
     },
+    /// A string.
+    Text {
+        /// Used when a call leaves it out.
+        default: String,
+        /// The longest, in bytes of UTF-8.
+        max_bytes: u32,
+        /// Several lines, which may come from a file.
+        multiline: bool,
+    },
+    /// A whole number that only serves to draw randomness from.
+    Seed {
+        /// Used when a call leaves it out.
+        default: u32,
+    },
+}
+
+/// Pixels a filter wants besides the picture's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Input {
+    /// Unique among parameters and inputs.
+    pub name: String,
+    /// What the painter reads.
+    pub label: String,
+    /// May be empty.
+    pub help: String,
+    /// Where the pixels come from.
+    pub role: Role,
+    /// Without it the filter does not run.
+    pub required: bool,
+}
+
+/// Where an input's pixels come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// The picture before the filter.
+    Original,
+    /// What was selected.
+    Mask,
+    /// What was there before the generated pixels came.
+    Before,
+    /// What was generated, before any filter.
+    Generated,
+    /// Another picture, which the painter chooses.
+    Image,
 }
 
 /// One of the values of a [`Kind::Choice`].
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Choice {
     /// What a call says.
     pub name: String,
@@ -131,6 +191,27 @@ impl Descriptor {
             }
             params.push(param);
         }
+        if said.inputs.len() > 8 {
+            return Err(Reason::Description(format!("it has {} inputs, at most 8 may be shown", said.inputs.len())));
+        }
+        let mut inputs: Vec<Input> = Vec::new();
+        for input in said.inputs {
+            let input = Input::new(input)?;
+            if inputs.iter().map(|i| &i.name).chain(params.iter().map(|p| &p.name)).any(|name| *name == input.name) {
+                return Err(Reason::Description(format!("input {} has a name that is there already", input.name)));
+            }
+            inputs.push(input);
+        }
+        let mut samples: Vec<Sample> = said.samples.into_iter().map(Sample::from).collect();
+        samples.sort_unstable();
+        samples.dedup();
+        let encoding = Encoding::from(said.encoding);
+        if samples.is_empty() {
+            return Err(Reason::Description("it takes no sample type; at least one of uint8, uint16, float32".into()));
+        }
+        if encoding == Encoding::Linear && samples[0] == Sample::Uint8 {
+            return Err(Reason::Description("it wants linear light in 8 bits, which are too few; use float32".into()));
+        }
         let Manifest { name, version, license, authors, homepage, memory_bytes, timeout_ms, .. } = manifest.clone();
         let limits = Limits { memory_bytes, timeout_ms };
         Ok(Self {
@@ -142,13 +223,16 @@ impl Descriptor {
             authors,
             homepage,
             params,
+            inputs,
+            samples,
+            encoding,
             limits,
             sha256,
         })
     }
 
     /// One value for each parameter: the call's where it has one, else the default.
-    pub(crate) fn values(&self, call: &Map<String, Value>) -> Result<Vec<wit::ParamValue>, Reason> {
+    pub(crate) fn values<'a>(&'a self, call: &'a Map<String, Value>) -> Result<Vec<wit::ParamValue<'a>>, Reason> {
         if let Some(name) = call.keys().find(|name| self.params.iter().all(|p| p.name != **name)) {
             let known: Vec<&str> = self.params.iter().map(|p| p.name.as_str()).collect();
             let known = if known.is_empty() { "it has none".into() } else { format!("it has {}", known.join(", ")) };
@@ -157,23 +241,59 @@ impl Descriptor {
                 message: format!("the filter does not have it; {known}"),
             });
         }
-        let value = |p: &Param| {
+        let value = |p: &'a Param| {
             let given = call.get(&p.name);
             p.kind.value(given).map_err(|message| Reason::BadParameter { name: p.name.clone(), message })
         };
         self.params.iter().map(value).collect()
     }
 
+    /// Finds pictures for inputs that do not exist or take none.
+    pub(crate) fn check_images(&self, images: &BTreeMap<String, Arc<Image>>) -> Result<(), Reason> {
+        let takes = |name: &String| self.inputs.iter().any(|i| i.role == Role::Image && i.name == *name);
+        let Some(name) = images.keys().find(|name| !takes(name)) else { return Ok(()) };
+        let known: Vec<&str> = self.inputs.iter().filter(|i| i.role == Role::Image).map(|i| i.name.as_str()).collect();
+        let known = if known.is_empty() { "it takes none".into() } else { format!("it takes {}", known.join(", ")) };
+        let message = format!("the filter does not take a picture of this name; {known}");
+        Err(Reason::BadParameter { name: plain(name, 64), message })
+    }
+
     /// The JSON value of a parameter written as text, as on a command line (`strength=0.5`). What does not fit the
     /// kind stays a string, for [`Filters::check`](crate::Filters::check) to refuse with the reason.
     pub fn parse(&self, name: &str, text: &str) -> Value {
         match self.params.iter().find(|p| p.name == name).map(|p| &p.kind) {
-            Some(Kind::Float { .. } | Kind::Int { .. } | Kind::Bool { .. }) => match serde_json::from_str(text) {
-                Ok(value @ (Value::Number(_) | Value::Bool(_))) => value,
-                _ => json!(text),
-            },
+            Some(Kind::Float { .. } | Kind::Int { .. } | Kind::Bool { .. } | Kind::Seed { .. }) => {
+                match serde_json::from_str(text) {
+                    Ok(value @ (Value::Number(_) | Value::Bool(_))) => value,
+                    _ => json!(text),
+                }
+            }
             _ => json!(text),
         }
+    }
+}
+
+/// The longest text a parameter may ask for, in bytes.
+const MAX_TEXT: u32 = 2 << 20;
+
+impl Input {
+    fn new(said: wit::Input) -> Result<Self, Reason> {
+        if !is_name(&said.name) {
+            let name = plain(&said.name, 80);
+            return Err(Reason::Description(format!(
+                "input {name:?}: a name is 1 to 64 lower case letters, digits, - and _"
+            )));
+        }
+        let role = match said.role {
+            wit::Role::Original => Role::Original,
+            wit::Role::Mask => Role::Mask,
+            wit::Role::Before => Role::Before,
+            wit::Role::Generated => Role::Generated,
+            wit::Role::Image => Role::Image,
+        };
+        let label = plain(&said.label, 80);
+        let label = if label.is_empty() { said.name.clone() } else { label };
+        Ok(Self { name: said.name, label, help: plain(&said.help, 500), role, required: said.required })
     }
 }
 
@@ -189,7 +309,7 @@ impl Param {
             Kind::new(said.kind).map_err(|what| Reason::Description(format!("parameter {}: {what}", said.name)))?;
         let label = plain(&said.label, 80);
         let label = if label.is_empty() { said.name.clone() } else { label };
-        Ok(Self { name: said.name, label, help: plain(&said.help, 500), kind })
+        Ok(Self { name: said.name, label, help: plain(&said.help, 500), group: plain(&said.group, 80), kind })
     }
 }
 
@@ -206,11 +326,11 @@ impl Kind {
                 let [default, min, max, step] = [default, min, max, step].map(decimal);
                 Kind::Float { default, min, max, step, unit: plain(&unit, 16) }
             }
-            wit::ParamKind::Int(wit::IntRange { default, min, max, unit }) => {
-                if !(min..=max).contains(&default) {
-                    return Err(format!("default {default} must be in {min}..={max}"));
+            wit::ParamKind::Int(wit::IntRange { default, min, max, step, unit }) => {
+                if !(min..=max).contains(&default) || step == 0 {
+                    return Err(format!("default {default} must be in {min}..={max}, and step {step} above 0"));
                 }
-                Kind::Int { default, min, max, unit: plain(&unit, 16) }
+                Kind::Int { default, min, max, step, unit: plain(&unit, 16) }
             }
             wit::ParamKind::Boolean(default) => Kind::Bool { default },
             wit::ParamKind::Choice(list) => {
@@ -238,10 +358,19 @@ impl Kind {
                 let [r, g, b, a] = [r, g, b, a].map(|v| (v * 255.0).round() as u8);
                 Kind::Color { default: format!("#{r:02x}{g:02x}{b:02x}{a:02x}") }
             }
+            wit::ParamKind::Text(wit::TextField { default, max_bytes, multiline }) => {
+                if !(1..=MAX_TEXT).contains(&max_bytes) || default.len() > max_bytes as usize {
+                    return Err(format!(
+                        "max-bytes {max_bytes} must be in 1..={MAX_TEXT}, and the default no longer than that"
+                    ));
+                }
+                Kind::Text { default, max_bytes, multiline }
+            }
+            wit::ParamKind::Seed(default) => Kind::Seed { default },
         })
     }
 
-    fn value(&self, given: Option<&Value>) -> Result<wit::ParamValue, String> {
+    fn value<'a>(&'a self, given: Option<&'a Value>) -> Result<wit::ParamValue<'a>, String> {
         match self {
             Kind::Float { default, min, max, .. } => {
                 let value = given.map_or(Some(*default), Value::as_f64).filter(|v| (*min..=*max).contains(v));
@@ -272,6 +401,16 @@ impl Kind {
                 let color = given.map_or(Some(default.as_str()), Value::as_str).and_then(color);
                 color.map(wit::ParamValue::Color).ok_or_else(|| wrong(given, "a colour as #rrggbb or #rrggbbaa"))
             }
+            Kind::Text { default, max_bytes, .. } => {
+                let text = given.map_or(Some(default.as_str()), Value::as_str);
+                let text = text.filter(|text| text.len() <= *max_bytes as usize);
+                text.map(wit::ParamValue::Text)
+                    .ok_or_else(|| wrong(given, &format!("a text of at most {max_bytes} bytes")))
+            }
+            Kind::Seed { default } => {
+                let value = given.map_or(Some(u64::from(*default)), Value::as_u64).and_then(|v| u32::try_from(v).ok());
+                value.map(wit::ParamValue::Seed).ok_or_else(|| wrong(given, "a whole number from 0 to 4294967295"))
+            }
         }
     }
 }
@@ -292,4 +431,33 @@ fn color(text: &str) -> Option<wit::Color> {
 /// 0.1 for 0.1f32, where a cast would give 0.10000000149.
 fn decimal(value: f32) -> f64 {
     value.to_string().parse().unwrap_or(f64::from(value))
+}
+
+impl From<wit::Sample> for Sample {
+    fn from(said: wit::Sample) -> Self {
+        match said {
+            wit::Sample::Uint8 => Sample::Uint8,
+            wit::Sample::Uint16 => Sample::Uint16,
+            wit::Sample::Float32 => Sample::Float32,
+        }
+    }
+}
+
+impl From<Sample> for wit::Sample {
+    fn from(sample: Sample) -> Self {
+        match sample {
+            Sample::Uint8 => wit::Sample::Uint8,
+            Sample::Uint16 => wit::Sample::Uint16,
+            Sample::Float32 => wit::Sample::Float32,
+        }
+    }
+}
+
+impl From<wit::Encoding> for Encoding {
+    fn from(said: wit::Encoding) -> Self {
+        match said {
+            wit::Encoding::Srgb => Encoding::Srgb,
+            wit::Encoding::Linear => Encoding::Linear,
+        }
+    }
 }

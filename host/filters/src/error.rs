@@ -27,11 +27,11 @@ pub enum Reason {
     NotWasm(String),
     /// It wants something from the machine that no filter gets.
     #[error(
-        "it asks for {0}, but a filter may only use underpaint:filter/host@0.1.0: build it for wasm32-unknown-unknown, not for WASI"
+        "it asks for {0}, but a filter may only use underpaint:filter/host@1.0.0: build it for wasm32-unknown-unknown, not for WASI"
     )]
     Import(String),
     /// It lacks the functions of the contract, or they have other types.
-    #[error("it is not a filter of version 0.1.0 of sdk/filter.wit: {0}")]
+    #[error("it is not a filter as sdk/filter.wit says: {0}")]
     Contract(String),
     /// The manifest is missing or says something impossible.
     #[error("its manifest (custom section underpaint:filter) {0}")]

@@ -17,33 +17,46 @@ mod cache;
 mod contract;
 mod descriptor;
 mod error;
+mod guest;
 mod package;
+mod picture;
 mod run;
 mod sandbox;
 
-pub use descriptor::{Choice, Descriptor, Kind, Limits, Param};
+pub use descriptor::{Choice, Descriptor, Input, Kind, Limits, Param, Role};
 pub use error::{FilterError, Reason};
 pub use package::MAX_BYTES;
-pub use run::Settings;
+pub use picture::{Encoding, Picture, PictureRef, Sample, Samples};
+pub use run::{Beside, Settings};
 pub use sandbox::{Level, Log};
 
 use cache::Cache;
-use contract::GuestPre;
+use guest::{Instance, Linked};
 use package::Manifest;
-use sandbox::{Instance, Sandbox, State};
+use sandbox::Sandbox;
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use underpaint_raster::{Image, Job, Stage};
 use wasmtime::component::Component;
 
-/// The filters Underpaint comes with: name, wasm.
-pub const FIRST_PARTY: &[(&str, &[u8])] =
-    &[("film-grain", include_bytes!("../../../plugins/film-grain/film-grain.wasm"))];
+/// A filter that Underpaint comes with.
+#[derive(Clone, Copy, Debug)]
+pub struct FirstParty {
+    /// Its folder under `plugins/`.
+    pub name: &'static str,
+    /// The filter.
+    pub wasm: &'static [u8],
+    /// What it says of itself, so that listing filters compiles nothing. A test holds both together.
+    pub descriptor: &'static str,
+}
+
+/// The filters Underpaint comes with, by name.
+pub const FIRST_PARTY: &[FirstParty] = include!(concat!(env!("OUT_DIR"), "/first_party.rs"));
 
 /// How long `describe` may take.
 const DESCRIBE_MS: u64 = 1000;
@@ -58,6 +71,8 @@ pub struct Call {
     pub name: String,
     /// Parameter name to value; those left out take their default.
     pub params: serde_json::Map<String, serde_json::Value>,
+    /// Pictures for inputs of [`Role::Image`], by the input's name.
+    pub images: BTreeMap<String, Arc<Image>>,
 }
 
 /// Where a filter came from.
@@ -81,12 +96,14 @@ struct Entry {
     origin: Origin,
     wasm: Cow<'static, [u8]>,
     sha256: [u8; 32],
+    /// What a first-party filter is known to say of itself before it is loaded.
+    known: Option<Descriptor>,
     /// Made on first use, so that starting up compiles nothing.
     loaded: OnceLock<Result<Loaded, Reason>>,
 }
 
 struct Loaded {
-    pre: GuestPre<State>,
+    linked: Linked,
     descriptor: Descriptor,
 }
 
@@ -95,8 +112,11 @@ impl Filters {
     /// it holds compiled code; without one, everything is compiled anew.
     pub fn new(cache_dir: Option<&Path>) -> Result<Filters, FilterError> {
         let mut filters = Self::empty(cache_dir)?;
-        for &(name, wasm) in FIRST_PARTY {
+        for FirstParty { name, wasm, descriptor } in FIRST_PARTY {
             filters.insert(name, Cow::Borrowed(wasm), Origin::FirstParty)?;
+            if let (Some(entry), Ok(known)) = (filters.entries.get_mut(*name), serde_json::from_str(descriptor)) {
+                entry.known = Some(known);
+            }
         }
         Ok(filters)
     }
@@ -147,12 +167,15 @@ impl Filters {
 
     /// Every filter that can be used, by name.
     pub fn list(&self) -> Vec<Descriptor> {
-        self.entries.keys().filter_map(|name| self.loaded(name).ok()).map(|loaded| loaded.descriptor.clone()).collect()
+        self.entries.keys().filter_map(|name| self.get(name).ok()).cloned().collect()
     }
 
     /// One filter.
     pub fn get(&self, name: &str) -> Result<&Descriptor, FilterError> {
-        self.loaded(name).map(|loaded| &loaded.descriptor)
+        match self.entries.get(name).and_then(|entry| entry.known.as_ref()) {
+            Some(known) => Ok(known),
+            None => self.loaded(name).map(|loaded| &loaded.descriptor),
+        }
     }
 
     /// Where a filter came from.
@@ -160,10 +183,12 @@ impl Filters {
         self.entries.get(name).map(|entry| &entry.origin)
     }
 
-    /// Finds unknown filters, unknown parameters and values out of range before any work is done.
+    /// Finds unknown filters, unknown parameters and inputs, and values out of range before any work is done.
     pub fn check(&self, chain: &[Call]) -> Result<(), FilterError> {
         chain.iter().try_for_each(|call| {
-            self.loaded(&call.name)?.descriptor.values(&call.params).map(drop).map_err(|reason| reason.of(&call.name))
+            let descriptor = self.get(&call.name)?;
+            let checked = descriptor.values(&call.params).and_then(|_| descriptor.check_images(&call.images));
+            checked.map_err(|reason| reason.of(&call.name))
         })
     }
 
@@ -178,20 +203,33 @@ impl Filters {
         &self,
         image: &Image,
         chain: &[Call],
-        settings: &Settings,
+        settings: &Settings<'_>,
         job: &dyn Job,
     ) -> Result<Image, FilterError> {
+        Ok(self.run(image.into(), chain, settings, job)?.map_or_else(|| image.clone(), Image::from))
+    }
+
+    /// As [`Filters::apply_with`], for pictures of any sample type. What comes back has the type the last filter
+    /// made; `None` is the picture itself, unchanged.
+    ///
+    /// Pixels of alpha 0 come back as they went in, unless a filter resized the picture.
+    pub fn run(
+        &self,
+        picture: PictureRef<'_>,
+        chain: &[Call],
+        settings: &Settings<'_>,
+        job: &dyn Job,
+    ) -> Result<Option<Picture>, FilterError> {
         self.check(chain)?;
         let steps = STEPS * chain.len() as u32;
-        let mut made: Option<Image> = None;
+        let mut made: Option<Picture> = None;
         for (index, call) in (0..).zip(chain) {
             let step = |share: f32| index * STEPS + (share * STEPS as f32) as u32;
             let named = |reason: Reason| reason.of(&call.name);
             job.step(Stage::Filter, step(0.0), steps).map_err(|_| named(Reason::Cancelled))?;
-            let Loaded { pre, descriptor } = self.loaded(&call.name)?;
-            let Limits { memory_bytes, timeout_ms } = descriptor.limits;
+            let Loaded { linked, descriptor } = self.loaded(&call.name)?;
             let values = descriptor.values(&call.params).map_err(named)?;
-            let ready = run::Ready { name: &call.name, pre, values, memory_bytes, timeout_ms };
+            let ready = run::Ready { linked, descriptor, values, images: &call.images };
             let settings = Settings { seed: settings.seed.wrapping_add(index.into()), ..*settings };
             let mut last = step(0.0);
             let report = |share: f32| {
@@ -200,13 +238,13 @@ impl Filters {
                     job.progress(Stage::Filter, last, steps);
                 }
             };
-            made = Some(
-                run::run(&self.sandbox, &ready, made.as_ref().unwrap_or(image), &settings, job, report)
-                    .map_err(named)?,
-            );
+            let before = made.as_ref().map_or(picture, Picture::view);
+            if let Some(new) = run::run(&self.sandbox, &ready, before, &settings, job, report).map_err(named)? {
+                made = Some(new);
+            }
         }
         job.progress(Stage::Filter, steps, steps);
-        Ok(made.unwrap_or_else(|| image.clone()))
+        Ok(made.map(|made| made.keeping_transparent(picture)))
     }
 
     fn insert(&mut self, shown: &str, wasm: Cow<'static, [u8]>, origin: Origin) -> Result<String, FilterError> {
@@ -216,7 +254,8 @@ impl Filters {
             return Err(Reason::NameTaken(there.manifest.version.clone()).of(&name));
         }
         let sha256 = Sha256::digest(&wasm).into();
-        self.entries.insert(name.clone(), Entry { manifest, origin, wasm, sha256, loaded: OnceLock::new() });
+        self.entries
+            .insert(name.clone(), Entry { manifest, origin, wasm, sha256, known: None, loaded: OnceLock::new() });
         Ok(name)
     }
 
@@ -230,11 +269,11 @@ impl Filters {
 
     fn load(&self, entry: &Entry) -> Result<Loaded, Reason> {
         let component = self.compiled(entry)?;
-        let pre = self.sandbox.link(&component)?;
-        let describe = |watch: &_| Instance::new(&pre, watch, entry.manifest.memory_bytes)?.describe();
+        let linked = Linked::new(&self.sandbox, &component, &entry.manifest)?;
+        let describe = |watch: &_| Instance::new(&linked, watch, entry.manifest.memory_bytes)?.describe();
         let said = self.sandbox.watched(&entry.manifest.name, DESCRIBE_MS, describe, |_| {})?;
         let descriptor = Descriptor::new(&entry.manifest, cache::hex(&entry.sha256), said)?;
-        Ok(Loaded { pre, descriptor })
+        Ok(Loaded { linked, descriptor })
     }
 
     fn compiled(&self, entry: &Entry) -> Result<Component, Reason> {
@@ -242,7 +281,7 @@ impl Filters {
         if let Some(component) = self.cache.as_ref().and_then(|cache| cache.load(engine, &entry.sha256)) {
             return Ok(component);
         }
-        let wasm = package::component(&entry.wasm)?;
+        let wasm = package::component(&entry.wasm, entry.manifest.api)?;
         let component =
             Component::from_binary(engine, &wasm).map_err(|e| Reason::NotWasm(error::plain(&format!("{e:#}"), 300)))?;
         if let Some(cache) = &self.cache {

@@ -13,17 +13,60 @@ use wasmparser::{Encoding, Parser, Payload};
 /// bounds what a hostile file can cost when it is added.
 pub const MAX_BYTES: usize = 8 << 20;
 
-const WIT: &str = include_str!("../../../sdk/filter.wit");
 const SECTION: &str = "underpaint:filter";
-const HOST: &str = "underpaint:filter/host@0.1.0";
-const TYPES: &str = "underpaint:filter/types@0.1.0";
-const FUNCTIONS: [&str; 3] = ["describe", "prepare", "process"];
+
+/// What filters may import, a name for each version of the contract.
+pub(crate) const HOSTS: [&str; 2] = ["underpaint:filter/host@1.0.0", "underpaint:filter/host@0.1.0"];
+
+const TYPES: [&str; 2] = ["underpaint:filter/types@1.0.0", "underpaint:filter/types@0.1.0"];
+
+/// A version of the contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) enum Api {
+    V1,
+    V0_1,
+}
+
+impl TryFrom<String> for Api {
+    type Error = String;
+
+    fn try_from(version: String) -> Result<Self, String> {
+        let known = Api::ALL.into_iter().find(|api| api.version() == version);
+        known.ok_or_else(|| format!("it asks for version {version} of the contract, this host knows 1.0.0 and 0.1.0"))
+    }
+}
+
+impl Api {
+    const ALL: [Api; 2] = [Api::V1, Api::V0_1];
+
+    fn version(self) -> &'static str {
+        match self {
+            Api::V1 => "1.0.0",
+            Api::V0_1 => "0.1.0",
+        }
+    }
+
+    fn wit(self) -> &'static str {
+        match self {
+            Api::V1 => include_str!("../../../sdk/filter.wit"),
+            Api::V0_1 => include_str!("../wit/since_0_1.wit"),
+        }
+    }
+
+    fn functions(self) -> &'static [&'static str] {
+        match self {
+            Api::V1 => &["describe", "prepare", "process", "survey", "learn"],
+            Api::V0_1 => &["describe", "prepare", "process"],
+        }
+    }
+}
 
 /// The custom section `underpaint:filter`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Manifest {
-    pub api: String,
+    pub api: Api,
     pub name: String,
     pub version: String,
     #[serde(default)]
@@ -38,6 +81,10 @@ pub(crate) struct Manifest {
     /// Milliseconds a run may take for each megapixel or part of one.
     #[serde(default = "default_timeout")]
     pub timeout_ms: u64,
+    /// Not the author's word but the file's shape: what `process` returned may be read after the call, since nothing
+    /// is told to take it back.
+    #[serde(skip)]
+    pub keeps_output: bool,
 }
 
 fn default_memory() -> u64 {
@@ -65,7 +112,7 @@ pub(crate) fn read(wasm: &[u8]) -> Result<Manifest, Reason> {
             Payload::ImportSection(imports) if depth == 0 => {
                 for import in imports.into_imports() {
                     let import = import.map_err(not_wasm)?;
-                    if import.module != HOST {
+                    if !HOSTS.contains(&import.module) {
                         return Err(Reason::Import(plain(&format!("{}/{}", import.module, import.name), 200)));
                     }
                 }
@@ -73,7 +120,7 @@ pub(crate) fn read(wasm: &[u8]) -> Result<Manifest, Reason> {
             Payload::ComponentImportSection(imports) if depth == 0 => {
                 for import in imports {
                     let name = import.map_err(not_wasm)?.name.name;
-                    if ![HOST, TYPES].contains(&name) {
+                    if !HOSTS.contains(&name) && !TYPES.contains(&name) {
                         return Err(Reason::Import(plain(name, 200)));
                     }
                 }
@@ -87,28 +134,30 @@ pub(crate) fn read(wasm: &[u8]) -> Result<Manifest, Reason> {
             _ => {}
         }
     }
-    if outer == Some(Encoding::Module) {
-        for function in FUNCTIONS {
-            if !exports.contains(&format!("underpaint:filter/filter@0.1.0#{function}").as_str()) {
-                return Err(Reason::Contract(format!("the function {function} is missing")));
-            }
-        }
+    let manifest = match manifests[..] {
+        [] => return Err(Reason::Manifest("is missing".into())),
+        [manifest] => parse(manifest)?,
+        _ => return Err(Reason::Manifest("is there twice".into())),
+    };
+    if outer != Some(Encoding::Module) {
+        return Ok(manifest);
     }
-    match manifests[..] {
-        [] => Err(Reason::Manifest("is missing".into())),
-        [manifest] => parse(manifest),
-        _ => Err(Reason::Manifest("is there twice".into())),
+    let export = |function: &str| format!("underpaint:filter/filter@{}#{function}", manifest.api.version());
+    if let Some(missing) = manifest.api.functions().iter().find(|f| !exports.contains(&export(f).as_str())) {
+        return Err(Reason::Contract(format!("the function {missing} is missing")));
     }
+    let keeps_output = !exports.contains(&format!("cabi_post_{}", export("process")).as_str());
+    Ok(Manifest { keeps_output, ..manifest })
 }
 
 /// The filter as a component: itself if it is one, else the module wrapped in the types of the contract.
-pub(crate) fn component(wasm: &[u8]) -> Result<Cow<'_, [u8]>, Reason> {
+pub(crate) fn component(wasm: &[u8], api: Api) -> Result<Cow<'_, [u8]>, Reason> {
     if Parser::is_component(wasm) {
         return Ok(Cow::Borrowed(wasm));
     }
     let contract = |error: &dyn std::fmt::Display| Reason::Contract(plain(&format!("{error:#}"), 300));
     let mut resolve = wit_parser::Resolve::default();
-    let package = resolve.push_str("filter.wit", WIT).map_err(|e| contract(&e))?;
+    let package = resolve.push_str("filter.wit", api.wit()).map_err(|e| contract(&e))?;
     let world = resolve.select_world(&[package], Some("guest")).map_err(|e| contract(&e))?;
     let mut module = without_types(wasm)?;
     wit_component::embed_component_metadata(&mut module, &resolve, world, wit_component::StringEncoding::UTF8)
@@ -139,9 +188,6 @@ fn without_types(wasm: &[u8]) -> Result<Vec<u8>, Reason> {
 fn parse(section: &[u8]) -> Result<Manifest, Reason> {
     let wrong = |what: String| Reason::Manifest(plain(&what, 300));
     let manifest: Manifest = serde_json::from_slice(section).map_err(|e| wrong(format!("cannot be read: {e}")))?;
-    if manifest.api != "0.1.0" {
-        return Err(wrong(format!("asks for version {} of the contract, this host knows 0.1.0", manifest.api)));
-    }
     if !is_name(&manifest.name) || manifest.name.contains('_') {
         return Err(wrong(format!(
             "names it {:?}; a name is 1 to 64 lower case letters, digits and hyphens",

@@ -1,20 +1,27 @@
-//! One filter over one picture: cut into tiles, given to all cores, put together again.
+//! One filter over one picture: its passes one after the other, each cut into tiles, given to all cores, put together
+//! again.
 //!
 //! Every core has one instance for the whole run and takes the next tile from a counter, so the order differs from
-//! run to run; the result does not, since a filter sees nothing but its tile. Rows of tiles are locked for the
-//! moment a finished tile is written: cores that wait for each other there wait for a copy of some hundred KB.
+//! run to run; the result does not, since a filter sees nothing but its tile. A tile's part of the new picture is
+//! lent out before the pass begins, as one slice for each of its rows: cores never wait for each other to write.
 
-use crate::contract::{GuestPre, ParamValue, Plan, Request, Tile};
+use crate::contract as wit;
+use crate::descriptor::{Descriptor, Input, Role};
 use crate::error::Reason;
-use crate::sandbox::{Instance, Sandbox, State, Watch};
+use crate::guest::{Instance, Linked};
+use crate::picture::{Encoding, Picture, PictureRef, Sample, Value, View, convert, mask_values};
+use crate::sandbox::{Sandbox, Watch};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use underpaint_raster::{Extent, Image, Job, Rect};
+use underpaint_raster::{Extent, Image, Job, Mask, Rect};
 
-/// How the host cuts and spreads the work. Results do not depend on `tile` and `threads`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Settings {
+/// How the host cuts and spreads the work, and what it can show besides the picture. Results do not depend on `tile`
+/// and `threads`.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings<'a> {
     /// Where all randomness comes from. The n-th filter of a chain, counted from 0, gets `seed + n`.
     pub seed: u64,
     /// 1 for the picture itself; for a preview, how much smaller it is: 0.25 for a quarter of width and height.
@@ -23,47 +30,169 @@ pub struct Settings {
     pub tile: u32,
     /// Worker threads; 0 for one on each core.
     pub threads: usize,
+    /// What there is besides the picture.
+    pub beside: Beside<'a>,
 }
 
-impl Default for Settings {
+impl Default for Settings<'_> {
     fn default() -> Self {
-        Self { seed: 0, scale: 1.0, tile: 256, threads: 0 }
+        Self { seed: 0, scale: 1.0, tile: 256, threads: 0, beside: Beside::default() }
     }
+}
+
+/// Pixels of the picture's size that a filter may ask to see.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Beside<'a> {
+    /// What was selected.
+    pub mask: Option<&'a Mask>,
+    /// What was there before the generated pixels came.
+    pub before: Option<PictureRef<'a>>,
+    /// What was generated, before any filter.
+    pub generated: Option<PictureRef<'a>>,
 }
 
 const MAX_HALO: u32 = 512;
+const MAX_PASSES: usize = 16;
+
+/// The largest result, a side and in all.
+const MAX_SIDE: u32 = 65_535;
+const MAX_PIXELS: u64 = 400_000_000;
+
+/// Side of the tiles of a survey, whatever [`Settings::tile`] is: sums of floats depend on how they are grouped.
+const SURVEY_TILE: u32 = 256;
+
+/// The longest answer to a survey, and all answers together, in bytes.
+const MAX_ANSWER: usize = 64 << 10;
+const MAX_ANSWERS: usize = 128 << 20;
 
 /// A filter ready to run.
 pub(crate) struct Ready<'a> {
-    pub name: &'a str,
-    pub pre: &'a GuestPre<State>,
-    pub values: Vec<ParamValue>,
-    pub memory_bytes: u64,
-    pub timeout_ms: u64,
+    pub linked: &'a Linked,
+    pub descriptor: &'a Descriptor,
+    pub values: Vec<wit::ParamValue<'a>>,
+    /// Pictures for inputs of [`Role::Image`], by name.
+    pub images: &'a BTreeMap<String, Arc<Image>>,
 }
 
-/// The filtered picture. `report` hears the share of the work done, 0..=1.
+/// The filtered picture, `None` where it stays as it is. `report` hears the share of the work done, 0..=1.
 pub(crate) fn run(
     sandbox: &Sandbox,
     filter: &Ready<'_>,
-    image: &Image,
-    settings: &Settings,
+    picture: PictureRef<'_>,
+    settings: &Settings<'_>,
+    job: &dyn Job,
+    report: impl FnMut(f32),
+) -> Result<Option<Picture>, Reason> {
+    if picture.extent().area() == 0 {
+        return Ok(None);
+    }
+    let samples = &filter.descriptor.samples;
+    let sample = samples.iter().find(|&&s| s >= picture.sample()).or(samples.last());
+    match sample {
+        Some(Sample::Uint8) => run_as::<u8>(sandbox, filter, picture, settings, job, report),
+        Some(Sample::Uint16) => run_as::<u16>(sandbox, filter, picture, settings, job, report),
+        _ => run_as::<f32>(sandbox, filter, picture, settings, job, report),
+    }
+}
+
+fn run_as<S: Value>(
+    sandbox: &Sandbox,
+    filter: &Ready<'_>,
+    picture: PictureRef<'_>,
+    settings: &Settings<'_>,
     job: &dyn Job,
     mut report: impl FnMut(f32),
-) -> Result<Image, Reason> {
-    if image.extent().area() == 0 {
-        return Ok(image.clone());
-    }
-    let megapixels = image.extent().area().div_ceil(1_000_000);
-    let timeout_ms = filter.timeout_ms.saturating_mul(megapixels).min(24 * 3_600_000);
+) -> Result<Option<Picture>, Reason> {
+    let Descriptor { name, inputs, encoding, limits, .. } = filter.descriptor;
+    let extent = picture.extent();
+    let values = S::values(picture, *encoding);
+    let given: Vec<Given<'_, S>> = inputs
+        .iter()
+        .map(|input| Given::of(input, picture, &values, settings, filter.images, *encoding))
+        .collect::<Result<_, _>>()?;
     let count = Count::default();
-    let body = |watch: &Arc<Watch>| picture(filter, image, settings, watch, &count);
-    sandbox.watched(filter.name, timeout_ms, body, |watch| {
-        if job.is_cancelled() {
-            watch.cancel();
+    let work = Run {
+        linked: filter.linked,
+        limits: *limits,
+        params: &filter.values,
+        picture: View { extent, data: &*values },
+        given: &given,
+        settings,
+        count: &count,
+    };
+    let megapixels = extent.area().div_ceil(1_000_000);
+    let made = sandbox.watched(
+        name,
+        limits.timeout_ms.saturating_mul(megapixels),
+        |watch| work.passes(watch),
+        |watch| {
+            if job.is_cancelled() {
+                watch.cancel();
+            }
+            report(count.share().max(watch.progress()));
+        },
+    )?;
+    let Some((size, made)) = made else { return Ok(None) };
+    if *encoding == Encoding::Srgb {
+        return Ok(Some(Picture::new(size, S::samples(made))));
+    }
+    Ok(Some(Picture::new(size, S::samples(convert(&made, *encoding, Encoding::Srgb)))))
+}
+
+/// What there is of a declared input.
+enum Given<'a, S: Value> {
+    Absent,
+    WithTiles(Cow<'a, [S]>),
+    Whole(Extent, Cow<'a, [S]>),
+}
+
+impl<'a, S: Value> Given<'a, S> {
+    fn of(
+        input: &Input,
+        picture: PictureRef<'_>,
+        values: &'a [S],
+        settings: &Settings<'a>,
+        images: &'a BTreeMap<String, Arc<Image>>,
+        encoding: Encoding,
+    ) -> Result<Self, Reason> {
+        let wrong = |message: String| Reason::BadParameter { name: input.name.clone(), message };
+        let there = match input.role {
+            Role::Original => return Ok(Given::WithTiles(Cow::Borrowed(values))),
+            Role::Mask => settings.beside.mask.map(|mask| (mask.extent(), Cow::Owned(mask_values(mask)))),
+            Role::Before => settings.beside.before.map(|before| (before.extent(), S::values(before, encoding))),
+            Role::Generated => settings.beside.generated.map(|made| (made.extent(), S::values(made, encoding))),
+            Role::Image => {
+                if let Some(image) = images.get(&input.name) {
+                    let view = PictureRef::from(&**image);
+                    return Ok(Given::Whole(view.extent(), S::values(view, encoding)));
+                }
+                None
+            }
+        };
+        match there {
+            Some((extent, values)) if extent == picture.extent() => Ok(Given::WithTiles(values)),
+            Some((Extent { w, h }, _)) => {
+                let is = picture.extent();
+                Err(wrong(format!("it is {w}x{h}, but the picture is {}x{}; both must have one size", is.w, is.h)))
+            }
+            None if input.required => Err(wrong(match input.role {
+                Role::Mask => "the filter needs a mask; give one, or select something".into(),
+                Role::Image => "the filter needs a picture here; choose one".into(),
+                _ => "the filter needs the picture before and after generating, and nothing was generated here".into(),
+            })),
+            None => Ok(Given::Absent),
         }
-        report(count.share().max(watch.progress()));
-    })
+    }
+
+    fn wit(&self) -> wit::Given<'_> {
+        match self {
+            Given::Absent => wit::Given::Absent,
+            Given::WithTiles(_) => wit::Given::WithTiles,
+            Given::Whole(Extent { w: width, h: height }, values) => {
+                wit::Given::Whole(wit::Image { width: *width, height: *height, pixels: S::lower(values) })
+            }
+        }
+    }
 }
 
 /// Tiles done and to do, for the progress.
@@ -79,180 +208,538 @@ impl Count {
     }
 }
 
-fn picture(
-    filter: &Ready<'_>,
-    image: &Image,
-    settings: &Settings,
-    watch: &Arc<Watch>,
-    count: &Count,
-) -> Result<Image, Reason> {
-    let (mut instance, plan) = begin(filter, image, settings, watch)?;
-    let Extent { w, h } = image.extent();
-    let (side, halo) = match plan {
-        Plan::Unchanged => return Ok(image.clone()),
-        Plan::WholePicture => (w.max(h), 0),
-        Plan::Tiles(halo) if halo > MAX_HALO => {
-            return Err(Reason::BadOutput(format!("it asks for a halo of {halo} pixels, {MAX_HALO} are the most")));
-        }
-        Plan::Tiles(halo) => (settings.tile.max(1), halo),
-    };
-    // Zeroed memory is not touched until a tile is written, so a big picture does not delay the first look at a
-    // cancelled job.
-    let mut out = Image::new(image.extent());
-    let (columns, rows) = (w.div_ceil(side), h.div_ceil(side));
-    let work = Work {
-        source: Source { image, halo },
-        side,
-        columns,
-        tiles: columns * rows,
-        next: AtomicU32::new(0),
-        bands: out.data_mut().chunks_mut(side as usize * w as usize * 4).map(Mutex::new).collect(),
-        count,
-    };
-    count.total.store(work.tiles, Ordering::Relaxed);
-
-    let cores = || std::thread::available_parallelism().map_or(1, NonZero::get);
-    let threads = if settings.threads == 0 { cores() } else { settings.threads }.min(work.tiles as usize);
-    let others = |_| {
-        let (mut instance, again) = begin(filter, image, settings, watch)?;
-        if again != plan {
-            return Err(Reason::BadOutput(format!(
-                "two instances made different plans of one request, {plan:?} and {again:?}"
-            )));
-        }
-        work.tiles(&mut instance, watch)
-    };
-    // Whoever fails stops the others, which then say `Cancelled`: the reason is the one that is not.
-    let stopping = |result: Result<(), Reason>| result.inspect_err(|_| watch.fail());
-    let results: Vec<Result<(), Reason>> = std::thread::scope(|scope| {
-        let handles: Vec<_> = (1..threads).map(|i| scope.spawn(move || stopping(others(i)))).collect();
-        let mine = stopping(work.tiles(&mut instance, watch));
-        let joined = handles.into_iter().map(|h| h.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        std::iter::once(mine).chain(joined).collect()
-    });
-    let mut failures: Vec<Reason> = results.into_iter().filter_map(Result::err).collect();
-    failures.sort_by_key(|reason| *reason == Reason::Cancelled);
-    drop(work);
-    failures.into_iter().next().map_or(Ok(out), Err)
-}
-
-/// A fresh instance that has heard the request, and its plan.
-fn begin(
-    filter: &Ready<'_>,
-    image: &Image,
-    settings: &Settings,
-    watch: &Arc<Watch>,
-) -> Result<(Instance, Plan), Reason> {
-    let Extent { w: width, h: height } = image.extent();
-    let mut instance = Instance::new(filter.pre, watch, filter.memory_bytes)?;
-    let request = Request { params: &filter.values, width, height, scale: settings.scale, seed: settings.seed };
-    let plan = instance.prepare(request)?;
-    let pixels = match plan {
-        Plan::Unchanged => 0,
-        Plan::WholePicture => image.extent().area(),
-        Plan::Tiles(halo) => {
-            let side = |length: u32| u64::from(settings.tile.max(1).min(length)) + 2 * u64::from(halo);
-            side(width).saturating_mul(side(height))
-        }
-    };
-    instance.make_room(pixels.saturating_mul(16));
-    Ok((instance, plan))
-}
-
-/// What the workers share.
-struct Work<'a> {
-    source: Source<'a>,
-    side: u32,
-    columns: u32,
-    tiles: u32,
-    next: AtomicU32,
-    /// The picture being made, a row of tiles each.
-    bands: Vec<Mutex<&'a mut [f32]>>,
+/// One filter with everything that is the same for all of its instances.
+struct Run<'a, S: Value> {
+    linked: &'a Linked,
+    limits: crate::Limits,
+    params: &'a [wit::ParamValue<'a>],
+    picture: View<'a, S>,
+    given: &'a [Given<'a, S>],
+    settings: &'a Settings<'a>,
     count: &'a Count,
 }
 
-impl Work<'_> {
-    /// Takes tiles until there are none.
-    fn tiles(&self, instance: &mut Instance, watch: &Watch) -> Result<(), Reason> {
-        let Extent { w, h } = self.source.image.extent();
-        let mut pixels = Vec::new();
-        loop {
-            let index = self.next.fetch_add(1, Ordering::Relaxed);
-            if index >= self.tiles {
-                return Ok(());
-            }
-            if watch.is_stopped() {
-                return Err(Reason::Cancelled);
-            }
-            let (column, row) = (index % self.columns, index / self.columns);
-            let (x, y) = (column * self.side, row * self.side);
-            let area = Rect::new(x as i32, y as i32, self.side.min(w - x), self.side.min(h - y));
-            self.source.cut(area, &mut pixels);
-            let made = instance.process(Tile { x, y, width: area.w, height: area.h, pixels: &pixels })?;
-            let mut band = self.bands[row as usize].lock().unwrap_or_else(PoisonError::into_inner);
-            paste(&mut band, self.source.image, area, &made)?;
-            self.count.done.fetch_add(1, Ordering::Relaxed);
-        }
-    }
+/// A core's instance, made when it takes its first tile, and how many surveys it has heard the end of.
+#[derive(Default)]
+struct Hand {
+    instance: Option<Instance>,
+    heard: usize,
 }
 
-/// The picture as filters see it.
-struct Source<'a> {
-    image: &'a Image,
+/// The end of a survey.
+struct Lesson {
+    pass: u32,
+    answers: Vec<Vec<u8>>,
+}
+
+/// A pass with its tiles.
+struct Pass<'a, S: Value> {
+    index: u32,
     halo: u32,
+    /// What the pass before made, or the picture.
+    source: View<'a, S>,
+    /// What the areas are measured in.
+    extent: Extent,
+    areas: &'a [Rect],
+    next: AtomicU32,
+    /// The first pass sees the picture as promised: no colour under alpha 0.
+    blank: bool,
+    /// The last pass of a result of the picture's size: pixels of alpha 0 stay.
+    keep: bool,
+    last: bool,
 }
 
-impl Source<'_> {
-    /// `area` and the halo around it; outside of the picture its edge is repeated, and colour under alpha 0 is blanked
-    /// as filters were promised.
-    fn cut(&self, area: Rect, out: &mut Vec<f32>) {
-        let Extent { w, h } = self.image.extent();
-        let halo = i64::from(self.halo);
-        let (left, right) = (i64::from(area.x) - halo, area.right() + halo);
-        // How many pixels of a row lie outside the picture on the left, inside, and outside on the right.
-        let (before, after) = ((-left).max(0) as usize, (right - i64::from(w)).max(0) as usize);
-        let (from, to) = (left.max(0) as usize * 4, right.min(i64::from(w)) as usize * 4);
-        out.clear();
-        for y in i64::from(area.y) - halo..area.bottom() + halo {
-            let y = y.clamp(0, i64::from(h) - 1) as usize;
-            let row = &self.image.data()[y * w as usize * 4..][..w as usize * 4];
-            (0..before).for_each(|_| out.extend_from_slice(&row[..4]));
-            out.extend_from_slice(&row[from..to]);
-            (0..after).for_each(|_| out.extend_from_slice(&row[row.len() - 4..]));
+impl<S: Value> Run<'_, S> {
+    /// Size and values of the result, `None` where the picture stays as it is.
+    fn passes(&self, watch: &Arc<Watch>) -> Result<Option<(Extent, Vec<S>)>, Reason> {
+        let (first, plan) = self.begin(watch)?;
+        let size = self.check(&plan)?;
+        if plan.passes.is_empty() {
+            return Ok(None);
         }
-        out.chunks_exact_mut(4).filter(|pixel| pixel[3] == 0.0).for_each(|pixel| pixel.fill(0.0));
+        watch.allow(self.limits.timeout_ms.saturating_mul(size.area().div_ceil(1_000_000)));
+        let last = plan.passes.len() - 1;
+        let extents = (0..plan.passes.len()).map(|i| if i == last { size } else { self.picture.extent });
+        let grids: Vec<Vec<Rect>> =
+            plan.passes.iter().zip(extents).map(|(pass, extent)| grid(pass, extent, self.settings.tile)).collect();
+        self.count.total.store(grids.iter().map(|g| g.len() as u32).sum(), Ordering::Relaxed);
+
+        let threads = match self.settings.threads {
+            0 => std::thread::available_parallelism().map_or(1, NonZero::get),
+            n => n,
+        };
+        let most = grids.iter().map(Vec::len).max().unwrap_or(1);
+        let mut hands: Vec<Hand> = (0..threads.clamp(1, most.min(256))).map(|_| Hand::default()).collect();
+        hands[0].instance = Some(first);
+
+        let mut lessons: Vec<Lesson> = Vec::new();
+        let mut before: Option<Vec<S>> = None;
+        for (index, (pass, areas)) in plan.passes.iter().zip(&grids).enumerate() {
+            let pass_of = Pass {
+                index: index as u32,
+                halo: if let wit::Pass::Tiles(halo) = pass { *halo } else { 0 },
+                source: View { extent: self.picture.extent, data: before.as_deref().unwrap_or(self.picture.data) },
+                extent: if index == last { size } else { self.picture.extent },
+                areas,
+                next: AtomicU32::new(0),
+                blank: before.is_none(),
+                keep: index == last && size == self.picture.extent,
+                last: index == last,
+            };
+            if let wit::Pass::Survey = pass {
+                let answers = self.survey(&mut hands, &plan, &lessons, &pass_of, watch)?;
+                lessons.push(Lesson { pass: index as u32, answers });
+            } else {
+                let made = self.pixels(&mut hands, &plan, &lessons, &pass_of, watch)?;
+                before = Some(made);
+            }
+        }
+        Ok(before.map(|made| (size, made)))
+    }
+
+    /// A fresh instance that has heard the request, and its plan.
+    fn begin(&self, watch: &Arc<Watch>) -> Result<(Instance, wit::Plan), Reason> {
+        let Extent { w: width, h: height } = self.picture.extent;
+        let mut instance = Instance::new(self.linked, watch, self.limits.memory_bytes)?;
+        let whole = |given: &Given<'_, S>| if let Given::Whole(_, values) = given { size_of_val(&**values) } else { 0 };
+        instance.make_room(0, self.given.iter().map(whole).sum::<usize>() as u64 + texts(self.params));
+        let inputs: Vec<wit::Given<'_>> = self.given.iter().map(Given::wit).collect();
+        let Settings { scale, seed, .. } = *self.settings;
+        let sample = S::SAMPLE.into();
+        let plan = instance.prepare(wit::Request {
+            params: self.params,
+            width,
+            height,
+            sample,
+            scale,
+            seed,
+            inputs: &inputs,
+        })?;
+        let beside = self.with_tiles().count() as u64;
+        let source = |pass: &wit::Pass| match pass {
+            wit::Pass::WholePicture => self.picture.extent.area().max(u64::from(plan.width) * u64::from(plan.height)),
+            wit::Pass::Survey => u64::from(SURVEY_TILE).pow(2),
+            // A strip may be one row, and a smaller result is made from more pixels than it has.
+            wit::Pass::Pointwise => {
+                u64::from(self.settings.tile).pow(2).max(u64::from(width)).min(self.picture.extent.area())
+            }
+            wit::Pass::Tiles(halo) => {
+                let side = |length: u32, result: u32| {
+                    let tile = u64::from(self.settings.tile.max(1).min(length.max(result)));
+                    let shown = if length == result {
+                        tile
+                    } else {
+                        tile.max((tile * u64::from(length)).div_ceil(u64::from(result.max(1))) + 2)
+                    };
+                    shown + 2 * u64::from(*halo)
+                };
+                side(width, plan.width).saturating_mul(side(height, plan.height))
+            }
+        };
+        let pixels = plan.passes.iter().map(source).max().unwrap_or(0);
+        instance.make_room(pixels.saturating_mul(size_of::<S>() as u64 * 4 * (1 + beside)), 0);
+        Ok((instance, plan))
+    }
+
+    fn with_tiles(&self) -> impl Iterator<Item = &[S]> {
+        self.given.iter().filter_map(|given| if let Given::WithTiles(values) = given { Some(&**values) } else { None })
+    }
+
+    /// The size of the result of a plan that can be carried out.
+    fn check(&self, plan: &wit::Plan) -> Result<Extent, Reason> {
+        let wrong = |what: String| Err(Reason::BadOutput(what));
+        let size = Extent::new(plan.width, plan.height);
+        if plan.passes.len() > MAX_PASSES {
+            return wrong(format!("it plans {} passes, {MAX_PASSES} are the most", plan.passes.len()));
+        }
+        for pass in &plan.passes {
+            if let wit::Pass::Tiles(halo) = pass
+                && *halo > MAX_HALO
+            {
+                return wrong(format!("it asks for a halo of {halo} pixels, {MAX_HALO} are the most"));
+            }
+        }
+        if size.w == 0 || size.h == 0 || size.w > MAX_SIDE || size.h > MAX_SIDE || size.area() > MAX_PIXELS {
+            return wrong(format!("it plans a result of {}x{}", size.w, size.h));
+        }
+        let resizes = size != self.picture.extent;
+        match plan.passes.last() {
+            None if resizes => wrong("it plans a result of another size and no pass to make it".into()),
+            Some(wit::Pass::Survey) => wrong("its last pass is a survey, which makes no pixels".into()),
+            Some(wit::Pass::Pointwise) if resizes => {
+                wrong("it plans a result of another size and a last pass that looks at single pixels".into())
+            }
+            _ => Ok(size),
+        }
+    }
+
+    /// The hand's instance, which has heard everything there was to hear.
+    fn ready<'h>(
+        &self,
+        hand: &'h mut Hand,
+        plan: &wit::Plan,
+        lessons: &[Lesson],
+        watch: &Arc<Watch>,
+    ) -> Result<&'h mut Instance, Reason> {
+        let instance = match hand.instance.take() {
+            Some(instance) => hand.instance.insert(instance),
+            None => {
+                let (instance, again) = self.begin(watch)?;
+                if again != *plan {
+                    return Err(Reason::BadOutput(format!(
+                        "two instances made different plans of one request, {plan:?} and {again:?}"
+                    )));
+                }
+                hand.instance.insert(instance)
+            }
+        };
+        for lesson in &lessons[hand.heard..] {
+            instance.learn(lesson.pass, &lesson.answers)?;
+        }
+        hand.heard = lessons.len();
+        Ok(instance)
+    }
+
+    /// Everyone's hands to the tiles of a pass, until there are none.
+    fn spread(
+        &self,
+        hands: &mut [Hand],
+        plan: &wit::Plan,
+        lessons: &[Lesson],
+        pass: &Pass<'_, S>,
+        watch: &Arc<Watch>,
+        tile: impl Fn(&mut Instance, usize, &mut Room<S>) -> Result<(), Reason> + Sync,
+    ) -> Result<(), Reason> {
+        let work = |hand: &mut Hand| {
+            let mut room = Room::default();
+            loop {
+                let index = pass.next.fetch_add(1, Ordering::Relaxed) as usize;
+                if index >= pass.areas.len() {
+                    return Ok(());
+                }
+                if watch.is_stopped() {
+                    return Err(Reason::Cancelled);
+                }
+                tile(self.ready(hand, plan, lessons, watch)?, index, &mut room)?;
+                self.count.done.fetch_add(1, Ordering::Relaxed);
+            }
+        };
+        // Whoever fails stops the others, which then say `Cancelled`: the reason is the one that is not.
+        let stopping = |hand: &mut Hand| work(hand).inspect_err(|_| watch.fail());
+        let Some((mine, others)) = hands.split_first_mut() else { return Ok(()) };
+        let others = others.iter_mut().take(pass.areas.len().saturating_sub(1));
+        let results: Vec<Result<(), Reason>> = std::thread::scope(|scope| {
+            let handles: Vec<_> = others.map(|hand| scope.spawn(|| stopping(hand))).collect();
+            let mine = stopping(mine);
+            let joined = handles.into_iter().map(|h| h.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            std::iter::once(mine).chain(joined).collect()
+        });
+        let mut failures: Vec<Reason> = results.into_iter().filter_map(Result::err).collect();
+        failures.sort_by_key(|reason| *reason == Reason::Cancelled);
+        failures.into_iter().next().map_or(Ok(()), Err)
+    }
+
+    fn pixels(
+        &self,
+        hands: &mut [Hand],
+        plan: &wit::Plan,
+        lessons: &[Lesson],
+        pass: &Pass<'_, S>,
+        watch: &Arc<Watch>,
+    ) -> Result<Vec<S>, Reason> {
+        // Zeroed memory is not touched until a tile is written, so a big picture does not delay the first look at a
+        // cancelled job.
+        let mut out = vec![S::default(); pass.extent.area() as usize * 4];
+        let places = places(&mut out, pass.extent, pass.areas);
+        let picture = self.picture;
+        self.spread(hands, plan, lessons, pass, watch, |instance, index, room| {
+            let mut rows = places[index].lock().unwrap_or_else(PoisonError::into_inner);
+            let area = pass.areas[index];
+            let source = pass.source(area);
+            room.with(pass, source, self.with_tiles(), |pixels, inputs| {
+                let tile = wit::Tile { area: rect(area), source: rect(source), pixels: S::lower(pixels), inputs };
+                instance.process(pass.index, tile, |made| {
+                    paste(&mut rows, area, made, pass.keep.then_some(picture), pass.last)
+                })
+            })
+        })?;
+        drop(places);
+        Ok(out)
+    }
+
+    fn survey(
+        &self,
+        hands: &mut [Hand],
+        plan: &wit::Plan,
+        lessons: &[Lesson],
+        pass: &Pass<'_, S>,
+        watch: &Arc<Watch>,
+    ) -> Result<Vec<Vec<u8>>, Reason> {
+        let answers = Mutex::new(vec![Vec::new(); pass.areas.len()]);
+        self.spread(hands, plan, lessons, pass, watch, |instance, index, room| {
+            let area = pass.areas[index];
+            let answer = room.with(pass, area, self.with_tiles(), |pixels, inputs| {
+                let tile = wit::Tile { area: rect(area), source: rect(area), pixels: S::lower(pixels), inputs };
+                instance.survey(pass.index, tile)
+            })?;
+            if answer.len() > MAX_ANSWER || answer.len().saturating_mul(pass.areas.len()) > MAX_ANSWERS {
+                return Err(Reason::BadOutput(format!(
+                    "it answered a survey with {} bytes for a tile; at most {MAX_ANSWER}, and {MAX_ANSWERS} in all",
+                    answer.len()
+                )));
+            }
+            answers.lock().unwrap_or_else(PoisonError::into_inner)[index] = answer;
+            Ok(())
+        })?;
+        let answers = answers.into_inner().unwrap_or_else(PoisonError::into_inner);
+        // They lie in every instance while it learns.
+        let bytes = answers.iter().map(Vec::len).sum::<usize>() as u64;
+        hands.iter_mut().filter_map(|hand| hand.instance.as_mut()).for_each(|instance| instance.make_room(0, bytes));
+        Ok(answers)
     }
 }
 
-/// Writes a made tile into its row of tiles: clamped to 0..=1, pixels of alpha 0 as they are in `image`, anything not
-/// finite refused.
-fn paste(band: &mut [f32], image: &Image, area: Rect, made: &[f32]) -> Result<(), Reason> {
+/// Bytes of the texts among the parameters.
+fn texts(params: &[wit::ParamValue<'_>]) -> u64 {
+    params.iter().map(|value| if let wit::ParamValue::Text(text) = value { text.len() as u64 } else { 0 }).sum()
+}
+
+fn rect(Rect { x, y, w: width, h: height }: Rect) -> wit::Rect {
+    wit::Rect { x, y, width, height }
+}
+
+/// The areas of a pass, row by row. Those without a halo are whole rows where pixels stand alone: such a tile lies in
+/// the picture as the filter wants it.
+fn grid(pass: &wit::Pass, Extent { w, h }: Extent, tile: u32) -> Vec<Rect> {
+    let tile = tile.max(1);
+    let (width, height) = match pass {
+        wit::Pass::WholePicture => (w, h),
+        wit::Pass::Survey => (SURVEY_TILE, SURVEY_TILE),
+        wit::Pass::Pointwise => (w, (u64::from(tile) * u64::from(tile) / u64::from(w)).clamp(1, u64::from(h)) as u32),
+        wit::Pass::Tiles(_) => (tile, tile),
+    };
+    let columns = || (0..w).step_by(width as usize);
+    let rows = (0..h).step_by(height as usize);
+    rows.flat_map(|y| columns().map(move |x| Rect::new(x as i32, y as i32, width.min(w - x), height.min(h - y))))
+        .collect()
+}
+
+/// The rows of every area, as parts of the new picture.
+fn places<'a, S>(out: &'a mut [S], extent: Extent, areas: &[Rect]) -> Vec<Mutex<Vec<&'a mut [S]>>> {
+    let mut places: Vec<Vec<&mut [S]>> = areas.iter().map(|area| Vec::with_capacity(area.h as usize)).collect();
+    let mut start = 0;
+    let mut lines = out.chunks_exact_mut(extent.w as usize * 4);
+    while let Some(area) = areas.get(start) {
+        let columns = areas[start..].iter().take_while(|a| a.y == area.y).count();
+        for mut line in lines.by_ref().take(area.h as usize) {
+            for index in start..start + columns {
+                let (mine, rest) = line.split_at_mut(areas[index].w as usize * 4);
+                places[index].push(mine);
+                line = rest;
+            }
+        }
+        start += columns;
+    }
+    places.into_iter().map(Mutex::new).collect()
+}
+
+impl<S: Value> Pass<'_, S> {
+    /// What an area is made from, in pixels of the source; beyond its edges where the halo reaches over them.
+    fn source(&self, area: Rect) -> Rect {
+        let halo = i64::from(self.halo);
+        let side = |start: i32, length: u32, is: u32, was: u32| {
+            let (start, end, is, was) =
+                (i64::from(start), i64::from(start) + i64::from(length), i64::from(is), i64::from(was));
+            let (from, to) = if is == was { (start, end) } else { (start * was / is, (end * was + is - 1) / is) };
+            ((from - halo) as i32, (to - from + 2 * halo) as u32)
+        };
+        let (x, w) = side(area.x, area.w, self.extent.w, self.source.extent.w);
+        let (y, h) = side(area.y, area.h, self.extent.h, self.source.extent.h);
+        Rect::new(x, y, w, h)
+    }
+}
+
+/// Room for the pixels of a tile, kept from tile to tile.
+struct Room<S> {
+    pixels: Vec<S>,
+    inputs: Vec<Vec<S>>,
+}
+
+impl<S> Default for Room<S> {
+    fn default() -> Self {
+        Self { pixels: Vec::new(), inputs: Vec::new() }
+    }
+}
+
+impl<S: Value> Room<S> {
+    /// Calls `f` with the pixels of `rect` and those of the inputs.
+    fn with<'i, T>(
+        &mut self,
+        pass: &Pass<'_, S>,
+        rect: Rect,
+        inputs: impl Iterator<Item = &'i [S]>,
+        f: impl FnOnce(&[S], &[wit::PixelsParam<'_>]) -> T,
+    ) -> T {
+        let extent = pass.source.extent;
+        let mut used = 0;
+        for values in inputs {
+            if used == self.inputs.len() {
+                self.inputs.push(Vec::new());
+            }
+            cut(View { extent, data: values }, rect, &mut self.inputs[used]);
+            blank(&mut self.inputs[used]);
+            used += 1;
+        }
+        let inputs: Vec<wit::PixelsParam<'_>> = self.inputs[..used].iter().map(|values| S::lower(values)).collect();
+        // Whole rows of the picture are a tile already.
+        let whole_rows = rect.x == 0 && rect.w == extent.w && rect.y >= 0 && rect.bottom() <= i64::from(extent.h);
+        if whole_rows {
+            let row = extent.w as usize * 4;
+            let lie = &pass.source.data[rect.y as usize * row..][..rect.h as usize * row];
+            if !pass.blank || !shows_colour_under_alpha_0(lie) {
+                return f(lie, &inputs);
+            }
+        }
+        cut(pass.source, rect, &mut self.pixels);
+        if pass.blank {
+            blank(&mut self.pixels);
+        }
+        f(&self.pixels, &inputs)
+    }
+}
+
+/// The pixels of `rect`; outside of the picture its edge is repeated.
+fn cut<S: Value>(picture: View<'_, S>, rect: Rect, out: &mut Vec<S>) {
+    let Extent { w, h } = picture.extent;
+    let (left, right) = (i64::from(rect.x), rect.right());
+    let (w, h) = (i64::from(w), i64::from(h));
+    // How many pixels of a row lie outside the picture on the left, inside, and outside on the right.
+    let (from, to) = (left.clamp(0, w) as usize * 4, right.clamp(0, w) as usize * 4);
+    let (before, after) =
+        ((-left).clamp(0, i64::from(rect.w)) as usize, (right - w).clamp(0, i64::from(rect.w)) as usize);
+    out.clear();
+    out.reserve(rect.w as usize * rect.h as usize * 4);
+    for y in i64::from(rect.y)..rect.bottom() {
+        let y = y.clamp(0, h - 1) as usize;
+        let row = &picture.data[y * w as usize * 4..][..w as usize * 4];
+        (0..before).for_each(|_| out.extend_from_slice(&row[..4]));
+        out.extend_from_slice(&row[from..to]);
+        (0..after).for_each(|_| out.extend_from_slice(&row[row.len() - 4..]));
+    }
+}
+
+fn shows_colour_under_alpha_0<S: Value>(values: &[S]) -> bool {
+    let zero = S::default();
+    values
+        .chunks_exact(4)
+        .fold(false, |found, p| found | ((p[3] == zero) & ((p[0] != zero) | (p[1] != zero) | (p[2] != zero))))
+}
+
+/// As filters were promised.
+fn blank<S: Value>(values: &mut [S]) {
+    if shows_colour_under_alpha_0(values) {
+        let zero = S::default();
+        values.chunks_exact_mut(4).filter(|pixel| pixel[3] == zero).for_each(|pixel| pixel.fill(zero));
+    }
+}
+
+/// Writes a made tile to its place. What is not a number is refused; after the last pass values are clamped to their
+/// range and pixels of alpha 0 in `keep` stay as they are there.
+fn paste<S: Value>(
+    rows: &mut [&mut [S]],
+    area: Rect,
+    made: &[S],
+    keep: Option<View<'_, S>>,
+    last: bool,
+) -> Result<(), Reason> {
     let row = area.w as usize * 4;
     let expected = row * area.h as usize;
     if made.len() != expected {
         let Rect { w, h, .. } = area;
         return Err(Reason::BadOutput(format!("{} values for a tile of {w}x{h}, which has {expected}", made.len())));
     }
-    let stride = image.extent().w as usize * 4;
-    for (line, new) in made.chunks_exact(row).enumerate() {
-        let left = area.x as usize * 4;
-        let old = &image.data()[(area.y as usize + line) * stride + left..][..row];
-        // The sum of all values times 0 is 0, or not a number if one of them is not finite: one test for a row, and
-        // where it fails the search for the culprit. What a filter leaves under alpha 0 does not matter.
-        let suspect = new.iter().fold(0.0, |sum: f32, v| sum + v * 0.0).is_nan();
-        if suspect && let Some(i) = (0..row).find(|&i| !new[i].is_finite() && old[i | 3] > 0.0) {
-            let (x, y) = (area.x as usize + i / 4, area.y as usize + line);
-            return Err(Reason::BadOutput(format!("the value {} at pixel ({x}, {y}); numbers must be finite", new[i])));
+    let zero = S::default();
+    for (line, (out, new)) in rows.iter_mut().zip(made.chunks_exact(row)).enumerate() {
+        let y = area.y as usize + line;
+        let old = keep.map(|View { extent, data }| &data[(y * extent.w as usize + area.x as usize) * 4..][..row]);
+        // What a filter leaves under alpha 0 does not matter where it is not shown.
+        let shown = |i: usize| old.is_none_or(|old| old[i | 3] > zero);
+        let numbers = new.iter().fold(true, |all, v| all & v.is_number());
+        if !numbers && let Some(i) = (0..row).find(|&i| !new[i].is_number() && shown(i)) {
+            let x = area.x as usize + i / 4;
+            return Err(Reason::BadOutput(format!(
+                "the value {} at pixel ({x}, {y}); numbers must be finite",
+                new[i].unit()
+            )));
         }
-        let out = &mut band[line * stride + left..][..row];
-        for ((out, old), new) in out.chunks_exact_mut(4).zip(old.chunks_exact(4)).zip(new.chunks_exact(4)) {
-            let pixel = if old[3] > 0.0 {
-                [0, 1, 2, 3].map(|c| new[c].clamp(0.0, 1.0))
-            } else {
-                [old[0], old[1], old[2], old[3]]
-            };
-            out.copy_from_slice(&pixel);
+        match old {
+            Some(old) if old.chunks_exact(4).fold(false, |found, p| found | (p[3] == zero)) => {
+                for ((out, old), new) in out.chunks_exact_mut(4).zip(old.chunks_exact(4)).zip(new.chunks_exact(4)) {
+                    let pixel = if old[3] > zero { new } else { old };
+                    out.iter_mut().zip(pixel).for_each(|(out, v)| *out = v.clamped());
+                }
+            }
+            _ if last => out.iter_mut().zip(new).for_each(|(out, v)| *out = v.clamped()),
+            _ => out.copy_from_slice(new),
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Pass, View, cut, grid, places, wit};
+    use std::sync::atomic::AtomicU32;
+    use underpaint_raster::{Extent, Rect};
+
+    /// Whatever the pass, the areas cover every pixel once, in the order of the rows that are lent out for them.
+    #[test]
+    fn areas_tile_the_picture() {
+        let passes = [wit::Pass::Pointwise, wit::Pass::Tiles(3), wit::Pass::WholePicture, wit::Pass::Survey];
+        for (pass, (w, h), tile) in passes.iter().flat_map(|p| {
+            [((1, 1), 256), ((300, 7), 32), ((7, 300), 97), ((513, 511), 256)].map(|(size, tile)| (p, size, tile))
+        }) {
+            let extent = Extent::new(w, h);
+            let areas = grid(pass, extent, tile);
+            let mut out = vec![0u8; extent.area() as usize * 4];
+            for (place, area) in places(&mut out, extent, &areas).iter().zip(&areas) {
+                let mut rows = place.lock().unwrap();
+                assert_eq!(rows.len(), area.h as usize);
+                for row in rows.iter_mut() {
+                    assert_eq!(row.len(), area.w as usize * 4);
+                    row.iter_mut().for_each(|v| *v += 1);
+                }
+            }
+            assert!(out.iter().all(|&v| v == 1), "{pass:?} {w}x{h}");
+        }
+    }
+
+    /// A halo wider than the picture repeats its edge as often as need be.
+    #[test]
+    fn edges_are_repeated() {
+        let data: Vec<u8> = (0..2 * 4).collect();
+        let mut out = Vec::new();
+        cut(View { extent: Extent::new(2, 1), data: &data }, Rect::new(-3, -1, 7, 2), &mut out);
+        let row = [0, 0, 0, 0, 1, 1, 1].map(|x| x * 4u8);
+        assert_eq!(out.iter().step_by(4).copied().collect::<Vec<_>>(), [row, row].concat());
+    }
+
+    /// The part of the picture that an area of a larger or smaller result shows.
+    #[test]
+    fn sources_of_resized_areas() {
+        let data = vec![0u8; 10 * 10 * 4];
+        let pass = |w, h, halo| Pass {
+            index: 0,
+            halo,
+            source: View { extent: Extent::new(10, 10), data: &data },
+            extent: Extent::new(w, h),
+            areas: &[],
+            next: AtomicU32::new(0),
+            blank: false,
+            keep: false,
+            last: true,
+        };
+        assert_eq!(pass(20, 30, 0).source(Rect::new(3, 3, 5, 5)), Rect::new(1, 1, 3, 2));
+        assert_eq!(pass(5, 10, 2).source(Rect::new(1, 0, 2, 10)), Rect::new(0, -2, 8, 14));
+    }
 }

@@ -8,16 +8,19 @@
 //! whole run, so a pool would save 20 microseconds for each core and run, and in exchange there is no limit on runs at the
 //! same time and no memory that was another filter's.
 
-use crate::contract::{Error, Guest, GuestPre, Plan, Request, Tile};
 use crate::error::{Reason, plain};
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+use crate::package::HOSTS;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
-use wasmtime::component::{Component, ComponentType, Lift, Linker, WasmStr};
+use wasmtime::component::{Component, ComponentType, InstancePre, Lift, Linker, LinkerInstance, WasmStr};
 use wasmtime::{Config, Engine, ResourceLimiter, Store, StoreContextMut, Trap, UpdateDeadline, WasmFeatures};
 
 /// How often the epoch moves while something runs.
 const TICK: Duration = Duration::from_millis(5);
+
+/// A day, whatever picture and manifest say.
+const MAX_TIMEOUT_MS: u64 = 24 * 3_600_000;
 
 /// Log lines of a run that are kept, and bytes of each.
 const LOG_LINES: u32 = 64;
@@ -56,8 +59,8 @@ pub(crate) struct Sandbox {
 pub(crate) struct Watch {
     filter: String,
     stopped: AtomicU8,
-    deadline: Instant,
-    timeout_ms: u64,
+    started: Instant,
+    timeout_ms: AtomicU64,
     /// Progress of a whole-picture filter, the bits of an f32 in 0..=1.
     progress: AtomicU32,
     log: Option<Log>,
@@ -74,6 +77,11 @@ impl Watch {
     /// Asks every instance to stop because the job was cancelled.
     pub fn cancel(&self) {
         self.stop(CANCELLED);
+    }
+
+    /// Gives the run at least so many milliseconds from its start.
+    pub fn allow(&self, timeout_ms: u64) {
+        self.timeout_ms.fetch_max(timeout_ms.min(MAX_TIMEOUT_MS), Ordering::Relaxed);
     }
 
     /// Asks the others to stop because one instance failed.
@@ -96,7 +104,7 @@ impl Watch {
     }
 
     fn tick(&self) -> wasmtime::Result<UpdateDeadline> {
-        if Instant::now() >= self.deadline {
+        if self.started.elapsed() >= Duration::from_millis(self.timeout_ms.load(Ordering::Relaxed)) {
             self.stop(TIMED_OUT);
         }
         if self.is_stopped() { Err(wasmtime::Error::from(Trap::Interrupt)) } else { Ok(UpdateDeadline::Continue(1)) }
@@ -105,7 +113,7 @@ impl Watch {
     fn reason(&self) -> Option<Reason> {
         match self.stopped.load(Ordering::Relaxed) {
             CANCELLED | ELSEWHERE => Some(Reason::Cancelled),
-            TIMED_OUT => Some(Reason::Timeout(self.timeout_ms)),
+            TIMED_OUT => Some(Reason::Timeout(self.timeout_ms.load(Ordering::Relaxed))),
             _ => None,
         }
     }
@@ -114,12 +122,12 @@ impl Watch {
 /// What a store carries.
 pub(crate) struct State {
     watch: Arc<Watch>,
-    memory: Memory,
+    pub memory: Memory,
 }
 
 /// Refuses growth beyond a limit and remembers that it did, so that the crash which follows can be named.
-struct Memory {
-    limit: u64,
+pub(crate) struct Memory {
+    pub limit: u64,
     refused: bool,
 }
 
@@ -188,10 +196,9 @@ impl Sandbox {
         let _ = self.log.set(log);
     }
 
-    /// Checks that a component imports and exports what the contract says.
-    pub fn link(&self, component: &Component) -> Result<GuestPre<State>, Reason> {
-        let pre = self.linker.instantiate_pre(component).and_then(GuestPre::new);
-        pre.map_err(|e| Reason::Contract(plain(&format!("{e:#}"), 300)))
+    /// Connects a component's imports.
+    pub fn instance_pre(&self, component: &Component) -> wasmtime::Result<InstancePre<State>> {
+        self.linker.instantiate_pre(component)
     }
 
     /// Runs `body` on a thread of its own and keeps the time meanwhile: moves the epoch, and calls `on_tick`, which
@@ -206,8 +213,8 @@ impl Sandbox {
         let watch = Arc::new(Watch {
             filter: filter.into(),
             stopped: AtomicU8::new(RUNNING),
-            deadline: Instant::now() + Duration::from_millis(timeout_ms),
-            timeout_ms,
+            started: Instant::now(),
+            timeout_ms: AtomicU64::new(timeout_ms.min(MAX_TIMEOUT_MS)),
             progress: AtomicU32::new(0),
             log: self.log.get().cloned(),
             logged: AtomicU32::new(0),
@@ -233,59 +240,19 @@ impl Sandbox {
     }
 }
 
-/// One instance of a filter.
-pub(crate) struct Instance {
-    store: Store<State>,
-    guest: Guest,
-}
-
-impl Instance {
-    /// `memory` is its limit in bytes.
-    pub fn new(pre: &GuestPre<State>, watch: &Arc<Watch>, memory: u64) -> Result<Self, Reason> {
-        let state = State { watch: watch.clone(), memory: Memory { limit: memory, refused: false } };
-        let mut store = Store::new(pre.engine(), state);
-        store.limiter(|state| &mut state.memory);
-        store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(|context| context.data().watch.tick());
-        store.set_hostcall_fuel(256 << 10);
-        let guest = pre.instantiate(&mut store).map_err(|e| reason(&store, &e))?;
-        Ok(Self { store, guest })
-    }
-
-    pub fn describe(&mut self) -> Result<crate::contract::Descriptor, Reason> {
-        let said = self.guest.underpaint_filter_filter().call_describe(&mut self.store);
-        said.map_err(|e| reason(&self.store, &e))
-    }
-
-    pub fn prepare(&mut self, request: Request<'_>) -> Result<Plan, Reason> {
-        let plan = self.guest.underpaint_filter_filter().call_prepare(&mut self.store, request);
-        plan.map_err(|e| reason(&self.store, &e))?.map_err(refusal)
-    }
-
-    /// Gives it room for tiles of `bytes`, as they go in and come out.
-    pub fn make_room(&mut self, bytes: u64) {
-        let memory = &mut self.store.data_mut().memory;
-        memory.limit = memory.limit.saturating_add(bytes.saturating_mul(4));
-        self.store.set_hostcall_fuel(usize::try_from(bytes).unwrap_or(usize::MAX).saturating_add(256 << 10));
-    }
-
-    pub fn process(&mut self, tile: Tile<'_>) -> Result<Vec<f32>, Reason> {
-        let pixels = self.guest.underpaint_filter_filter().call_process(&mut self.store, tile);
-        pixels.map_err(|e| reason(&self.store, &e))?.map_err(refusal)
-    }
-}
-
-fn refusal(error: Error) -> Reason {
-    match error {
-        Error::BadParameter(bad) => {
-            Reason::BadParameter { name: plain(&bad.name, 64), message: plain(&bad.message, 300) }
-        }
-        Error::Failed(message) => Reason::Failed(plain(&message, 300)),
-    }
+/// A store whose instance may use `memory` bytes and hand `talk` bytes to the host in one call.
+pub(crate) fn store(engine: &Engine, watch: &Arc<Watch>, memory: u64, talk: usize) -> Store<State> {
+    let state = State { watch: watch.clone(), memory: Memory { limit: memory, refused: false } };
+    let mut store = Store::new(engine, state);
+    store.limiter(|state| &mut state.memory);
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_callback(|context| context.data().watch.tick());
+    store.set_hostcall_fuel(talk);
+    store
 }
 
 /// Why a call did not return.
-fn reason(store: &Store<State>, error: &wasmtime::Error) -> Reason {
+pub(crate) fn reason(store: &Store<State>, error: &wasmtime::Error) -> Reason {
     let State { watch, memory } = store.data();
     let trap = error.downcast_ref::<Trap>();
     if trap == Some(&Trap::Interrupt)
@@ -307,7 +274,12 @@ fn reason(store: &Store<State>, error: &wasmtime::Error) -> Reason {
 
 fn imports(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(engine);
-    let mut host = linker.instance("underpaint:filter/host@0.1.0")?;
+    HOSTS.iter().try_for_each(|name| host(linker.instance(name)?))?;
+    Ok(linker)
+}
+
+/// The three functions, which are the same in every version so far.
+fn host(mut host: LinkerInstance<'_, State>) -> wasmtime::Result<()> {
     host.func_wrap("log", |store: StoreContextMut<'_, State>, (level, message): (Level, WasmStr)| {
         let watch = store.data().watch.clone();
         let line = watch.logged.fetch_add(1, Ordering::Relaxed);
@@ -331,6 +303,5 @@ fn imports(engine: &Engine) -> wasmtime::Result<Linker<State>> {
         }
         Ok(())
     })?;
-    host.func_wrap("cancelled", |store: StoreContextMut<'_, State>, (): ()| Ok((store.data().watch.is_stopped(),)))?;
-    Ok(linker)
+    host.func_wrap("cancelled", |store: StoreContextMut<'_, State>, (): ()| Ok((store.data().watch.is_stopped(),)))
 }

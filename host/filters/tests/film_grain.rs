@@ -9,7 +9,7 @@ use underpaint_filters::{Call, Filters, Kind, Reason, Settings};
 use underpaint_raster::{Extent, Image, Job, Stage, Unattended};
 
 fn film_grain(params: serde_json::Value) -> Vec<Call> {
-    vec![Call { name: "film-grain".into(), params: params.as_object().unwrap().clone() }]
+    vec![Call { name: "film-grain".into(), params: params.as_object().unwrap().clone(), ..Call::default() }]
 }
 
 /// Smooth colours, soft and fully transparent parts.

@@ -1,9 +1,10 @@
 //! Parameters of `generate` and the words they use.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use underpaint_raster::Extent;
 
-use crate::image::{Canvas, Placed, Px};
+use crate::image::{Canvas, Image, Placed, Px};
 
 /// What a job is to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -32,6 +33,15 @@ pub struct FilterCall {
     /// Parameter id to value; absent ones take their default.
     #[serde(default)]
     pub params: serde_json::Map<String, serde_json::Value>,
+}
+
+/// The pixels of a filter's inputs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FilterPixels {
+    /// Pictures the painter chose, by the name of the filter's input, each with a size of its own.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub images: BTreeMap<String, Image>,
 }
 
 /// A picture that steers, without its pixels (those are [`ControlPixels`]).
@@ -187,6 +197,9 @@ pub struct Pixels {
     /// Masks of [`Generate::regions`], in the same order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub regions: Vec<RegionPixels>,
+    /// Pictures for [`Generate::filters`], in the same order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub filters: Vec<FilterPixels>,
 }
 
 /// How a job of any kind is run and watched.

@@ -1,6 +1,6 @@
 //! Parameters and results of the methods other than `hello` and `generate`.
 
-use crate::generate::{FilterCall, Generate, Mode, Preview};
+use crate::generate::{FilterCall, FilterPixels, Generate, Mode, Preview};
 use crate::image::{Image, Px};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -81,6 +81,22 @@ pub struct FilterApply {
     /// Layout of the patch; absent = the image's.
     #[serde(default)]
     pub px: Option<Px>,
+    /// How much smaller than the painter's picture `image` is, 0.01..=1: lengths in pixels shrink with it. For previews.
+    #[serde(default)]
+    pub scale: Option<f64>,
+}
+
+/// What filters of a `filter/apply` may see besides its image. [`FilterApply`] and this are read from the same `params`
+/// object.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FilterApplyPixels {
+    /// What is selected, grey and as large as the image.
+    pub mask: Option<Image>,
+    /// What was there before the image was generated, as large as it.
+    pub before: Option<Image>,
+    /// Pictures for [`FilterApply::filters`], in the same order.
+    pub filters: Vec<FilterPixels>,
 }
 
 /// Parameters of `upscale` without its pixels, beside those of [`crate::generate::Run`].

@@ -7,9 +7,23 @@
 //!
 //! Only + - * / are used, so that every machine makes the same picture, bit by bit.
 
-use underpaint_filter::{Descriptor, Error, Filter, Noise, Param, Plan, Request, Tile, export};
+use underpaint_filter::{About, Error, Filter, Noise, Param, Plan, Request, Tile, export, params};
 
 export!(FilmGrain);
+
+params! {
+    /// What the painter sets.
+    pub struct Settings {
+        /// How visible the grain is; 0 leaves the picture as it is.
+        strength: f32 = Param::float("Strength", 0.35, 0.0..=1.0),
+        /// Fine-grained slow film to coarse, pushed film.
+        size: f32 = Param::float("Grain size", 1.6, 1.0..=8.0).step(0.1).unit("px"),
+        /// 0 is grain in grey, as in black-and-white film; 1 gives each colour its own grain.
+        color: f32 = Param::float("Colour", 0.25, 0.0..=1.0),
+        /// How much of the grain stays in the brightest tones.
+        highlights: f32 = Param::float("Highlights", 0.5, 0.0..=1.0),
+    }
+}
 
 /// One run's parameters and kernels.
 pub struct FilmGrain {
@@ -28,33 +42,18 @@ pub struct FilmGrain {
 struct Kernel(Vec<f32>);
 
 impl Filter for FilmGrain {
-    fn describe() -> Descriptor {
-        Descriptor::new(
+    type Sample = f32;
+    type Params = Settings;
+
+    fn about() -> About {
+        About::new(
             "Film grain",
             "Adds the grain of photographic film: soft specks that follow the tones of the picture.",
         )
-        .param(
-            Param::float("strength", "Strength", 0.35, 0.0..=1.0)
-                .help("How visible the grain is; 0 leaves the picture as it is."),
-        )
-        .param(
-            Param::float("size", "Grain size", 1.6, 1.0..=8.0)
-                .step(0.1)
-                .unit("px")
-                .help("Fine-grained slow film to coarse, pushed film."),
-        )
-        .param(
-            Param::float("color", "Colour", 0.25, 0.0..=1.0)
-                .help("0 is grain in grey, as in black-and-white film; 1 gives each colour its own grain."),
-        )
-        .param(
-            Param::float("highlights", "Highlights", 0.5, 0.0..=1.0)
-                .help("How much of the grain stays in the brightest tones."),
-        )
     }
 
-    fn new(request: &Request) -> Result<Self, Error> {
-        let radius = request.float("size") * request.scale;
+    fn new(params: Settings, request: &mut Request<f32>) -> Result<Self, Error> {
+        let radius = params.size * request.scale;
         let (mut grain, mut clumps) = (Kernel::new(radius), Kernel::new(radius * 2.3));
         // Both smooth the same noise, so their sum has this variance; dividing by its root keeps strength apart from size.
         let variance = grain.dot(&grain).powi(2)
@@ -64,9 +63,9 @@ impl Filter for FilmGrain {
         clumps.scale((CLUMPS / variance.sqrt()).sqrt());
         Ok(Self {
             noise: Noise::new(request.seed),
-            amplitude: request.float("strength") * 0.12,
-            color: request.float("color"),
-            highlights: request.float("highlights"),
+            amplitude: params.strength * 0.12,
+            color: params.color,
+            highlights: params.highlights,
             grain,
             clumps,
         })
@@ -74,10 +73,10 @@ impl Filter for FilmGrain {
 
     fn plan(&self) -> Plan {
         // No halo: the pixels around are not looked at, and the noise around is a function of position.
-        if self.amplitude == 0.0 { Plan::Unchanged } else { Plan::Tiles { halo: 0 } }
+        if self.amplitude == 0.0 { Plan::unchanged() } else { Plan::tiles(0) }
     }
 
-    fn process(&mut self, tile: Tile) -> Result<Vec<f32>, Error> {
+    fn process(&mut self, tile: Tile<f32>) -> Result<Vec<f32>, Error> {
         let grey = self.field(&tile, 0);
         let layers = if self.color > 0.0 {
             [1, 2, 3].map(|channel| self.field(&tile, channel))
@@ -117,14 +116,14 @@ impl FilmGrain {
     }
 
     /// Grain for each pixel of the tile: mean 0, deviation 1. `[height * width]`
-    fn field(&self, tile: &Tile, channel: u32) -> Vec<f32> {
+    fn field(&self, tile: &Tile<f32>, channel: u32) -> Vec<f32> {
         let reach = self.clumps.reach().max(self.grain.reach());
-        let (w, h) = (tile.width as usize, tile.height as usize);
+        let (w, h) = (tile.area.width as usize, tile.area.height as usize);
         let stride = w + 2 * reach;
         let mut white = Vec::with_capacity(stride * (h + 2 * reach));
         for y in 0..(h + 2 * reach) as i32 {
-            let y = tile.y as i32 + y - reach as i32;
-            let left = tile.x as i32 - reach as i32;
+            let y = tile.area.y + y - reach as i32;
+            let left = tile.area.x - reach as i32;
             white.extend((left..left + stride as i32).map(|x| self.noise.normal(x, y, channel)));
         }
         let mut out = vec![0.0; w * h];
@@ -194,27 +193,25 @@ fn add_scaled(out: &mut [f32], values: &[f32], weight: f32) {
 #[cfg(test)]
 mod tests {
     use super::FilmGrain;
-    use underpaint_filter::{Filter, Request, Value, testing};
+    use underpaint_filter::testing::{self, Case};
 
-    fn request(width: u32, height: u32) -> Request {
-        Request { seed: 42, ..Request::defaults(&FilmGrain::describe(), width, height) }
+    fn case(width: u32, height: u32) -> Case<FilmGrain> {
+        Case::new(width, height).seed(42)
     }
 
     #[test]
     fn the_same_in_any_tiles() {
         let picture = testing::picture(150, 110);
         for (size, color) in [(1.0, 0.0), (1.6, 0.25), (8.0, 1.0)] {
-            let request = request(150, 110).with("size", Value::Float(size)).with("color", Value::Float(color));
-            testing::check::<FilmGrain>(&request, &picture);
+            case(150, 110).with("size", size).with("color", color).check(&picture);
         }
     }
 
     #[test]
     fn zero_strength_is_the_picture_itself_and_alpha_stays() {
         let picture = testing::picture(64, 64);
-        let none = request(64, 64).with("strength", Value::Float(0.0));
-        assert_eq!(testing::run::<FilmGrain>(&none, &picture, 256).as_ref(), Ok(&picture));
-        let grainy = testing::run::<FilmGrain>(&request(64, 64), &picture, 256).unwrap();
+        assert_eq!(case(64, 64).with("strength", 0.0).run(&picture, 256).unwrap().pixels, picture);
+        let grainy = case(64, 64).run(&picture, 256).unwrap().pixels;
         assert_ne!(grainy, picture);
         for (new, old) in grainy.chunks(4).zip(picture.chunks(4)) {
             assert_eq!(new[3], old[3]);
@@ -225,17 +222,18 @@ mod tests {
     #[test]
     fn strength_does_not_depend_on_size_and_tones_differ() {
         let side = 256;
-        let deviation = |grey: f32, request: &Request| {
+        let deviation = |grey: f32, case: &Case<FilmGrain>| {
             let picture = [grey, grey, grey, 1.0].repeat((side * side) as usize);
-            let out = testing::run::<FilmGrain>(request, &picture, 256).unwrap();
+            let out = case.run(&picture, 256).unwrap().pixels;
             let sum: f64 = out.chunks(4).map(|p| f64::from(p[1] - grey).powi(2)).sum();
             (sum / f64::from(side * side)).sqrt()
         };
-        let base = request(side, side).with("color", Value::Float(0.0)).with("strength", Value::Float(0.2));
+        let base = || case(side, side).with("color", 0.0).with("strength", 0.2);
         for size in [1.0, 1.6, 2.0, 3.3, 8.0] {
-            let is = deviation(0.5, &base.clone().with("size", Value::Float(size)));
+            let is = deviation(0.5, &base().with("size", size));
             assert!((is / 0.024 - 1.0).abs() < 0.15, "deviation {is} at size {size}, 0.024 is asked for");
         }
+        let base = base();
         let (dark, middle, light) = (deviation(0.15, &base), deviation(0.5, &base), deviation(0.85, &base));
         assert!(middle > dark && dark > light, "dark {dark}, middle {middle}, light {light}");
     }

@@ -3,7 +3,7 @@
 //! leaves `golden.actual.ppm` in the target folder.
 
 use film_grain::FilmGrain;
-use underpaint_filter::{Filter, Request, Value, testing};
+use underpaint_filter::testing::Case;
 
 const WIDTH: u32 = 192;
 const HEIGHT: u32 = 96;
@@ -22,9 +22,8 @@ fn chart() -> Vec<f32> {
 
 #[test]
 fn golden_picture() {
-    let request = Request { seed: 7, ..Request::defaults(&FilmGrain::describe(), WIDTH, HEIGHT) };
-    let request = request.with("strength", Value::Float(0.5)).with("size", Value::Float(2.0));
-    let made = testing::run::<FilmGrain>(&request, &chart(), 256).unwrap();
+    let case = Case::<FilmGrain>::new(WIDTH, HEIGHT).seed(7).with("strength", 0.5).with("size", 2.0);
+    let made = case.run(&chart(), 256).unwrap().pixels;
     let mut ppm = format!("P6\n{WIDTH} {HEIGHT}\n255\n").into_bytes();
     ppm.extend(made.chunks(4).flat_map(|p| [p[0], p[1], p[2]]).map(|v| (v * 255.0).round() as u8));
     let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden.ppm");

@@ -5,13 +5,17 @@
 //! Lists handed in were allocated by [`realloc`] and belong to the filter; what is returned stays alive until the
 //! next call, after which the host has copied it.
 #![allow(unsafe_code)]
+// For `export!` alone, which says what it does.
+#![allow(missing_docs)]
 // What is returned is read by the host, through memory, where the compiler does not see it.
 #![allow(dead_code)]
 
+use crate::descriptor::{Color, Control, Kind};
 use crate::host::Level;
-use crate::{Color, Descriptor, Error, Filter, Kind, Param, Plan, Request, Tile, Value};
-use std::any::Any;
+use crate::params::{Params, Value, Values};
+use crate::{Error, Filter, Given, Image, Pass, Plan, Rect, Request, Sample, Tile};
 use std::cell::RefCell;
+use std::rc::Rc;
 
 #[repr(C)]
 struct Text {
@@ -20,7 +24,7 @@ struct Text {
 }
 
 #[repr(C)]
-struct List<T> {
+pub struct List<T> {
     start: *const T,
     len: usize,
 }
@@ -30,6 +34,9 @@ struct RawDescriptor {
     title: Text,
     description: Text,
     params: List<RawParam>,
+    inputs: List<RawInput>,
+    samples: List<u8>,
+    linear: bool,
 }
 
 #[repr(C)]
@@ -37,33 +44,69 @@ struct RawParam {
     name: Text,
     label: Text,
     help: Text,
+    group: Text,
     kind: RawKind,
+}
+
+#[repr(C)]
+struct RawInput {
+    name: Text,
+    label: Text,
+    help: Text,
+    role: crate::Role,
+    required: bool,
 }
 
 #[repr(C, u8)]
 enum RawKind {
     Float { default: f32, min: f32, max: f32, step: f32, unit: Text },
-    Int { default: i32, min: i32, max: i32, unit: Text },
+    Int { default: i32, min: i32, max: i32, step: u32, unit: Text },
     Boolean(bool),
     Choice { default: u32, choices: List<[Text; 2]> },
     Color(Color),
+    Text { default: Text, max_bytes: u32, multiline: bool },
+    Seed(u32),
 }
 
 #[repr(C, u8)]
-#[derive(Clone, Copy)]
 enum RawValue {
     Float(f32),
     Int(i32),
     Boolean(bool),
     Choice(u32),
     Color(Color),
+    Text(List<u8>),
+    Seed(u32),
+}
+
+/// `pixels` of the contract.
+#[repr(C, u8)]
+pub enum RawPixels {
+    Uint8(List<u8>),
+    Uint16(List<u16>),
+    Float32(List<f32>),
 }
 
 #[repr(C, u8)]
-enum RawPlan {
-    Unchanged,
+enum RawGiven {
+    Absent,
+    WithTiles,
+    Whole { width: u32, height: u32, pixels: RawPixels },
+}
+
+#[repr(C)]
+struct RawPlan {
+    width: u32,
+    height: u32,
+    passes: List<RawPass>,
+}
+
+#[repr(C, u8)]
+enum RawPass {
+    Pointwise,
     Tiles(u32),
     WholePicture,
+    Survey,
 }
 
 #[repr(C, u8)]
@@ -78,55 +121,136 @@ enum RawResult<T> {
     Err(RawError),
 }
 
-#[derive(Default)]
-struct State {
-    filter: Option<Box<dyn Any>>,
-    halo: u32,
-    output: Vec<f32>,
+/// The sample types there are, and no others.
+pub trait Sealed: Sized {
+    /// Position in the contract's `sample`.
+    const CODE: u8;
+    fn pixels(values: &[Self]) -> RawPixels;
+    /// # Safety
+    /// As for [`take`]. `None` for another type.
+    unsafe fn take(pixels: &RawPixels) -> Option<Vec<Self>>;
+}
+
+macro_rules! sealed {
+    ($ty:ty, $case:ident, $code:literal) => {
+        impl Sealed for $ty {
+            const CODE: u8 = $code;
+
+            fn pixels(values: &[Self]) -> RawPixels {
+                RawPixels::$case(List { start: values.as_ptr(), len: values.len() })
+            }
+
+            unsafe fn take(pixels: &RawPixels) -> Option<Vec<Self>> {
+                let RawPixels::$case(list) = pixels else { return None };
+                // SAFETY: the caller's promise; any bytes are a number.
+                Some(unsafe { take(list.start.cast_mut(), list.len) })
+            }
+        }
+    };
+}
+
+sealed!(u8, Uint8, 0);
+sealed!(u16, Uint16, 1);
+sealed!(f32, Float32, 2);
+
+/// A filter for one sample type, as `export!` lists them.
+pub struct Entry {
+    sample: u8,
+    describe: fn() -> RawDescriptor,
+    begin: fn(Begin) -> Result<Begun, Error>,
+}
+
+/// A filter that waits for pixels, and how it wants them.
+type Begun = (Box<dyn Running>, Plan);
+
+/// What `prepare` is called with, its lists still to be taken.
+struct Begin {
+    values: Vec<RawValue>,
+    width: u32,
+    height: u32,
+    scale: f32,
+    seed: u64,
+    inputs: Vec<RawGiven>,
+}
+
+/// What `process` and `survey` are called with, its lists still to be taken.
+pub struct RawTile {
+    pub pass: u32,
+    pub area: Rect,
+    pub source: Rect,
+    pub pixels: RawPixels,
+    pub inputs: (*mut RawPixels, usize),
+}
+
+/// `pixels` as the contract hands them to a function: the case, and the list.
+pub fn raw_pixels(case: u32, start: *mut u8, len: usize) -> RawPixels {
+    match case {
+        0 => RawPixels::Uint8(List { start, len }),
+        1 => RawPixels::Uint16(List { start: start.cast(), len }),
+        _ => RawPixels::Float32(List { start: start.cast(), len }),
+    }
+}
+
+/// The entry of a filter.
+pub const fn entry<F: Filter>() -> Entry {
+    Entry { sample: <F::Sample as Sealed>::CODE, describe: raw_descriptor::<F>, begin: begin::<F> }
+}
+
+trait Running {
+    /// # Safety
+    /// The tile's lists were allocated by [`realloc`] and not taken before.
+    unsafe fn process(&mut self, tile: RawTile) -> Result<RawPixels, Error>;
+    /// # Safety
+    /// As for [`Running::process`].
+    unsafe fn survey(&mut self, tile: RawTile) -> Result<Vec<u8>, Error>;
+    fn learn(&mut self, pass: u32, answers: Vec<Vec<u8>>) -> Result<(), Error>;
+}
+
+struct Of<F: Filter> {
+    filter: F,
+    names: Rc<[String]>,
+    output: Vec<F::Sample>,
 }
 
 thread_local! {
     // One instance serves one run, and wasm has one thread: this is the instance's memory between calls.
-    static STATE: RefCell<State> = RefCell::default();
+    static RUNNING: RefCell<Option<Box<dyn Running>>> = const { RefCell::new(None) };
 }
 
 /// `describe` of the contract.
-pub fn describe<F: Filter>() -> *const u8 {
-    let Descriptor { title, description, params } = F::describe();
-    let params = params.into_iter().map(raw_param).collect();
-    leak(RawDescriptor { title: text(title), description: text(description), params: list(params) })
+pub fn describe(entries: &[Entry]) -> *const u8 {
+    let samples = list(entries.iter().map(|entry| entry.sample).collect());
+    leak(RawDescriptor { samples, ..(entries[0].describe)() })
 }
 
 /// `prepare` of the contract.
 ///
 /// # Safety
-/// `params` and `count` are a list the host allocated with [`realloc`], each value of its parameter's kind.
-pub unsafe fn prepare<F: Filter>(
-    params: *mut u8,
-    count: usize,
+/// Both lists were allocated by the host with [`realloc`]; each value is of its parameter's kind.
+#[allow(clippy::too_many_arguments)]
+pub unsafe fn prepare(
+    entries: &[Entry],
+    params: (*mut u8, usize),
     width: u32,
     height: u32,
+    sample: u32,
     scale: f32,
     seed: u64,
+    inputs: (*mut u8, usize),
 ) -> *const u8 {
     std::panic::set_hook(Box::new(|panic| log(Level::Error, &panic.to_string())));
-    // SAFETY: the caller's promise; `RawValue` is laid out as the contract's `param-value` and any bytes the host
-    // writes are a valid one.
-    let values = unsafe { take::<RawValue>(params.cast(), count) };
-    let params = F::describe().params.into_iter().zip(values).map(|(param, raw)| (param.name, value(param.kind, raw)));
-    let request = Request { params: params.collect(), width, height, scale, seed };
-    leak(match F::new(&request) {
-        Ok(filter) => {
-            let plan = filter.plan();
-            STATE.with_borrow_mut(|state| {
-                state.halo = if let Plan::Tiles { halo } = plan { halo } else { 0 };
-                state.filter = Some(Box::new(filter));
-            });
-            RawResult::Ok(match plan {
-                Plan::Unchanged => RawPlan::Unchanged,
-                Plan::Tiles { halo } => RawPlan::Tiles(halo),
-                Plan::WholePicture => RawPlan::WholePicture,
-            })
+    // SAFETY: the caller's promise; the types are laid out as the contract's `param-value` and `given`, and what the
+    // host writes is a valid one.
+    let (values, inputs) =
+        unsafe { (take::<RawValue>(params.0.cast(), params.1), take::<RawGiven>(inputs.0.cast(), inputs.1)) };
+    let Some(entry) = entries.iter().find(|entry| u32::from(entry.sample) == sample) else {
+        return leak(RawResult::<RawPlan>::Err(RawError::Failed(text("it does not take this sample type".into()))));
+    };
+    leak(match (entry.begin)(Begin { values, width, height, scale, seed, inputs }) {
+        Ok((running, plan)) => {
+            RUNNING.set(Some(running));
+            let (width, height) = plan.size.unwrap_or((width, height));
+            RawResult::Ok(RawPlan { width, height, passes: list(plan.passes.into_iter().map(raw_pass).collect()) })
         }
         Err(error) => RawResult::Err(raw_error(error)),
     })
@@ -135,23 +259,98 @@ pub unsafe fn prepare<F: Filter>(
 /// `process` of the contract.
 ///
 /// # Safety
-/// `pixels` and `len` are a list the host allocated with [`realloc`].
-pub unsafe fn process<F: Filter>(x: u32, y: u32, width: u32, height: u32, pixels: *mut f32, len: usize) -> *const u8 {
-    // SAFETY: the caller's promise; any bytes are an f32.
-    let pixels = unsafe { take(pixels, len) };
-    STATE.with_borrow_mut(|state| {
-        let tile = Tile { x, y, width, height, halo: state.halo, pixels };
-        let Some(filter) = state.filter.as_mut().and_then(|f| f.downcast_mut::<F>()) else {
-            return leak(RawResult::<List<f32>>::Err(RawError::Failed(text("process came before prepare".into()))));
-        };
-        leak(match filter.process(tile) {
-            Ok(output) => {
-                state.output = output;
-                RawResult::Ok(List { start: state.output.as_ptr(), len: state.output.len() })
-            }
-            Err(error) => RawResult::Err(raw_error(error)),
-        })
+/// The tile's lists were allocated by the host with [`realloc`].
+pub unsafe fn process(tile: RawTile) -> *const u8 {
+    // SAFETY: the caller's promise.
+    let made = running(|running| unsafe { running.process(tile) });
+    leak(match made {
+        Ok(pixels) => RawResult::Ok(pixels),
+        Err(error) => RawResult::Err(raw_error(error)),
     })
+}
+
+/// `survey` of the contract.
+///
+/// # Safety
+/// The tile's lists were allocated by the host with [`realloc`].
+pub unsafe fn survey(tile: RawTile) -> *const u8 {
+    // SAFETY: the caller's promise.
+    let answer = running(|running| unsafe { running.survey(tile) });
+    leak(match answer {
+        Ok(answer) => RawResult::Ok(list(answer)),
+        Err(error) => RawResult::Err(raw_error(error)),
+    })
+}
+
+/// `learn` of the contract.
+///
+/// # Safety
+/// The list and those in it were allocated by the host with [`realloc`].
+pub unsafe fn learn(pass: u32, answers: (*mut u8, usize)) -> *const u8 {
+    // SAFETY: the caller's promise.
+    let answers = unsafe { take::<List<u8>>(answers.0.cast(), answers.1) };
+    // SAFETY: the caller's promise.
+    let answers = answers.into_iter().map(|answer| unsafe { take(answer.start.cast_mut(), answer.len) }).collect();
+    leak(match running(|running| running.learn(pass, answers)) {
+        Ok(()) => RawResult::Ok(()),
+        Err(error) => RawResult::Err(raw_error(error)),
+    })
+}
+
+fn running<T>(f: impl FnOnce(&mut dyn Running) -> Result<T, Error>) -> Result<T, Error> {
+    RUNNING.with_borrow_mut(|running| match running {
+        Some(running) => f(&mut **running),
+        None => Err(Error::Failed("pixels came before prepare".into())),
+    })
+}
+
+fn begin<F: Filter>(begin: Begin) -> Result<Begun, Error> {
+    let values: Vec<Value> = begin.values.into_iter().map(value).collect();
+    let declared = F::about().inputs.into_iter().map(|input| input.name);
+    let inputs: Vec<(String, Given<F::Sample>)> = declared.zip(begin.inputs.into_iter().map(given)).collect();
+    let names = inputs.iter().filter(|(_, given)| *given == Given::WithTiles).map(|(name, _)| name.clone()).collect();
+    let Begin { width, height, scale, seed, .. } = begin;
+    let mut request = Request { width, height, scale, seed, inputs };
+    let filter = F::new(F::Params::read(&mut Values(values.into_iter())), &mut request)?;
+    let plan = filter.plan();
+    Ok((Box::new(Of { filter, names, output: Vec::new() }), plan))
+}
+
+impl<F: Filter> Of<F> {
+    /// # Safety
+    /// As for [`Running::process`].
+    unsafe fn tile(&self, raw: RawTile) -> Result<Tile<F::Sample>, Error> {
+        let RawTile { pass, area, source, pixels, inputs } = raw;
+        // SAFETY: the caller's promise.
+        let inputs = unsafe { take(inputs.0, inputs.1) };
+        // SAFETY: the caller's promise.
+        let values = |pixels: &RawPixels| unsafe { F::Sample::take(pixels) };
+        let (Some(pixels), Some(inputs)) = (values(&pixels), inputs.iter().map(values).collect()) else {
+            return Err(Error::Failed("pixels came in another sample type than was agreed".into()));
+        };
+        Ok(Tile { pass, area, source, pixels, inputs, names: self.names.clone() })
+    }
+}
+
+impl<F: Filter> Running for Of<F> {
+    unsafe fn process(&mut self, tile: RawTile) -> Result<RawPixels, Error> {
+        // The last result has been read: its room is free for the next.
+        self.output = Vec::new();
+        // SAFETY: the caller's promise.
+        let tile = unsafe { self.tile(tile) }?;
+        self.output = self.filter.process(tile)?;
+        Ok(F::Sample::pixels(&self.output))
+    }
+
+    unsafe fn survey(&mut self, tile: RawTile) -> Result<Vec<u8>, Error> {
+        // SAFETY: the caller's promise.
+        let tile = unsafe { self.tile(tile) }?;
+        self.filter.survey(tile)
+    }
+
+    fn learn(&mut self, pass: u32, answers: Vec<Vec<u8>>) -> Result<(), Error> {
+        self.filter.learn(pass, answers)
+    }
 }
 
 /// `cabi_realloc` of the canonical ABI: how the host makes room for what it hands in.
@@ -251,18 +450,49 @@ impl<const N: usize> Json<N> {
     }
 }
 
-fn raw_param(param: Param) -> RawParam {
-    let kind = match param.kind {
+fn raw_descriptor<F: Filter>() -> RawDescriptor {
+    let crate::About { title, description, inputs, linear } = F::about();
+    let input = |crate::Input { name, label, help, role, required }| RawInput {
+        name: text(name),
+        label: text(label),
+        help: text(help),
+        role,
+        required,
+    };
+    RawDescriptor {
+        title: text(title),
+        description: text(description),
+        params: list(F::Params::list().into_iter().map(raw_param).collect()),
+        inputs: list(inputs.into_iter().map(input).collect()),
+        samples: list(Vec::new()),
+        linear,
+    }
+}
+
+fn raw_param(control: Control) -> RawParam {
+    let kind = match control.kind {
         Kind::Float { default, min, max, step, unit } => RawKind::Float { default, min, max, step, unit: text(unit) },
-        Kind::Int { default, min, max, unit } => RawKind::Int { default, min, max, unit: text(unit) },
+        Kind::Int { default, min, max, step, unit } => RawKind::Int { default, min, max, step, unit: text(unit) },
         Kind::Boolean(default) => RawKind::Boolean(default),
         Kind::Choice { default, choices } => {
             let choices = choices.into_iter().map(|(name, label)| [text(name), text(label)]).collect();
             RawKind::Choice { default, choices: list(choices) }
         }
         Kind::Color(default) => RawKind::Color(default),
+        Kind::Text { default, max_bytes, multiline } => RawKind::Text { default: text(default), max_bytes, multiline },
+        Kind::Seed(default) => RawKind::Seed(default),
     };
-    RawParam { name: text(param.name), label: text(param.label), help: text(param.help), kind }
+    let Control { name, label, help, group, .. } = control;
+    RawParam { name: text(name), label: text(label), help: text(help), group: text(group), kind }
+}
+
+fn raw_pass(pass: Pass) -> RawPass {
+    match pass {
+        Pass::Pointwise => RawPass::Pointwise,
+        Pass::Tiles { halo } => RawPass::Tiles(halo),
+        Pass::WholePicture => RawPass::WholePicture,
+        Pass::Survey => RawPass::Survey,
+    }
 }
 
 fn raw_error(error: Error) -> RawError {
@@ -272,16 +502,32 @@ fn raw_error(error: Error) -> RawError {
     }
 }
 
-fn value(kind: Kind, raw: RawValue) -> Value {
-    match (raw, kind) {
-        (RawValue::Choice(index), Kind::Choice { mut choices, .. }) => {
-            Value::Choice(choices.swap_remove(index as usize).0)
+/// Takes what the host allocated for a text.
+fn value(raw: RawValue) -> Value {
+    match raw {
+        RawValue::Float(value) => Value::Float(value),
+        RawValue::Int(value) => Value::Int(value),
+        RawValue::Boolean(value) => Value::Boolean(value),
+        RawValue::Choice(index) => Value::Choice(index),
+        RawValue::Color(value) => Value::Color(value),
+        // SAFETY: `prepare` took the list of values once, and each text in it is read here once.
+        RawValue::Text(List { start, len }) => {
+            Value::Text(String::from_utf8(unsafe { take(start.cast_mut(), len) }).unwrap_or_default())
         }
-        (RawValue::Choice(index), _) => panic!("choice {index} of what is no choice"),
-        (RawValue::Float(value), _) => Value::Float(value),
-        (RawValue::Int(value), _) => Value::Int(value),
-        (RawValue::Boolean(value), _) => Value::Boolean(value),
-        (RawValue::Color(value), _) => Value::Color(value),
+        RawValue::Seed(value) => Value::Seed(value),
+    }
+}
+
+/// Takes what the host allocated for a picture.
+fn given<S: Sample>(raw: RawGiven) -> Given<S> {
+    match raw {
+        RawGiven::Absent => Given::Absent,
+        RawGiven::WithTiles => Given::WithTiles,
+        // SAFETY: as in `value`.
+        RawGiven::Whole { width, height, pixels } => match unsafe { S::take(&pixels) } {
+            Some(pixels) => Given::Whole(Image { width, height, pixels }),
+            None => Given::Absent,
+        },
     }
 }
 
@@ -312,7 +558,7 @@ unsafe fn take<T>(start: *mut T, len: usize) -> Vec<T> {
 
 #[cfg(target_arch = "wasm32")]
 mod imports {
-    #[link(wasm_import_module = "underpaint:filter/host@0.1.0")]
+    #[link(wasm_import_module = "underpaint:filter/host@1.0.0")]
     unsafe extern "C" {
         pub fn log(level: u32, start: *const u8, len: usize);
         pub safe fn progress(fraction: f32);

@@ -1,23 +1,34 @@
 //! Write an Underpaint filter in Rust: one struct, one trait, no dependency.
 //!
 //! ```
-//! use underpaint_filter::{Descriptor, Error, Filter, Param, Request, Tile};
+//! use underpaint_filter::{About, Error, Filter, Param, Request, Tile, params};
 //!
-//! struct Sepia {
+//! params! {
+//!     /// What the painter sets.
+//!     pub struct Settings {
+//!         /// 0 leaves the picture as it is.
+//!         strength: f32 = Param::float("Strength", 0.8, 0.0..=1.0),
+//!     }
+//! }
+//!
+//! /// Sepia: a first filter.
+//! pub struct Sepia {
 //!     strength: f32,
 //! }
 //!
 //! impl Filter for Sepia {
-//!     fn describe() -> Descriptor {
-//!         Descriptor::new("Sepia", "Tints the picture as an old photograph.")
-//!             .param(Param::float("strength", "Strength", 0.8, 0.0..=1.0).help("0 leaves the picture as it is."))
+//!     type Sample = f32;
+//!     type Params = Settings;
+//!
+//!     fn about() -> About {
+//!         About::new("Sepia", "Tints the picture as an old photograph.")
 //!     }
 //!
-//!     fn new(request: &Request) -> Result<Self, Error> {
-//!         Ok(Sepia { strength: request.float("strength") })
+//!     fn new(params: Settings, _: &mut Request<f32>) -> Result<Self, Error> {
+//!         Ok(Sepia { strength: params.strength })
 //!     }
 //!
-//!     fn process(&mut self, tile: Tile) -> Result<Vec<f32>, Error> {
+//!     fn process(&mut self, tile: Tile<f32>) -> Result<Vec<f32>, Error> {
 //!         Ok(tile.map(|_x, _y, [r, g, b, a]| {
 //!             let grey = 0.299 * r + 0.587 * g + 0.114 * b;
 //!             let mix = |from: f32, tint: f32| from + (grey * tint - from) * self.strength;
@@ -42,80 +53,152 @@ mod abi;
 mod descriptor;
 pub mod host;
 mod noise;
+mod params;
 mod request;
+mod sample;
 pub mod testing;
 mod tile;
 
-pub use descriptor::{Color, Descriptor, Kind, Param};
+pub use descriptor::{About, Color, Control, Input, Kind, Param, Role};
 pub use noise::Noise;
-pub use request::{Error, Plan, Request, Value};
-pub use tile::Tile;
+pub use params::{Choice, Parameter, Params, Seed, Value, Values};
+pub use request::{Error, Given, Pass, Plan, Request};
+pub use sample::{Image, Sample};
+pub use tile::{Rect, Tile};
 
 #[doc(hidden)]
-pub use abi::{describe, manifest, prepare, process, realloc};
+pub use abi::{
+    Entry, List, RawPixels, RawTile, describe, entry, learn, manifest, prepare, process, raw_pixels, realloc, survey,
+};
 
 /// A filter. The host makes one value of it per processor core and run, so fields are the place for whatever is
 /// worked out once: parameters, tables, kernels.
 pub trait Filter: Sized + 'static {
-    /// Title, description and parameters. Always the same answer.
-    fn describe() -> Descriptor;
+    /// The type of one value of a pixel: `f32`, `u8` or `u16`. A filter for several is generic over it.
+    type Sample: Sample;
 
-    /// Begins a run with the painter's parameters, each already of its kind and inside its range.
-    fn new(request: &Request) -> Result<Self, Error>;
+    /// What the painter sets, made with [`params!`]; `()` for nothing.
+    type Params: Params;
 
-    /// How the picture must be cut. Without this method: tiles without a halo, each pixel depends on itself alone.
+    /// Title, description, further inputs. Always the same answer.
+    fn about() -> About;
+
+    /// Begins a run with the painter's parameters, each already inside its range.
+    fn new(params: Self::Params, request: &mut Request<Self::Sample>) -> Result<Self, Error>;
+
+    /// How the picture must be cut. Without this method each pixel depends on itself alone.
     fn plan(&self) -> Plan {
-        Plan::Tiles { halo: 0 }
+        Plan::pointwise()
     }
 
     /// The new pixels of the tile's area: `width * height * 4` values, RGBA, see [`Tile`]. Must not depend on which
     /// tiles came before, nor on their size: [`testing::check`] finds out.
-    fn process(&mut self, tile: Tile) -> Result<Vec<f32>, Error>;
+    fn process(&mut self, tile: Tile<Self::Sample>) -> Result<Vec<Self::Sample>, Error>;
+
+    /// What is to be known of a tile of a [`Pass::Survey`], in bytes of the filter's own making, at most 65536. The
+    /// tiles of a survey are always the same for a picture.
+    fn survey(&mut self, _tile: Tile<Self::Sample>) -> Result<Vec<u8>, Error> {
+        Ok(Vec::new())
+    }
+
+    /// All answers to a survey, in the order of its tiles, row by row. Called in every instance before the next pass.
+    fn learn(&mut self, _pass: u32, _answers: Vec<Vec<u8>>) -> Result<(), Error> {
+        Ok(())
+    }
 }
 
-/// Makes a type that implements [`Filter`] the filter of this crate, once, in `lib.rs`.
+/// Makes a type that implements [`Filter`] the filter of this crate, once, in `lib.rs`; or several, one for each
+/// sample type: `export!(Blur<u8>, Blur<f32>)`. What they tell about themselves is asked of the first.
 ///
 /// Name, version, licence, authors and homepage come from `Cargo.toml`. Limits other than the usual ones are given
-/// as `export!(Blur, memory_bytes = 67108864, timeout_ms = 30000)`; `filter.wit` says what they count.
+/// as `export!(Blur; memory_bytes = 67108864, timeout_ms = 30000)`; `filter.wit` says what they count.
 #[macro_export]
 macro_rules! export {
-    ($filter:ty $(, memory_bytes = $memory:literal)? $(, timeout_ms = $timeout:literal)? $(,)?) => {
+    ($($filter:ty),+ $(; $(memory_bytes = $memory:literal)? $(,)? $(timeout_ms = $timeout:literal)?)?) => {
         #[cfg(target_arch = "wasm32")]
         #[allow(unsafe_code)]
         const _: () = {
             const FIELDS: &[(&str, &str)] = &[
-                ("api", "0.1.0"),
+                ("api", "1.0.0"),
                 ("name", env!("CARGO_PKG_NAME")),
                 ("version", env!("CARGO_PKG_VERSION")),
                 ("license", env!("CARGO_PKG_LICENSE")),
                 ("authors", env!("CARGO_PKG_AUTHORS")),
                 ("homepage", env!("CARGO_PKG_HOMEPAGE")),
             ];
-            const NUMBERS: &[(&str, u64)] = &[$(("memory_bytes", $memory),)? $(("timeout_ms", $timeout),)?];
+            const NUMBERS: &[(&str, u64)] = &[$($(("memory_bytes", $memory),)? $(("timeout_ms", $timeout),)?)?];
             const LEN: usize = $crate::manifest::<0>(FIELDS, NUMBERS).1;
             #[unsafe(link_section = "underpaint:filter")]
             #[used]
             static MANIFEST: [u8; LEN] = $crate::manifest::<LEN>(FIELDS, NUMBERS).0;
 
+            const ENTRIES: &[$crate::Entry] = &[$($crate::entry::<$filter>()),+];
+
+            // All of these are called by the host alone, as the canonical ABI says: that is what each of the functions
+            // they call asks of its caller.
             #[unsafe(export_name = "cabi_realloc")]
             unsafe extern "C" fn realloc(old: *mut u8, old_len: usize, align: usize, len: usize) -> *mut u8 {
-                // SAFETY: the host calls it as the canonical ABI says, which is the function's contract.
+                // SAFETY: see above.
                 unsafe { $crate::realloc(old, old_len, align, len) }
             }
-            #[unsafe(export_name = "underpaint:filter/filter@0.1.0#describe")]
+            #[unsafe(export_name = "underpaint:filter/filter@1.0.0#describe")]
             extern "C" fn describe() -> *const u8 {
-                $crate::describe::<$filter>()
+                $crate::describe(ENTRIES)
             }
-            #[unsafe(export_name = "underpaint:filter/filter@0.1.0#prepare")]
-            unsafe extern "C" fn prepare(params: *mut u8, count: usize, w: u32, h: u32, scale: f32, seed: u64) -> *const u8 {
-                // SAFETY: the host calls it as the canonical ABI says, which is the function's contract.
-                unsafe { $crate::prepare::<$filter>(params, count, w, h, scale, seed) }
+            #[unsafe(export_name = "underpaint:filter/filter@1.0.0#prepare")]
+            unsafe extern "C" fn prepare(
+                params: *mut u8,
+                params_len: usize,
+                width: u32,
+                height: u32,
+                sample: u32,
+                scale: f32,
+                seed: u64,
+                inputs: *mut u8,
+                inputs_len: usize,
+            ) -> *const u8 {
+                let (params, inputs) = ((params, params_len), (inputs, inputs_len));
+                // SAFETY: see above.
+                unsafe { $crate::prepare(ENTRIES, params, width, height, sample, scale, seed, inputs) }
             }
-            #[unsafe(export_name = "underpaint:filter/filter@0.1.0#process")]
-            unsafe extern "C" fn process(x: u32, y: u32, w: u32, h: u32, pixels: *mut f32, len: usize) -> *const u8 {
-                // SAFETY: the host calls it as the canonical ABI says, which is the function's contract.
-                unsafe { $crate::process::<$filter>(x, y, w, h, pixels, len) }
+            $crate::__tile_export!("underpaint:filter/filter@1.0.0#process", process);
+            $crate::__tile_export!("underpaint:filter/filter@1.0.0#survey", survey);
+            #[unsafe(export_name = "underpaint:filter/filter@1.0.0#learn")]
+            unsafe extern "C" fn learn(pass: u32, answers: *mut u8, len: usize) -> *const u8 {
+                // SAFETY: see above.
+                unsafe { $crate::learn(pass, (answers, len)) }
             }
         };
+    };
+}
+
+/// A function of the contract that takes a tile.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __tile_export {
+    ($name:literal, $function:ident) => {
+        #[unsafe(export_name = $name)]
+        unsafe extern "C" fn $function(
+            pass: u32,
+            area_x: i32,
+            area_y: i32,
+            area_width: u32,
+            area_height: u32,
+            source_x: i32,
+            source_y: i32,
+            source_width: u32,
+            source_height: u32,
+            sample: u32,
+            pixels: *mut u8,
+            len: usize,
+            inputs: *mut $crate::RawPixels,
+            inputs_len: usize,
+        ) -> *const u8 {
+            let area = $crate::Rect { x: area_x, y: area_y, width: area_width, height: area_height };
+            let source = $crate::Rect { x: source_x, y: source_y, width: source_width, height: source_height };
+            let pixels = $crate::raw_pixels(sample, pixels, len);
+            // SAFETY: the host calls this as the canonical ABI says.
+            unsafe { $crate::$function($crate::RawTile { pass, area, source, pixels, inputs: (inputs, inputs_len) }) }
+        }
     };
 }

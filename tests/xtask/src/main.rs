@@ -16,12 +16,9 @@ cargo xtask demo [--out DIR]   build Underpaint, fill photographs, paint from wo
 cargo xtask test [FILTER]      every test: Rust, Python client, sandbox, socket, and Krita where it is installed
 cargo xtask check              formatting, clippy, and that everything compiles for Windows
 cargo xtask cuda               build Underpaint for NVIDIA cards, with a toolkit from Python wheels where there is none
-cargo xtask filters            build the first-party filters to wasm and put them beside their source
+cargo xtask filters [NAME]...  build the first-party filters to wasm and put them beside their source
 cargo xtask zip                pack the editor adapters into out/*.zip
 ";
-
-/// Folders under plugins/.
-const FIRST_PARTY: [&str; 1] = ["film-grain"];
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
@@ -34,7 +31,7 @@ fn main() -> ExitCode {
         Some("cuda") => cuda::build(),
         #[cfg(not(unix))]
         Some("cuda") => Err("Underpaint for NVIDIA cards is built on Linux only so far".into()),
-        Some("filters") => filters(),
+        Some("filters") => filters(rest),
         Some("zip") => zip(),
         _ => {
             print!("{HELP}");
@@ -90,17 +87,34 @@ fn check() -> Result {
     run(cargo().args(["check", "--workspace", "--target", "x86_64-pc-windows-gnu"]))
 }
 
-fn filters() -> Result {
+fn filters(only: &[String]) -> Result {
     wasm_target()?;
-    for name in FIRST_PARTY {
+    for name in first_party()?.into_iter().filter(|name| only.is_empty() || only.contains(name)) {
         // Each filter's own folder says how it is built, in .cargo/config.toml.
-        let folder = root().join("plugins").join(name);
+        let folder = root().join("plugins").join(&name);
         run(cargo().args(["build", "--release", "--target", "wasm32-unknown-unknown"]).current_dir(&folder))?;
         let from = target().join("wasm32-unknown-unknown/release").join(format!("{}.wasm", name.replace('-', "_")));
         let to = folder.join(format!("{name}.wasm"));
         std::fs::copy(&from, &to).map_err(|e| format!("could not copy {} to {}: {e}", from.display(), to.display()))?;
+        let describe = ["run", "--quiet", "-p", "underpaint-filters", "--example", "describe", "--"];
+        let said = cargo().args(describe).arg(&to).output().map_err(|e| format!("cargo could not be run: {e}"))?;
+        if !said.status.success() {
+            return Err(format!("{name} does not describe itself: {}", String::from_utf8_lossy(&said.stderr)));
+        }
+        let json = folder.join(format!("{name}.json"));
+        std::fs::write(&json, said.stdout).map_err(|e| format!("could not write {}: {e}", json.display()))?;
     }
     Ok(())
+}
+
+/// The folders of `plugins/`, by name.
+fn first_party() -> std::result::Result<Vec<String>, String> {
+    let plugins = root().join("plugins");
+    let found = std::fs::read_dir(&plugins).map_err(|e| format!("could not read {}: {e}", plugins.display()))?;
+    let folders = found.flatten().filter(|entry| entry.path().join("Cargo.toml").exists());
+    let mut names: Vec<String> = folders.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    Ok(names)
 }
 
 fn zip() -> Result {

@@ -45,6 +45,7 @@ enum Action {
         /// The folder to make; its last part is the filter's name
         dir: PathBuf,
     },
+    Play(super::play::Play),
     /// Does a filter keep its promises? Same pixels for any tiles and threads, at every parameter's ends
     Check {
         /// A filter's name or a .wasm file
@@ -79,6 +80,7 @@ impl Filter {
             Action::Info { name } => info(global, &name),
             Action::Run(run) => run.run(global),
             Action::New { dir } => new(global, &dir),
+            Action::Play(play) => play.run(global),
             Action::Check { name } => check(global, &name),
         }
     }
@@ -113,7 +115,7 @@ fn info(global: &Global, name: &str) -> Result<(), Failure> {
             Kind::Float { default, min, max, unit, .. } => {
                 format!("{}, usually {default}", format!("{min} to {max} {unit}").trim_end())
             }
-            Kind::Int { default, min, max, unit } => {
+            Kind::Int { default, min, max, unit, .. } => {
                 format!("{}, usually {default}", format!("{min} to {max} {unit}").trim_end())
             }
             Kind::Bool { default } => format!("true or false, usually {default}"),
@@ -122,6 +124,11 @@ fn info(global: &Global, name: &str) -> Result<(), Failure> {
                 format!("{}, usually {default}", names.join(" | "))
             }
             Kind::Color { default } => format!("a colour, usually {default}"),
+            Kind::Text { default, max_bytes, multiline: false } => {
+                format!("words, up to {max_bytes} bytes, usually {default:?}")
+            }
+            Kind::Text { max_bytes, .. } => format!("text of up to {max_bytes} bytes; @FILE for a file's"),
+            Kind::Seed { default } => format!("a whole number, usually {default}"),
         };
         outln!("  --param {:<14} {values}\n  {:<22} {}", format!("{}=", param.name), "", param.help);
     }
@@ -152,7 +159,7 @@ impl Run {
                 .ok_or_else(|| Failure::Usage(format!("--param {text} is not of the form name=value")))?;
             params.insert(key.to_owned(), filter.parse(key, value));
         }
-        let chain = [Call { name: filter.name.clone(), params }];
+        let chain = [Call { name: filter.name.clone(), params, ..Call::default() }];
         filters.check(&chain)?;
         let like: Picture = picture::read(&self.image)?;
         let job = Terminal::new(global.quiet());
@@ -180,7 +187,9 @@ const PROJECT: &[(&str, &str)] = &[
     ("underpaint-filter/src/descriptor.rs", include_str!("../../../../sdk/rust/src/descriptor.rs")),
     ("underpaint-filter/src/host.rs", include_str!("../../../../sdk/rust/src/host.rs")),
     ("underpaint-filter/src/noise.rs", include_str!("../../../../sdk/rust/src/noise.rs")),
+    ("underpaint-filter/src/params.rs", include_str!("../../../../sdk/rust/src/params.rs")),
     ("underpaint-filter/src/request.rs", include_str!("../../../../sdk/rust/src/request.rs")),
+    ("underpaint-filter/src/sample.rs", include_str!("../../../../sdk/rust/src/sample.rs")),
     ("underpaint-filter/src/testing.rs", include_str!("../../../../sdk/rust/src/testing.rs")),
     ("underpaint-filter/src/tile.rs", include_str!("../../../../sdk/rust/src/tile.rs")),
     ("underpaint-filter/filter.wit", include_str!("../../../../sdk/filter.wit")),
@@ -237,7 +246,7 @@ fn check(global: &Global, name: &str) -> Result<(), Failure> {
     let image = test_picture();
     let mut runs = 0;
     for params in extremes(&filter) {
-        let call = [Call { name: filter.name.clone(), params }];
+        let call = [Call { name: filter.name.clone(), params, ..Call::default() }];
         let made = |tile, threads| {
             filters.apply_with(&image, &call, &Settings { seed: 1, tile, threads, ..Settings::default() }, &Unattended)
         };
@@ -275,6 +284,8 @@ fn extremes(filter: &Descriptor) -> Vec<Map<String, Value>> {
             Kind::Bool { .. } => vec![json!(false), json!(true)],
             Kind::Choice { choices, .. } => choices.iter().map(|c| json!(c.name)).collect(),
             Kind::Color { .. } => vec![json!("#00000000"), json!("#ffffffff")],
+            Kind::Text { .. } => vec![json!("")],
+            Kind::Seed { .. } => vec![json!(u32::MAX)],
         };
         all.extend(ends.into_iter().map(|value| Map::from_iter([(param.name.clone(), value)])));
     }

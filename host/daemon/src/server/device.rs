@@ -5,12 +5,12 @@
 //! (which models, which filters) is published as an [`Inventory`] that they read without asking this thread.
 
 use super::hub::{Command, Hub, Next};
-use super::job::{Done, DonePatch, Enlarging, Filtering, Outcome, Painting, Ticket, Work};
+use super::job::{Done, DonePatch, Enlarging, FilterBytes, Filtering, Outcome, Painting, Ticket, Work};
 use super::{errors, methods};
 use crate::config::Config;
 use crate::home::Home;
 use crate::models::{Catalogue, Models};
-use crate::worker::{self, Input, Output};
+use crate::worker::{self, FilterImages, Input, Output};
 use serde_json::{Map, Value, json};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,9 +18,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 use underpaint_engine::Options;
-use underpaint_filters::{Call, Filters};
+use underpaint_filters::{Beside, Call, Filters, PictureRef, Settings};
 use underpaint_plan::{ControlFacts, ModelFacts};
-use underpaint_raster::{Extent, Job, Unattended, dither};
+use underpaint_raster::{Extent, Job, Rect, Unattended, dither};
 use underpaint_wire::Error;
 use underpaint_wire::generate::{ControlCall, FilterCall, Generate, LoraCall, Mode};
 use underpaint_wire::image::{self, Px};
@@ -87,8 +87,12 @@ impl Inventory {
     }
 }
 
+fn filter_images(images: &FilterBytes) -> FilterImages {
+    images.iter().map(|(input, (image, bytes))| (input.clone(), Arc::new(image.to_raster(bytes)))).collect()
+}
+
 fn calls(filters: &[FilterCall]) -> Vec<Call> {
-    filters.iter().map(|f| Call { name: f.name.clone(), params: f.params.clone() }).collect()
+    filters.iter().map(|f| Call { name: f.name.clone(), params: f.params.clone(), ..Call::default() }).collect()
 }
 
 /// What the rest of the server has of the thread: its end, and what there is to paint with.
@@ -203,7 +207,8 @@ impl Device {
         let controls = controls.map(|c| c.as_ref().map(|(p, bytes)| (p.rect, p.image.to_raster(bytes)))).collect();
         let regions = painting.regions.iter();
         let regions = regions.map(|r| r.as_ref().map(|(p, bytes)| (p.rect, p.image.to_mask(bytes)))).collect();
-        let input = Input { canvas, mask, controls, regions, ..Input::default() };
+        let filters = painting.filters.iter().map(filter_images).collect();
+        let input = Input { canvas, mask, controls, regions, filters, ..Input::default() };
         let mut output =
             worker::run(&mut self.models, &self.filters, &painting.request, input, job).map_err(|e| errors::job(&e))?;
         // A whole picture is rounded, as diffusers does, so that it can be compared; what is laid over one is dithered.
@@ -222,19 +227,20 @@ impl Device {
     }
 
     fn filter(&mut self, filtering: &Filtering, job: &dyn Job) -> Result<Done, Error> {
-        let Filtering { image, bytes, rect, filters, seed, px } = filtering;
+        let Filtering { image, bytes, rect, filters, images, seed, px, .. } = filtering;
         let start = Instant::now();
-        let chain = calls(filters);
         let failed = |e| errors::filter(&e);
-        let picture = self.filters.apply(&image.to_raster(bytes), &chain, *seed, job).map_err(failed)?;
-        let mut used = Vec::new();
-        for call in &chain {
-            let found = self.filters.get(&call.name).map_err(failed)?;
-            used.push(
-                json!({ "name": call.name, "version": found.version, "sha256": found.sha256, "params": call.params }),
-            );
-        }
-        let patch = DonePatch { rect: *rect, seed: *seed, px: *px, bytes: Arc::new(image::to_bytes(&picture, *px)) };
+        let images: Vec<FilterImages> = images.iter().map(filter_images).collect();
+        let (chain, used) = worker::chain(&self.filters, filters, &images).map_err(failed)?;
+        let mask = filtering.mask.as_ref().map(|(mask, bytes)| mask.to_mask(bytes));
+        let before = filtering.before.as_ref().map(|(before, bytes)| before.to_raster(bytes));
+        let beside = Beside { mask: mask.as_ref(), before: before.as_ref().map(PictureRef::from), generated: None };
+        let settings = Settings { seed: *seed, scale: filtering.scale, beside, ..Settings::default() };
+        let picture = image.to_raster(bytes);
+        let picture = self.filters.apply_with(&picture, &chain, &settings, job).map_err(failed)?;
+        // Filters that resize make a picture that begins where this one did.
+        let rect = Rect { w: picture.extent().w, h: picture.extent().h, ..*rect };
+        let patch = DonePatch { rect, seed: *seed, px: *px, bytes: Arc::new(image::to_bytes(&picture, *px)) };
         let mut timing_ms = Map::new();
         let ms = json!(start.elapsed().as_millis() as u64);
         timing_ms.insert("filters".into(), ms.clone());

@@ -4,7 +4,7 @@
 use super::blobs::Blobs;
 use super::device::Inventory;
 use super::errors::sentence;
-use super::job::{Enlarging, Filtering, Painting, Work};
+use super::job::{Enlarging, FilterBytes, Filtering, Painting, Work};
 use super::methods::{Session, internal, to_value};
 use super::{Daemon, errors};
 use crate::prompts::prompts;
@@ -13,10 +13,10 @@ use serde_json::{Map, Value};
 use std::sync::Arc;
 use underpaint_plan::{CanvasFacts, Family, ModelFacts};
 use underpaint_raster::Rect;
-use underpaint_wire::generate::{FilterCall, Generate, Pixels, Run};
+use underpaint_wire::generate::{FilterCall, FilterPixels, Generate, Pixels, Run};
 use underpaint_wire::hello::Limits;
 use underpaint_wire::image::{self, Image, Placed, Px};
-use underpaint_wire::methods::{Context, FillContext, FilterApply, Upscale, UpscalePixels};
+use underpaint_wire::methods::{Context, FillContext, FilterApply, FilterApplyPixels, Upscale, UpscalePixels};
 use underpaint_wire::rpc::Id;
 use underpaint_wire::{Error, json};
 
@@ -68,7 +68,8 @@ fn painting(request: Generate, pixels: Pixels, source: &Source<'_>) -> Result<Pa
     check_patch_px(pixels.px, px)?;
     let px = if px.is_grey() { Px::Rgba8 } else { px };
     let (controls, regions) = (Vec::new(), Vec::new());
-    let mut painting = Painting { request, canvas: None, mask: None, controls, regions, px };
+    let filters = filter_images(pixels.filters, source)?;
+    let mut painting = Painting { request, canvas: None, mask: None, controls, regions, filters, px };
     if let Some(canvas) = pixels.canvas {
         canvas.check()?;
         let bytes = source.bytes("canvas.image", &canvas.image)?;
@@ -97,6 +98,18 @@ fn painting(request: Generate, pixels: Pixels, source: &Source<'_>) -> Result<Pa
         painting.regions.push(Some(scaled(&field, placed, source)?));
     }
     Ok(painting)
+}
+
+/// The pictures of every filter's inputs, with their bytes.
+fn filter_images(filters: Vec<FilterPixels>, source: &Source<'_>) -> Result<Vec<FilterBytes>, Error> {
+    let with_bytes = |(i, filter): (usize, FilterPixels)| {
+        let images = filter.images.into_iter().map(|(input, image)| {
+            let bytes = source.bytes(&format!("filters[{i}].images.{input}"), &image)?;
+            Ok((input, (image, bytes)))
+        });
+        images.collect()
+    };
+    filters.into_iter().enumerate().map(with_bytes).collect()
 }
 
 /// A picture that is scaled to its rect, which must be one that could have been sent, with its bytes.
@@ -152,7 +165,8 @@ fn plan(mut painting: Painting, inventory: &Inventory) -> Result<Painting, Error
 
 /// `filter/apply`: checks everything, then makes the job.
 pub async fn filter_apply(session: &Session, id: &Id, params: &Params, tail: &[u8]) -> Result<(), Error> {
-    let (apply, run): (FilterApply, Run) = (json::params(params)?, json::params(params)?);
+    let (apply, pixels, run): (FilterApply, FilterApplyPixels, Run) =
+        (json::params(params)?, json::params(params)?, json::params(params)?);
     check_run(&run)?;
     let source = Source { blobs: &session.blobs, tail, limits: &session.daemon.limits };
     let px = apply.px.unwrap_or(apply.image.px);
@@ -163,9 +177,27 @@ pub async fn filter_apply(session: &Session, id: &Id, params: &Params, tail: &[u
     if apply.filters.is_empty() {
         return Err(Error::field("filters", "`filters` must name at least one filter."));
     }
+    let scale = apply.scale.unwrap_or(1.0);
+    if !(0.01..=1.0).contains(&scale) {
+        return Err(Error::field("scale", format!("`scale` is {scale}; it must be 0.01 to 1.")));
+    }
+    let beside = |field: &str, image: Option<Image>| {
+        let with_bytes = |image: Image| {
+            image::check_placed(field, rect, &image)?;
+            let bytes = source.bytes(field, &image)?;
+            Ok((image, bytes))
+        };
+        image.map(with_bytes).transpose()
+    };
+    if let Some(mask) = &pixels.mask {
+        image::check_mask_px("mask", mask)?;
+    }
+    let (mask, before) = (beside("mask", pixels.mask)?, beside("before", pixels.before)?);
+    let images = filter_images(pixels.filters, &source)?;
     let seed = apply.seed.unwrap_or(0);
     let px = if px.is_grey() { Px::Rgba8 } else { px };
-    let filtering = Filtering { image: apply.image, bytes, rect, filters: apply.filters, seed, px };
+    let (image, filters, scale) = (apply.image, apply.filters, scale as f32);
+    let filtering = Filtering { image, bytes, rect, filters, images, mask, before, scale, seed, px };
     let inventory = session.daemon.inventory().await?;
     let filters = filtering.filters.clone();
     tokio::task::spawn_blocking(move || check_filters(&filters, &inventory)).await.map_err(|_| internal())??;

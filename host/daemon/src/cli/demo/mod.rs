@@ -97,7 +97,7 @@ impl Studio {
     /// The picture with the filter over all of it.
     fn grained(&self, image: &Image) -> Result<Image, Failure> {
         let params = GRAIN.map(|(name, value)| (name.to_owned(), json!(value))).into_iter().collect();
-        let chain = [Call { name: FILTER.into(), params }];
+        let chain = [Call { name: FILTER.into(), params, ..Call::default() }];
         Ok(self.filters.apply(image, &chain, SEED, &self.job).map_err(JobError::from)?)
     }
 }
