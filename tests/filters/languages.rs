@@ -8,32 +8,31 @@ use serde_json::{Value, json};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 use underpaint_filters::{Call, Descriptor, Filters, Settings};
 use underpaint_raster::{Extent, Image, Unattended};
 
-/// A language of the SDK.
+/// A language of the SDK: a folder in `sdk/`, and a build in `sdk/glow`.
 struct Language {
-    /// Its folder in `sdk/`, and the committed build in `sdk/glow`.
     name: &'static str,
-    /// What a project holds besides its template.
-    glue: &'static [&'static str],
-    /// The source of a template, and of the reference filter.
+    /// The source of a template; that of the reference filter ends alike.
     source: &'static str,
-    glow: &'static str,
     /// Whether the compiler is here, and what would bring it.
     compiler: &'static [&'static str],
     install: &'static str,
 }
 
-const LANGUAGES: [Language; 1] = [Language {
-    name: "c",
-    glue: &["underpaint_filter.h"],
-    source: "filter.c",
-    glow: "glow.c",
-    compiler: &["python3", "-m", "ziglang", "version"],
-    install: "pip install ziglang",
-}];
+const ZIG: &[&str] = &["zig", "version"];
+const LANGUAGES: [Language; 3] = [
+    Language { name: "c", source: "filter.c", compiler: ZIG, install: "pip install ziglang" },
+    Language { name: "zig", source: "filter.zig", compiler: ZIG, install: "pip install ziglang" },
+    Language {
+        name: "assemblyscript",
+        source: "filter.ts",
+        compiler: &["asc", "--version"],
+        install: "npm install --global assemblyscript",
+    },
+];
 
 fn sdk() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sdk")
@@ -52,6 +51,11 @@ fn chart() -> Image {
         }
     }
     image
+}
+
+/// The golden picture's run.
+fn golden_run() -> Value {
+    json!({"threshold": 0.3, "radius": 8})
 }
 
 /// Runs in which every parameter, a preview and another sample type are seen.
@@ -78,14 +82,14 @@ fn apply(filters: &Filters, name: &str, image: &Image, params: &Value, scale: f3
     filters.apply_with(image, &call, &settings, &Unattended).unwrap()
 }
 
-/// What a painter sees of it.
+/// What a painter sees of it, the file's own particulars apart.
 fn shown(descriptor: &Descriptor) -> Value {
     let mut shown = json!(descriptor);
-    shown["sha256"] = Value::Null;
+    ["sha256", "version", "license"].iter().for_each(|key| shown[key] = Value::Null);
     shown
 }
 
-/// The same controls, and the same bits for every run, as the build from Rust; with the defaults, the golden picture.
+/// The same controls, and the same bits for every run, as the build from Rust; and the golden picture.
 fn is_glow(wasm: &Path) {
     let (rust, there) = load(&sdk().join("glow/rust.wasm"));
     let (filters, descriptor) = load(wasm);
@@ -97,7 +101,7 @@ fn is_glow(wasm: &Path) {
         let different = made.data().iter().zip(wanted.data()).position(|(a, b)| a.to_bits() != b.to_bits());
         assert_eq!(different, None, "{}: a value differs with {params}", wasm.display());
     }
-    let made = apply(&filters, "glow", &image, &json!({}), 1.0, 256);
+    let made = apply(&filters, "glow", &image, &golden_run(), 1.0, 256);
     assert!(made != image, "nothing glows");
     assert!(ppm(&made) == fs::read(sdk().join("glow/golden.ppm")).unwrap(), "{}: another picture", wasm.display());
 }
@@ -114,40 +118,75 @@ fn the_committed_builds_are_one_filter() {
     let (rust, _) = load(&sdk().join("glow/rust.wasm"));
     let golden = sdk().join("glow/golden.ppm");
     if std::env::var_os("MAKE_REF").is_some() {
-        fs::write(&golden, ppm(&apply(&rust, "glow", &chart(), &json!({}), 1.0, 256))).unwrap();
+        fs::write(&golden, ppm(&apply(&rust, "glow", &chart(), &golden_run(), 1.0, 256))).unwrap();
     }
     is_glow(&sdk().join("glow/rust.wasm"));
     LANGUAGES.iter().for_each(|language| is_glow(&sdk().join(format!("glow/{}.wasm", language.name))));
 }
 
-/// A folder as `underpaint filter new` makes it, built by its own command.
+/// A folder as `underpaint filter new` makes it, built by its own commands without a warning. With a source, that
+/// one instead of the template's.
 fn build(language: &Language, name: &str, source: Option<&Path>) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let home = sdk().join(language.name);
-    let named = |text: String| text.replace("NAME", name);
-    for file in fs::read_dir(home.join("template")).unwrap().flatten().filter(|f| f.path().is_file()) {
-        let text = fs::read_to_string(file.path()).unwrap();
-        fs::write(folder.path().join(file.file_name()), named(text)).unwrap();
+    let files = |dir: &Path| fs::read_dir(dir).unwrap().flatten().map(|f| f.path()).filter(|f| f.is_file());
+    for file in files(&home.join("template")) {
+        let text = fs::read_to_string(&file).unwrap();
+        fs::write(folder.path().join(file.file_name().unwrap()), text.replace("my-filter", name)).unwrap();
     }
-    for file in language.glue {
-        fs::copy(home.join(file), folder.path().join(file)).unwrap();
-    }
+    let glue = folder.path().join("underpaint-filter");
+    fs::create_dir(&glue).unwrap();
+    files(&home).for_each(|file| _ = fs::copy(&file, glue.join(file.file_name().unwrap())).unwrap());
     if let Some(source) = source {
         fs::copy(source, folder.path().join(language.source)).unwrap();
     }
     let project: Value = serde_json::from_slice(&fs::read(folder.path().join("underpaint.json")).unwrap()).unwrap();
-    let words: Vec<&str> = project["build"].as_array().unwrap().iter().map(|w| w.as_str().unwrap()).collect();
-    let built = Command::new(words[0]).args(&words[1..]).current_dir(&folder).output().unwrap();
-    let said = String::from_utf8_lossy(&built.stderr);
-    assert!(built.status.success(), "{}: {said}", language.name);
-    assert!(!said.contains("warning"), "{}: {said}", language.name);
+    let commands = match project["build"].as_array().unwrap() {
+        one if one[0].is_string() => vec![one.clone()],
+        several => several.iter().map(|command| command.as_array().unwrap().clone()).collect(),
+    };
+    for command in commands {
+        let words: Vec<&str> = command.iter().map(|word| word.as_str().unwrap()).collect();
+        if words[0] == "npm" {
+            // What it would download is here.
+            link_packages(folder.path());
+            continue;
+        }
+        let built = run(&words, folder.path()).unwrap();
+        let said = format!("{}{}", String::from_utf8_lossy(&built.stdout), String::from_utf8_lossy(&built.stderr));
+        assert!(built.status.success() && !said.to_lowercase().contains("warning"), "{}: {said}", language.name);
+    }
     let wasm = folder.path().join(project["wasm"].as_str().unwrap());
     (folder, wasm)
 }
 
+/// A command; Zig may be there as `pip install ziglang` brings it.
+fn run(words: &[&str], dir: &Path) -> std::io::Result<Output> {
+    let [program, args @ ..] = words else { panic!("no command") };
+    let made = Command::new(program).args(args).current_dir(dir).output();
+    match made {
+        Err(_) if *program == "zig" => {
+            Command::new("python3").args(["-m", "ziglang"]).args(args).current_dir(dir).output()
+        }
+        made => made,
+    }
+}
+
+/// The packages beside the `asc` on the path, as a project's own.
+fn link_packages(project: &Path) {
+    let path = std::env::var_os("PATH").unwrap();
+    let asc = std::env::split_paths(&path).map(|dir| dir.join("asc")).find(|asc| asc.exists()).unwrap();
+    let asc = fs::canonicalize(asc).unwrap();
+    let packages = asc.ancestors().find(|dir| dir.ends_with("node_modules")).unwrap();
+    fs::create_dir(project.join("node_modules")).unwrap();
+    #[cfg(unix)]
+    for package in ["assemblyscript", ".bin"] {
+        std::os::unix::fs::symlink(packages.join(package), project.join("node_modules").join(package)).unwrap();
+    }
+}
+
 fn is_here(language: &Language) -> bool {
-    let [program, args @ ..] = language.compiler else { return false };
-    if Command::new(program).args(args).output().is_ok_and(|o| o.status.success()) {
+    if run(language.compiler, &sdk()).is_ok_and(|o| o.status.success()) {
         return true;
     }
     let why = format!("filters in {}: no compiler ({})", language.name, language.install);
@@ -163,7 +202,8 @@ fn is_here(language: &Language) -> bool {
 #[test]
 fn the_source_of_every_language_is_that_filter() {
     for language in LANGUAGES.iter().filter(|language| is_here(language)) {
-        let (_folder, wasm) = build(language, "glow", Some(&sdk().join("glow").join(language.glow)));
+        let source = sdk().join("glow").join(language.source.replace("filter", "glow"));
+        let (_folder, wasm) = build(language, "glow", Some(&source));
         is_glow(&wasm);
         if std::env::var_os("MAKE_REF").is_some() {
             fs::copy(&wasm, sdk().join(format!("glow/{}.wasm", language.name))).unwrap();

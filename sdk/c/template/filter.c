@@ -2,7 +2,7 @@
 
 #include "underpaint_filter.h"
 
-UP_MANIFEST("NAME", "0.1.0", "MIT");
+UP_MANIFEST("my-filter", "0.1.0", "MIT");
 
 /* What the painter sets, and its place in `params`. */
 enum { STRENGTH };
