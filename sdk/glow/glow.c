@@ -57,7 +57,7 @@ static void bright(const float *in, float *out, size_t values) {
 }
 
 /* Adds up `count` pieces of `in` that begin `step` values after one another, and takes the mean. */
-static void mean(const float *in, size_t step, uint32_t count, float *out, size_t values) {
+static void mean(const float *restrict in, size_t step, uint32_t count, float *restrict out, size_t values) {
     memcpy(out, in, values * sizeof(float));
     for (uint32_t k = 1; k < count; k++)
         for (size_t i = 0; i < values; i++) out[i] += in[k * step + i];

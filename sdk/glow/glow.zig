@@ -95,10 +95,11 @@ fn bright(glow: *const Glow, row: []f32) void {
 
 /// The mean of `count` pieces of `values` that begin `step` after one another.
 fn mean(values: []const f32, step: usize, count: u32, out: []f32) void {
-    @memcpy(out, values[0..out.len]);
-    for (1..count) |k| {
-        for (out, values[k * step ..][0..out.len]) |*sum, v| sum.* += v;
-    }
     const share = 1 / @as(f32, @floatFromInt(count));
-    for (out) |*v| v.* *= share;
+    var i: usize = 0;
+    while (i < out.len) : (i += 4) {
+        var sum: up.Pixel = values[i..][0..4].*;
+        for (1..count) |k| sum += @as(up.Pixel, values[k * step + i ..][0..4].*);
+        out[i..][0..4].* = sum * @as(up.Pixel, @splat(share));
+    }
 }

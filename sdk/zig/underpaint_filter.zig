@@ -13,7 +13,7 @@
 //!     pub fn learn(*Self, pass: u32, answers: []const []const u8) !void
 //!
 //! `process` and `survey` of a filter for several sample types take `anytype`. Errors with words come from `fail` and
-//! `badParameter`; of any other the painter reads the name.
+//! `badParameter`; of any other the painter reads the name, and `OutOfMemory` is told as what it is.
 //!
 //! Decision: the contract's types are written by hand, as extern structs, which are laid out as the canonical ABI of the
 //! component model has them; what a filter says of itself is worked out at compile time and is constant data.
@@ -194,6 +194,7 @@ pub const Error = error{ BadParameter, Failed };
 
 var said: []const u8 = "";
 var parameter: []const u8 = "";
+var sentence: [100]u8 = undefined;
 
 /// Ends the run with one sentence for the painter: `return fail("…")`. The words stay yours.
 pub fn fail(why: []const u8) Error {
@@ -317,7 +318,9 @@ const RawResult = extern struct {
     fn refusal(why: anyerror) RawResult {
         const words: Text = .of(switch (why) {
             error.BadParameter, error.Failed => said,
-            else => @errorName(why),
+            // The host knows how much it was, and says so.
+            error.OutOfMemory => panic.call("out of memory", null),
+            else => std.fmt.bufPrint(&sentence, "it gave up: {s}", .{@errorName(why)}) catch @errorName(why),
         });
         return .{ .failed = true, .of = .{ .refusal = switch (why) {
             error.BadParameter => .{ .case = 0, .first = .of(parameter), .second = words },

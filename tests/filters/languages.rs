@@ -9,8 +9,9 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use underpaint_filters::{Call, Descriptor, Filters, Settings};
-use underpaint_raster::{Extent, Image, Unattended};
+use std::sync::Arc;
+use underpaint_filters::{Beside, Call, Descriptor, Filters, Picture, Reason, Samples, Settings};
+use underpaint_raster::{Extent, Image, Mask, Unattended};
 
 /// A language of the SDK: a folder in `sdk/`, and a build in `sdk/glow`.
 struct Language {
@@ -124,9 +125,8 @@ fn the_committed_builds_are_one_filter() {
     LANGUAGES.iter().for_each(|language| is_glow(&sdk().join(format!("glow/{}.wasm", language.name))));
 }
 
-/// A folder as `underpaint filter new` makes it, built by its own commands without a warning. With a source, that
-/// one instead of the template's.
-fn build(language: &Language, name: &str, source: Option<&Path>) -> (tempfile::TempDir, PathBuf) {
+/// A folder as `underpaint filter new` makes it.
+fn project(language: &Language, name: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let home = sdk().join(language.name);
     let files = |dir: &Path| fs::read_dir(dir).unwrap().flatten().map(|f| f.path()).filter(|f| f.is_file());
@@ -137,11 +137,13 @@ fn build(language: &Language, name: &str, source: Option<&Path>) -> (tempfile::T
     let glue = folder.path().join("underpaint-filter");
     fs::create_dir(&glue).unwrap();
     files(&home).for_each(|file| _ = fs::copy(&file, glue.join(file.file_name().unwrap())).unwrap());
-    if let Some(source) = source {
-        fs::copy(source, folder.path().join(language.source)).unwrap();
-    }
-    let project: Value = serde_json::from_slice(&fs::read(folder.path().join("underpaint.json")).unwrap()).unwrap();
-    let commands = match project["build"].as_array().unwrap() {
+    folder
+}
+
+/// Built by its own commands, without a warning.
+fn build(language: &Language, project: &Path) -> PathBuf {
+    let recipe: Value = serde_json::from_slice(&fs::read(project.join("underpaint.json")).unwrap()).unwrap();
+    let commands = match recipe["build"].as_array().unwrap() {
         one if one[0].is_string() => vec![one.clone()],
         several => several.iter().map(|command| command.as_array().unwrap().clone()).collect(),
     };
@@ -149,15 +151,14 @@ fn build(language: &Language, name: &str, source: Option<&Path>) -> (tempfile::T
         let words: Vec<&str> = command.iter().map(|word| word.as_str().unwrap()).collect();
         if words[0] == "npm" {
             // What it would download is here.
-            link_packages(folder.path());
+            link_packages(project);
             continue;
         }
-        let built = run(&words, folder.path()).unwrap();
+        let built = run(&words, project).unwrap();
         let said = format!("{}{}", String::from_utf8_lossy(&built.stdout), String::from_utf8_lossy(&built.stderr));
         assert!(built.status.success() && !said.to_lowercase().contains("warning"), "{}: {said}", language.name);
     }
-    let wasm = folder.path().join(project["wasm"].as_str().unwrap());
-    (folder, wasm)
+    project.join(recipe["wasm"].as_str().unwrap())
 }
 
 /// A command; Zig may be there as `pip install ziglang` brings it.
@@ -203,7 +204,9 @@ fn is_here(language: &Language) -> bool {
 fn the_source_of_every_language_is_that_filter() {
     for language in LANGUAGES.iter().filter(|language| is_here(language)) {
         let source = sdk().join("glow").join(language.source.replace("filter", "glow"));
-        let (_folder, wasm) = build(language, "glow", Some(&source));
+        let folder = project(language, "glow");
+        fs::copy(source, folder.path().join(language.source)).unwrap();
+        let wasm = build(language, folder.path());
         is_glow(&wasm);
         if std::env::var_os("MAKE_REF").is_some() {
             fs::copy(&wasm, sdk().join(format!("glow/{}.wasm", language.name))).unwrap();
@@ -217,8 +220,8 @@ fn every_template_builds_and_tints() {
     let image = chart();
     let mut first: Option<Image> = None;
     for language in LANGUAGES.iter().filter(|language| is_here(language)) {
-        let (_folder, wasm) = build(language, "my-filter", None);
-        let (filters, descriptor) = load(&wasm);
+        let folder = project(language, "my-filter");
+        let (filters, descriptor) = load(&build(language, folder.path()));
         assert_eq!((descriptor.name.as_str(), descriptor.title.as_str()), ("my-filter", "Sepia"));
         let made = |params, tile| apply(&filters, "my-filter", &image, &params, 1.0, tile);
         assert_eq!(made(json!({"strength": 0.0}), 256), image, "{}", language.name);
@@ -226,4 +229,142 @@ fn every_template_builds_and_tints() {
         assert!(sepia == made(json!({}), 31), "{}", language.name);
         assert!(*first.get_or_insert_with(|| sepia.clone()) == sepia, "{} tints another way", language.name);
     }
+}
+
+/// 300x270, opaque, of a sample type: four tiles of a survey.
+fn opaque(top: f32, samples: fn(Vec<f32>) -> Samples) -> Picture {
+    let extent = Extent::new(300, 270);
+    let pixels = (0..300 * 270).flat_map(|i| [i % 251, i % 7 * 36, i / 300 % 256, 255]);
+    Picture::new(extent, samples(pixels.map(|v| v as f32 / 255.0 * top).collect()))
+}
+
+fn bytes(values: Vec<f32>) -> Samples {
+    Samples::Uint8(values.into_iter().map(|v| v as u8).collect())
+}
+
+fn words(values: Vec<f32>) -> Samples {
+    Samples::Uint16(values.into_iter().map(|v| v as u16).collect())
+}
+
+/// Everything the contract has, in every language: each row of `probe`'s modes says what must come of it, in every
+/// sample type.
+#[test]
+fn every_language_speaks_the_whole_contract() {
+    for language in LANGUAGES.iter().filter(|language| is_here(language)) {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/filters/probe");
+        let source = source.join(language.source.replace("filter", "probe"));
+        let folder = project(language, "probe");
+        let package = folder.path().join("package.json");
+        if let Ok(text) = fs::read_to_string(&package) {
+            let limits = r#""author": "Ada", "underpaint": {"memory_bytes": 8388608, "timeout_ms": 5000}, "type""#;
+            fs::write(&package, text.replace("\"type\"", limits)).unwrap();
+        }
+        fs::copy(source, folder.path().join(language.source)).unwrap();
+        let (filters, descriptor) = load(&build(language, folder.path()));
+        describes_everything(&descriptor, language.name);
+        for picture in [opaque(255.0, bytes), opaque(65535.0, words), opaque(1.0, Samples::Float32)] {
+            runs_everything(&filters, &picture, language.name);
+        }
+    }
+}
+
+fn describes_everything(descriptor: &Descriptor, language: &str) {
+    let said = json!(descriptor);
+    assert_eq!(said["limits"], json!({"memory_bytes": 8388608, "timeout_ms": 5000}), "{language}");
+    assert_eq!(said["authors"], "Ada", "{language}");
+    assert_eq!(said["samples"], json!(["uint8", "uint16", "float32"]), "{language}");
+    let params = json!([
+        {"name": "number", "label": "Number", "help": "More is more.", "group": "Values", "type": "float",
+         "default": 0.25, "min": -1.0, "max": 1.0, "step": 0.125, "unit": "°"},
+        {"name": "whole", "label": "Whole", "help": "", "group": "Values", "type": "int",
+         "default": 3, "min": -9, "max": 9, "step": 2, "unit": "px"},
+        {"name": "switch", "label": "Switch", "help": "", "type": "bool", "default": true},
+        {"name": "paper", "label": "Paper", "help": "", "type": "color", "default": "#ff8040bf"},
+        {"name": "words", "label": "Words", "help": "", "type": "text", "default": "grün", "max_bytes": 100, "multiline": true},
+        {"name": "seed", "label": "Seed", "help": "", "type": "seed", "default": 7},
+    ]);
+    for (n, wanted) in params.as_array().unwrap().iter().enumerate() {
+        assert_eq!(&said["params"][n + 1], wanted, "{language}");
+    }
+    assert_eq!(said["params"][0]["choices"][9], json!({"name": "mask", "label": "Mask"}), "{language}");
+    let inputs = json!([
+        {"name": "selection", "label": "Selection", "help": "Where.", "role": "mask", "required": false},
+        {"name": "stamp", "label": "Stamp", "help": "", "role": "image", "required": false},
+    ]);
+    assert_eq!(said["inputs"], inputs, "{language}");
+}
+
+fn runs_everything(filters: &Filters, picture: &Picture, language: &str) {
+    let extent = picture.extent();
+    let stamp = Image::from_data(Extent::new(2, 3), (0..24).map(|v| v as f32 / 51.0).collect());
+    let mask = right_half(extent);
+    let run = |mode: &str, more: Value, stamp: Option<&Image>, mask: Option<&Mask>| {
+        let mut params = more.as_object().unwrap().clone();
+        params.insert("mode".into(), json!(mode));
+        let images = stamp.map(|stamp| ("stamp".to_owned(), Arc::new(stamp.clone()))).into_iter().collect();
+        let call = [Call { name: "probe".into(), params, images }];
+        let settings =
+            Settings { seed: 3, tile: 64, beside: Beside { mask, ..Beside::default() }, ..Settings::default() };
+        filters.run(picture.view(), &call, &settings, &Unattended).map(Option::unwrap)
+    };
+    let pixel = |made: &Picture, x: u32, y: u32| -> [f32; 4] {
+        let at = (y as usize * made.extent().w as usize + x as usize) * 4;
+        std::array::from_fn(|c| match made.samples() {
+            Samples::Uint8(v) => f32::from(v[at + c]) / 255.0,
+            Samples::Uint16(v) => f32::from(v[at + c]) / 65535.0,
+            Samples::Float32(v) => v[at + c],
+        })
+    };
+    let near = |a: [f32; 4], b: [f32; 4]| a.iter().zip(&b).all(|(a, b)| (a - b).abs() <= 1.0 / 254.0);
+    let of = |mode: &str| run(mode, json!({}), Some(&stamp), Some(&mask)).unwrap_or_else(|e| panic!("{language}: {e}"));
+    let refused = |mode: &str| run(mode, json!({}), None, None).unwrap_err().reason;
+
+    assert_eq!(of("copy").samples(), picture.samples(), "{language}");
+    let echo = of("echo");
+    assert!(near(pixel(&echo, 299, 269), [0.25, 0.8, 0.55, 0.609375]), "{language}: {:?}", pixel(&echo, 299, 269));
+    let other = json!({"number": 1, "whole": -1, "paper": "#00000000", "words": "0123456789", "seed": 1});
+    let echo = run("echo", other, None, None).unwrap();
+    assert!(near(pixel(&echo, 0, 0), [1.0, 0.4, 0.1, 0.234375]), "{language}: {:?}", pixel(&echo, 0, 0));
+    let off = run("echo", json!({"switch": false}), None, None).unwrap();
+    assert!(near(pixel(&off, 0, 0), [0.25, 0.3, 0.55, 0.609375]), "{language}");
+
+    // The answers of tiles of 256, 44, 256 and 44 columns, each repeated for every row: see `survey` of the probes.
+    let tiles = [(256, 256), (44, 256), (256, 14), (44, 14)];
+    let sum: u32 = (1..).zip(tiles).map(|(weight, (columns, rows))| weight * rows * (columns % 251)).sum();
+    let level = (sum % 65536) as f32 / 65536.0;
+    assert!(near(pixel(&of("survey"), 100, 200), [level; 4]), "{language}");
+
+    let enlarged = of("enlarge");
+    assert_eq!(enlarged.extent(), Extent::new(600, 810), "{language}");
+    for (x, y) in [(0, 0), (599, 809), (301, 500)] {
+        assert_eq!(pixel(&enlarged, x, y), pixel(picture, x / 2, y / 3), "{language}: ({x}, {y})");
+    }
+    let stamped = of("image");
+    for (x, y) in [(0, 0), (1, 2), (299, 269)] {
+        let at = ((y % 3 * 2 + x % 2) * 4) as usize;
+        let wanted = std::array::from_fn(|c| stamp.data()[at + c]);
+        assert!(near(pixel(&stamped, x, y), wanted), "{language}: {:?} {wanted:?}", pixel(&stamped, x, y));
+    }
+    assert!(
+        near(pixel(&of("mask"), 10, 0), [0.0, 0.0, 0.0, 1.0]) && near(pixel(&of("mask"), 290, 9), [1.0; 4]),
+        "{language}"
+    );
+
+    let blamed = |name: &str, message: &str| Reason::BadParameter { name: name.into(), message: message.into() };
+    assert_eq!(refused("refuse"), Reason::Failed("it does not feel like it".into()), "{language}");
+    assert_eq!(refused("blame"), blamed("words", "there are too few"), "{language}");
+    assert_eq!(refused("image"), blamed("stamp", "choose one"), "{language}");
+    assert_eq!(refused("mask"), Reason::Failed("there is no selection".into()), "{language}");
+    assert!(matches!(refused("hoard"), Reason::Memory(_)), "{language}: {}", refused("hoard"));
+    let Reason::Trap(why) = refused("crash") else { panic!("{language}: {}", refused("crash")) };
+    assert!(why.contains("it had to come to this") || why.contains("request.width == 0"), "{language}: {why}");
+}
+
+/// The right half is selected.
+fn right_half(extent: Extent) -> Mask {
+    let mut mask = Mask::new(extent, 0.0);
+    for y in 0..extent.h {
+        (extent.w / 2..extent.w).for_each(|x| mask.set(x, y, 1.0));
+    }
+    mask
 }
