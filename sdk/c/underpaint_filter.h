@@ -283,22 +283,32 @@ extern const up_filter underpaint_filter;
 /* In place of a sentence alone: shown beside the parameter or input of this name. */
 const char *up_bad_parameter(const char *name, const char *message);
 
+/* What only means something in wasm. Compiled for your own machine the filter is a struct of functions, which a test or
+ * a debugger can call; `up_log_bytes`, `up_progress` and `up_cancelled` are then yours to define. */
+#ifdef __wasm__
+#define UP_WASM(...) __attribute__((__VA_ARGS__))
+#define UP_ASSEMBLY(...) __asm__(__VA_ARGS__)
+#else
+#define UP_WASM(...)
+#define UP_ASSEMBLY(...) _Static_assert(1, "")
+#endif
+
 /* Name, version and licence as literals, in one file; more fields may follow:
  * `UP_MANIFEST("blur", "1.0.0", "MIT", UP_FIELD("authors", "Ada") UP_LIMIT("memory_bytes", 67108864));`
  *
  * In assembly, since a section named by an attribute would be one of data, which the linker puts elsewhere. */
 #define UP_MANIFEST(name, version, license, ...)                                                                 \
-    __asm__(".section \".custom_section.underpaint:filter\",\"\",@\n"                                            \
-            ".ascii \"{\\\"api\\\":\\\"1.0.0\\\"\"\n"                                                            \
-            UP_FIELD("name", name) UP_FIELD("version", version) UP_FIELD("license", license) __VA_ARGS__         \
-            ".ascii \"}\"\n"                                                                                     \
-            ".text\n")
+    UP_ASSEMBLY(".section \".custom_section.underpaint:filter\",\"\",@\n"                                        \
+                ".ascii \"{\\\"api\\\":\\\"1.0.0\\\"\"\n"                                                        \
+                UP_FIELD("name", name) UP_FIELD("version", version) UP_FIELD("license", license) __VA_ARGS__     \
+                ".ascii \"}\"\n"                                                                                 \
+                ".text\n")
 #define UP_FIELD(key, text) ".ascii \",\\\"" key "\\\":\\\"" text "\\\"\"\n"
 #define UP_LIMIT(key, number) ".ascii \",\\\"" key "\\\":" #number "\"\n"
 
 /* ---- What the host offers ------------------------------------------------------------------------------------ */
 
-#define UP_IMPORT(name) __attribute__((import_module("underpaint:filter/host@1.0.0"), import_name(name)))
+#define UP_IMPORT(name) UP_WASM(import_module("underpaint:filter/host@1.0.0"), import_name(name))
 
 typedef enum { UP_DEBUG, UP_INFO, UP_WARN, UP_ERROR } up_level;
 UP_IMPORT("log") void up_log_bytes(uint32_t level, const char *start, size_t len);
@@ -326,10 +336,12 @@ _Noreturn static inline void up_panic(const char *why) {
 
 #ifndef UP_TYPES_ONLY
 
-#define UP_EXPORT(function) __attribute__((export_name("underpaint:filter/filter@1.0.0#" function)))
+#define UP_EXPORT(function) UP_WASM(export_name("underpaint:filter/filter@1.0.0#" function))
 
+#ifdef __wasm__
 _Static_assert(sizeof(up_param) == 60 && sizeof(up_input) == 28 && sizeof(up_descriptor) == 44, "describe");
 _Static_assert(sizeof(up_value) == 20 && sizeof(up_given) == 24 && sizeof(up_pixels) == 12, "prepare");
+#endif
 
 /* What is returned: result<…, error>. */
 static struct {
@@ -372,7 +384,7 @@ static const void *up_return(const char *error) {
 }
 
 /* How the host makes room for what it hands in. */
-__attribute__((export_name("cabi_realloc"))) void *up_realloc(void *old, size_t old_len, size_t align, size_t len) {
+UP_WASM(export_name("cabi_realloc")) void *up_realloc(void *old, size_t old_len, size_t align, size_t len) {
     (void)old_len;
     if (len == 0) return (void *)align;
     void *start = realloc(old, len);

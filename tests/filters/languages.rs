@@ -187,21 +187,44 @@ fn link_packages(project: &Path) {
 }
 
 fn is_here(language: &Language) -> bool {
-    if run(language.compiler, &sdk()).is_ok_and(|o| o.status.success()) {
-        return true;
+    let here = run(language.compiler, &sdk()).is_ok_and(|o| o.status.success());
+    if !here {
+        skip(&format!("filters in {}: no compiler ({})", language.name, language.install));
     }
-    let why = format!("filters in {}: no compiler ({})", language.name, language.install);
+    here
+}
+
+fn skip(why: &str) {
     assert!(std::env::var_os("UNDERPAINT_CI").is_none(), "may not be skipped in continuous integration: {why}");
     println!("skipped: {why}");
     if let Some(path) = std::env::var_os("UNDERPAINT_SKIPPED") {
         let file = fs::OpenOptions::new().create(true).append(true).open(path);
         let _ = file.and_then(|mut f| writeln!(f, "skipped: {why}"));
     }
-    false
+}
+
+/// The reference filter from its source in Rust, where there is the target.
+fn build_rust() -> Option<PathBuf> {
+    let target = "wasm32-unknown-unknown";
+    let libraries = Command::new("rustc").args(["--print", "target-libdir", "--target", target]).output().ok()?;
+    if !Path::new(String::from_utf8_lossy(&libraries.stdout).trim()).exists() {
+        skip(&format!("filters in rust: no target (rustup target add {target})"));
+        return None;
+    }
+    let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("glow");
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--release", "--offline", "--target", target, "--target-dir"]).arg(&out);
+    // Its own .cargo/config.toml has the flags.
+    let built = cargo.current_dir(sdk().join("glow")).env_remove("RUSTFLAGS").output().ok()?;
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    Some(out.join(target).join("release/glow.wasm"))
 }
 
 #[test]
 fn the_source_of_every_language_is_that_filter() {
+    if let Some(wasm) = build_rust() {
+        is_glow(&wasm);
+    }
     for language in LANGUAGES.iter().filter(|language| is_here(language)) {
         let source = sdk().join("glow").join(language.source.replace("filter", "glow"));
         let folder = project(language, "glow");

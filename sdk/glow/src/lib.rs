@@ -127,3 +127,22 @@ fn mean(values: &[f32], step: usize, count: usize, out: &mut [f32]) {
     let share = 1.0 / count as f32;
     out.iter_mut().for_each(|v| *v *= share);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Glow;
+    use underpaint_filter::{Color, testing};
+
+    #[test]
+    fn does_not_care_how_the_picture_is_cut() {
+        let case = testing::Case::<Glow>::new(150, 100).with("threshold", 0.2).with("blend", "add");
+        case.check(&testing::picture(150, 100));
+    }
+
+    #[test]
+    fn without_strength_nothing_changes() {
+        let picture = testing::picture(40, 30);
+        let dark = Color { r: 1.0, g: 1.0, b: 1.0, a: 0.0 };
+        assert_eq!(testing::Case::<Glow>::new(40, 30).with("tint", dark).run(&picture, 256).unwrap().pixels, picture);
+    }
+}
