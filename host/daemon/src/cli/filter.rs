@@ -45,6 +45,7 @@ enum Action {
         /// The folder to make; its last part is the filter's name
         dir: PathBuf,
     },
+    Play(super::play::Play),
     /// Does a filter keep its promises? Same pixels for any tiles and threads, at every parameter's ends
     Check {
         /// A filter's name or a .wasm file
@@ -79,6 +80,7 @@ impl Filter {
             Action::Info { name } => info(global, &name),
             Action::Run(run) => run.run(global),
             Action::New { dir } => new(global, &dir),
+            Action::Play(play) => play.run(global),
             Action::Check { name } => check(global, &name),
         }
     }

@@ -20,6 +20,7 @@ mod models;
 mod options;
 mod output;
 mod paint;
+mod play;
 mod preprocess;
 mod progress;
 mod region;

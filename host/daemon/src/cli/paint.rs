@@ -14,7 +14,7 @@ use crate::worker::{self, Input, JobError, Output};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use underpaint_engine::Npy;
-use underpaint_filters::Filters;
+use underpaint_filters::{FilterError, Filters};
 use underpaint_wire::Kind;
 use underpaint_wire::generate::Generate;
 
@@ -116,9 +116,12 @@ pub fn catalogue(home: &Home) -> Result<Catalogue, Failure> {
 
 /// The first-party filters and those the painter installed; one that is refused is told on stderr and left out.
 pub fn filters(home: &Home) -> Result<Filters, Failure> {
+    open_filters(home).map_err(|e| Failure::Failed(e.to_string()))
+}
+
+pub(super) fn open_filters(home: &Home) -> Result<Filters, FilterError> {
     // Where nothing can be kept, filters are compiled anew each time.
-    let made = Filters::new(Some(&home.cache_dir().join("filters"))).or_else(|_| Filters::new(None));
-    let mut filters = made.map_err(|e| Failure::Failed(e.to_string()))?;
+    let mut filters = Filters::new(Some(&home.cache_dir().join("filters"))).or_else(|_| Filters::new(None))?;
     for refused in filters.scan(&home.filters_dir()) {
         eprintln!("warning: {refused}");
     }

@@ -5,12 +5,12 @@
 //! (which models, which filters) is published as an [`Inventory`] that they read without asking this thread.
 
 use super::hub::{Command, Hub, Next};
-use super::job::{Done, DonePatch, Enlarging, Filtering, Outcome, Painting, Ticket, Work};
+use super::job::{Done, DonePatch, Enlarging, FilterBytes, Filtering, Outcome, Painting, Sent, Ticket, Work};
 use super::{errors, methods};
 use crate::config::Config;
 use crate::home::Home;
 use crate::models::{Catalogue, Models};
-use crate::worker::{self, Input, Output};
+use crate::worker::{self, FilterImages, Input, Output};
 use serde_json::{Map, Value, json};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,9 +18,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 use underpaint_engine::Options;
-use underpaint_filters::{Call, Filters};
+use underpaint_filters::{Beside, Call, Filters, PictureRef, Settings};
 use underpaint_plan::{ControlFacts, ModelFacts};
-use underpaint_raster::{Extent, Job, Unattended, dither};
+use underpaint_raster::{Extent, Job, Mask, Rect, Unattended, dither};
 use underpaint_wire::Error;
 use underpaint_wire::generate::{ControlCall, FilterCall, Generate, LoraCall, Mode};
 use underpaint_wire::image::{self, Px};
@@ -85,6 +85,10 @@ impl Inventory {
     pub fn is_old(&self) -> bool {
         self.looked.elapsed() > Duration::from_secs(10)
     }
+}
+
+fn filter_images(images: &FilterBytes) -> FilterImages {
+    images.iter().map(|(input, (image, bytes))| (input.clone(), Arc::new(image.to_raster(bytes)))).collect()
 }
 
 fn calls(filters: &[FilterCall]) -> Vec<Call> {
@@ -201,9 +205,9 @@ impl Device {
         let mask = painting.mask.as_ref().map(|(m, bytes)| (m.rect, m.image.to_mask(bytes)));
         let controls = painting.controls.iter();
         let controls = controls.map(|c| c.as_ref().map(|(p, bytes)| (p.rect, p.image.to_raster(bytes)))).collect();
-        let regions = painting.regions.iter();
-        let regions = regions.map(|r| r.as_ref().map(|(p, bytes)| (p.rect, p.image.to_mask(bytes)))).collect();
-        let input = Input { canvas, mask, controls, regions, ..Input::default() };
+        let regions = masks(&painting.regions);
+        let filters = painting.filters.iter().map(filter_images).collect();
+        let input = Input { canvas, mask, controls, regions, filters, ..Input::default() };
         let mut output =
             worker::run(&mut self.models, &self.filters, &painting.request, input, job).map_err(|e| errors::job(&e))?;
         // A whole picture is rounded, as diffusers does, so that it can be compared; what is laid over one is dithered.
@@ -214,27 +218,29 @@ impl Device {
     }
 
     fn upscale(&mut self, enlarging: &Enlarging, job: &dyn Job) -> Result<Done, Error> {
-        let Enlarging { request, image, bytes, px } = enlarging;
-        let picture = image.to_raster(bytes);
-        let output = worker::upscale(&mut self.models, request, &picture, job).map_err(|e| errors::job(&e))?;
+        let Enlarging { request, image, bytes, regions, px } = enlarging;
+        let (picture, regions) = (image.to_raster(bytes), masks(regions));
+        let output =
+            worker::upscale(&mut self.models, request, &picture, &regions, job).map_err(|e| errors::job(&e))?;
         let seed = output.patches.first().map_or(0, |(_, seed)| *seed);
         Ok(done(output, seed, *px))
     }
 
     fn filter(&mut self, filtering: &Filtering, job: &dyn Job) -> Result<Done, Error> {
-        let Filtering { image, bytes, rect, filters, seed, px } = filtering;
+        let Filtering { image, bytes, rect, filters, images, seed, px, .. } = filtering;
         let start = Instant::now();
-        let chain = calls(filters);
         let failed = |e| errors::filter(&e);
-        let picture = self.filters.apply(&image.to_raster(bytes), &chain, *seed, job).map_err(failed)?;
-        let mut used = Vec::new();
-        for call in &chain {
-            let found = self.filters.get(&call.name).map_err(failed)?;
-            used.push(
-                json!({ "name": call.name, "version": found.version, "sha256": found.sha256, "params": call.params }),
-            );
-        }
-        let patch = DonePatch { rect: *rect, seed: *seed, px: *px, bytes: Arc::new(image::to_bytes(&picture, *px)) };
+        let images: Vec<FilterImages> = images.iter().map(filter_images).collect();
+        let (chain, used) = worker::chain(&self.filters, filters, &images).map_err(failed)?;
+        let mask = filtering.mask.as_ref().map(|(mask, bytes)| mask.to_mask(bytes));
+        let before = filtering.before.as_ref().map(|(before, bytes)| before.to_raster(bytes));
+        let beside = Beside { mask: mask.as_ref(), before: before.as_ref().map(PictureRef::from), generated: None };
+        let settings = Settings { seed: *seed, scale: filtering.scale, beside, ..Settings::default() };
+        let picture = image.to_raster(bytes);
+        let picture = self.filters.apply_with(&picture, &chain, &settings, job).map_err(failed)?;
+        // Filters that resize make a picture that begins where this one did.
+        let rect = Rect { w: picture.extent().w, h: picture.extent().h, ..*rect };
+        let patch = DonePatch { rect, seed: *seed, px: *px, bytes: Arc::new(image::to_bytes(&picture, *px)) };
         let mut timing_ms = Map::new();
         let ms = json!(start.elapsed().as_millis() as u64);
         timing_ms.insert("filters".into(), ms.clone());
@@ -242,6 +248,12 @@ impl Device {
         let receipt = json!({ "filters": used, "seed": seed.to_string(), "underpaint": env!("CARGO_PKG_VERSION") });
         Ok(Done { seed: *seed, patches: vec![patch], used: json!({ "filters": used }), receipt, timing_ms })
     }
+}
+
+/// The masks of regions, each with its place.
+pub fn masks(regions: &[Option<Sent>]) -> Vec<Option<(Rect, Mask)>> {
+    let mask = |(placed, bytes): &Sent| (placed.rect, placed.image.to_mask(bytes));
+    regions.iter().map(|region| region.as_ref().map(mask)).collect()
 }
 
 /// What the pipeline made as the bytes a client is sent; `seed` is the first patch's.
