@@ -50,8 +50,10 @@
 //! [`testing`] runs a filter on a picture as the host would, in a unit test or a debugger.
 
 mod abi;
+pub mod color;
 mod descriptor;
 pub mod host;
+pub mod math;
 mod noise;
 mod params;
 mod request;
