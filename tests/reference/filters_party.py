@@ -189,7 +189,212 @@ def lut(photo, _):
     golden("lut", "tetrahedral", with_alpha(made, photo), photo)
 
 
-FILTERS = [color_match, vignette, lut]
+def chromatic_aberration(photo, _):
+    from scipy.ndimage import map_coordinates
+
+    h, w = photo.shape[:2]
+    y, x = np.mgrid[0:h, 0:w] + 0.5
+    alpha = photo[..., 3]
+    light = linear(photo[..., :3]) * alpha[..., None]
+
+    def lens(amount, centers, spread, cx, cy):
+        radius = np.hypot(max(cx, w - cx), max(cy, h - cy))
+        dx, dy = (x - cx) / radius, (y - cy) / radius
+        far = -amount * np.hypot(dx, dy)
+        spread *= 2 / 3
+        steps = int(np.clip(np.ceil(4 * spread * amount) + 1, 2, 65)) if spread else 1
+        made = np.empty_like(light)
+        for c, at in enumerate(centers):
+            sums = np.zeros((2, h, w))
+            for t in at * (1 - spread) + spread * ((np.arange(steps) + 0.5) / steps * 2 - 1):
+                at_ = [y - 0.5 + t * far * dy, x - 0.5 + t * far * dx]
+                for i, plane in enumerate([light[..., c], alpha]):
+                    sums[i] += map_coordinates(plane, at_, order=1, mode="nearest")
+            seen = sums[1] > 1e-9
+            made[..., c] = np.where(seen, sums[0] / np.where(seen, sums[1], 1), linear(photo[..., c]))
+        return with_alpha(encoded(made), photo)
+
+    golden("chromatic-aberration", "default", lens(4, [1, 0, -1], 0.6, w / 2, h / 2), photo)
+    golden("chromatic-aberration", "purple", lens(9, [1, -1, 1], 0.0, 0.3 * w, 0.5 * h), photo)
+
+
+def own_gaussian(deviation):
+    """As the SDK has it: up to three deviations, adding up to 1."""
+    d = np.arange(-np.ceil(3 * deviation), np.ceil(3 * deviation) + 1)
+    weights = np.exp(-0.5 * (d / deviation) ** 2) if deviation else np.ones(1)
+    return weights / weights.sum()
+
+
+def smooth(planes, deviation):
+    from scipy.ndimage import convolve1d
+
+    kernel = own_gaussian(deviation)
+    return convolve1d(convolve1d(planes, kernel, axis=0, mode="nearest"), kernel, axis=1, mode="nearest")
+
+
+def halftone(photo, _):
+    h, w = photo.shape[:2]
+    y, x = np.mgrid[0:h, 0:w] + 0.5
+    paper = np.array([0xFD, 0xFA, 0xF2]) / 255
+    inks = np.array([[0.0, 0.62, 0.88], [0.89, 0.0, 0.48], [1.0, 0.93, 0.0], [0.12, 0.11, 0.12]])
+
+    def disc(d):
+        """Share of the unit square within a distance of its centre."""
+        over = np.maximum(d, 0.5)
+        cut = over**2 * np.arccos(0.5 / over) - 0.5 * np.sqrt(np.maximum(over**2 - 0.25, 0))
+        return np.clip(np.pi * d**2 - np.where(d > 0.5, 4 * cut, 0), 0, 1)
+
+    def screen(tone, angle, size, shape, softness):
+        cos, sin = np.cos(np.radians(angle)) / size, np.sin(np.radians(angle)) / size
+        u, v = x * cos + y * sin, y * cos - x * sin
+        u, v = u - np.round(u), v - np.round(v)
+        if shape == "lines":
+            place, slope = 2 * np.abs(u), 2.0
+        else:
+            d = np.hypot(u, v)
+            place, step = disc(d), 1e-4
+            slope = (disc(d + step) - disc(d - step)) / (2 * step)
+        width = np.maximum(slope / size + softness, 1e-3)
+        low = np.sqrt(2 * width * np.maximum(tone, 0)) - width / 2
+        high = 1 - np.sqrt(2 * width * np.maximum(1 - tone, 0)) + width / 2
+        middle = np.where((tone < width / 2) & (tone <= 0.5), low, np.where(1 - tone < width / 2, high, tone))
+        return np.clip((middle - place) / width + 0.5, 0, 1)
+
+    def tones(size, contrast):
+        planes = smooth(np.dstack([photo[..., :3] * photo[..., 3:], photo[..., 3]]), 0.2 * size)
+        mean = planes[..., :3] / np.maximum(planes[..., 3:], 1e-12)
+        return np.clip(0.5 + (mean - 0.5) * (1 + 1.5 * contrast), 0, 1)
+
+    ink = 1 - tones(6, 0)
+    black = np.maximum((ink.min(axis=-1) - 0.25) / 0.75, 0) ** 2
+    wanted = [(ink[..., c] - black) / np.maximum(1 - black, 1e-4) for c in range(3)] + [black]
+    made = np.ones_like(ink) * paper
+    for tone, color_, turn in zip(wanted, inks, [-30, 30, -45, 0]):
+        made *= 1 - screen(tone, 45 + turn, 6, "dots", 0.1)[..., None] * (1 - color_)
+    golden("halftone", "default", with_alpha(made, photo), photo)
+    tone = 1 - tones(5, 0.4) @ [0.2126, 0.7152, 0.0722]
+    made = paper * (1 - screen(tone, 20, 5, "lines", 0.0)[..., None] * (1 - 0x1A / 255))
+    golden("halftone", "lines", with_alpha(made, photo), photo)
+
+
+def blue_noise(side=64):
+    """Void-and-cluster (Ulichney 1993): ranks of a tile that goes on in all directions."""
+    rng = np.random.default_rng(5)
+    y, x = np.mgrid[0:side, 0:side]
+    near = np.exp(-(np.minimum(x, side - x) ** 2 + np.minimum(y, side - y) ** 2) / (2 * 1.9**2))
+
+    def around(i):
+        return np.roll(near, (i // side, i % side), (0, 1))
+
+    dots = np.zeros(side * side, bool)
+    dots[rng.choice(side * side, side * side // 10, replace=False)] = True
+    energy = sum(around(i) for i in np.flatnonzero(dots))
+
+    def tightest():
+        return np.argmax(np.where(dots, energy.ravel(), -np.inf))
+
+    def emptiest():
+        return np.argmin(np.where(dots, np.inf, energy.ravel()))
+
+    while True:
+        i = tightest()
+        dots[i] = False
+        energy -= around(i)
+        j = emptiest()
+        dots[j] = True
+        energy += around(j)
+        if i == j:
+            break
+    first, first_energy, rank = dots.copy(), energy.copy(), np.zeros(side * side, int)
+    for place in range(dots.sum() - 1, -1, -1):
+        i = tightest()
+        dots[i] = False
+        energy -= around(i)
+        rank[i] = place
+    dots, energy = first, first_energy
+    for place in range(dots.sum(), side * side):
+        i = emptiest()
+        dots[i] = True
+        energy += around(i)
+        rank[i] = place
+    return rank.reshape(side, side)
+
+
+PICO8 = """000000 1d2b53 7e2553 008751 ab5236 5f574f c2c3c7 fff1e8 ff004d ffa300 ffec27 00e436 29adff 83769c ff77a8
+ffccaa"""
+
+
+def dither(photo, _):
+    path = ROOT / "plugins/dither/src/blue.bin"
+    if not path.exists():
+        path.write_bytes((blue_noise() * 256 // 4096).astype(np.uint8).tobytes())
+    blue = np.frombuffer(path.read_bytes(), np.uint8).reshape(64, 64).astype(int)
+
+    def palette(words):
+        colors = np.array([[int(word[i : i + 2], 16) / 255 for i in (0, 2, 4)] for word in words.split()])
+        return colors[np.argsort(linear(colors) @ [0.2126, 0.7152, 0.0722], kind="stable")]
+
+    def root(v):
+        return np.sqrt(np.maximum(v, 0))
+
+    def nearest(colors, wanted, see):
+        return ((see(colors) - see(wanted)[..., None, :]) ** 2 @ [2.0, 4.0, 3.0]).argmin(axis=-1)
+
+    def blocks(size, to):
+        h, w = photo.shape[:2]
+        out = np.zeros((-(-h // size), -(-w // size), 4))
+        for j in range(out.shape[0]):
+            for i in range(out.shape[1]):
+                part = photo[j * size : (j + 1) * size, i * size : (i + 1) * size].reshape(-1, 4)
+                weight = part[:, 3].sum()
+                if weight:
+                    out[j, i] = [*(to(part[:, :3]) * part[:, 3:]).sum(axis=0) / weight, weight]
+        return out
+
+    def up(colors, size):
+        big = colors.repeat(size, 0).repeat(size, 1)[: photo.shape[0], : photo.shape[1]]
+        return with_alpha(big, photo)
+
+    def ordered(words, matrix, of, size):
+        colors = palette(words)
+        mixed, goal = linear(colors), blocks(size, linear)[..., :3]
+        lack, chosen = np.zeros_like(goal), []
+        for _ in range(of):
+            pick = nearest(mixed, goal + 0.5 * lack, root)
+            lack += goal - mixed[pick]
+            chosen.append(pick)
+        chosen = np.sort(chosen, axis=0)
+        h, w = goal.shape[:2]
+        at = np.tile(matrix, (-(-h // len(matrix)), -(-w // len(matrix))))[:h, :w]
+        return up(colors[np.take_along_axis(chosen, at[None], 0)[0]], size)
+
+    golden("dither", "default", ordered(PICO8, blue * 32 // 256, 32, 2), photo)
+    bayer4 = np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]])
+    golden("dither", "bayer", ordered("0f380f 306230 8bac0f 9bbc0f", bayer4, 16, 1), photo)
+
+    def diffused(words, kernel, size, to, see):
+        colors = palette(words)
+        mixed, goal = to(colors), blocks(size, to)
+        h, w = goal.shape[:2]
+        lack, made = np.zeros((h + 2, w + 4, 3)), np.zeros((h, w, 3))
+        for j in range(h):
+            way = 1 if j % 2 == 0 else -1
+            for i in range(w)[::way]:
+                if goal[j, i, 3]:
+                    wanted = np.clip(goal[j, i, :3] + lack[j, i + 2], -0.5, 1.5)
+                    pick = nearest(mixed, wanted, see)
+                    made[j, i] = colors[pick]
+                    for right, down, part in kernel:
+                        lack[j + down, i + 2 + way * right] += (wanted - mixed[pick]) * part
+        return up(made, size)
+
+    fs = [(1, 0, 7 / 16), (-1, 1, 3 / 16), (0, 1, 5 / 16), (1, 1, 1 / 16)]
+    atkinson = [(1, 0, 1 / 8), (2, 0, 1 / 8), (-1, 1, 1 / 8), (0, 1, 1 / 8), (1, 1, 1 / 8), (0, 2, 1 / 8)]
+    golden("dither", "floyd-steinberg", diffused("000000 ffffff", fs, 1, lambda v: v, lambda v: v), photo)
+    golden("dither", "atkinson", diffused(PICO8, atkinson, 2, linear, root), photo)
+
+
+FILTERS = [color_match, vignette, lut, chromatic_aberration, halftone, dither]
 
 if __name__ == "__main__":
     pictures()

@@ -55,6 +55,7 @@ mod descriptor;
 pub mod host;
 pub mod math;
 mod noise;
+mod palette;
 mod params;
 mod request;
 mod sample;
@@ -63,6 +64,7 @@ mod tile;
 
 pub use descriptor::{About, Color, Control, Input, Kind, Param, Role};
 pub use noise::Noise;
+pub use palette::palette;
 pub use params::{Choice, Parameter, Params, Seed, Value, Values};
 pub use request::{Error, Given, Pass, Plan, Request};
 pub use sample::{Image, Sample};

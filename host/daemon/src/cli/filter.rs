@@ -187,6 +187,7 @@ const PROJECT: &[(&str, &str)] = &[
     ("underpaint-filter/src/host.rs", include_str!("../../../../sdk/rust/src/host.rs")),
     ("underpaint-filter/src/math.rs", include_str!("../../../../sdk/rust/src/math.rs")),
     ("underpaint-filter/src/noise.rs", include_str!("../../../../sdk/rust/src/noise.rs")),
+    ("underpaint-filter/src/palette.rs", include_str!("../../../../sdk/rust/src/palette.rs")),
     ("underpaint-filter/src/params.rs", include_str!("../../../../sdk/rust/src/params.rs")),
     ("underpaint-filter/src/request.rs", include_str!("../../../../sdk/rust/src/request.rs")),
     ("underpaint-filter/src/sample.rs", include_str!("../../../../sdk/rust/src/sample.rs")),
