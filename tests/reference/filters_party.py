@@ -394,7 +394,149 @@ def dither(photo, _):
     golden("dither", "atkinson", diffused(PICO8, atkinson, 2, linear, root), photo)
 
 
-FILTERS = [color_match, vignette, lut, chromatic_aberration, halftone, dither]
+def line_art(photo, _):
+    alpha = photo[..., 3]
+    luma = photo[..., :3] @ [0.2126, 0.7152, 0.0722]
+
+    def drawn(thickness, detail, shadows, softness):
+        def tone(deviation):
+            seen, weight = smooth(luma * alpha, deviation), smooth(alpha, deviation)
+            return np.where(weight > 1e-9, seen / np.maximum(weight, 1e-9), 1)
+
+        line, around = tone(thickness / 2), tone(thickness / 2 * 1.6)
+        seen = 1 + shadows * (line - 1) + (2 + 38 * detail**2) * (line - around)
+        return np.where(seen >= 0.7, 0, np.tanh(1.5 / max(softness**2, 0.005) * (0.7 - seen)))[..., None]
+
+    color_ = np.array([0x16, 0x16, 0x1D]) / 255
+    golden("line-art", "default", with_alpha(1 + (color_ - 1) * drawn(1.4, 0.5, 0.4, 0.3), photo), photo)
+    ink = drawn(2.5, 0.8, 0.0, 0.6)
+    golden("line-art", "lines", np.dstack([np.ones_like(photo[..., :3]) * color_, ink[..., 0] * alpha]), photo)
+
+
+def pixel_art(photo, _):
+    h, w = photo.shape[:2]
+
+    def block_color(pixels, crisp):
+        seen = pixels[pixels[:, 3] > 0]
+        kept = seen
+        if crisp and len(seen):
+            luma = seen[:, :3] @ [0.2126, 0.7152, 0.0722]
+            means = seen[[luma.argmin(), luma.argmax()], :3]
+            for _ in range(3):
+                d = ((seen[:, None, :3] - means) ** 2).sum(axis=-1)
+                dark = d[:, 0] <= d[:, 1]
+                groups = [seen[dark], seen[~dark]]
+                means = [np.average(g[:, :3], axis=0, weights=g[:, 3]) if len(g) else m for g, m in zip(groups, means)]
+                means = np.array(means)
+            if ((means[0] - means[1]) ** 2).sum() > 0.01:
+                kept = groups[0] if groups[0][:, 3].sum() > groups[1][:, 3].sum() else groups[1]
+        return np.average(encoded_mean(kept), axis=0) if len(kept) else np.zeros(3)
+
+    def encoded_mean(pixels):
+        return encoded(np.average(linear(pixels[:, :3]), axis=0, weights=pixels[:, 3]))[None]
+
+    def blocks(size, crisp):
+        out = np.zeros((-(-h // size), -(-w // size), 4))
+        for j in range(out.shape[0]):
+            for i in range(out.shape[1]):
+                part = photo[j * size : (j + 1) * size, i * size : (i + 1) * size].reshape(-1, 4)
+                out[j, i] = [*block_color(part, crisp), part[:, 3].mean()]
+        return out
+
+    def means_of(small, size, count):
+        big = small[..., :3].repeat(size, 0).repeat(size, 1)[:h, :w]
+        lab, weight = color.rgb2lab(big).reshape(-1, 3), photo[..., 3].ravel()
+        step = np.clip((lab - [0, -110, -110]) / [100, 220, 220] * [64, 32, 32], 0, [63, 31, 31]).astype(int)
+        key = (step[:, 0] * 32 + step[:, 1]) * 32 + step[:, 2]
+        keys, inverse = np.unique(key[weight > 0], return_inverse=True)
+        sums = np.stack([np.bincount(inverse, weight[weight > 0] * v) for v in [*lab[weight > 0].T, 1.0]], axis=-1)
+        points, heavy = sums[:, :3] / sums[:, 3:], np.sqrt(sums[:, 3])
+        means = points[[heavy.argmax()]]
+        while len(means) < count:
+            far = ((points[:, None] - means) ** 2).sum(axis=-1).min(axis=1)
+            means = np.vstack([means, points[(far * heavy).argmax()]])
+        for _ in range(20):
+            own = ((points[:, None] - means) ** 2).sum(axis=-1).argmin(axis=1)
+            for k in range(count):
+                if (own == k).any():
+                    means[k] = np.average(points[own == k], axis=0, weights=heavy[own == k])
+        return means
+
+    def drawn(size, count, crisp, dither):
+        small = blocks(size, crisp)
+        means = means_of(small, size, count)
+        bayer4 = np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]])
+        at = np.tile(bayer4, (-(-small.shape[0] // 4), -(-small.shape[1] // 4)))[: small.shape[0], : small.shape[1]]
+        lab = color.rgb2lab(small[..., :3])
+        lab[..., 0] += ((at + 0.5) / 16 - 0.5) * dither * 24
+        nearest = ((lab[..., None, :] - means) ** 2).sum(axis=-1).argmin(axis=-1)
+        return np.dstack([color.lab2rgb(means)[nearest], small[..., 3]])
+
+    made = drawn(6, 24, True, 0)[..., :3].repeat(6, 0).repeat(6, 1)[:h, :w]
+    golden("pixel-art", "default", with_alpha(made, photo), photo)
+    golden("pixel-art", "small", drawn(5, 8, False, 0.8))
+
+
+def seamless(photo, other):
+    def even(p, share):
+        h, w = p.shape[:2]
+        ys, xs = np.arange(h) * 6 // h, np.arange(w) * 6 // w
+        sums = np.zeros((6, 6, 4))
+        np.add.at(sums, (ys[:, None], xs[None, :]), np.dstack([p[..., :3] * p[..., 3:], p[..., 3]]))
+        all_ = sums.sum(axis=(0, 1))
+        off = sums[..., :3] / sums[..., 3:] - all_[:3] / all_[3]
+        at = [np.clip((np.arange(n) + 0.5) * 6 / n - 0.5, 0, 5) for n in (h, w)]
+        from scipy.interpolate import RegularGridInterpolator
+
+        field = RegularGridInterpolator((np.arange(6), np.arange(6)), off)(np.stack(np.meshgrid(*at, indexing="ij"), -1))
+        return with_alpha(np.clip(p[..., :3] - share * field, 0, 1), p)
+
+    def soft(t):
+        t = np.clip(t, 0, 1)
+        return t * t * (3 - 2 * t)
+
+    def join(p, overlap, feather, cut):
+        """Over the left and the right edge."""
+        h, w = p.shape[:2]
+        half, out = w // 2, p.copy()
+        band = int(half * overlap)
+        for right in (False, True):
+            own = np.arange(band) if not right else w - 1 - np.arange(band)
+            moved = p[:, (own + half) % w]
+            if cut:
+                a, b = (np.dstack([q[..., :3] * q[..., 3:], q[..., 3]]) for q in (p[:, own], moved))
+                differs = ((a - b) ** 2).sum(axis=-1)
+                margin = min(int(np.ceil(feather)) + 1, (band - 1) // 2)
+                inside = slice(margin, band - margin)
+                cost, steps = np.zeros(band - 2 * margin), []
+                for j in range(h):
+                    pad = np.pad(cost, 1, constant_values=np.inf)
+                    ways = np.stack([cost, pad[:-2], pad[2:]])
+                    best = ways.argmin(axis=0)
+                    steps.append(np.array([0, -1, 1])[best])
+                    cost = ways.min(axis=0) + differs[j, inside]
+                at = cost.argmin()
+                place = np.zeros(h)
+                for j in range(h - 1, -1, -1):
+                    place[j] = at + margin
+                    at += steps[j][at]
+                share = 1 - soft((np.arange(band) - place[:, None] + feather) / (2 * feather))
+            else:
+                share = np.broadcast_to(1 - soft((np.arange(band) + 0.5) / band), (h, band))
+            ours, theirs = p[:, own, 3] * (1 - share), moved[..., 3] * share
+            alpha = ours + theirs
+            mixed = p[:, own, :3] * ours[..., None] + moved[..., :3] * theirs[..., None]
+            out[:, own] = np.dstack([mixed / np.maximum(alpha, 1e-12)[..., None], alpha])
+        return out
+
+    def both(p, *how):
+        return join(join(p, *how).swapaxes(0, 1), *how).swapaxes(0, 1)
+
+    golden("seamless", "default", both(even(photo, 0.5), 0.35, 3.0, True), photo)
+    golden("seamless", "blend", np.roll(both(other, 0.5, 3.0, False), (20, 30), (0, 1)))
+
+
+FILTERS = [color_match, vignette, lut, chromatic_aberration, halftone, dither, line_art, pixel_art, seamless]
 
 if __name__ == "__main__":
     pictures()

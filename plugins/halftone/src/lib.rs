@@ -6,7 +6,7 @@
 //! for the light in between. Edges are as soft as a pixel.
 
 use std::f32::consts::{FRAC_PI_2, PI};
-use underpaint_filter::math::{gaussian, sin_cos};
+use underpaint_filter::math::{gaussian, sin_cos, smooth};
 use underpaint_filter::{About, Color, Error, Filter, Param, Plan, Rect, Request, Tile, choices, export, params};
 
 export!(Halftone);
@@ -107,7 +107,7 @@ impl Filter for Halftone {
     }
 
     fn process(&mut self, tile: Tile<f32>) -> Result<Vec<f32>, Error> {
-        let tones = smooth(&tile, &self.kernel);
+        let tones = tones(&tile, &self.kernel);
         let mut out = tile.area_pixels();
         let Rect { x: left, y: top, width, .. } = tile.area;
         for (i, (pixel, tone)) in out.chunks_exact_mut(4).zip(&tones).enumerate() {
@@ -227,32 +227,11 @@ impl Order {
 }
 
 /// Colours of the area, averaged with the kernel by their opacity.
-fn smooth(tile: &Tile<f32>, kernel: &[f32]) -> Vec<[f32; 3]> {
-    let (width, height) = (tile.area.width as usize, tile.area.height as usize);
-    let reach = kernel.len() - 1;
-    let stride = tile.source.width as usize;
-    let weight = |d: usize| kernel[d.abs_diff(reach)];
-    let mut column = vec![[0.0; 4]; stride];
-    let mut out = Vec::with_capacity(width * height);
-    for y in 0..height {
-        column.fill([0.0; 4]);
-        for d in 0..=2 * reach {
-            let weight = weight(d);
-            for (sum, pixel) in column.iter_mut().zip(tile.row((y + d) as i32 - reach as i32).chunks_exact(4)) {
-                let share = weight * pixel[3];
-                (0..3).for_each(|c| sum[c] += share * pixel[c]);
-                sum[3] += share;
-            }
-        }
-        for x in 0..width {
-            let mut sum = [0.0; 4];
-            for (d, value) in column[x..=x + 2 * reach].iter().enumerate() {
-                (0..4).for_each(|c| sum[c] += weight(d) * value[c]);
-            }
-            out.push([0, 1, 2].map(|c| if sum[3] > 0.0 { sum[c] / sum[3] } else { 0.0 }));
-        }
-    }
-    out
+fn tones(tile: &Tile<f32>, kernel: &[f32]) -> Vec<[f32; 3]> {
+    let weighed: Vec<[f32; 4]> =
+        tile.pixels.as_chunks::<4>().0.iter().map(|&[r, g, b, a]| [r * a, g * a, b * a, a]).collect();
+    let mean = |[r, g, b, a]: [f32; 4]| if a > 0.0 { [r / a, g / a, b / a] } else { [0.0; 3] };
+    smooth(&weighed, tile.source.width as usize, kernel).into_iter().map(mean).collect()
 }
 
 #[cfg(test)]

@@ -90,6 +90,36 @@ pub fn gaussian(deviation: f32) -> Vec<f32> {
     half
 }
 
+/// Rows of `width` values averaged with a kernel of which `half` is one half, as [`gaussian`] makes it: across and
+/// down. The result is smaller by the kernel's reach, `half.len() - 1`, on every side. Weigh pixels by their opacity
+/// before, and divide by the averaged opacity after.
+pub fn smooth<const N: usize>(values: &[[f32; N]], width: usize, half: &[f32]) -> Vec<[f32; N]> {
+    let reach = half.len() - 1;
+    let height = values.len() / width;
+    let (inner, rows) = (width.saturating_sub(2 * reach), height.saturating_sub(2 * reach));
+    let weight = |d: usize| half[d.abs_diff(reach)];
+    let mut column = vec![[0.0; N]; width];
+    let mut out = Vec::with_capacity(inner * rows);
+    for y in 0..rows {
+        column.fill([0.0; N]);
+        for d in 0..=2 * reach {
+            let weight = weight(d);
+            let row = &values[(y + d) * width..(y + d + 1) * width];
+            for (sum, value) in column.iter_mut().zip(row) {
+                (0..N).for_each(|c| sum[c] += weight * value[c]);
+            }
+        }
+        for x in 0..inner {
+            let mut sum = [0.0; N];
+            for (d, value) in column[x..=x + 2 * reach].iter().enumerate() {
+                (0..N).for_each(|c| sum[c] += weight(d) * value[c]);
+            }
+            out.push(sum);
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,6 +163,9 @@ mod tests {
         assert_eq!(gaussian(0.0), [1.0]);
         let kernel = gaussian(2.5);
         assert_eq!(kernel.len(), 9);
+        let flat = smooth(&[[1.0, 3.0]; 20 * 18], 20, &kernel);
+        assert_eq!(flat.len(), 4 * 2);
+        assert!(flat.iter().all(|v| (v[0] - 1.0).abs() < 1e-5 && (v[1] - 3.0).abs() < 1e-5));
         assert!((kernel[0] + 2.0 * kernel[1..].iter().sum::<f32>() - 1.0).abs() < 1e-6);
     }
 }
