@@ -536,7 +536,182 @@ def seamless(photo, other):
     golden("seamless", "blend", np.roll(both(other, 0.5, 3.0, False), (20, 30), (0, 1)))
 
 
-FILTERS = [color_match, vignette, lut, chromatic_aberration, halftone, dither, line_art, pixel_art, seamless]
+def oil(photo, _):
+    h, w = photo.shape[:2]
+    rgb, alpha = photo[..., :3], photo[..., 3]
+
+    def painted(brush, length, sharpness, flow):
+        from scipy.ndimage import convolve
+
+        sobel = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]) / 4
+        dx, dy = (
+            np.dstack([convolve(rgb[..., c] * alpha, k[::-1, ::-1], mode="nearest") for c in range(3)])
+            for k in (sobel, sobel.T)
+        )
+        # The picture's edge repeats before the gradient is taken, not after.
+        far = int(np.ceil(3 * flow))
+        wide = np.pad(rgb * alpha[..., None], ((far, far), (far, far), (0, 0)), mode="edge")
+        dx, dy = (
+            np.dstack([convolve(wide[..., c], k[::-1, ::-1], mode="nearest") for c in range(3)])
+            for k in (sobel, sobel.T)
+        )
+        e, f, g = (smooth((p * q).sum(axis=-1), flow)[far:-far, far:-far] for p, q in ((dx, dx), (dx, dy), (dy, dy)))
+        root = np.sqrt((e - g) ** 2 + 4 * f**2)
+        x, y = (e + g + root) / 2 - e, -f
+        level = np.abs(f) <= 1e-12
+        x, y = np.where(level, np.where(e <= g, 1, 0), x), np.where(level, np.where(e <= g, 0, 1), y)
+        norm = np.maximum(np.hypot(x, y), 1e-30)
+        cos, sin = x / norm, y / norm
+        directed = np.where(e + g > 1e-9, root / np.maximum(e + g, 1e-9), 0) * length
+        long, thin = brush * (1 + directed), brush / (1 + directed)
+        reach = int(np.ceil(brush * (1 + length)))
+        behind, gamma = 1 / 3, 3 * np.pi / 8
+        width = (behind + np.cos(gamma)) / np.sin(gamma) ** 2
+        pad = [(reach, reach), (reach, reach)]
+        shown, weight = np.pad(rgb, [*pad, (0, 0)], mode="edge"), np.pad(alpha, pad, mode="edge")
+        sums, counts, squares = np.zeros((8, h, w, 3)), np.zeros((8, h, w)), np.zeros((8, h, w))
+        for j in range(-reach, reach + 1):
+            for i in range(-reach, reach + 1):
+                u, v = (i * cos + j * sin) / long, (-i * sin + j * cos) / thin
+                inside = u * u + v * v < 1
+                # In cells of a 32nd, as the filter has it.
+                u, v = ((np.floor((t + 1) * 32) + 0.5) / 32 - 1 for t in (u, v))
+                d2 = u * u + v * v
+                turns = np.arange(8)[:, None, None] * np.pi / 4
+                along, across = u * np.cos(turns) + v * np.sin(turns), v * np.cos(turns) - u * np.sin(turns)
+                sectors = np.maximum(along + behind - width * across**2, 0) ** 2
+                part = np.s_[reach + j : reach + j + h, reach + i : reach + i + w]
+                window = np.where(inside, (1 - np.minimum(d2, 1)) ** 2, 0) * weight[part]
+                sectors = sectors / np.maximum(sectors.sum(axis=0), 1e-12) * window
+                sums += sectors[..., None] * shown[part]
+                counts += sectors
+                squares += sectors * (shown[part] ** 2).sum(axis=-1)
+        mean = sums / np.maximum(counts, 1e-12)[..., None]
+        variance = np.maximum(squares / np.maximum(counts, 1e-12) - (mean**2).sum(axis=-1), 0)
+        trust = np.where(counts > 1e-6, 1 / (1 + ((30 + 2000 * sharpness**2) * variance) ** 4), 0)
+        total = trust.sum(axis=0)[..., None]
+        made = (trust[..., None] * mean).sum(axis=0) / np.maximum(total, 1e-12)
+        return with_alpha(np.where(total > 0, made, rgb), photo)
+
+    golden("oil", "default", painted(5, 1.0, 0.6, 2.5), photo)
+    golden("oil", "dabs", painted(3, 0.0, 1.0, 1.0), photo)
+
+
+def upscale(photo, other):
+    part = photo[10:58, 12:72]
+    light = np.dstack([linear(part[..., :3]) * part[..., 3:], part[..., 3]])
+    h, w = part.shape[:2]
+
+    def larger(planes, to):
+        return np.dstack(
+            [np.asarray(Image.fromarray(p.astype(np.float32), "F").resize(to, Image.Resampling.LANCZOS)) for p in planes.T.swapaxes(1, 2)]
+        )
+
+    def photograph(to, halos):
+        made = larger(light, to)
+        x, y = (np.floor((np.arange(n) + 0.5) * was / n - 0.5).astype(int) for n, was in zip(to, (w, h)))
+        around = np.stack(
+            [light[np.clip(y + j, 0, h - 1)[:, None], np.clip(x + i, 0, w - 1)] for j in (0, 1) for i in (0, 1)]
+        )
+        inside = np.clip(made, around.min(axis=0), around.max(axis=0))
+        made = inside + (made - inside) * np.array([halos, halos, halos, 0])
+        rgb = np.clip(made[..., :3] / np.maximum(made[..., 3:], 1e-12), 0, 1)
+        return np.where(made[..., 3:] > 0, np.dstack([encoded(rgb), made[..., 3]]), 0)
+
+    golden("upscale", "default", photograph((2 * w, 2 * h), 0.3))
+    golden("upscale", "halos", photograph((90, 72), 1.0))
+
+    # As Mazzoleni writes it, letters A to I from the upper left.
+    small = np.round(other[::2, ::2, :3] * 3) / 3
+
+    def neighbours(p):
+        q = np.pad(p, ((1, 1), (1, 1), (0, 0)), mode="edge")
+        rows, columns = p.shape[:2]
+        return [q[j : j + rows, i : i + columns] for j in range(3) for i in range(3)]
+
+    def same(p, q):
+        return (np.abs(p - q) < 1e-6).all(axis=-1)[..., None]
+
+    def weave(parts, n):
+        rows, columns = parts[0].shape[:2]
+        return np.stack(parts).reshape(n, n, rows, columns, 3).transpose(2, 0, 3, 1, 4).reshape(rows * n, columns * n, 3)
+
+    def scale2(p):
+        _, b, _, d, e, f, _, h_, _ = neighbours(p)
+        free = ~same(b, h_) & ~same(d, f)
+        return weave([np.where(free & same(s, t), t, e) for s, t in ((d, b), (f, b), (d, h_), (f, h_))], 2)
+
+    def scale3(p):
+        a, b, c, d, e, f, g, h_, i = neighbours(p)
+        free = ~same(b, h_) & ~same(d, f)
+        db, bf, dh, hf = same(d, b), same(b, f), same(d, h_), same(h_, f)
+        ea, ec, eg, ei = (~same(e, x) for x in (a, c, g, i))
+        rules = [
+            (db, d), ((db & ec) | (bf & ea), b), (bf, f),
+            ((db & eg) | (dh & ea), d), (np.zeros_like(db), e), ((bf & ei) | (hf & ec), f),
+            (dh, d), ((dh & ei) | (hf & eg), h_), (hf, f),
+        ]  # fmt: skip
+        return weave([np.where(free & rule, color_, e) for rule, color_ in rules], 3)
+
+    def opaque(p):
+        return np.dstack([p, np.ones(p.shape[:2])])
+
+    golden("upscale", "pixels", opaque(small))
+    golden("upscale", "scale3", opaque(scale3(small)))
+    golden("upscale", "scale4", opaque(scale2(scale2(small))))
+
+
+def watermark(photo, other):
+    from scipy.ndimage import map_coordinates
+
+    h, w = photo.shape[:2]
+    stamp = np.dstack([other[..., :3], np.clip(np.linspace(-0.2, 1.4, 60), 0, 1) * np.ones((40, 1))])
+    y, x = np.mgrid[0:h, 0:w] + 0.5
+
+    def laid(size, opacity, margin, angle, tiled):
+        to = (int(size * w + 0.5), int(size * w * 40 / 60 + 0.5))
+        weighed = np.dstack([stamp[..., :3] * stamp[..., 3:], stamp[..., 3]])
+        small = np.dstack(
+            [np.asarray(Image.fromarray(p.astype(np.float32), "F").resize(to, Image.Resampling.LANCZOS)) for p in weighed.T.swapaxes(1, 2)]
+        )
+        a = np.clip(small[..., 3:], 0, 1)
+        small = np.dstack([np.clip(small[..., :3], 0, a), a])
+        sin, cos = np.sin(np.radians(angle)), np.cos(np.radians(angle))
+        sw, sh = to
+        reach = [(sw * abs(cos) + sh * abs(sin)) / 2, (sw * abs(sin) + sh * abs(cos)) / 2]
+        middle = [w / 2, h / 2] if tiled else [w - margin * w - reach[0], h - margin * w - reach[1]]
+        pivot = [np.round(m - s / 2) + s / 2 for m, s in zip(middle, to)]
+        dx, dy = x - pivot[0], y - pivot[1]
+        u, v = dx * cos - dy * sin + sw / 2, dx * sin + dy * cos + sh / 2
+        if tiled:
+            pitch = [np.ceil(sw + margin * w), np.ceil(sh + margin * w)]
+            row = np.floor(v / pitch[1])
+            v = v - row * pitch[1]
+            u = (u - np.where(row % 2 == 0, 0, np.floor(pitch[0] / 2))) % pitch[0]
+        seen = np.dstack(
+            [map_coordinates(np.pad(small[..., c], 2), [v + 1.5, u + 1.5], order=1, cval=0) for c in range(4)]
+        )
+        rgb = photo[..., :3] * (1 - seen[..., 3:] * opacity) + seen[..., :3] * opacity
+        return with_alpha(rgb, photo)
+
+    golden("watermark", "default", laid(0.18, 0.7, 0.03, 0, False), photo)
+    golden("watermark", "tiled", laid(0.3, 0.5, 0.08, 25, True), photo)
+
+
+FILTERS = [
+    color_match,
+    vignette,
+    lut,
+    chromatic_aberration,
+    halftone,
+    dither,
+    line_art,
+    pixel_art,
+    seamless,
+    oil,
+    upscale,
+    watermark,
+]
 
 if __name__ == "__main__":
     pictures()

@@ -58,6 +58,7 @@ mod noise;
 mod palette;
 mod params;
 mod request;
+pub mod resample;
 mod sample;
 pub mod testing;
 mod tile;

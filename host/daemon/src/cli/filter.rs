@@ -190,6 +190,7 @@ const PROJECT: &[(&str, &str)] = &[
     ("underpaint-filter/src/palette.rs", include_str!("../../../../sdk/rust/src/palette.rs")),
     ("underpaint-filter/src/params.rs", include_str!("../../../../sdk/rust/src/params.rs")),
     ("underpaint-filter/src/request.rs", include_str!("../../../../sdk/rust/src/request.rs")),
+    ("underpaint-filter/src/resample.rs", include_str!("../../../../sdk/rust/src/resample.rs")),
     ("underpaint-filter/src/sample.rs", include_str!("../../../../sdk/rust/src/sample.rs")),
     ("underpaint-filter/src/testing.rs", include_str!("../../../../sdk/rust/src/testing.rs")),
     ("underpaint-filter/src/testing/golden.rs", include_str!("../../../../sdk/rust/src/testing/golden.rs")),
