@@ -96,7 +96,9 @@ impl Instance {
     pub fn make_room(&mut self, largest: u64, kept: u64) {
         let memory = &mut self.store.data_mut().memory;
         memory.limit = memory.limit.saturating_add(largest.saturating_mul(4)).saturating_add(kept.saturating_mul(2));
-        self.store.set_hostcall_fuel(usize::try_from(largest).unwrap_or(usize::MAX).saturating_add(SMALL_TALK));
+        // Never less than before: room for answers to a survey does not take that of the pixels away.
+        let talk = usize::try_from(largest).unwrap_or(usize::MAX).saturating_add(SMALL_TALK);
+        self.store.set_hostcall_fuel(talk.max(self.store.hostcall_fuel()));
     }
 
     /// Hands the new pixels to `take`, as they lie in the filter's memory.
