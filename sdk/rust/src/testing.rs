@@ -1,5 +1,7 @@
 //! Runs a filter natively on a picture, cut as the host would: for unit tests, debuggers and profilers.
 
+mod golden;
+
 use crate::descriptor::Kind;
 use crate::params::{Value, Values};
 use crate::{Color, Error, Filter, Given, Image, Params, Pass, Plan, Rect, Request, Role, Sample, Tile};
