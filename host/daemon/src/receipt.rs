@@ -110,6 +110,9 @@ pub fn control(control: &ControlPlan, call: &ControlCall, shown: Option<Rect>, c
     if let Some(rect) = shown {
         used["rect"] = json!(rect);
     }
+    if let Some(preprocessor) = &control.preprocessor {
+        used["preprocessor"] = json!(preprocessor);
+    }
     used
 }
 

@@ -82,7 +82,10 @@ pub struct Painting {
     #[arg(long, value_name = "OUT.npy")]
     pub save_latents: Option<PathBuf>,
     /// Steer by a picture, e.g. model=canny-sd15,image=room.png,preprocess=canny,weight=0.8,start=0,end=0.7; without an image the
-    /// picture itself is read; kind= tells a Union what it shows, encoder= an IP-Adapter what to look through; may be repeated
+    /// picture itself is read. preprocess= canny, soft_edge, scribble, tile, blur or depth (preprocessor= says with which Depth Anything);
+    /// kind= tells a Union what the picture shows: pose, depth, soft_edge (HED, scribbles), line (Canny, line art, MLSD), normal,
+    /// segmentation, and ProMax also tile or repaint (black where it is to be repainted), which are diffusers' control modes 0 to 7;
+    /// encoder= tells an IP-Adapter what to look through; may be repeated
     #[arg(long = "control", value_name = "model=M[,k=v]...")]
     pub controls: Vec<String>,
     /// Ask for something of its own in a part of the picture, e.g. 'prompt=a forest, at dusk,mask=right.png': white is where it is seen,

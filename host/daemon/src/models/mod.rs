@@ -52,6 +52,13 @@ pub enum ModelError {
         /// What there is.
         known: Vec<String>,
     },
+    /// There is no depth estimator, or another thing was named for one.
+    NoEstimator {
+        /// What was asked for.
+        id: Option<String>,
+        /// The depth estimators there are.
+        known: Vec<String>,
+    },
     /// Not a LoRA of the scan.
     NoSuchLora {
         /// What was asked for.
@@ -79,7 +86,7 @@ impl ModelError {
     /// The member of the request that names it.
     pub fn field(&self) -> &'static str {
         match self {
-            Self::NoSuchControl { .. } => "controls",
+            Self::NoSuchControl { .. } | Self::NoEstimator { .. } => "controls",
             Self::NoSuchLora { .. } => "loras",
             Self::NoSuchModel { .. } | Self::NoUpscaler { .. } | Self::Unusable { .. } => "model",
         }
@@ -101,6 +108,18 @@ impl fmt::Display for ModelError {
             Self::NoSuchControl { id, known } => {
                 let known = if known.is_empty() { "none yet".to_owned() } else { known.join(", ") };
                 write!(f, "there is no control model `{}`; there are: {known}", shown(id))
+            }
+            Self::NoEstimator { id, known } => {
+                match id {
+                    Some(id) => write!(f, "there is no depth estimator `{}`; ", shown(id))?,
+                    None => f.write_str("pictures of depth are made by a depth estimator; ")?,
+                }
+                match known.as_slice() {
+                    [] => f.write_str(
+                        "there are none yet: put Depth Anything V2 (a .safetensors file or transformers folder) into a models folder",
+                    ),
+                    known => write!(f, "there are: {}", known.join(", ")),
+                }
             }
             Self::Unusable { id, reason } => write!(f, "the model `{id}` cannot be used: {reason}"),
             Self::NoUpscaler { id, known } => {

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use underpaint_engine::memory;
 use underpaint_engine::tiles::Tiling;
 use underpaint_engine::{self as engine, LoraUse, Upscaler};
-use underpaint_raster::{Extent, Job, Stage};
+use underpaint_raster::{Extent, Image, Job, Stage};
 use underpaint_wire::generate::ControlCall;
 
 /// The catalogue with, at most, one model in memory. Owned by the thread that owns the device.
@@ -185,6 +185,12 @@ impl Models {
         };
         let gone = || LoadError::Model(ModelError::Unusable { id: id.to_owned(), reason: "it was unloaded".into() });
         Ok((self.resident.as_mut().map(|(_, model)| model).ok_or_else(gone)?, controls))
+    }
+
+    /// How near what `image` shows is, as the depth estimator `id` sees it, loaded if it is not.
+    pub fn depth(&mut self, id: &str, image: &Image, job: &dyn Job) -> Result<Image, LoadError> {
+        let estimator = self.steering.estimator(self.catalogue.controls(), id, &self.options, job)?;
+        estimator.estimate(image, job).map_err(LoadError::Engine)
     }
 }
 

@@ -67,14 +67,17 @@ fn facts(path: &Path, kind: ControlKind, weights: &Weights) -> ControlFacts {
         _ => None,
     };
     let family = match kind {
-        ControlKind::T2iAdapter => match width("conv_in.weight", 1).and_then(features::folding) {
-            Some((_, 16)) => Some(Family::Sdxl),
-            _ => Some(Family::Sd15),
-        },
+        ControlKind::T2iAdapter => {
+            let channels = width("conv_in.weight", 1).or_else(|| width("body.0.in_conv.weight", 1));
+            match channels.and_then(features::folding) {
+                Some((_, 16)) => Some(Family::Sdxl),
+                _ => Some(Family::Sd15),
+            }
+        }
         ControlKind::ControlNet | ControlKind::Union if weights.has("add_embedding.") => Some(Family::Sdxl),
         ControlKind::ControlNet | ControlKind::Union => by_context(context("attn2.to_k.weight")),
         ControlKind::IpAdapter => by_context(context(".to_k_ip.weight")),
-        ControlKind::ImageEncoder => None,
+        ControlKind::ImageEncoder | ControlKind::Depth => None,
     };
     let number = |n: Option<usize>| n.and_then(|n| u32::try_from(n).ok());
     let (whole, patches) = match kind {
@@ -123,6 +126,10 @@ impl ControlModel {
             }
             ControlKind::ImageEncoder => {
                 let found = "an image encoder, through which an IP-Adapter looks".to_owned();
+                return Err(EngineError::NotControl { path: path.to_owned(), found });
+            }
+            ControlKind::Depth => {
+                let found = "a depth estimator, which makes pictures to steer by".to_owned();
                 return Err(EngineError::NotControl { path: path.to_owned(), found });
             }
         };

@@ -5,6 +5,7 @@
 //! by one when a layer asks, so no more than one tensor is ever held twice.
 
 pub mod control_file;
+mod depth_file;
 pub mod file;
 pub mod folder;
 pub mod header;
