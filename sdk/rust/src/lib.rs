@@ -56,6 +56,7 @@ mod noise;
 mod params;
 mod request;
 mod sample;
+pub mod simd;
 pub mod testing;
 mod tile;
 
@@ -64,7 +65,7 @@ pub use noise::Noise;
 pub use params::{Choice, Parameter, Params, Seed, Value, Values};
 pub use request::{Error, Given, Pass, Plan, Request};
 pub use sample::{Image, Sample};
-pub use tile::{Rect, Tile};
+pub use tile::{Padded, Rect, Tile};
 
 #[doc(hidden)]
 pub use abi::{
