@@ -66,20 +66,58 @@ fn whole_steps(half: &[f32], sum: f32, one: i32) -> impl Iterator<Item = i32> {
     steps.into_iter()
 }
 
-/// Calls a function generic over the length of a kernel, so that the usual ones are unrolled; longer ones go in a loop.
+/// Values of a row that are summed at a time. Rows lie this far apart whatever the tile: where each value of a kernel
+/// is, is then known when this is compiled, and one register finds them all.
+const LINE: usize = 1088;
+
+/// The same for kernels that no [`by_length`] knows, which are wider.
+const LONG_LINE: usize = 2560;
+
+/// Calls a function generic over the number of taps of a kernel and the length of a line.
 macro_rules! by_length {
-    ($length:expr, $fixed:ident, $any:ident, $args:tt, $($n:literal)*) => {
-        match $length {
-            $($n => $fixed::<$n>$args,)*
-            _ => $any $args,
+    ($reach:expr, $function:ident $args:tt, $($n:literal)*) => {
+        match $reach {
+            $($n => $function::<{ 2 * $n + 1 }, LINE>$args,)*
+            _ => $function::<0, LONG_LINE>$args,
         }
     };
+}
+
+/// Rows above and below the one that is made, each read once.
+struct Window<T, const LINE: usize> {
+    lines: Vec<[T; LINE]>,
+    taps: usize,
+    top: usize,
+}
+
+impl<T: Copy + Default, const LINE: usize> Window<T, LINE> {
+    /// With all but the last of the first rows.
+    fn new(taps: usize, mut read: impl FnMut(usize, &mut [T; LINE])) -> Self {
+        let mut lines = vec![[T::default(); LINE]; 4 * taps];
+        lines[..taps - 1].iter_mut().enumerate().for_each(|(y, line)| read(y, line));
+        Self { lines, taps, top: 0 }
+    }
+
+    /// The next window down; `read` gives its last row.
+    fn next(&mut self, read: impl FnOnce(&mut [T; LINE])) -> &[[T; LINE]] {
+        if self.top + self.taps > self.lines.len() {
+            self.lines.copy_within(self.top.., 0);
+            self.top = 0;
+        }
+        let window = &mut self.lines[self.top..][..self.taps];
+        self.top += 1;
+        read(&mut window[self.taps - 1]);
+        window
+    }
 }
 
 impl Blurred for u8 {
     fn blurred(blur: &Blur, tile: &Tile<u8>) -> Vec<u8> {
         let rows = tile.padded();
-        if is_opaque(rows.values()) { opaque(blur, tile, &rows) } else { weighed(blur, tile) }
+        if !is_opaque(rows.values()) {
+            return weighed(blur, tile);
+        }
+        by_length!(blur.reach(), opaque (blur, tile, &rows), 1 2 3 4 5 6 7)
     }
 }
 
@@ -94,96 +132,100 @@ fn is_opaque(values: &[u8]) -> bool {
     !values.chunks(4096).any(see_through)
 }
 
-/// Rows of values at distances 2p and 2p + 1 on both sides, for each pair p of weights.
-type Rows<'a, T> = [&'a [[T; 16]]; 4];
-
-fn opaque(blur: &Blur, tile: &Tile<u8>, rows: &Padded<'_, u8>) -> Vec<u8> {
+/// `TAPS` is the length of the kernel, or 0 for any.
+fn opaque<const TAPS: usize, const LINE: usize>(blur: &Blur, tile: &Tile<u8>, rows: &Padded<'_, u8>) -> Vec<u8> {
     let (reach, halo) = (blur.reach(), tile.halo() as usize);
     let weight = |d: usize| blur.bytes.get(d).copied().unwrap_or(0);
-    let pairs: Vec<[i16; 2]> = (0..=reach / 2).map(|p| [weight(2 * p), weight(2 * p + 1)]).collect();
-    let far = |d: usize| d.min(reach);
-    let mut made = vec![0; rows.made * tile.area.height as usize];
-    let mut middle = vec![0i16; rows.stride];
-    for (y, out) in made.chunks_exact_mut(rows.made).enumerate() {
-        let y = y + halo;
-        let around = |p: usize| {
-            let (a, b) = (far(2 * p), far(2 * p + 1));
-            [y - a, y + a, y - b, y + b].map(|y| rows.row(y).as_chunks().0)
-        };
-        by_length!(pairs.len(), down, down_any, (&pairs, &around, &mut middle), 1 2 3 4 5 6);
-        let middle = &middle;
-        let around = |p: usize| {
-            let (a, b) = (far(2 * p), far(2 * p + 1));
-            [halo - a, halo + a, halo - b, halo + b].map(|x| middle[4 * x..][..rows.made].as_chunks().0)
-        };
-        by_length!(pairs.len(), across, across_any, (&pairs, &around, out), 1 2 3 4 5 6);
-    }
-    rows.trimmed(made)
-}
-
-fn down<'a, const P: usize>(pairs: &[[i16; 2]], rows: &dyn Fn(usize) -> Rows<'a, u8>, out: &mut [i16]) {
-    let out = out.as_chunks_mut().0;
-    let rows: [_; P] = array::from_fn(|p| rows(p).map(|row| &row[..out.len()]));
-    let weights: [_; P] = array::from_fn(|p| pair(pairs[p]));
-    convolve(&rows, &weights, out, bytes, to_middle);
-}
-
-fn down_any<'a>(pairs: &[[i16; 2]], rows: &dyn Fn(usize) -> Rows<'a, u8>, out: &mut [i16]) {
-    let rows: Vec<_> = (0..pairs.len()).map(rows).collect();
-    let weights: Vec<_> = pairs.iter().copied().map(pair).collect();
-    convolve(&rows, &weights, out.as_chunks_mut().0, bytes, to_middle);
-}
-
-fn across<'a, const P: usize>(pairs: &[[i16; 2]], rows: &dyn Fn(usize) -> Rows<'a, i16>, out: &mut [u8]) {
-    let out = out.as_chunks_mut().0;
-    let rows: [_; P] = array::from_fn(|p| rows(p).map(|row| &row[..out.len()]));
-    let weights: [_; P] = array::from_fn(|p| pair(pairs[p]));
-    convolve(&rows, &weights, out, words, to_bytes);
-}
-
-fn across_any<'a>(pairs: &[[i16; 2]], rows: &dyn Fn(usize) -> Rows<'a, i16>, out: &mut [u8]) {
-    let rows: Vec<_> = (0..pairs.len()).map(rows).collect();
-    let weights: Vec<_> = pairs.iter().copied().map(pair).collect();
-    convolve(&rows, &weights, out.as_chunks_mut().0, words, to_bytes);
-}
-
-/// Sums of (left + right) * weight over all distances, two at a time.
-#[inline(always)]
-fn convolve<T, O>(
-    rows: &[Rows<'_, T>],
-    weights: &[i16x8],
-    out: &mut [[O; 16]],
-    read: impl Fn(&[T; 16]) -> [i16x8; 2],
-    write: impl Fn([i32x4; 4], &mut [O; 16]),
-) {
-    for (i, out) in out.iter_mut().enumerate() {
-        let mut sums = [i32x4::splat(0); 4];
-        for (rows, &weights) in rows.iter().zip(weights) {
-            let [a, b, c, d] = rows.map(|row| read(&row[i]));
-            for half in 0..2 {
-                let (near, far) = (a[half] + b[half], c[half] + d[half]);
-                sums[2 * half] = sums[2 * half] + near.interleave_low(far).dot(weights);
-                sums[2 * half + 1] = sums[2 * half + 1] + near.interleave_high(far).dot(weights);
+    let pairs: Vec<i16x8> = (0..=reach / 2).map(|p| pair([weight(2 * p), weight(2 * p + 1)])).collect();
+    let (taps, made) = (2 * reach + 1, rows.made);
+    let mut out = vec![0; made * tile.area.height as usize];
+    let step = (LINE - 8 * reach) / 16 * 16;
+    let mut middle = [0i16; LINE];
+    for left in (0..made).step_by(step) {
+        let width = step.min(made - left);
+        let used = width + 8 * reach;
+        let from = left + 4 * (halo - reach);
+        let widened = |y: usize, line: &mut [i16; LINE]| widen(&rows.row(y + halo - reach)[from..from + used], line);
+        let mut window = Window::<i16, LINE>::new(taps, widened);
+        for (y, out) in out.chunks_exact_mut(made).enumerate() {
+            let lines = window.next(|line| widened(y + taps - 1, line));
+            let (middle, out) = (&mut middle, &mut out[left..left + width]);
+            if let (Some(lines), true) = (lines.first_chunk::<TAPS>(), TAPS > 0) {
+                down(lines, &fixed::<TAPS>(&pairs)[..TAPS / 4 + 1], used, middle);
+                across(middle, TAPS, &fixed::<TAPS>(&pairs)[..TAPS / 4 + 1], out);
+            } else {
+                down(lines, &pairs, used, middle);
+                across(middle, taps, &pairs, out);
             }
         }
-        write(sums, out);
     }
+    rows.trimmed(out)
+}
+
+/// The weights as values of their own, which stay in registers.
+#[inline(always)]
+fn fixed<const TAPS: usize>(pairs: &[i16x8]) -> [i16x8; TAPS] {
+    array::from_fn(|p| pairs.get(p).copied().unwrap_or(i16x8::splat(0)))
+}
+
+fn widen<const LINE: usize>(bytes: &[u8], line: &mut [i16; LINE]) {
+    let (vectors, rest) = bytes.as_chunks::<16>();
+    let (lines, _) = line.as_chunks_mut::<16>();
+    for (v, out) in vectors.iter().zip(lines) {
+        let v: u8x16 = load(v);
+        store(v.widen_low(), &mut out[..8]);
+        store(v.widen_high(), &mut out[8..]);
+    }
+    line[vectors.len() * 16..].iter_mut().zip(rest).for_each(|(out, &v)| *out = v.into());
+}
+
+/// Sums of (above + below) * weight over all distances, two at a time, for `used` columns.
+#[inline(always)]
+fn down<const LINE: usize>(lines: &[[i16; LINE]], pairs: &[i16x8], used: usize, out: &mut [i16; LINE]) {
+    let reach = lines.len() / 2;
+    let vectors = used.div_ceil(16).min(LINE / 16);
+    for (i, out) in out.as_chunks_mut::<16>().0.iter_mut().enumerate().take(vectors) {
+        let value = |line: usize, half: usize| load::<i16x8>(&lines[line].as_chunks::<16>().0[i][8 * half..]);
+        let both = |d: usize, half: usize| {
+            let d = d.min(reach);
+            value(reach - d, half) + value(reach + d, half)
+        };
+        to_middle(sums(pairs, both), out);
+    }
+}
+
+/// Sums of (left + right) * weight over all distances.
+#[inline(always)]
+fn across<const LINE: usize>(line: &[i16; LINE], taps: usize, pairs: &[i16x8], out: &mut [u8]) {
+    let reach = taps / 2;
+    for (i, out) in out.as_chunks_mut::<16>().0.iter_mut().enumerate() {
+        // One look whether all of it is there.
+        let window = &line[i * 16..][..16 + 8 * reach];
+        let both = |d: usize, half: usize| {
+            let d = d.min(reach);
+            load::<i16x8>(&window[4 * (reach - d) + 8 * half..]) + load(&window[4 * (reach + d) + 8 * half..])
+        };
+        to_bytes(sums(pairs, both), out);
+    }
+}
+
+/// `both(d, half)` is what lies `d` away on both sides, of the first or the second eight values.
+#[inline(always)]
+fn sums(pairs: &[i16x8], both: impl Fn(usize, usize) -> i16x8) -> [i32x4; 4] {
+    let mut sums = [i32x4::splat(0); 4];
+    for (p, &weights) in pairs.iter().enumerate() {
+        for half in 0..2 {
+            let (near, far) = (both(2 * p, half), both(2 * p + 1, half));
+            sums[2 * half] = sums[2 * half] + near.interleave_low(far).dot(weights);
+            sums[2 * half + 1] = sums[2 * half + 1] + near.interleave_high(far).dot(weights);
+        }
+    }
+    sums
 }
 
 #[inline(always)]
 fn pair([a, b]: [i16; 2]) -> i16x8 {
     i16x8::new([a, b, a, b, a, b, a, b])
-}
-
-#[inline(always)]
-fn bytes(values: &[u8; 16]) -> [i16x8; 2] {
-    let v: u8x16 = load(values);
-    [v.widen_low(), v.widen_high()]
-}
-
-#[inline(always)]
-fn words(values: &[i16; 16]) -> [i16x8; 2] {
-    [load(&values[..8]), load(&values[8..])]
 }
 
 /// 8 bits and 14 of weight become 8 bits and 6, at most 16320: two of them still fit 16 bits.
@@ -263,20 +305,9 @@ impl Blurred for f32 {
             });
         }
         let values: &[f32] = if opaque { rows.values() } else { &weighed };
-        let halo = tile.halo() as usize;
-        let mut made = vec![0.0; rows.made * tile.area.height as usize];
-        let mut middle = vec![0.0; rows.stride];
-        for (y, out) in made.chunks_exact_mut(rows.made).enumerate() {
-            let y = y + halo;
-            let around = |d: usize| [y - d, y + d].map(|y| values[y * rows.stride..][..rows.stride].as_chunks().0);
-            by_length!(blur.floats.len(), walk, walk_any, (&blur.floats, &around, &mut middle),
-                1 2 3 4 5 6 7 8 9);
-            let middle = &middle;
-            let around = |d: usize| [halo - d, halo + d].map(|x| middle[4 * x..][..rows.made].as_chunks().0);
-            by_length!(blur.floats.len(), walk, walk_any, (&blur.floats, &around, out), 1 2 3 4 5 6 7 8 9);
-            if !opaque {
-                out.as_chunks_mut::<4>().0.iter_mut().for_each(straighten);
-            }
+        let mut made = by_length!(blur.reach(), floats (blur, tile, &rows, values), 1 2 3 4 5 6 7 8);
+        if !opaque {
+            made.as_chunks_mut::<4>().0.iter_mut().for_each(straighten);
         }
         rows.trimmed(made)
     }
@@ -295,29 +326,71 @@ fn alpha() -> f32x4 {
     i32x4::new([0, 0, 0, -1]).as_f32()
 }
 
-fn walk<'a, const N: usize>(weights: &[f32], rows: &dyn Fn(usize) -> [&'a [[f32; 16]]; 2], out: &mut [f32]) {
-    let out = out.as_chunks_mut().0;
-    let rows: [_; N] = array::from_fn(|d| rows(d).map(|row| &row[..out.len()]));
-    let weights: [_; N] = array::from_fn(|d| f32x4::splat(weights[d]));
-    convolve_floats(&rows, &weights, out);
-}
-
-fn walk_any<'a>(weights: &[f32], rows: &dyn Fn(usize) -> [&'a [[f32; 16]]; 2], out: &mut [f32]) {
-    let rows: Vec<_> = (0..weights.len()).map(rows).collect();
-    let weights: Vec<_> = weights.iter().copied().map(f32x4::splat).collect();
-    convolve_floats(&rows, &weights, out.as_chunks_mut().0);
+/// As `opaque` for floats; `values` are the rows, weighed or not.
+fn floats<const TAPS: usize, const LINE: usize>(
+    blur: &Blur,
+    tile: &Tile<f32>,
+    rows: &Padded<'_, f32>,
+    values: &[f32],
+) -> Vec<f32> {
+    let (reach, halo, made) = (blur.reach(), tile.halo() as usize, rows.made);
+    let weights: Vec<f32x4> = blur.floats.iter().copied().map(f32x4::splat).collect();
+    let taps = 2 * reach + 1;
+    let mut out = vec![0.0; made * tile.area.height as usize];
+    let step = (LINE - 8 * reach) / 16 * 16;
+    let mut middle = [0.0; LINE];
+    for left in (0..made).step_by(step) {
+        let width = step.min(made - left);
+        let used = width + 8 * reach;
+        let from = left + 4 * (halo - reach);
+        let copied = |y: usize, line: &mut [f32; LINE]| {
+            line[..used].copy_from_slice(&values[(y + halo - reach) * rows.stride + from..][..used]);
+        };
+        let mut window = Window::<f32, LINE>::new(taps, copied);
+        for (y, out) in out.chunks_exact_mut(made).enumerate() {
+            let lines = window.next(|line| copied(y + taps - 1, line));
+            let (middle, out) = (&mut middle, &mut out[left..left + width]);
+            if let (Some(lines), true) = (lines.first_chunk::<TAPS>(), TAPS > 0) {
+                let weights: [f32x4; TAPS] =
+                    array::from_fn(|d| weights.get(d).copied().unwrap_or(f32x4::splat(0.0)));
+                down_floats(lines, &weights[..TAPS / 2 + 1], used, middle);
+                across_floats(middle, &weights[..TAPS / 2 + 1], out);
+            } else {
+                down_floats(lines, &weights, used, middle);
+                across_floats(middle, &weights, out);
+            }
+        }
+    }
+    out
 }
 
 #[inline(always)]
-fn convolve_floats(rows: &[[&[[f32; 16]]; 2]], weights: &[f32x4], out: &mut [[f32; 16]]) {
-    for (i, out) in out.iter_mut().enumerate() {
-        let mut sums = [f32x4::splat(0.0); 4];
-        for (&[left, right], &weight) in rows.iter().zip(weights) {
-            let (left, right) = (left[i].as_chunks::<4>().0, right[i].as_chunks::<4>().0);
-            for ((sum, left), right) in sums.iter_mut().zip(left).zip(right) {
-                *sum = *sum + (load::<f32x4>(left) + load(right)) * weight;
-            }
-        }
-        out.as_chunks_mut::<4>().0.iter_mut().zip(sums).for_each(|(out, sum)| store(sum, out));
+fn down_floats<const LINE: usize>(lines: &[[f32; LINE]], weights: &[f32x4], used: usize, out: &mut [f32; LINE]) {
+    let reach = lines.len() / 2;
+    let vectors = used.div_ceil(16).min(LINE / 16);
+    for (i, out) in out.as_chunks_mut::<16>().0.iter_mut().enumerate().take(vectors) {
+        let value = |line: usize, part: usize| load::<f32x4>(&lines[line].as_chunks::<16>().0[i][4 * part..]);
+        sum_floats(weights, |d, part| value(reach - d, part) + value(reach + d, part), out);
     }
+}
+
+#[inline(always)]
+fn across_floats<const LINE: usize>(line: &[f32; LINE], weights: &[f32x4], out: &mut [f32]) {
+    let reach = weights.len() - 1;
+    for (i, out) in out.as_chunks_mut::<16>().0.iter_mut().enumerate() {
+        let window = &line[i * 16..][..16 + 8 * reach];
+        let value = |x: usize| load::<f32x4>(&window[4 * x..]);
+        sum_floats(weights, |d, part| value(part + reach - d) + value(part + reach + d), out);
+    }
+}
+
+#[inline(always)]
+fn sum_floats(weights: &[f32x4], both: impl Fn(usize, usize) -> f32x4, out: &mut [f32; 16]) {
+    let mut sums = [f32x4::splat(0.0); 4];
+    for (d, &weight) in weights.iter().enumerate() {
+        for (part, sum) in sums.iter_mut().enumerate() {
+            *sum = *sum + both(d, part) * weight;
+        }
+    }
+    out.as_chunks_mut::<4>().0.iter_mut().zip(sums).for_each(|(out, sum)| store(sum, out));
 }
