@@ -27,8 +27,15 @@ const TILE: u32 = 256;
 
 fn main() {
     let filters = Filters::new(None).expect("the sandbox");
-    let bench = Bench { filters, only: argument(None), rounds: argument(Some("--rounds")).and_then(|n| n.parse().ok()).unwrap_or(7) };
-    println!("{SIDE}x{SIDE}, one thread, median of {} rounds{:>13} native ms   wasm ms   wasm/native", bench.rounds, "");
+    let bench = Bench {
+        filters,
+        only: argument(None),
+        rounds: argument(Some("--rounds")).and_then(|n| n.parse().ok()).unwrap_or(7),
+    };
+    println!(
+        "{SIDE}x{SIDE}, one thread, median of {} rounds{:>13} native ms   wasm ms   wasm/native",
+        bench.rounds, ""
+    );
     let ratios: Vec<f64> = [
         bench.row::<Levels<u8>>("levels u8", "levels", &[("gamma", 1.2), ("black", 0.05)]),
         bench.row::<Levels<f32>>("levels f32", "levels", &[("gamma", 1.2), ("black", 0.05)]),
@@ -100,6 +107,8 @@ impl Bench {
 
 /// An opaque picture of noise: nothing to skip, no branch to foresee.
 fn noise<S: Sample>() -> Vec<S> {
-    let value = |i: u32| if i % 4 == 3 { S::MAX } else { S::from_unit((i.wrapping_mul(0x9e37_79b1) >> 8) as f32 / (1 << 24) as f32) };
+    let value = |i: u32| {
+        if i % 4 == 3 { S::MAX } else { S::from_unit((i.wrapping_mul(0x9e37_79b1) >> 8) as f32 / (1 << 24) as f32) }
+    };
     (0..SIDE * SIDE * 4).map(value).collect()
 }

@@ -116,7 +116,8 @@ impl Planes {
     fn of<S: Sample>(values: &[S], stride: usize) -> Self {
         let mut channels = [const { Vec::new() }; 4].map(|_: Vec<f32>| vec![0.0; values.len() / 4]);
         let [r, g, b, a] = &mut channels;
-        let out = r.chunks_exact_mut(4).zip(g.chunks_exact_mut(4)).zip(b.chunks_exact_mut(4).zip(a.chunks_exact_mut(4)));
+        let out =
+            r.chunks_exact_mut(4).zip(g.chunks_exact_mut(4)).zip(b.chunks_exact_mut(4).zip(a.chunks_exact_mut(4)));
         for (pixels, ((r, g), (b, a))) in values.as_chunks::<16>().0.iter().zip(out) {
             let unit = pixels.map(S::to_unit);
             let pixel = |i: usize| load::<f32x4>(&unit[4 * i..]);

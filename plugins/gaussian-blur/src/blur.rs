@@ -351,8 +351,7 @@ fn floats<const TAPS: usize, const LINE: usize>(
             let lines = window.next(|line| copied(y + taps - 1, line));
             let (middle, out) = (&mut middle, &mut out[left..left + width]);
             if let (Some(lines), true) = (lines.first_chunk::<TAPS>(), TAPS > 0) {
-                let weights: [f32x4; TAPS] =
-                    array::from_fn(|d| weights.get(d).copied().unwrap_or(f32x4::splat(0.0)));
+                let weights: [f32x4; TAPS] = array::from_fn(|d| weights.get(d).copied().unwrap_or(f32x4::splat(0.0)));
                 down_floats(lines, &weights[..TAPS / 2 + 1], used, middle);
                 across_floats(middle, &weights[..TAPS / 2 + 1], out);
             } else {

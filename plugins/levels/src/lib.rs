@@ -132,15 +132,16 @@ fn bin(unit: f32) -> usize {
 fn ends(counts: &[u64], clip: f32) -> (f32, f32) {
     let all: u64 = counts.iter().sum();
     let go = (all as f64 * f64::from(clip) / 100.0) as u64;
-    let first_beyond = |mut counts: &mut dyn Iterator<Item = &u64>| {
-        let mut sum = 0;
-        (&mut counts).position(|n| {
-            sum += n;
-            sum > go
-        })
-    };
-    let low = first_beyond(&mut counts.iter());
-    let high = first_beyond(&mut counts.iter().rev()).map(|i| BINS - 1 - i);
+    let mut sums = counts.iter().scan(0, |sum, n| {
+        *sum += n;
+        Some(*sum)
+    });
+    let low = sums.position(|below| below > go);
+    let mut sums = counts.iter().rev().scan(0, |sum, n| {
+        *sum += n;
+        Some(*sum)
+    });
+    let high = sums.position(|above| above > go).map(|i| BINS - 1 - i);
     match (low, high) {
         (Some(low), Some(high)) if low < high => (low as f32 / (BINS - 1) as f32, high as f32 / (BINS - 1) as f32),
         _ => (0.0, 1.0),

@@ -259,7 +259,8 @@ mod tests {
     /// Beside what is transparent, colours stay.
     #[test]
     fn nothing_dark_creeps_in() {
-        let picture: Vec<u8> = (0..16 * 8).flat_map(|i| if i % 16 == 7 { [200, 90, 30, 128] } else { [0; 4] }).collect();
+        let picture: Vec<u8> =
+            (0..16 * 8).flat_map(|i| if i % 16 == 7 { [200, 90, 30, 128] } else { [0; 4] }).collect();
         let made = Case::<Median<u8>>::new(16, 8).run(&picture, 256).unwrap().pixels;
         assert_eq!(made, picture);
     }

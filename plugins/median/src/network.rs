@@ -150,7 +150,8 @@ mod tests {
     #[test]
     fn of_any_number() {
         for round in 0..200u32 {
-            let values: [u8; 49] = std::array::from_fn(|i| ((i as u32 * 7919 + round * 104_729).wrapping_mul(2_654_435_761) >> 24) as u8);
+            let values: [u8; 49] =
+                std::array::from_fn(|i| ((i as u32 * 7919 + round * 104_729).wrapping_mul(2_654_435_761) >> 24) as u8);
             let mut sorted = values;
             sorted.sort();
             assert_eq!(lane(median::<u8x16, 26>(49, |i| u8x16::splat(values[i]))), sorted[24]);

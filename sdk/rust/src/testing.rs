@@ -287,7 +287,9 @@ fn paste<S: Sample>(out: &mut Made<S>, area: Rect, made: &[S], keep: Option<&[S]
     let row = width as usize * 4;
     for (new, y) in made.chunks_exact(row).zip(y..) {
         let start = (y as usize * out.width as usize + x as usize) * 4;
-        let old = keep.map(|pixels| &pixels[start..start + row]).filter(|old| old.chunks_exact(4).fold(false, |any, p| any | clear(p)));
+        let old = keep
+            .map(|pixels| &pixels[start..start + row])
+            .filter(|old| old.chunks_exact(4).fold(false, |any, p| any | clear(p)));
         let shown = |i: usize| old.is_none_or(|old| !clear(&old[i / 4 * 4..]));
         if !new.iter().fold(true, |all, v| all & is_number(v)) && (0..row).any(|i| shown(i) && !is_number(&new[i])) {
             return Err(Error::Failed(format!("the tile at ({x}, {y}) holds a number that is not finite")));
