@@ -60,6 +60,7 @@ mod params;
 mod request;
 pub mod resample;
 mod sample;
+pub mod simd;
 pub mod testing;
 mod tile;
 
@@ -69,7 +70,7 @@ pub use palette::palette;
 pub use params::{Choice, Parameter, Params, Seed, Value, Values};
 pub use request::{Error, Given, Pass, Plan, Request};
 pub use sample::{Image, Sample};
-pub use tile::{Rect, Tile};
+pub use tile::{Padded, Rect, Tile};
 
 #[doc(hidden)]
 pub use abi::{

@@ -1,6 +1,7 @@
 //! The pixels a filter works on.
 
 use crate::Sample;
+use std::borrow::Cow;
 use std::rc::Rc;
 
 /// Left, top and size in pixels.
@@ -121,6 +122,71 @@ impl<S: Sample> Tile<S> {
             out.extend_from_slice(&self.row(y)[skip..skip + len]);
         }
         out
+    }
+}
+
+impl<S: Sample> Tile<S> {
+    /// The same tile in floats, 0..=1: for filters that take whole numbers but reckon with fractions.
+    pub fn to_floats(&self) -> Tile<f32> {
+        let floats = |values: &[S]| values.iter().map(|v| v.to_unit()).collect();
+        let inputs = self.inputs.iter().map(|values| floats(values)).collect();
+        let Tile { pass, area, source, .. } = *self;
+        Tile { pass, area, source, pixels: floats(&self.pixels), inputs, names: self.names.clone() }
+    }
+}
+
+/// Rows of a tile that are whole vectors of four pixels, whatever the tile's width: see [`Tile::padded`].
+pub struct Padded<'a, S: Sample> {
+    /// Values from one row of the source to the next, a multiple of 16.
+    pub stride: usize,
+    /// Values of a row to make, the area's rounded up to a multiple of 16.
+    pub made: usize,
+    values: Cow<'a, [S]>,
+    width: usize,
+}
+
+impl<S: Sample> Tile<S> {
+    /// The pixels for filters that take four at a time. Where the tile's width is no multiple of four, and only there,
+    /// it is a copy, with the last pixel of every row repeated. An even halo keeps it from being one on most tiles.
+    pub fn padded(&self) -> Padded<'_, S> {
+        let whole = |pixels: usize| pixels.next_multiple_of(4);
+        let (width, source) = (self.area.width as usize, self.source.width as usize);
+        let stride = whole(whole(width) + source - width) * 4;
+        let values = if stride == source * 4 {
+            Cow::Borrowed(&*self.pixels)
+        } else {
+            let mut values = Vec::with_capacity(stride * self.source.height as usize);
+            for row in self.pixels.chunks_exact(source * 4) {
+                values.extend_from_slice(row);
+                let last = &row[row.len() - 4..];
+                (source..stride / 4).for_each(|_| values.extend_from_slice(last));
+            }
+            Cow::Owned(values)
+        };
+        Padded { stride, made: whole(width) * 4, values, width: width * 4 }
+    }
+}
+
+impl<S: Sample> Padded<'_, S> {
+    /// Row `y` of the source, counted from its first: `stride` values.
+    pub fn row(&self, y: usize) -> &[S] {
+        &self.values[y * self.stride..][..self.stride]
+    }
+
+    /// All rows of the source.
+    pub fn values(&self) -> &[S] {
+        &self.values
+    }
+
+    /// Rows of `made` values as rows of the area's.
+    pub fn trimmed(&self, mut made: Vec<S>) -> Vec<S> {
+        if self.made > self.width {
+            for y in 0..made.len() / self.made {
+                made.copy_within(y * self.made..y * self.made + self.width, y * self.width);
+            }
+            made.truncate(made.len() / self.made * self.width);
+        }
+        made
     }
 }
 
