@@ -1,0 +1,262 @@
+"""What the chain makes of the visible part of the canvas, shown in the docker while sliders move.
+
+Krita lets no plug-in draw on its canvas, so the docker shows a small picture. Decision: Qt reduces what is in sight by a
+whole factor before it is sent, and `scale` tells the filters. The docker is some 300 pixels wide: sending more would
+only make every move of a slider slower. Where the selection or the visible part is small the factor is 1, and the
+preview is what Apply makes, pixel for pixel.
+
+The picture travels once and stays with the daemon; then only parameters do. `live` lets the newest parameters take the
+place of those that still wait. Krita tells nobody that a picture has changed, so it is read again now and then, no
+oftener than costs a twentieth of the time, and sent only if it is another one.
+"""
+
+import time
+
+from .document import Sorry, Target, common, packed, visible_part
+from .job import PX, filter_call, long_texts, pieces
+from .qt import QtCore, QtGui, guarded, later
+from .story import Story, next_turn
+from .underpaint_client import ProtocolError, Refused, image
+
+SIDE = 512
+"""The longest side of what is sent."""
+LOOK_MS = 700
+"""How often the picture is read again, if reading is quick."""
+SHARE = 20
+"""Reading takes at most this part of the time."""
+GONE = ("cancelled", "superseded")
+
+
+class Preview(QtCore.QObject):
+    """At most one picture with the daemon at a time. `look` may be called at any time, however often."""
+
+    shown = QtCore.pyqtSignal(object, object)
+    """What it becomes and what it was, QImages; two Nones: nothing to show."""
+    said = QtCore.pyqtSignal(str)
+    """Why there is no preview, as a sentence; empty once there is one again."""
+
+    def __init__(self, connection, chain, parent=None):
+        """`connection()`: the one there is, or None; `chain()`: (steps, wants) of what runs now, or raises what says
+        why not."""
+        super().__init__(parent)
+        self._connection, self._chain = connection, chain
+        self._on = False
+        self._held = None
+        self._reading = None
+        self._asked = self._answered = 0
+        self._waiting = False
+        self._timer = QtCore.QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(guarded(lambda: self._read()))
+
+    @property
+    def on(self):
+        """Whether it is on."""
+        return self._on
+
+    def turn(self, on):
+        """On or off."""
+        if on != self._on:
+            self._on = on
+            if on:
+                self._read()
+            else:
+                self._stop()
+
+    def look(self):
+        """The picture may be another one now."""
+        if self._on and self._reading is None:
+            self._timer.start(0)
+
+    def changed(self):
+        """The chain did: what is shown is made anew from the picture that the daemon has."""
+        if self._on and not self._waiting:
+            self._waiting = True
+            later(self._ask)
+
+    def lost(self):
+        """The connection ended, and the daemon's copy with it."""
+        self._held = None
+        self._show(None)
+
+    def _stop(self):
+        self._timer.stop()
+        if self._reading is not None:
+            self._reading.stop()
+            self._reading = None
+        self._forget()
+        self._show(None)
+
+    def _forget(self):
+        held, self._held = self._held, None
+        connection = self._connection()
+        if held is not None and connection is held.connection:
+            for blob in held.blobs:
+                connection.notify("blob/free", {"blob": blob})
+
+    def _show(self, after, before=None):
+        self._asked += 1  # an answer that is still under way comes too late
+        self._answered = self._asked
+        self.shown.emit(after, before)
+
+    # The picture
+
+    def _read(self):
+        if not self._on or self._reading is not None:
+            return
+        if self._connection() is None:
+            self._timer.start(LOOK_MS)
+            return
+        self._spent = 0.0
+        self._reading = Story(self._reading_story(), self._read_so_far)
+        self._reading.start()
+
+    def _read_so_far(self, _value, error):
+        self._reading = None
+        if self._on:
+            self._timer.start(max(LOOK_MS, int(self._spent * 1000 * SHARE)))
+        if isinstance(error, Sorry):
+            self._forget()
+            self._show(None)
+            self.said.emit(str(error))
+        elif error is not None and not isinstance(error, (Refused, ProtocolError)):
+            raise error
+
+    def _reading_story(self):
+        connection = self._connection()
+        steps, wants = self._chain()
+        if not steps:
+            self._forget()
+            self._show(None)
+            return
+        target = Target.active()
+        layer = target.layer()
+        whole = target.covered(layer)
+        rect = _part(target, whole)
+        factor = max(1, -(-max(rect[2:]) // SIDE))
+        picture = yield from self._timed(target.reduced(layer, rect, factor))
+        pictures = {"image": picture}
+        if target.selection is not None:
+            pictures["mask"] = yield from self._timed(target.reduced_mask(rect, factor))
+        below = target.beneath(layer) if wants("before") else None
+        if below is not None:
+            pictures["before"] = yield from self._timed(target.reduced(below, rect, factor))
+        layers = {}
+        for chosen in sorted({layer for step in steps for layer in step["images"].values()}):
+            node = target.find(chosen)
+            at = target.covered(node)
+            layers[chosen] = yield from self._timed(target.reduced(node, at, max(1, -(-max(at[2:]) // SIDE))))
+        if self._held is not None and self._held.shows(pictures, layers, factor):
+            return
+        held = _Held(connection, pictures, layers, factor)
+        for name, picture in pictures.items():
+            held.images[name] = yield from self._send(held, picture)
+        for chosen, picture in layers.items():
+            held.layers[chosen] = yield from self._send(held, picture)
+        self._forget()
+        self._held = held
+        self.changed()
+
+    def _timed(self, pieces):
+        """Reads piece by piece, noting the time it takes."""
+        while True:
+            began = time.perf_counter()
+            try:
+                next(pieces)
+            except StopIteration as done:
+                return done.value
+            finally:
+                self._spent += time.perf_counter() - began
+            yield next_turn
+
+    def _send(self, held, picture):
+        blob = held.send(packed(picture))  # at most a megabyte
+        yield held.connection.when_drained
+        return image(blob, picture.width(), picture.height(), "g8" if picture.depth() == 8 else PX)
+
+    # What becomes of it
+
+    @guarded
+    def _ask(self):
+        self._waiting = False
+        held, connection = self._held, self._connection()
+        if not self._on or held is None or connection is not held.connection:
+            return
+        try:
+            steps, _wants = self._chain()
+        except Sorry as error:
+            self._show(None)
+            self.said.emit(str(error))
+            return
+        chosen = [layer for step in steps for layer in step["images"].values()]
+        if not steps or any(layer not in held.layers for layer in chosen):
+            self._read()
+            return
+        filters = [filter_call(step, {name: held.layers[layer] for name, layer in step["images"].items()}, {
+            name: held.text(data) for name, data in long_texts(step).items()}) for step in steps]
+        params = dict(held.images, filters=filters, scale=1 / held.factor, live={"key": "preview"}, label="Preview")
+        if "mask" in held.images:
+            params["clip"] = True
+        self._asked += 1
+        number = self._asked
+        connection.call("filter/apply", params, guarded(lambda result, error: self._came(number, held, result, error)))
+
+    def _came(self, number, held, result, error):
+        if error is None:
+            patches = held.connection.patches(result)  # takes the bytes in any case
+            if number > self._answered and held is self._held and patches:
+                self._answered = number
+                self.shown.emit(_over(held.pictures["image"], patches[0], held), held.pictures["image"])
+                self.said.emit("")
+        elif isinstance(error, Refused) and error.kind not in GONE and number > self._answered:
+            self._answered = number
+            self.shown.emit(None, None)
+            self.said.emit(str(error))
+
+
+class _Held:
+    """The pictures the daemon has for us."""
+
+    def __init__(self, connection, pictures, layers, factor):
+        self.connection, self.pictures, self._layers, self.factor = connection, pictures, layers, factor
+        self.blobs, self.images, self.layers, self._texts = [], {}, {}, {}
+
+    def text(self, data):
+        """The blob of a long text, sent when it is first needed."""
+        if data not in self._texts:
+            self._texts[data] = self.send(data)
+        return self._texts[data]
+
+    def send(self, data):
+        """Queues `data` as a blob, which is freed with the pictures."""
+        upload = self.connection.upload(len(data))
+        self.blobs.append(upload.blob)
+        for piece in pieces(data, self.connection.chunk_bytes):
+            upload.write(piece)
+        return upload.blob
+
+    def shows(self, pictures, layers, factor):
+        """Whether it is these."""
+        return (factor, pictures, layers) == (self.factor, self.pictures, self._layers)
+
+
+def _part(target, whole):
+    """What to show: the selection if there is one, else what is in sight; never what lies beside the layer."""
+    part = target.selection or visible_part(target.extent)
+    rect = common(whole, part)
+    if rect is None:
+        raise Sorry("The layer is empty where you look. Scroll to it, or choose another layer, for a preview.")
+    return rect
+
+
+def _over(before, patch, held):
+    """The patch as it will lie over what was there."""
+    _x, _y, width, height = patch.rect
+    after = QtGui.QImage(bytes(patch.pixels), width, height, width * 4, QtGui.QImage.Format.Format_ARGB32).copy()
+    if "mask" not in held.images:
+        return after
+    both = before.copy()
+    painter = QtGui.QPainter(both)
+    painter.drawImage(patch.rect[0], patch.rect[1], after)
+    painter.end()
+    return both
