@@ -20,5 +20,6 @@ pub mod receipt;
 mod refining;
 pub mod save;
 pub mod server;
+pub mod styles;
 pub mod timing;
 pub mod worker;

@@ -5,9 +5,9 @@ use crate::models::Catalogue;
 use crate::prompts::Words;
 use serde_json::{Value, json};
 use underpaint_engine::Wording;
-use underpaint_plan::{CanvasFacts, ControlPlan, Kind, ModelFacts, Placing, Plan};
+use underpaint_plan::{CanvasFacts, ControlPlan, Kind, ModelFacts, Placing, Plan, Tiles};
 use underpaint_raster::Extent;
-use underpaint_wire::generate::Generate;
+use underpaint_wire::generate::{Blend, Generate};
 use underpaint_wire::methods::Upscale;
 
 /// Version of the receipt's own shape.
@@ -63,6 +63,13 @@ pub fn used(
     }
     if canvas.is_some() {
         used["softness"] = json!(plan.softness);
+        if plan.blend != Blend::default() {
+            used["blend"] = json!(plan.blend);
+        }
+    }
+    let tiles = |t: Tiles| json!({"tile": t.tile, "overlap": t.overlap});
+    if let Some(own) = plan.tiles {
+        used["tiles"] = tiles(own);
     }
     if let Some(second) = &plan.second {
         used["second_pass"] = json!({
@@ -70,6 +77,9 @@ pub fn used(
             "steps": second.sampling.steps,
             "start_step": second.sampling.start_step,
         });
+        if let Some(own) = second.tiles {
+            used["second_pass"]["tiles"] = tiles(own);
+        }
     }
     used
 }

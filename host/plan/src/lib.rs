@@ -20,6 +20,7 @@ mod refine;
 mod region;
 mod sampling;
 mod steps;
+mod tiles;
 
 pub use check::loras as check_loras;
 pub use context::{Context, context};
@@ -29,6 +30,7 @@ pub use facts::{ControlFacts, ControlKind, Defaults, Family, Kind, ModelFacts};
 pub use place::Placing;
 pub use plan::{Alpha, CanvasFacts, Infill, Plan, modes, plan};
 pub use prepared::{Inpaint, Prepared};
-pub use refine::{Tiles, refine};
+pub use refine::refine;
 pub use region::{check_regions, placed, region_text};
 pub use sampling::{Sampler, Sampling, Scheduler};
+pub use tiles::Tiles;

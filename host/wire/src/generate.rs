@@ -26,6 +26,17 @@ pub enum Mode {
     Background,
 }
 
+/// How a patch goes over into the picture around it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Blend {
+    /// It fades.
+    #[default]
+    Alpha,
+    /// It fades, and in that band its colours are bent so that they meet the picture's.
+    Gradient,
+}
+
 /// A filter at the end of the job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FilterCall {
@@ -175,6 +186,9 @@ pub struct Generate {
     pub feather_px: Option<u32>,
     /// How far the mask is grown before feathering, in canvas pixels, 0..=499.
     pub grow_px: Option<u32>,
+    /// How a patch goes over into the picture; absent = `alpha`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blend: Option<Blend>,
     /// 1, or 2 to go over a large selection once more in finer detail; absent = what suits model and device.
     pub passes: Option<u32>,
 }

@@ -5,7 +5,7 @@
 //! (which models, which filters) is published as an [`Inventory`] that they read without asking this thread.
 
 use super::hub::{Command, Hub, Next};
-use super::job::{Done, DonePatch, Enlarging, FilterBytes, Filtering, Outcome, Painting, Ticket, Work};
+use super::job::{Done, DonePatch, Enlarging, FilterBytes, Filtering, Outcome, Painting, Sent, Ticket, Work};
 use super::{errors, methods};
 use crate::config::Config;
 use crate::home::Home;
@@ -205,8 +205,7 @@ impl Device {
         let mask = painting.mask.as_ref().map(|(m, bytes)| (m.rect, m.image.to_mask(bytes)));
         let controls = painting.controls.iter();
         let controls = controls.map(|c| c.as_ref().map(|(p, bytes)| (p.rect, p.image.to_raster(bytes)))).collect();
-        let regions = painting.regions.iter();
-        let regions = regions.map(|r| r.as_ref().map(|(p, bytes)| (p.rect, p.image.to_mask(bytes)))).collect();
+        let regions = masks(&painting.regions);
         let filters = painting.filters.iter().map(filter_images).collect();
         let input = Input { canvas, mask, controls, regions, filters, ..Input::default() };
         let mut output =
@@ -219,9 +218,10 @@ impl Device {
     }
 
     fn upscale(&mut self, enlarging: &Enlarging, job: &dyn Job) -> Result<Done, Error> {
-        let Enlarging { request, image, bytes, px } = enlarging;
-        let picture = image.to_raster(bytes);
-        let output = worker::upscale(&mut self.models, request, &picture, job).map_err(|e| errors::job(&e))?;
+        let Enlarging { request, image, bytes, regions, px } = enlarging;
+        let (picture, regions) = (image.to_raster(bytes), masks(regions));
+        let output =
+            worker::upscale(&mut self.models, request, &picture, &regions, job).map_err(|e| errors::job(&e))?;
         let seed = output.patches.first().map_or(0, |(_, seed)| *seed);
         Ok(done(output, seed, *px))
     }
@@ -263,7 +263,10 @@ fn clip(picture: Raster, rect: Rect, mask: &Mask) -> Result<Option<(Raster, Rect
     if picture.extent() != mask.extent() {
         let (made, had) = (picture.extent(), mask.extent());
         let sizes = format!("{}x{} out of {}x{}", made.w, made.h, had.w, had.h);
-        return Err(Error::field("clip", format!("The filters make a picture of {sizes}, which cannot be cut to a selection.")));
+        return Err(Error::field(
+            "clip",
+            format!("The filters make a picture of {sizes}, which cannot be cut to a selection."),
+        ));
     }
     let Some(bounds) = mask.bounds() else { return Ok(None) };
     let (mut cut, mask) = (picture.crop(bounds), mask.crop(bounds));
@@ -271,6 +274,12 @@ fn clip(picture: Raster, rect: Rect, mask: &Mask) -> Result<Option<(Raster, Rect
         pixel[3] *= share;
     }
     Ok(Some((cut, Rect { x: rect.x + bounds.x, y: rect.y + bounds.y, ..bounds })))
+}
+
+/// The masks of regions, each with its place.
+pub fn masks(regions: &[Option<Sent>]) -> Vec<Option<(Rect, Mask)>> {
+    let mask = |(placed, bytes): &Sent| (placed.rect, placed.image.to_mask(bytes));
+    regions.iter().map(|region| region.as_ref().map(mask)).collect()
 }
 
 /// What the pipeline made as the bytes a client is sent; `seed` is the first patch's.

@@ -34,7 +34,6 @@ use finishing::{Surroundings, finish};
 use pass::{Painting, Steering, paint};
 use serde_json::{Map, Value};
 use underpaint_engine::prompt::Embedding;
-use underpaint_engine::tiles::Tiling;
 use underpaint_engine::{DeviceKind, Npy, Saved};
 use underpaint_filters::Filters;
 use underpaint_plan::{CanvasFacts, Family, Plan, Sampling, check_regions, placed, plan};
@@ -120,7 +119,7 @@ pub fn run(
             let (words, steering, seen) = (&words, &steering, steering.seen(&plan, canvas));
             let regions = regions(&plan);
             let painting = Painting { plan: &plan, words, steering, seen, regions, only: None, prepared, noise, save };
-            paint(models, &model.id, painting, Tiling::WHOLE, &Previewing::new(job, &plan, mask))?
+            paint(models, &model.id, painting, &Previewing::new(job, &plan, mask))?
         }
     };
 
@@ -140,7 +139,7 @@ pub fn run(
             let (plan, regions) = (&second, regions(&second));
             let painting = Painting { plan, words, steering, seen, regions, only, prepared, noise: None, save: None };
             let job = &Previewing::new(job, &second, mask);
-            for finer in paint(models, &model.id, painting, Tiling::WHOLE, job)? {
+            for finer in paint(models, &model.id, painting, job)? {
                 let Some((finer, how)) = second.place(finer, Some(canvas), mask) else { continue };
                 placing.push(how);
                 patch = finer;

@@ -63,11 +63,13 @@ pub(super) fn paint(
     models: &mut Models,
     id: &str,
     painting: Painting<'_>,
-    tiling: Tiling,
     job: &dyn Job,
 ) -> Result<Vec<Image>, JobError> {
     let Painting { plan, words, steering, seen, regions, only, prepared, noise, save } = painting;
-    let rows = match (plan.sampling.guidance_scale > 1.0, models.catalogue().facts(id)?.kind) {
+    let facts = models.catalogue().facts(id)?;
+    let cells = |pixels: u32| (pixels / facts.multiple.max(1)) as usize;
+    let tiling = plan.tiles.map_or(Tiling::WHOLE, |t| Tiling { tile: cells(t.tile), overlap: cells(t.overlap) });
+    let rows = match (plan.sampling.guidance_scale > 1.0, facts.kind) {
         (false, _) => 1,
         (true, Kind::Text | Kind::Inpaint) => 2,
         (true, Kind::Edit) => 3,

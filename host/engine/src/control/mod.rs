@@ -19,7 +19,7 @@ use image_prompt::IpAdapter;
 use net::ControlNet;
 use std::path::Path;
 use underpaint_plan::{ControlFacts, ControlKind, Family, Task};
-use underpaint_raster::{Extent, Image, Job, Rect};
+use underpaint_raster::{Extent, Image, Job};
 use vision::Vision;
 
 /// A control model in memory. Stays usable after any error or cancellation.
@@ -203,8 +203,6 @@ fn known(weights: &Weights, kind: ControlKind) -> Result<(), EngineError> {
 /// would show them.
 pub(crate) struct Guides<'a> {
     guides: Vec<Guide<'a>>,
-    /// In latents; one for a picture seen as a whole.
-    tiles: Vec<Tile>,
 }
 
 struct Guide<'a> {
@@ -226,12 +224,12 @@ impl<'a> Guides<'a> {
     pub(crate) fn see(
         controls: &[Control<'a>],
         model: &Model,
-        (extent, tiles): (Extent, Vec<Tile>),
+        (extent, tiles): (Extent, &[Tile]),
         rows: usize,
         job: &dyn Job,
     ) -> Result<Self, EngineError> {
         let device = &model.device;
-        let factor = model.facts().multiple as usize;
+        let factor = model.facts().multiple;
         let mut guides = Vec::with_capacity(controls.len());
         for Control { model: control, image, task, weight, start, end } in controls {
             blocks::alive(job)?;
@@ -249,17 +247,17 @@ impl<'a> Guides<'a> {
             }
             let seen = match &control.network {
                 Network::Net(net) => {
-                    let hints = each(&tiles, image, factor, job, |part| net.see(part, device))?;
+                    let hints = each(tiles, image, factor, job, |part| net.see(part, device))?;
                     Seen::Net { net, hints, kind: task.map_or(0, Task::index) }
                 }
                 Network::Features(adapter) => {
-                    Seen::Features(each(&tiles, image, factor, job, |part| adapter.see(part, device))?)
+                    Seen::Features(each(tiles, image, factor, job, |part| adapter.see(part, device))?)
                 }
                 Network::Image(adapter) => Seen::Image(adapter.see(image, rows, device)?),
             };
             guides.push(Guide { seen, weight: *weight, start: *start, end: *end });
         }
-        Ok(Self { guides, tiles })
+        Ok(Self { guides })
     }
 
     /// What they add to an evaluation at `timestep` of the latents `x` `[rows, C, h, w]` of `tile`, the `step`th of the `steps`
@@ -274,7 +272,7 @@ impl<'a> Guides<'a> {
         job: &dyn Job,
     ) -> Result<Hooks, EngineError> {
         let mut hooks = Hooks::default();
-        let tile = self.tiles.iter().position(|t| t == tile).unwrap_or(0);
+        let tile = tile.index;
         for guide in self.guides.iter().filter(|guide| guide.steers(step, steps)) {
             match &guide.seen {
                 Seen::Net { net, hints, kind } => {
@@ -307,7 +305,7 @@ impl<'a> Guides<'a> {
 fn each<T>(
     tiles: &[Tile],
     image: &Image,
-    factor: usize,
+    factor: u32,
     job: &dyn Job,
     see: impl Fn(&Image) -> candle_core::Result<T>,
 ) -> Result<Vec<T>, EngineError> {
@@ -316,8 +314,7 @@ fn each<T>(
     }
     let one = |tile: &Tile| {
         blocks::alive(job)?;
-        let [x, y, w, h] = [tile.columns.start, tile.rows.start, tile.columns.len, tile.rows.len].map(|n| n * factor);
-        Ok(see(&image.crop(Rect::new(x as i32, y as i32, w as u32, h as u32)))?)
+        Ok(see(&image.crop(tile.rect(factor)))?)
     };
     tiles.iter().map(one).collect()
 }
