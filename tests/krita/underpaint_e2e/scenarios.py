@@ -7,7 +7,6 @@ from krita import Krita
 
 from underpaint import document as adapter_document
 
-from . import filtering
 from .bench import (
     SRGB, Docker, Heartbeat, bounds, check, daemon_lives, daemon_pid, document, kill_daemon, layers, no_dialog,
     photograph, screenshot, seen, select, woven,
@@ -575,6 +574,5 @@ def picture_for_the_readme():
 ALL = [
     starts_with_the_docker, no_program, starts_the_daemon, fills_a_soft_selection, nothing_selected, no_document,
     selection_beyond_the_canvas, mask_active, anchor_deleted, two_documents, closed_meanwhile, stays_responsive, cancelled,
-    daemon_killed, daemon_restarted, paints_with_a_diffusion_model, paints_with_the_starter, every_colour_model,
-    *filtering.ALL, picture_for_the_readme,
+    daemon_killed, daemon_restarted, paints_with_a_diffusion_model, paints_with_the_starter, every_colour_model, picture_for_the_readme,
 ]

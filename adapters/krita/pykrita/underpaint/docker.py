@@ -6,12 +6,13 @@ under More. No dialog but for choosing a colour or a file, and none that stops K
 """
 
 import json
+import os
 
 from krita import DockWidget, Krita
 
 from .daemon import Daemon
 from .document import Sorry, Target, selected
-from .filters import Chain, Missing, restored, saved
+from .filters import Chain, Missing, keep, kept
 from .job import FAILED, Fill, Filtering, Wish
 from .preview import Preview
 from .qt import QtCore, QtGui, QtWidgets, guarded, later, on_trouble
@@ -34,8 +35,10 @@ AUTOMATIC_TIP = "Without words the picture itself is continued; with words a mod
 SEED_LIMIT = 1 << 64
 GLANCE_MS = 700
 """How often the docker looks whether something is selected: Krita tells no plug-in."""
-SHOWN_SETTINGS = ("model", "negative_prompt", "steps", "guidance_scale", "filters")
+SHOWN_SETTINGS = ("model", "prompt", "negative_prompt", "denoise_strength", "steps", "guidance_scale", "filters")
 """Members of a style that the docker has controls for. The others go along with each fill as they are."""
+ASKED_ANEW = ("prompt", "denoise_strength")
+"""Those that a style saved here has only if the style that was chosen had them: they are another for each picture."""
 SEGMENT = ("QPushButton { padding: 5px 0; border: 1px solid palette(dark); background: palette(button); }"
            "QPushButton:checked { background: palette(highlight); color: palette(highlighted-text); }")
 """The look of the modes: one bar, the chosen part in the theme's own accent."""
@@ -52,6 +55,8 @@ class UnderpaintDocker(DockWidget):
         """What is to begin as soon as the daemon is there: a function that makes the job."""
         self._unshown = {}
         """The chosen style's settings that the docker has no controls for."""
+        self._asked = []
+        """Which of `ASKED_ANEW` the chosen style has."""
         self._preview_words = ""
         self._models = []
         self._last_seed = None
@@ -111,7 +116,8 @@ class UnderpaintDocker(DockWidget):
         self._styles.chosen.connect(self._style_chosen)
         self._styles.save.connect(self._save_style)
         self._styles.remove.connect(self._remove_style)
-        for widget in (self._prompt, self._build_strength(), self._model, self._styles, self._build_filters(), self._build_more()):
+        rows = (self._prompt, self._build_strength(), self._model, self._styles, self._build_filters(), self._build_more())
+        for widget in rows:
             lines.addWidget(widget)
         self._preview = Picture()
         self._bar = QtWidgets.QProgressBar()
@@ -409,11 +415,16 @@ class UnderpaintDocker(DockWidget):
             self._model.setCurrentIndex(self._model.findData(model))
         else:
             self._say("The style's model “%s” is not here, so another paints." % model, trouble=True)
+        if "prompt" in settings:
+            self._prompt.setPlainText(settings["prompt"])
+        if "denoise_strength" in settings:
+            self._strength.setValue(round(settings["denoise_strength"] * 100))
         self._negative.setPlainText(settings.get("negative_prompt") or "")
         self._steps.setValue(settings.get("steps") or 0)
         self._guidance.setValue(settings.get("guidance_scale") or 0)
         self._chain.set_steps(settings.get("filters") or [])
         self._unshown = {name: value for name, value in settings.items() if name not in SHOWN_SETTINGS}
+        self._asked = [name for name in ASKED_ANEW if name in settings]
 
     def _style(self):
         """What the docker shows, as members of `generate`."""
@@ -421,6 +432,8 @@ class UnderpaintDocker(DockWidget):
             "model": self._model.currentData(), "negative_prompt": self._negative.toPlainText().strip(),
             "steps": self._steps.value(), "guidance_scale": self._guidance.value(),
             "filters": [{"name": step["name"], "params": step["params"]} for step in self._chain.steps() if step["on"]]}
+        asked = {"prompt": self._prompt.toPlainText().strip(), "denoise_strength": self._strength.value() / 100}
+        shown.update((name, asked[name]) for name in self._asked)
         return dict(self._unshown, **{name: value for name, value in shown.items() if value})
 
     @guarded
@@ -525,7 +538,7 @@ class UnderpaintDocker(DockWidget):
         seed = self._seed.text().strip()
         if seed and int(seed) >= SEED_LIMIT:
             raise Sorry("The seed is too large; it must be below %d." % SEED_LIMIT)
-        settings = {name: value for name, value in self._style().items() if name != "filters"}
+        settings = {name: value for name, value in self._style().items() if name not in ASKED_ANEW + ("filters",)}
         return Wish(
             mode=self._mode(), prompt=self._prompt.toPlainText().strip() if own else "",
             denoise_strength=self._strength.value() / 100 if own else None, seed=int(seed) if seed else None,
@@ -563,7 +576,7 @@ class UnderpaintDocker(DockWidget):
         self._filters.setChecked(_setting("filters_open") == "true")
         self._show_preview.setChecked(_setting("show_preview", "true") == "true")
         self._with_fills.setChecked(_setting("with_fills", "true") == "true")
-        self._chain.set_steps(restored(_setting("filters")))
+        self._chain.set_steps(kept(_chain_file()))
         self._styles.point_to(_setting("style"))
         try:
             self._unshown = dict(json.loads(_setting("unshown", "{}")))
@@ -576,10 +589,16 @@ class UnderpaintDocker(DockWidget):
         for name, value in [
                 ("strength", str(self._strength.value())), ("program", self._program.text().strip()),
                 ("mode", self._mode()), ("more", _truth(self._more)),
-                ("model", self._model.currentData() or ""), ("style", self._styles.name()), ("unshown", json.dumps(self._unshown)),
-                ("filters", saved(self._chain.steps())), ("filters_open", _truth(self._filters)),
+                ("model", self._model.currentData() or ""), ("style", self._styles.name()),
+                ("unshown", json.dumps(self._unshown)), ("filters_open", _truth(self._filters)),
                 ("show_preview", _truth(self._show_preview)), ("with_fills", _truth(self._with_fills))]:
             Krita.instance().writeSetting(SETTINGS, name, value)
+        keep(_chain_file(), self._chain.steps())
+
+
+def _chain_file():
+    """Where the chain is kept between sessions: a table of colours in it may be a megabyte, too much for Krita's settings."""
+    return os.path.join(Krita.instance().getAppDataLocation(), "underpaint-filters.json")
 
 
 def _setting(name, default=""):

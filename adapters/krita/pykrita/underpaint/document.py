@@ -6,6 +6,8 @@ layer is added: writing into a layer that is already in the document cannot be u
 yields between pieces, for the event loop.
 """
 
+import zlib
+
 from krita import Krita
 
 from .qt import QtCore, QtGui, QtWidgets
@@ -149,6 +151,24 @@ class Target:
                 yield bytes(native.convert(pixels, width, height))
         finally:
             native.close()
+
+    def fingerprint(self, node, rect):
+        """A number that is another one as soon as what the layer shows of `rect` is, as a generator that yields None
+        between pieces. The layer's own bytes are read, unconverted: it is asked for often."""
+        found = 0
+        for x, y, width, height in strips(rect, 4, PIECE_PIXELS * 2):
+            self._still_open()
+            found = zlib.crc32(node.projectionPixelData(x, y, width, height), found)
+            yield
+        return found
+
+    def mask_fingerprint(self, rect):
+        """The same of the selection."""
+        found = 0
+        for piece in self.read_mask(PIECE_PIXELS // 2, rect):
+            found = zlib.crc32(piece, found)
+            yield
+        return found
 
     def reduced(self, node, rect, factor):
         """What the layer shows of `rect`, `factor` times smaller, as a generator that yields None between pieces and

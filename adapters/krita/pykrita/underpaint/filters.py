@@ -158,6 +158,8 @@ class _Step(QtWidgets.QFrame):
         all_.addWidget(head)
         all_.addWidget(self._body)
         self._fold = Fold("", self._body, True)
+        self._fold.setToolButtonStyle(QtCore.Qt.ToolButtonStyle.ToolButtonIconOnly)
+        self._fold.setFixedSize(20, 22)
         self._title = Elided("")
         self._title.double_clicked.connect(self._fold.toggle)
         self._switch = tool(icon("visible"), "●", "Switch this step off or on", self._toggle)
@@ -165,12 +167,12 @@ class _Step(QtWidgets.QFrame):
         self._down = tool(icon("arrow-down"), "↓", "Later", lambda: self.moved.emit(1))
         self._reset = tool(icon("reload-preset"), "↺", "Back to the defaults", self.reset)
         remove = tool(icon("edit-delete"), "×", "Remove", self.removed.emit)
-        for part, button in (("switch", self._switch), ("up", self._up), ("down", self._down), ("reset", self._reset), ("remove", remove)):
-            button.setObjectName("underpaint_step_" + part)
         line = row(head, 0)
         line.addWidget(self._fold)
         line.addWidget(self._title, 1)
-        for button in (self._switch, self._up, self._down, self._reset, remove):
+        buttons = {"switch": self._switch, "up": self._up, "down": self._down, "reset": self._reset, "remove": remove}
+        for part, button in buttons.items():
+            button.setObjectName("underpaint_step_" + part)
             line.addWidget(button)
         self.on = held.get("on") is not False
         self._show_on()
@@ -262,7 +264,9 @@ class _Step(QtWidgets.QFrame):
         return self._title.text()
 
     def _params(self):
-        return {name: control.value() for name, control in self._controls.items()} if self._schema else dict(self._held["params"])
+        if self._schema is None:
+            return dict(self._held["params"])
+        return {name: control.value() for name, control in self._controls.items()}
 
     def _images(self):
         found = {name: control.value() for name, control in self._inputs.items()} if self._schema else self._held["images"]
@@ -275,7 +279,8 @@ class _Step(QtWidgets.QFrame):
         images = self._images()
         for given in self._schema.get("inputs") or ():
             if given.get("role") == "image" and given.get("required") and not images.get(given["name"]):
-                return "%s needs a picture: choose a layer for “%s”." % (self._title.text(), given.get("label") or given["name"])
+                label = given.get("label") or given["name"]
+                return "%s needs a picture: choose a layer for “%s”." % (self.title(), label)
         return ""
 
     def wants(self, role):
@@ -607,6 +612,9 @@ class _Seed(_Control):
         self._spin.setRange(0, SEED_MAX)
         self._spin.setSizePolicy(QtWidgets.QSizePolicy.Policy.Ignored, QtWidgets.QSizePolicy.Policy.Fixed)
         dice = tool(None, "⚄", "Draw another", lambda: self._spin.setValue(random.randrange(SEED_MAX + 1)))
+        font = dice.font()
+        font.setPointSizeF(font.pointSizeF() * 1.6)
+        dice.setFont(font)
         line = row(self, 4)
         line.addWidget(self._spin, 1)
         line.addWidget(dice)
@@ -703,15 +711,18 @@ def _calm(widget):
     widget.installEventFilter(_Calm(widget))
 
 
-def saved(steps):
-    """The chain as one line of text, for Krita's settings. Layers belong to a document and are left out."""
-    return json.dumps([{key: value for key, value in step.items() if key != "images"} for step in steps])
+def keep(path, steps):
+    """Writes the chain to a file. Layers belong to a document and are left out. `OSError` if it cannot be written."""
+    with open(path + ".new", "w", encoding="utf-8") as file:
+        json.dump([{key: value for key, value in step.items() if key != "images"} for step in steps], file)
+    os.replace(path + ".new", path)
 
 
-def restored(text):
-    """The steps that `saved` wrote; none if `text` is something else."""
+def kept(path):
+    """The steps that `keep` wrote; none if there is no such file, or it holds something else."""
     try:
-        steps = json.loads(text) if text else []
-    except ValueError:
+        with open(path, encoding="utf-8") as file:
+            steps = json.load(file)
+    except (OSError, ValueError):
         return []
     return steps if isinstance(steps, list) else []

@@ -25,6 +25,8 @@ LOOK_MS = 700
 SHARE = 20
 """Reading takes at most this part of the time."""
 GONE = ("cancelled", "superseded")
+BESIDE = ("image", "mask", "before")
+"""Members of `filter/apply`."""
 
 
 class Preview(QtCore.QObject):
@@ -130,35 +132,27 @@ class Preview(QtCore.QObject):
             self._show(None)
             return
         target = Target.active()
-        layer = target.layer()
-        whole = target.covered(layer)
-        rect = _part(target, whole)
-        factor = max(1, -(-max(rect[2:]) // SIDE))
-        picture = yield from self._timed(target.reduced(layer, rect, factor))
-        pictures = {"image": picture}
-        if target.selection is not None:
-            pictures["mask"] = yield from self._timed(target.reduced_mask(rect, factor))
-        below = target.beneath(layer) if wants("before") else None
-        if below is not None:
-            pictures["before"] = yield from self._timed(target.reduced(below, rect, factor))
-        layers = {}
-        for chosen in sorted({layer for step in steps for layer in step["images"].values()}):
-            node = target.find(chosen)
-            at = target.covered(node)
-            layers[chosen] = yield from self._timed(target.reduced(node, at, max(1, -(-max(at[2:]) // SIDE))))
-        if self._held is not None and self._held.shows(pictures, layers, factor):
+        rect, sources = _sources(target, steps, wants)
+        key = []
+        for name, node, part in sources:
+            pieces = target.fingerprint(node, part) if node is not None else target.mask_fingerprint(part)
+            key.append((name, node and node.uniqueId().toString(), part, (yield from self._paced(pieces))))
+        if self._held is not None and self._held.key == key:
             return
-        held = _Held(connection, pictures, layers, factor)
-        for name, picture in pictures.items():
-            held.images[name] = yield from self._send(held, picture)
-        for chosen, picture in layers.items():
-            held.layers[chosen] = yield from self._send(held, picture)
+        held = _Held(connection, key, _factor(rect))
+        for name, node, part in sources:
+            factor = _factor(part)
+            pieces = target.reduced(node, part, factor) if node is not None else target.reduced_mask(part, factor)
+            picture = yield from self._paced(pieces)
+            if name == "image":
+                held.picture = picture
+            (held.images if name in BESIDE else held.layers)[name] = yield from self._send(held, picture)
         self._forget()
         self._held = held
         self.changed()
 
-    def _timed(self, pieces):
-        """Reads piece by piece, noting the time it takes."""
+    def _paced(self, pieces):
+        """Goes through the pieces, one in each turn of the event loop, and notes the time they take."""
         while True:
             began = time.perf_counter()
             try:
@@ -206,7 +200,7 @@ class Preview(QtCore.QObject):
             patches = held.connection.patches(result)  # takes the bytes in any case
             if number > self._answered and held is self._held and patches:
                 self._answered = number
-                self.shown.emit(_over(held.pictures["image"], patches[0], held), held.pictures["image"])
+                self.shown.emit(_over(held.picture, patches[0], held), held.picture)
                 self.said.emit("")
         elif isinstance(error, Refused) and error.kind not in GONE and number > self._answered:
             self._answered = number
@@ -217,8 +211,9 @@ class Preview(QtCore.QObject):
 class _Held:
     """The pictures the daemon has for us."""
 
-    def __init__(self, connection, pictures, layers, factor):
-        self.connection, self.pictures, self._layers, self.factor = connection, pictures, layers, factor
+    def __init__(self, connection, key, factor):
+        self.connection, self.key, self.factor = connection, key, factor
+        self.picture = None
         self.blobs, self.images, self.layers, self._texts = [], {}, {}, {}
 
     def text(self, data):
@@ -235,18 +230,29 @@ class _Held:
             upload.write(piece)
         return upload.blob
 
-    def shows(self, pictures, layers, factor):
-        """Whether it is these."""
-        return (factor, pictures, layers) == (self.factor, self.pictures, self._layers)
 
-
-def _part(target, whole):
-    """What to show: the selection if there is one, else what is in sight; never what lies beside the layer."""
-    part = target.selection or visible_part(target.extent)
-    rect = common(whole, part)
+def _sources(target, steps, wants):
+    """The part that is shown, and what is to be sent for it: (name, layer, part of the layer), the selection without a
+    layer, layers that were chosen for inputs under their ids. `Sorry` if there is nothing to show."""
+    layer = target.layer()
+    rect = common(target.covered(layer), target.selection or visible_part(target.extent))
     if rect is None:
         raise Sorry("The layer is empty where you look. Scroll to it, or choose another layer, for a preview.")
-    return rect
+    found = [("image", layer, rect)]
+    if target.selection is not None:
+        found.append(("mask", None, rect))
+    below = target.beneath(layer) if wants("before") else None
+    if below is not None:
+        found.append(("before", below, rect))
+    for chosen in sorted({chosen for step in steps for chosen in step["images"].values()}):
+        node = target.find(chosen)
+        found.append((chosen, node, target.covered(node)))
+    return rect, found
+
+
+def _factor(rect):
+    """How many times smaller a part is sent."""
+    return max(1, -(-max(rect[2:]) // SIDE))
 
 
 def _over(before, patch, held):

@@ -37,6 +37,10 @@ def tool(icon, letter, tip, pressed=None):
     return button
 
 
+OPEN_FOLD = "QToolButton:checked { background: transparent; border: 1px solid transparent; }"
+"""An opened heading is no pressed button."""
+
+
 class Fold(QtWidgets.QToolButton):
     """A heading with an arrow that shows and hides `content`."""
 
@@ -47,6 +51,7 @@ class Fold(QtWidgets.QToolButton):
         self.setText(title)
         self.setCheckable(True)
         self.setAutoRaise(True)
+        self.setStyleSheet(OPEN_FOLD)
         self.setToolButtonStyle(QtCore.Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.toggled.connect(self._unfold)
         self.setChecked(opened)
@@ -74,10 +79,10 @@ class Elided(QtWidgets.QLabel):
 
     def paintEvent(self, _event):
         """Qt's call to draw."""
-        painter = QtGui.QPainter(self)
-        text = self.fontMetrics().elidedText(self.text(), QtCore.Qt.TextElideMode.ElideRight, self.width())
-        self.style().drawItemText(painter, self.rect(), int(QtCore.Qt.AlignmentFlag.AlignVCenter | QtCore.Qt.AlignmentFlag.AlignLeft),
-                                  self.palette(), self.isEnabled(), text, self.foregroundRole())
+        painter, metrics = QtGui.QPainter(self), self.fontMetrics()
+        painter.setPen(self.palette().color(self.foregroundRole()))
+        text = metrics.elidedText(self.text(), QtCore.Qt.TextElideMode.ElideRight, self.width())
+        painter.drawText(0, (self.height() + metrics.ascent() - metrics.descent()) // 2, text)
         painter.end()
 
     def mouseDoubleClickEvent(self, event):
