@@ -16,7 +16,7 @@ from krita import Extension, Krita
 from PyQt5 import QtCore
 
 RESULTS = os.environ.get("UNDERPAINT_E2E_RESULTS")
-WAIT_S = 40.0
+WAIT_S = 90.0
 driver = None
 
 

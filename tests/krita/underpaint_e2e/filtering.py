@@ -59,6 +59,12 @@ class Section:
         for name in names:
             self.add(name)
 
+    def settled(self):
+        """Whether everything has the height it asks for: layouts follow a change in several turns of the event loop."""
+        scroll = self.docker.widget._scroll
+        wanted = scroll.widget().sizeHint().height()
+        return all(step.height() >= step.sizeHint().height() for step in self.steps()) and scroll.height() <= wanted
+
     def end(self):
         """Leaves nothing behind for the scenario that follows."""
         self.chain.set_steps([])
@@ -135,7 +141,8 @@ def controls_of_every_kind():
     check([box.itemText(at) for at in range(box.count())][:2] == ["none", "base"], "the layers offered are wrong")
     box.setCurrentIndex(1)
     check(section.chain.running()[0]["images"]["stamp"] == layers(target.rootNode())[0].uniqueId().toString(), "not the layer")
-    yield 600
+    yield section.settled
+    yield 200
     screenshot("krita-controls.png")
 
     colour, changes = section.control(0, "paper"), []
@@ -171,7 +178,8 @@ def controls_of_every_kind():
         check("not installed" in str(error), "it says %s", error)
     section.press(0, "switch")
     check(section.chain.running() == [], "a step that is off runs")
-    yield 300
+    yield section.settled
+    yield 200
     screenshot("krita-vanished.png")
     section.chain.offer(list(offered.values()) + [SCHEMA])  # and comes back
     check(section.chain.steps()[0]["params"] == held, "a filter that came back lost its values")
@@ -282,7 +290,8 @@ def previews_while_sliders_move():
     check(len(answers) > 3, "%d previews came of 40 moves", len(answers))
     check(live._held is held, "the picture was sent again although it did not change")
     check(picture._after != first, "the preview did not follow the slider")
-    yield 500
+    yield section.settled
+    yield 200
     screenshot("krita-filters.png")
     base = layers(target.rootNode())[0]
     base.setPixelData(QtCore.QByteArray(b"\0\0\xff\xff" * 10000), 300, 300, 100, 100)
@@ -579,7 +588,12 @@ def styles_are_kept():
     check(again.widget._unshown == {"scheduler": "karras"}, "what is not shown is %s", again.widget._unshown)
     steps = Section(again).chain.steps()
     check([(step["name"], step["params"]["strength"]) for step in steps] == [("film-grain", 1)], "the style's chain is %s", steps)
-    check(docker.part("style").findData("Gritty film") >= 0, "the other docker was not told")
+    box = docker.part("style")
+    check(box.findData("Gritty film") >= 0, "the other docker was not told")
+    told = box.itemData(box.findData("Gritty film"), QtCore.Qt.ItemDataRole.ToolTipRole)
+    check("scheduler: karras" in told and "filters: film-grain" in told, "the list tells of the style: %s", told)
+    yield 300
+    screenshot("krita-style.png")
     again.part("style_remove").click()
     yield lambda: again.part("style").count() == 1 and docker.part("style").count() == 1
     check(len(Section(again).chain.steps()) == 1, "deleting the style emptied the docker")

@@ -410,6 +410,9 @@ class UnderpaintDocker(DockWidget):
     @guarded
     def _style_chosen(self, settings):
         self._say("")
+        if settings is None:
+            self._unshown, self._asked = {}, []
+            return
         model = settings.get("model") or ""
         if self._model.findData(model) >= 0:
             self._model.setCurrentIndex(self._model.findData(model))
@@ -528,6 +531,8 @@ class UnderpaintDocker(DockWidget):
             self._say(str(error), trouble=True)
             self._show_state()
             return
+        if isinstance(self._job, Fill):
+            self._preview.show_picture(None)
         self._job.progress.connect(self._progressed)
         self._job.ended.connect(self._ended)
         self._show_state()

@@ -1,6 +1,6 @@
 """The row that chooses a style: a named set of settings that the daemon keeps, for every editor alike.
 
-Nothing here knows what a style holds. Saving asks for the name in the place of the list, so that no dialog is needed;
+Nothing here knows what settings mean. Saving asks for the name in the place of the list, so that no dialog is needed;
 deleting leaves what the docker shows as it is, so that saving it again brings the style back.
 """
 
@@ -15,7 +15,7 @@ class Styles(QtWidgets.QWidget):
     """The list, and the buttons that save and delete."""
 
     chosen = QtCore.pyqtSignal(object)
-    """The painter chose a style: its settings, a dict."""
+    """The painter chose a style: its settings, a dict; None for no style."""
     save = QtCore.pyqtSignal(str)
     """What the docker shows is to be kept under this name."""
     remove = QtCore.pyqtSignal(str)
@@ -61,6 +61,7 @@ class Styles(QtWidgets.QWidget):
         self._box.addItem(NO_STYLE, "")
         for name in sorted(self._settings, key=str.lower):
             self._box.addItem(name, name)
+            self._box.setItemData(self._box.count() - 1, _described(self._settings[name]), QtCore.Qt.ItemDataRole.ToolTipRole)
         self.point_to(wanted)
 
     def point_to(self, name):
@@ -74,8 +75,7 @@ class Styles(QtWidgets.QWidget):
     def _activated(self, _index):
         self._wanted = ""
         self._show()
-        if self.name():
-            self.chosen.emit(self._settings.get(self.name(), {}))
+        self.chosen.emit(self._settings.get(self.name(), {}) if self.name() else None)
 
     def _ask(self):
         if not self._name.isHidden():
@@ -101,6 +101,14 @@ class Styles(QtWidgets.QWidget):
 
     def _show(self):
         self._remove.setEnabled(bool(self.name()))
+
+
+def _described(settings):
+    """What a style sets, a line for each member; lists of things by their names."""
+    def short(value):
+        names = [entry.get("name") for entry in value if isinstance(entry, dict)] if isinstance(value, list) else None
+        return ", ".join(map(str, names)) if names else str(value)
+    return "\n".join("%s: %s" % (name.replace("_", " "), short(value)) for name, value in settings.items())
 
 
 class _Name(QtWidgets.QLineEdit):
