@@ -8,6 +8,7 @@ pub mod cli;
 pub mod client;
 pub mod config;
 pub mod controls;
+pub mod filters;
 pub mod home;
 pub mod loras;
 pub mod models;

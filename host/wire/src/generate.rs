@@ -68,9 +68,12 @@ pub struct ControlCall {
     /// `normal`, `segmentation`, `tile`, `repaint`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
-    /// What is done to the picture first: `canny`, `soft_edge`, `scribble`, `tile`, `blur`; absent = nothing.
+    /// What is done to the picture first: `canny`, `soft_edge`, `scribble`, `tile`, `blur`, `depth`; absent = nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preprocess: Option<String>,
+    /// `preprocess: depth`: id of the depth estimator that looks; absent = the first there is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preprocessor: Option<String>,
     /// IP-Adapter: id of the image encoder it looks through; absent = the first that fits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoder: Option<String>,

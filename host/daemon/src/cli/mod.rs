@@ -15,6 +15,7 @@ mod doctor;
 mod failure;
 mod fill;
 mod filter;
+mod filter_worker;
 mod generate;
 mod models;
 mod options;
@@ -68,6 +69,8 @@ enum Command {
     Stop(serve::Stop),
     Doctor(doctor::Doctor),
     Adapter(adapter::Adapter),
+    #[command(hide = true)]
+    FilterWorker(filter_worker::FilterWorker),
 }
 
 /// What every command may want to know.
@@ -148,5 +151,6 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Stop(stop) => stop.run(&global),
         Command::Doctor(doctor) => doctor.run(&global),
         Command::Adapter(adapter) => adapter.run(&global),
+        Command::FilterWorker(worker) => worker.run(),
     }
 }

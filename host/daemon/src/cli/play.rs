@@ -1,6 +1,7 @@
 //! `underpaint filter play`: the playground in a browser.
 
 use super::{Failure, Global, paint};
+use crate::filters::Installed;
 use crate::home::Home;
 use crate::picture;
 use crate::playground::{Options, Playground};
@@ -71,7 +72,7 @@ fn load(home: &Home, files: &[PathBuf]) -> Result<Filters, FilterError> {
     if files.is_empty() {
         return paint::open_filters(home);
     }
-    let mut filters = Filters::empty(Some(&home.cache_dir().join("filters"))).or_else(|_| Filters::empty(None))?;
+    let mut filters = Installed::new(home)?.none();
     files.iter().try_for_each(|file| filters.add_file(file).map(drop))?;
     Ok(filters)
 }

@@ -8,6 +8,7 @@ use super::hub::{Command, Hub, Next};
 use super::job::{Done, DonePatch, Enlarging, FilterBytes, Filtering, Outcome, Painting, Sent, Ticket, Work};
 use super::{errors, methods};
 use crate::config::Config;
+use crate::filters::Installed;
 use crate::home::Home;
 use crate::models::{Catalogue, Models};
 use crate::worker::{self, FilterImages, Input, Output};
@@ -18,7 +19,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 use underpaint_engine::Options;
-use underpaint_filters::{Beside, Call, Filters, PictureRef, Settings};
+use underpaint_filters::{Beside, Call, PictureRef, Settings};
 use underpaint_plan::{ControlFacts, ModelFacts};
 use underpaint_raster::{Extent, Image as Raster, Job, Mask, Rect, Unattended, dither};
 use underpaint_wire::Error;
@@ -29,7 +30,7 @@ use underpaint_wire::methods::{LoraInfo, ModelInfo, Topic, Upscale};
 /// What there is to paint with, as it was when the device thread last looked.
 pub struct Inventory {
     catalogue: Arc<Catalogue>,
-    filters: Arc<Filters>,
+    filters: Arc<Installed>,
     looked: Instant,
     /// Id of the resident model.
     pub loaded: Option<String>,
@@ -68,7 +69,7 @@ impl Inventory {
 
     /// Fails unless every filter exists and takes these parameters. The first look at a filter compiles it.
     pub fn check_filters(&self, filters: &[FilterCall]) -> Result<(), Error> {
-        self.filters.check(&calls(filters)).map_err(|e| errors::filter(&e))
+        self.filters.current().check(&calls(filters)).map_err(|e| errors::filter(&e))
     }
 
     /// Fails unless all models exist and a picture of this size can be enlarged so.
@@ -78,7 +79,7 @@ impl Inventory {
 
     /// As `filters/list` shows them. The first look at a filter compiles it.
     pub fn filters(&self) -> Value {
-        methods::to_value(&self.filters.list())
+        methods::to_value(&self.filters.current().list())
     }
 
     /// True if the folders may have changed since.
@@ -104,7 +105,9 @@ pub fn start(home: Home, hub: Arc<Hub>) -> io::Result<Handle> {
     let (inventory, seen) = watch::channel(None);
     std::thread::Builder::new().name("underpaint-device".into()).spawn(move || {
         let catalogue = Arc::new(scan(&home, None));
-        let filters = Arc::new(filters(&home));
+        // Only a filter of our own could be broken, and the tests load them.
+        let filters = Installed::new(&home).unwrap_or_else(|e| panic!("filters cannot be run at all: {e}"));
+        let filters = Arc::new(filters);
         let mut device = Device { home, hub, models: Models::new(catalogue, Options::default()), filters, inventory };
         device.publish(Instant::now());
         device.drive();
@@ -117,7 +120,7 @@ struct Device {
     home: Home,
     hub: Arc<Hub>,
     models: Models,
-    filters: Arc<Filters>,
+    filters: Arc<Installed>,
     inventory: watch::Sender<Option<Arc<Inventory>>>,
 }
 
@@ -209,7 +212,8 @@ impl Device {
         let filters = painting.filters.iter().map(filter_images).collect();
         let input = Input { canvas, mask, controls, regions, filters, ..Input::default() };
         let mut output =
-            worker::run(&mut self.models, &self.filters, &painting.request, input, job).map_err(|e| errors::job(&e))?;
+            worker::run(&mut self.models, &self.filters.current(), &painting.request, input, job)
+                .map_err(|e| errors::job(&e))?;
         // A whole picture is rounded, as diffusers does, so that it can be compared; what is laid over one is dithered.
         if painting.request.mode != Mode::Generate && matches!(painting.px, Px::Rgba8 | Px::Bgra8) {
             output.patches.iter_mut().for_each(|(patch, _)| patch.image = dither(&patch.image));
@@ -229,15 +233,16 @@ impl Device {
     fn filter(&mut self, filtering: &Filtering, job: &dyn Job) -> Result<Done, Error> {
         let Filtering { image, bytes, rect, filters, images, seed, px, .. } = filtering;
         let start = Instant::now();
+        let installed = self.filters.current();
         let failed = |e| errors::filter(&e);
         let images: Vec<FilterImages> = images.iter().map(filter_images).collect();
-        let (chain, used) = worker::chain(&self.filters, filters, &images).map_err(failed)?;
+        let (chain, used) = worker::chain(&installed, filters, &images).map_err(failed)?;
         let mask = filtering.mask.as_ref().map(|(mask, bytes)| mask.to_mask(bytes));
         let before = filtering.before.as_ref().map(|(before, bytes)| before.to_raster(bytes));
         let beside = Beside { mask: mask.as_ref(), before: before.as_ref().map(PictureRef::from), generated: None };
         let settings = Settings { seed: *seed, scale: filtering.scale, beside, ..Settings::default() };
         let picture = image.to_raster(bytes);
-        let picture = self.filters.apply_with(&picture, &chain, &settings, job).map_err(failed)?;
+        let picture = installed.apply_with(&picture, &chain, &settings, job).map_err(failed)?;
         // Filters that resize make a picture that begins where this one did.
         let rect = Rect { w: picture.extent().w, h: picture.extent().h, ..*rect };
         let clipped = match &mask {
@@ -308,19 +313,4 @@ fn scan(home: &Home, before: Option<&Arc<Catalogue>>) -> Catalogue {
     let mut folders = vec![home.models_dir()];
     folders.extend(config.model_folders);
     Catalogue::scan(&folders, config.default_model, &home.cache_dir(), before.map(|b| &**b))
-}
-
-/// The first-party filters and those the painter installed; one that is refused is told on stderr and left out.
-fn filters(home: &Home) -> Filters {
-    let cache = home.cache_dir().join("filters");
-    let made = Filters::new(Some(&cache)).or_else(|refused| {
-        eprintln!("warning: {refused}; filters will be compiled anew at each start");
-        Filters::new(None)
-    });
-    // Without a cache nothing is read or written; only a filter of our own could be broken, and the tests load them.
-    let mut filters = made.unwrap_or_else(|e| panic!("the sandbox for filters cannot be made: {e}"));
-    for refused in filters.scan(&home.filters_dir()) {
-        eprintln!("warning: {refused}");
-    }
-    filters
 }

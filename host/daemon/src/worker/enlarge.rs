@@ -7,7 +7,7 @@ use crate::picture::{MAX_PIXELS, MAX_SIDE};
 use crate::prompts::Words;
 use crate::receipt;
 use crate::timing::Timed;
-use serde_json::json;
+use serde_json::{Value, json};
 use underpaint_engine::EngineError;
 use underpaint_plan::{ModelFacts, Plan, check_regions, placed};
 use underpaint_raster::{Extent, Image, Job, Mask, Patch, Rect, resize, resize_mask};
@@ -41,13 +41,20 @@ pub fn upscale(
         let masks: Vec<_> = regions.iter().map(|region| region.as_ref().map(|(_, mask)| mask)).collect();
         check_regions(refine, &masks)?;
     }
+    let tile = match &network {
+        Some(id) => models.room_to_enlarge(id, image.extent(), request.tile)?,
+        None => None,
+    };
     let made = match &network {
-        Some(id) => models.load_upscaler(id, job)?.upscale(image, request.tile, job)?,
+        Some(id) => models.load_upscaler(id, job)?.upscale(image, tile, job)?,
         None => image.clone(),
     };
     let enlarged = resize(&made, extent);
     let hash = |id: &str| catalogue.hash(id).ok().flatten();
     let mut used = json!({"model": network, "scale": scale, "extent": extent});
+    if let Some(tile) = tile {
+        used["tile"] = json!(tile);
+    }
     let mut used_models = Vec::from_iter(network.as_deref().map(|id| (id, hash(id))));
     let (image, seed) = match &refining {
         Some((model, plan)) => {
@@ -60,7 +67,8 @@ pub fn upscale(
         }
         None => (enlarged, 0),
     };
-    let receipt = receipt::upscale(&request, &used, &used_models);
+    let engine = if refining.is_some() { models.told() } else { Value::Null };
+    let receipt = receipt::upscale(&request, &used, &used_models, engine);
     let patches = vec![(Patch { rect: extent.rect(), image }, seed)];
     Ok(Output { patches, used, receipt, timing_ms: job.finish(), saved: None })
 }

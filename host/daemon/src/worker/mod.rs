@@ -31,7 +31,7 @@ use crate::receipt;
 use crate::refining::Refining;
 use crate::timing::Timed;
 use finishing::{Surroundings, finish};
-use pass::{Painting, Steering, paint};
+use pass::{Painting, Steering, paint, room};
 use serde_json::{Map, Value};
 use underpaint_engine::prompt::Embedding;
 use underpaint_engine::{DeviceKind, Npy, Saved};
@@ -111,6 +111,10 @@ pub fn run(
         Family::Exemplar => Words::default(),
         _ => Words::of(&plan, embeddings, models.catalogue())?,
     };
+    if let Some(second) = &plan.second {
+        // Before the first pass, not after it.
+        room(models, &model.id, (second, &words, &steering))?;
+    }
     let pictures = match model.family {
         Family::Exemplar => rebuild(&plan, canvas, mask, job)?,
         _ => {
@@ -149,12 +153,14 @@ pub fn run(
         patches.push((finish(filters, &chain, patch, around, seed, job)?, seed));
     }
 
-    let hash = models.catalogue().hash(&model.id).ok().flatten();
     let mut used = receipt::used(&plan, &words, &model, facts, models.catalogue());
     if !steering.plans.is_empty() {
-        used["controls"] = steering.plans.iter().map(receipt::control).collect();
+        used["controls"] = steering.told(models.catalogue());
     }
-    let receipt = receipt::receipt(request, &used, &model, hash.as_deref(), facts, &used_filters, &placing);
+    if let Some(noise) = &noise {
+        used["noise"] = receipt::noise(noise);
+    }
+    let receipt = receipt::receipt(request, &used, &model, models, facts, &used_filters, &placing);
     Ok(Output { patches, used, receipt, timing_ms: job.finish(), saved })
 }
 

@@ -12,7 +12,7 @@ pub mod vision;
 use crate::tiles::Tile;
 use crate::unet::{Conditions, Hooks, ImagePrompt, blocks};
 use crate::weights::{Loading, Weights, control_file};
-use crate::{EngineError, Model, Options, device};
+use crate::{EngineError, Model, Options, device, memory};
 use candle_core::{Device, Tensor};
 use features::T2iAdapter;
 use image_prompt::IpAdapter;
@@ -26,6 +26,7 @@ use vision::Vision;
 pub struct ControlModel {
     network: Network,
     facts: ControlFacts,
+    bytes: u64,
 }
 
 enum Network {
@@ -66,14 +67,17 @@ fn facts(path: &Path, kind: ControlKind, weights: &Weights) -> ControlFacts {
         _ => None,
     };
     let family = match kind {
-        ControlKind::T2iAdapter => match width("conv_in.weight", 1).and_then(features::folding) {
-            Some((_, 16)) => Some(Family::Sdxl),
-            _ => Some(Family::Sd15),
-        },
+        ControlKind::T2iAdapter => {
+            let channels = width("conv_in.weight", 1).or_else(|| width("body.0.in_conv.weight", 1));
+            match channels.and_then(features::folding) {
+                Some((_, 16)) => Some(Family::Sdxl),
+                _ => Some(Family::Sd15),
+            }
+        }
         ControlKind::ControlNet | ControlKind::Union if weights.has("add_embedding.") => Some(Family::Sdxl),
         ControlKind::ControlNet | ControlKind::Union => by_context(context("attn2.to_k.weight")),
         ControlKind::IpAdapter => by_context(context(".to_k_ip.weight")),
-        ControlKind::ImageEncoder => None,
+        ControlKind::ImageEncoder | ControlKind::Depth => None,
     };
     let number = |n: Option<usize>| n.and_then(|n| u32::try_from(n).ok());
     let (whole, patches) = match kind {
@@ -99,6 +103,7 @@ impl ControlModel {
         let (device, _) = device::open(options.device, options.dtype)?;
         let (kind, weights) = open(path)?;
         let facts = facts(path, kind, &weights);
+        let mut bytes = memory::weights_bytes(&weights);
         let loading = Loading::new(&device, weights.names().count(), job);
         let root = weights.root(&loading);
         let network = match kind {
@@ -115,16 +120,26 @@ impl ControlModel {
                     let what = "needs CLIP's image encoder: the image_encoder folder or file it was published with";
                     return Err(EngineError::Request { field: "controls", what: format!("{}: {what}", facts.id) });
                 };
-                let vision = look_through(encoder, &device, job)?;
+                let (vision, seen_through) = look_through(encoder, &device, job)?;
+                bytes += seen_through;
                 Network::Image(Box::new(IpAdapter::load(&root, &image_prompt::numbers(&weights), vision)?))
             }
             ControlKind::ImageEncoder => {
                 let found = "an image encoder, through which an IP-Adapter looks".to_owned();
                 return Err(EngineError::NotControl { path: path.to_owned(), found });
             }
+            ControlKind::Depth => {
+                let found = "a depth estimator, which makes pictures to steer by".to_owned();
+                return Err(EngineError::NotControl { path: path.to_owned(), found });
+            }
         };
         known(&weights, kind)?;
-        Ok(Self { network, facts })
+        Ok(Self { network, facts, bytes })
+    }
+
+    /// Bytes of its weights, with those of the encoder it looks through.
+    pub fn weights_bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// What planning must know about it.
@@ -176,7 +191,8 @@ fn open(path: &Path) -> Result<(ControlKind, Weights), EngineError> {
     control_file::open(path)?.ok_or_else(|| wrong("no control model (by its tensors)"))
 }
 
-fn look_through(path: &Path, device: &Device, job: &dyn Job) -> Result<Vision, EngineError> {
+/// The encoder at `path` and the bytes of its weights.
+fn look_through(path: &Path, device: &Device, job: &dyn Job) -> Result<(Vision, u64), EngineError> {
     let (kind, weights) = open(path)?;
     if kind != ControlKind::ImageEncoder {
         let found = format!("{}, where an image encoder is needed", kind.title());
@@ -185,7 +201,7 @@ fn look_through(path: &Path, device: &Device, job: &dyn Job) -> Result<Vision, E
     let loading = Loading::new(device, weights.names().count(), job);
     let vision = Vision::load(&weights.root(&loading), &vision::settings(&weights)?)?;
     known(&weights, kind)?;
-    Ok(vision)
+    Ok((vision, memory::weights_bytes(&weights)))
 }
 
 /// Refuses a model with tensors that no layer asked for: it is of another architecture, and would steer nonsense.
