@@ -28,7 +28,7 @@ sys.path.insert(0, str(ROOT / "adapters" / "krita"))
 
 import pack  # noqa: E402
 
-KRITA_LIMIT_S = 480
+KRITA_LIMIT_S = 900
 START_LIMIT_S = 120
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 """Krita's embedded Python takes its modules from the first python3 on PATH, which must be the system's."""

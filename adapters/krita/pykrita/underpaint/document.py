@@ -45,10 +45,16 @@ class Target:
     @classmethod
     def active(cls):
         """What the painter is looking at. `Sorry` if no picture is open."""
-        document = Krita.instance().activeDocument()
-        if document is None:
+        target = cls.in_front()
+        if target is None:
             raise Sorry("Open or create a picture first.")
-        return cls(document, document.activeNode())
+        return target
+
+    @classmethod
+    def in_front(cls):
+        """The same; None if no picture is open."""
+        document = Krita.instance().activeDocument()
+        return cls(document, document.activeNode()) if document is not None else None
 
     def is_open(self):
         """Whether the document still is among Krita's."""

@@ -47,6 +47,7 @@ class Preview(QtCore.QObject):
         self._reading = None
         self._asked = self._answered = 0
         self._waiting = False
+        self._sentence = ""
         self._timer = QtCore.QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(guarded(lambda: self._read()))
@@ -77,9 +78,8 @@ class Preview(QtCore.QObject):
             later(self._ask)
 
     def lost(self):
-        """The connection ended, and the daemon's copy with it."""
-        self._held = None
-        self._show(None)
+        """The connection ended, and the daemon's copy with it. `look` when there is another."""
+        self._stop()
 
     def _stop(self):
         self._timer.stop()
@@ -91,10 +91,13 @@ class Preview(QtCore.QObject):
 
     def _forget(self):
         held, self._held = self._held, None
-        connection = self._connection()
-        if held is not None and connection is held.connection:
-            for blob in held.blobs:
-                connection.notify("blob/free", {"blob": blob})
+        if held is not None:
+            held.free()
+
+    def _tell(self, sentence):
+        if sentence != self._sentence:
+            self._sentence = sentence
+            self.said.emit(sentence)
 
     def _show(self, after, before=None):
         self._asked += 1  # an answer that is still under way comes too late
@@ -120,18 +123,18 @@ class Preview(QtCore.QObject):
         if isinstance(error, Sorry):
             self._forget()
             self._show(None)
-            self.said.emit(str(error))
+            self._tell(str(error))
         elif error is not None and not isinstance(error, (Refused, ProtocolError)):
             raise error
 
     def _reading_story(self):
         connection = self._connection()
         steps, wants = self._chain()
-        if not steps:
+        target = Target.in_front()
+        if not steps or target is None:
             self._forget()
             self._show(None)
             return
-        target = Target.active()
         rect, sources = _sources(target, steps, wants)
         key = []
         for name, node, part in sources:
@@ -140,13 +143,17 @@ class Preview(QtCore.QObject):
         if self._held is not None and self._held.key == key:
             return
         held = _Held(connection, key, _factor(rect))
-        for name, node, part in sources:
-            factor = _factor(part)
-            pieces = target.reduced(node, part, factor) if node is not None else target.reduced_mask(part, factor)
-            picture = yield from self._paced(pieces)
-            if name == "image":
-                held.picture = picture
-            (held.images if name in BESIDE else held.layers)[name] = yield from self._send(held, picture)
+        try:
+            for name, node, part in sources:
+                factor = _factor(part)
+                pieces = target.reduced(node, part, factor) if node is not None else target.reduced_mask(part, factor)
+                picture = yield from self._paced(pieces)
+                if name == "image":
+                    held.picture = picture
+                (held.images if name in BESIDE else held.layers)[name] = yield from self._send(held, picture)
+        except BaseException:  # stopped half-way, too
+            held.free()
+            raise
         self._forget()
         self._held = held
         self.changed()
@@ -180,7 +187,7 @@ class Preview(QtCore.QObject):
             steps, _wants = self._chain()
         except Sorry as error:
             self._show(None)
-            self.said.emit(str(error))
+            self._tell(str(error))
             return
         chosen = [layer for step in steps for layer in step["images"].values()]
         if not steps or any(layer not in held.layers for layer in chosen):
@@ -201,11 +208,11 @@ class Preview(QtCore.QObject):
             if number > self._answered and held is self._held and patches:
                 self._answered = number
                 self.shown.emit(_over(held.picture, patches[0], held), held.picture)
-                self.said.emit("")
+                self._tell("")
         elif isinstance(error, Refused) and error.kind not in GONE and number > self._answered:
             self._answered = number
             self.shown.emit(None, None)
-            self.said.emit(str(error))
+            self._tell(str(error))
 
 
 class _Held:
@@ -229,6 +236,12 @@ class _Held:
         for piece in pieces(data, self.connection.chunk_bytes):
             upload.write(piece)
         return upload.blob
+
+    def free(self):
+        """The daemon may forget them."""
+        blobs, self.blobs = self.blobs, []
+        for blob in blobs:
+            self.connection.notify("blob/free", {"blob": blob})
 
 
 def _sources(target, steps, wants):
