@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use underpaint_raster::Extent;
 
+use crate::blob;
 use crate::image::{Canvas, Image, Placed, Px};
 
 /// What a job is to do.
@@ -46,13 +47,16 @@ pub struct FilterCall {
     pub params: serde_json::Map<String, serde_json::Value>,
 }
 
-/// The pixels of a filter's inputs.
+/// What of a filter's values is bytes: the pixels of its inputs, and long texts.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct FilterPixels {
     /// Pictures the painter chose, by the name of the filter's input, each with a size of its own.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub images: BTreeMap<String, Image>,
+    /// Blobs with the texts of parameters that are too long for a header, by the parameter's name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub texts: BTreeMap<String, blob::Name>,
 }
 
 /// A picture that steers, without its pixels (those are [`ControlPixels`]).

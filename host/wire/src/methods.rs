@@ -84,6 +84,9 @@ pub struct FilterApply {
     /// How much smaller than the painter's picture `image` is, 0.01..=1: lengths in pixels shrink with it. For previews.
     #[serde(default)]
     pub scale: Option<f64>,
+    /// Besides what the filters do, the patch is as transparent as the mask, and ends where it is 0.
+    #[serde(default)]
+    pub clip: bool,
 }
 
 /// What filters of a `filter/apply` may see besides its image. [`FilterApply`] and this are read from the same `params`

@@ -21,7 +21,7 @@ use tokio::sync::{oneshot, watch};
 use underpaint_engine::Options;
 use underpaint_filters::{Beside, Call, PictureRef, Settings};
 use underpaint_plan::{ControlFacts, ModelFacts};
-use underpaint_raster::{Extent, Job, Mask, Rect, Unattended, dither};
+use underpaint_raster::{Extent, Image as Raster, Job, Mask, Rect, Unattended, dither};
 use underpaint_wire::Error;
 use underpaint_wire::generate::{ControlCall, FilterCall, Generate, LoraCall, Mode};
 use underpaint_wire::image::{self, Px};
@@ -245,14 +245,40 @@ impl Device {
         let picture = installed.apply_with(&picture, &chain, &settings, job).map_err(failed)?;
         // Filters that resize make a picture that begins where this one did.
         let rect = Rect { w: picture.extent().w, h: picture.extent().h, ..*rect };
-        let patch = DonePatch { rect, seed: *seed, px: *px, bytes: Arc::new(image::to_bytes(&picture, *px)) };
+        let clipped = match &mask {
+            Some(mask) if filtering.clip => clip(picture, rect, mask)?,
+            _ => Some((picture, rect)),
+        };
+        let patch = |(picture, rect)| {
+            let bytes = Arc::new(image::to_bytes(&picture, *px));
+            DonePatch { rect, seed: *seed, px: *px, bytes }
+        };
+        let patches = clipped.map(patch).into_iter().collect();
         let mut timing_ms = Map::new();
         let ms = json!(start.elapsed().as_millis() as u64);
         timing_ms.insert("filters".into(), ms.clone());
         timing_ms.insert("total".into(), ms);
         let receipt = json!({ "filters": used, "seed": seed.to_string(), "underpaint": env!("CARGO_PKG_VERSION") });
-        Ok(Done { seed: *seed, patches: vec![patch], used: json!({ "filters": used }), receipt, timing_ms })
+        Ok(Done { seed: *seed, patches, used: json!({ "filters": used }), receipt, timing_ms })
     }
+}
+
+/// What of a filtered picture lies where the mask is not 0, as transparent as it. `None`: it is 0 everywhere.
+fn clip(picture: Raster, rect: Rect, mask: &Mask) -> Result<Option<(Raster, Rect)>, Error> {
+    if picture.extent() != mask.extent() {
+        let (made, had) = (picture.extent(), mask.extent());
+        let sizes = format!("{}x{} out of {}x{}", made.w, made.h, had.w, had.h);
+        return Err(Error::field(
+            "clip",
+            format!("The filters make a picture of {sizes}, which cannot be cut to a selection."),
+        ));
+    }
+    let Some(bounds) = mask.bounds() else { return Ok(None) };
+    let (mut cut, mask) = (picture.crop(bounds), mask.crop(bounds));
+    for (pixel, share) in cut.data_mut().chunks_exact_mut(4).zip(mask.data()) {
+        pixel[3] *= share;
+    }
+    Ok(Some((cut, Rect { x: rect.x + bounds.x, y: rect.y + bounds.y, ..bounds })))
 }
 
 /// The masks of regions, each with its place.

@@ -67,6 +67,8 @@ pub struct Filtering {
     pub mask: Option<(image::Image, Arc<Vec<u8>>)>,
     /// What was there before.
     pub before: Option<(image::Image, Arc<Vec<u8>>)>,
+    /// Whether the patch is cut to the mask.
+    pub clip: bool,
     /// How much smaller than the painter's picture this is.
     pub scale: f32,
     /// For filters that draw random numbers.

@@ -63,10 +63,11 @@ pub async fn generate(session: &Session, id: &Id, params: &Params, tail: &[u8]) 
     session.daemon.hub.submit(session.client, id, run, Work::Generate(Box::new(painting)))
 }
 
-fn painting(request: Generate, pixels: Pixels, source: &Source<'_>) -> Result<Painting, Error> {
+fn painting(mut request: Generate, pixels: Pixels, source: &Source<'_>) -> Result<Painting, Error> {
     let px = pixels.px.or(pixels.canvas.as_ref().map(|c| c.image.px)).unwrap_or_default();
     check_patch_px(pixels.px, px)?;
     let px = if px.is_grey() { Px::Rgba8 } else { px };
+    filter_texts(&mut request.filters, &pixels.filters, source)?;
     let regions = regions("regions", pixels.regions, source)?;
     let filters = filter_images(pixels.filters, source)?;
     let mut painting = Painting { request, canvas: None, mask: None, controls: Vec::new(), regions, filters, px };
@@ -89,6 +90,21 @@ fn painting(request: Generate, pixels: Pixels, source: &Source<'_>) -> Result<Pa
         painting.controls.push(Some(scaled(&format!("controls[{i}].image"), placed, source)?));
     }
     Ok(painting)
+}
+
+/// Puts the texts that came as blobs among the parameters.
+fn filter_texts(filters: &mut [FilterCall], pixels: &[FilterPixels], source: &Source<'_>) -> Result<(), Error> {
+    for (i, (filter, pixels)) in filters.iter_mut().zip(pixels).enumerate() {
+        for (param, blob) in &pixels.texts {
+            let field = format!("filters[{i}].texts.{param}");
+            let bytes = source.blobs.get(blob).map_err(|e| e.with("field", field.as_str()))?;
+            let text = std::str::from_utf8(&bytes).map_err(|e| {
+                Error::field(&field, format!("`{field}` is no UTF-8: byte {} is wrong.", e.valid_up_to()))
+            })?;
+            filter.params.insert(param.clone(), text.into());
+        }
+    }
+    Ok(())
 }
 
 /// The masks of `regions`, which are the request's member `name`, with their bytes.
@@ -171,7 +187,7 @@ fn plan(mut painting: Painting, inventory: &Inventory) -> Result<Painting, Error
 
 /// `filter/apply`: checks everything, then makes the job.
 pub async fn filter_apply(session: &Session, id: &Id, params: &Params, tail: &[u8]) -> Result<(), Error> {
-    let (apply, pixels, run): (FilterApply, FilterApplyPixels, Run) =
+    let (mut apply, pixels, run): (FilterApply, FilterApplyPixels, Run) =
         (json::params(params)?, json::params(params)?, json::params(params)?);
     check_run(&run)?;
     let source = Source { blobs: &session.blobs, tail, limits: &session.daemon.limits };
@@ -199,11 +215,15 @@ pub async fn filter_apply(session: &Session, id: &Id, params: &Params, tail: &[u
         image::check_mask_px("mask", mask)?;
     }
     let (mask, before) = (beside("mask", pixels.mask)?, beside("before", pixels.before)?);
+    if apply.clip && mask.is_none() {
+        return Err(Error::field("clip", "`clip` cuts the result to `mask`, which is not there."));
+    }
+    filter_texts(&mut apply.filters, &pixels.filters, &source)?;
     let images = filter_images(pixels.filters, &source)?;
     let seed = apply.seed.unwrap_or(0);
     let px = if px.is_grey() { Px::Rgba8 } else { px };
-    let (image, filters, scale) = (apply.image, apply.filters, scale as f32);
-    let filtering = Filtering { image, bytes, rect, filters, images, mask, before, scale, seed, px };
+    let (image, filters, scale, clip) = (apply.image, apply.filters, scale as f32, apply.clip);
+    let filtering = Filtering { image, bytes, rect, filters, images, mask, before, clip, scale, seed, px };
     let inventory = session.daemon.inventory().await?;
     let filters = filtering.filters.clone();
     tokio::task::spawn_blocking(move || check_filters(&filters, &inventory)).await.map_err(|_| internal())??;
