@@ -426,7 +426,8 @@ fn loops_forever_and_is_cancelled() {
 /// What happens before the filter is asked anything: each instance starts under the same clock and limits.
 #[test]
 fn starts_slowly_or_not_at_all() {
-    let start = |code: fn(&mut wasm_encoder::InstructionSink<'_>)| Guest { start: Some(Box::new(code)), ..Guest::new("guest") };
+    let start =
+        |code: fn(&mut wasm_encoder::InstructionSink<'_>)| Guest { start: Some(Box::new(code)), ..Guest::new("guest") };
     assert_eq!(run(&start(loop_forever)), Err(Reason::Timeout(1000)));
     assert!(matches!(run(&start(|code| _ = code.unreachable())), Err(Reason::Trap(_))));
     assert!(run(&start(|code| _ = code.nop())).is_ok());
@@ -440,7 +441,8 @@ fn declares_more_than_it_may_have() {
         let guest = Guest { memory: memory(pages), ..Guest::new("guest") };
         assert_eq!(run(&guest), Err(Reason::Memory(16 << 20)), "{pages} pages");
     }
-    let table = TableType { element_type: RefType::FUNCREF, table64: false, minimum: 1 << 30, maximum: None, shared: false };
+    let table =
+        TableType { element_type: RefType::FUNCREF, table64: false, minimum: 1 << 30, maximum: None, shared: false };
     let refused = run(&Guest { table: Some(table), ..Guest::new("guest") }).unwrap_err();
     assert!(matches!(refused, Reason::NotWasm(_) | Reason::BadOutput(_) | Reason::Memory(_)), "{refused:?}");
 }
@@ -452,7 +454,8 @@ fn has_giant_parameters() {
     let float = [0.5f32, 0.0, 1.0, 0.1].map(f32::to_bits);
     let params = |count: u32, kind: &dyn Fn(u32) -> [u32; 7]| -> Vec<u8> {
         let at = TEXT + 200 + 64 * 60;
-        let words = (0..count).flat_map(|i| [[at + i * 64, 64, TEXT, 5, TEXT, 5, TEXT, 5].as_slice(), &kind(i)].concat());
+        let words =
+            (0..count).flat_map(|i| [[at + i * 64, 64, TEXT, 5, TEXT, 5, TEXT, 5].as_slice(), &kind(i)].concat());
         let mut bytes: Vec<u8> = words.flat_map(u32::to_le_bytes).collect();
         bytes.resize(64 * 60, 0);
         bytes.extend(names.bytes());
@@ -548,7 +551,9 @@ fn uses_what_is_switched_off() {
         ),
         (
             "relaxed SIMD",
-            process(|code| _ = code.v128_const(0).v128_const(0).v128_const(0).f32x4_relaxed_madd().drop().unreachable()),
+            process(|code| {
+                _ = code.v128_const(0).v128_const(0).v128_const(0).f32x4_relaxed_madd().drop().unreachable()
+            }),
         ),
         ("gc", process(|code| _ = code.i32_const(0).ref_i31().drop().unreachable())),
     ];

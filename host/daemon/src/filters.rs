@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::SystemTime;
 use underpaint_filters::{Descriptor, FIRST_PARTY, FilterError, Filters, Reason};
 
@@ -21,6 +21,7 @@ use underpaint_filters::{Descriptor, FIRST_PARTY, FilterError, Filters, Reason};
 pub struct Installed {
     dir: PathBuf,
     seen: Mutex<(Option<Stamp>, Arc<Filters>)>,
+    tell: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
 /// Name, time and length of every file in the folder: another stamp, another look.
@@ -34,7 +35,12 @@ impl Installed {
             eprintln!("warning: {refused}; filters will be compiled anew at each start");
             make(None)
         })?;
-        Ok(Self { dir: home.filters_dir(), seen: Mutex::new((None, Arc::new(filters))) })
+        Ok(Self { dir: home.filters_dir(), seen: Mutex::new((None, Arc::new(filters))), tell: OnceLock::new() })
+    }
+
+    /// Calls `tell` from now on whenever a look finds other files than the one before. Only the first call counts.
+    pub fn when_changed(&self, tell: impl Fn() + Send + Sync + 'static) {
+        let _ = self.tell.set(Box::new(tell));
     }
 
     /// All of them. Files that came, went or changed since the last look are noticed; one that is refused is told on
@@ -54,7 +60,11 @@ impl Installed {
             {
                 eprintln!("warning: {} cannot be written: {error}", Lock::path(&self.dir).display());
             }
+            let first = seen.0.is_none();
             *seen = (Some(stamp), Arc::new(filters));
+            if let Some(tell) = self.tell.get().filter(|_| !first) {
+                tell();
+            }
         }
         seen.1.clone()
     }

@@ -50,8 +50,7 @@ impl Inline {
     /// Machine code, and nothing run of it.
     pub fn compile(&self, package: &Package) -> Result<Component, Reason> {
         let wasm = package::component(&package.wasm, package.manifest.api)?;
-        Component::from_binary(&self.sandbox.engine, &wasm)
-            .map_err(|e| Reason::NotWasm(plain(&format!("{e:#}"), 300)))
+        Component::from_binary(&self.sandbox.engine, &wasm).map_err(|e| Reason::NotWasm(plain(&format!("{e:#}"), 300)))
     }
 
     fn link(&self, package: &Package, component: &Component) -> Result<(Linked, Descriptor), Reason> {

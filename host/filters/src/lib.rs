@@ -127,8 +127,9 @@ struct Entry {
     origin: Origin,
     /// What a first-party filter is known to say of itself before it is loaded.
     known: Option<Descriptor>,
-    /// Made on first use, so that starting up compiles nothing.
-    loaded: OnceLock<Result<Loaded, Reason>>,
+    /// Made on first use, so that starting up compiles nothing. What failed may have failed for want of memory, and is
+    /// tried again.
+    loaded: OnceLock<Loaded>,
 }
 
 struct Loaded {
@@ -403,7 +404,11 @@ impl Filters {
             let known = self.entries.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
             return Err(Reason::Unknown(known).of(&error::plain(name, 64)));
         };
-        entry.loaded.get_or_init(|| self.load(&entry.package)).as_ref().map_err(|reason| reason.clone().of(name))
+        if let Some(loaded) = entry.loaded.get() {
+            return Ok(loaded);
+        }
+        let loaded = self.load(&entry.package).map_err(|reason| reason.of(name))?;
+        Ok(entry.loaded.get_or_init(|| loaded))
     }
 
     fn load(&self, package: &Package) -> Result<Loaded, Reason> {

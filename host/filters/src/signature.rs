@@ -6,7 +6,7 @@
 
 use crate::error::Reason;
 use crate::package::{section, with_section};
-use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use ed25519_compact::{KeyPair, PublicKey, Seed, Signature};
 
 const SECTION: &str = "underpaint:signature";
 const KEY: usize = 32;
@@ -21,14 +21,18 @@ const PURPOSE: &[u8] = b"underpaint:signature of a filter, version 1\0";
 /// The file signed with a secret key; a signature it has is replaced.
 pub fn sign(wasm: &[u8], secret: &[u8; KEY]) -> Vec<u8> {
     let (wasm, _) = split(wasm).unwrap_or((wasm, &[]));
-    let key = SigningKey::from_bytes(secret);
-    let signature = key.sign(&[PURPOSE, wasm].concat());
-    with_section(wasm, SECTION, &[key.verifying_key().as_bytes().as_slice(), &signature.to_bytes()].concat())
+    let key = pair(secret);
+    let signature = key.sk.sign([PURPOSE, wasm].concat(), None);
+    with_section(wasm, SECTION, &[key.pk.as_slice(), signature.as_slice()].concat())
 }
 
 /// The public key that belongs to a secret one.
 pub fn public_key(secret: &[u8; KEY]) -> [u8; KEY] {
-    SigningKey::from_bytes(secret).verifying_key().to_bytes()
+    *pair(secret).pk
+}
+
+fn pair(secret: &[u8; KEY]) -> KeyPair {
+    KeyPair::from_seed(Seed::new(*secret))
 }
 
 /// Whose signature a file carries, `None` if it carries none; an error if it is not the signature of this file.
@@ -40,12 +44,11 @@ pub(crate) fn signer(wasm: &[u8]) -> Result<Option<[u8; KEY]>, Reason> {
         };
     };
     let (key, signature) = content.split_at(KEY);
-    let checked = <[u8; KEY]>::try_from(key).ok().zip(Signature::from_slice(signature).ok()).and_then(|(key, signature)| {
-        let verified = VerifyingKey::from_bytes(&key).ok()?.verify_strict(&[PURPOSE, signed].concat(), &signature);
-        verified.ok().map(|()| key)
-    });
-    let changed = || Reason::Signature("the file was changed after it was signed".into());
-    checked.map(Some).ok_or_else(changed)
+    let checked = PublicKey::from_slice(key).ok().zip(Signature::from_slice(signature).ok());
+    match checked.filter(|(key, signature)| key.verify([PURPOSE, signed].concat(), signature).is_ok()) {
+        Some((key, _)) => Ok(Some(*key)),
+        None => Err(Reason::Signature("the file was changed after it was signed".into())),
+    }
 }
 
 /// What is signed, and key and signature behind it.

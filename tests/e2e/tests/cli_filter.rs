@@ -105,13 +105,11 @@ fn a_project_is_built_by_its_recipe() {
     for (build, words) in [
         (json!(["no-such-compiler", "x"]), ["no-such-compiler is not installed", "dig one up"]),
         (json!(["false"]), ["`false` failed", "stands above"]),
-        (json!(["cp", "source.bin", "elsewhere.wasm"]), ["", ""]),
-        (json!("cp"), ["underpaint.json is wrong", ""]),
+        (json!(["cp", "source.bin", "elsewhere.wasm"]), ["ended well", "out.wasm is not there"]),
+        (json!("cp"), ["underpaint.json is wrong", "a list of words"]),
     ] {
         recipe(build);
-        if words[0].is_empty() {
-            fs::remove_file(project.join("out.wasm")).expect("it was there");
-        }
+        let _ = fs::remove_file(project.join("out.wasm"));
         let (code, sentence) = refused(dir.path(), &["filter", "build", "copied"]);
         assert!(code == Some(1) && words.iter().all(|w| sentence.contains(w)), "{sentence}");
     }
@@ -131,7 +129,6 @@ fn broken_promises_are_told() {
     let output = run(dir.path(), &["filter", "check", "bad.wasm", "--json"]);
     let report: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
     assert_eq!((&report["ok"], output.status.code()), (&json!(false), Some(1)));
-    made(dir.path(), &["filter", "check", "film-grain"]);
 }
 
 #[test]
@@ -141,11 +138,13 @@ fn filters_run_in_a_chain_with_texts_from_files() {
     guest(&at("same.wasm"), "same", "1", false);
     let grain = ["--param", "strength=0.5", "--seed", "4"];
     made(dir.path(), &[&["filter", "run", "film-grain", "photo.png", "-o", "one.png"][..], &grain].concat());
-    let chain = [&["filter", "run", "film-grain", "photo.png", "-o", "two.png", "--then", "same.wasm"][..], &grain].concat();
+    let chain =
+        [&["filter", "run", "film-grain", "photo.png", "-o", "two.png", "--then", "same.wasm"][..], &grain].concat();
     let said = made(dir.path(), &chain);
     assert_eq!(said["filters"].as_array().map(Vec::len), Some(2));
     assert_eq!(pixels(&at("one.png")).differing(&pixels(&at("two.png"))), 0);
-    let grainy = ["filter", "run", "same.wasm", "photo.png", "-o", "three.png", "--then", "film-grain,strength=0.5,size=2"];
+    let grainy =
+        ["filter", "run", "same.wasm", "photo.png", "-o", "three.png", "--then", "film-grain,strength=0.5,size=2"];
     made(dir.path(), &grainy);
     assert!(pixels(&at("three.png")).differing(&pixels(&at("photo.png"))) > 100);
     for (args, words) in [
@@ -178,7 +177,9 @@ fn an_installed_filter_stays_what_it_was() {
     guest(&at("soft.wasm"), "soft", "1.0.0", false);
     let output = run(dir.path(), &["filter", "add", "soft.wasm"]);
     let card = String::from_utf8_lossy(&output.stdout).into_owned();
-    for words in ["soft 1.0.0", "Ada", "MIT", "32 MiB", "2000 ms", "nothing else", "sha256", "by nobody", "installed as"] {
+    for words in
+        ["soft 1.0.0", "Ada", "MIT", "32 MiB", "2000 ms", "nothing else", "sha256", "by nobody", "installed as"]
+    {
         assert!(card.contains(words), "{words:?} is not in {card}");
     }
     assert_eq!(versions(), ["1.0.0"]);

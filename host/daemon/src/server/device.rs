@@ -108,6 +108,8 @@ pub fn start(home: Home, hub: Arc<Hub>) -> io::Result<Handle> {
         // Only a filter of our own could be broken, and the tests load them.
         let filters = Installed::new(&home).unwrap_or_else(|e| panic!("filters cannot be run at all: {e}"));
         let filters = Arc::new(filters);
+        let announcer = hub.clone();
+        filters.when_changed(move || announcer.announce(Topic::Filters, "filters/changed"));
         let mut device = Device { home, hub, models: Models::new(catalogue, Options::default()), filters, inventory };
         device.publish(Instant::now());
         device.drive();
@@ -211,9 +213,8 @@ impl Device {
         let regions = masks(&painting.regions);
         let filters = painting.filters.iter().map(filter_images).collect();
         let input = Input { canvas, mask, controls, regions, filters, ..Input::default() };
-        let mut output =
-            worker::run(&mut self.models, &self.filters.current(), &painting.request, input, job)
-                .map_err(|e| errors::job(&e))?;
+        let mut output = worker::run(&mut self.models, &self.filters.current(), &painting.request, input, job)
+            .map_err(|e| errors::job(&e))?;
         // A whole picture is rounded, as diffusers does, so that it can be compared; what is laid over one is dithered.
         if painting.request.mode != Mode::Generate && matches!(painting.px, Px::Rgba8 | Px::Bgra8) {
             output.patches.iter_mut().for_each(|(patch, _)| patch.image = dither(&patch.image));

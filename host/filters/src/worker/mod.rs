@@ -212,7 +212,8 @@ enum Fate {
 
 impl Process {
     fn start(program: &Path, arguments: &[String], data_bytes: u64) -> Result<Self, Reason> {
-        let failed = |e: &dyn std::fmt::Display| Reason::Sandbox(format!("a process for filters cannot be started: {e}"));
+        let failed =
+            |e: &dyn std::fmt::Display| Reason::Sandbox(format!("a process for filters cannot be started: {e}"));
         let mut command = Command::new(program);
         command.args(arguments).arg(data_bytes.to_string()).env_clear();
         command.current_dir(if cfg!(windows) { std::env::temp_dir() } else { "/".into() });
@@ -224,15 +225,8 @@ impl Process {
         let (tell, heard) = channel();
         let listening = std::thread::Builder::new().name("filter-worker".into()).spawn(move || listen(from, &tell));
         let stderr = child.stderr.take();
-        let mut process = Self {
-            child,
-            to,
-            heard,
-            stderr,
-            engine: EngineKey(String::new()),
-            data_bytes,
-            holds: BTreeMap::new(),
-        };
+        let mut process =
+            Self { child, to, heard, stderr, engine: EngineKey(String::new()), data_bytes, holds: BTreeMap::new() };
         listening.map_err(|e| failed(&e))?;
         match process.heard.recv_timeout(LOAD) {
             Ok((Answer::Hello { engine }, _)) => process.engine = EngineKey(format!("worker {}", plain(&engine, 64))),

@@ -99,7 +99,7 @@ fn load(filters: &mut Filters, wasm: Vec<u8>, code: &[u8]) -> Answer {
         Some(Err(reason)) => failed(reason),
         Some(Ok((linked, descriptor))) => {
             let name = descriptor.name.clone();
-            let loaded = Ok(Loaded { descriptor: descriptor.clone(), ready: Ready::Here(linked) });
+            let loaded = Loaded { descriptor: descriptor.clone(), ready: Ready::Here(linked) };
             let entry = Entry { package, origin: Origin::FirstParty, known: None, loaded: OnceLock::from(loaded) };
             filters.entries.insert(name, Arc::new(entry));
             Answer::Loaded(Box::new(descriptor))

@@ -21,9 +21,12 @@ pub(crate) fn raise(data_bytes: u64) {
 #[cfg(unix)]
 fn limits(data_bytes: u64) {
     use rlimit::{Resource, setrlimit};
-    for (resource, limit) in [(Resource::DATA, data_bytes), (Resource::CORE, 0), (Resource::FSIZE, 0)] {
+    for (resource, limit) in [(Resource::DATA, data_bytes), (Resource::CORE, 0)] {
         let _ = setrlimit(resource, limit, limit);
     }
+    // On Linux no file can be opened, and wasmtime keeps the first pages of instances in one that has no name.
+    #[cfg(not(target_os = "linux"))]
+    let _ = setrlimit(Resource::FSIZE, 0, 0);
 }
 
 /// No rule is added, so nothing is allowed.

@@ -43,7 +43,7 @@ pub struct Remove {
 impl Add {
     pub fn run(self, global: &Global) -> Result<(), Failure> {
         let file = super::file(&self.file)?;
-        let (_, filter) = super::find(global, &file.to_string_lossy())?;
+        let filter = super::inspect(global, &file)?;
         let name = &filter.name;
         if is_first_party(name) {
             return Err(Failure::Failed(format!(
@@ -62,7 +62,8 @@ impl Add {
                 Failure::Failed(format!("filter {name}: {reason}"))
             })?,
         }
-        let failed = |path: &Path, e: std::io::Error| Failure::Failed(format!("{} cannot be written: {e}", path.display()));
+        let failed =
+            |path: &Path, e: std::io::Error| Failure::Failed(format!("{} cannot be written: {e}", path.display()));
         fs::create_dir_all(&dir).map_err(|e| failed(&dir, e))?;
         let bytes = fs::read(&file).map_err(|e| Failure::Failed(format!("{} cannot be read: {e}", file.display())))?;
         // The lock first: between the two a daemon refuses what is there rather than pinning it.
@@ -73,7 +74,7 @@ impl Add {
         }
         let author = match (&filter.signer, before.as_ref().map(|pin| &pin.signer)) {
             (None, _) => "by nobody",
-            (Some(_), None) => "for the first time here",
+            (Some(_), None | Some(None)) => "for the first time here",
             (Some(key), Some(Some(was))) if key == was => "by the author of the version before",
             (Some(_), Some(_)) => "by another than the version before",
         };

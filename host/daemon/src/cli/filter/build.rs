@@ -45,9 +45,9 @@ pub fn build(global: &Global, project: &Project) -> Result<Descriptor, Failure> 
     for words in project.commands() {
         run(project, words)?;
     }
-    let wasm = project.built().map_err(|_| {
-        Failure::Failed(format!("the build ended well, but {} is not there", project.wasm().display()))
-    })?;
+    let wasm = project
+        .built()
+        .map_err(|_| Failure::Failed(format!("the build ended well, but {} is not there", project.wasm().display())))?;
     if let Some(manifest) = project.manifest() {
         let read = fs::read(&wasm).map_err(|e| Failure::Failed(format!("{} cannot be read: {e}", wasm.display())))?;
         if let Some(with) = underpaint_filters::with_manifest(&read, &manifest.to_string()) {
@@ -55,7 +55,7 @@ pub fn build(global: &Global, project: &Project) -> Result<Descriptor, Failure> 
                 .map_err(|e| Failure::Failed(format!("{} cannot be written: {e}", wasm.display())))?;
         }
     }
-    Ok(super::find(global, &wasm.to_string_lossy())?.1)
+    super::inspect(global, &wasm)
 }
 
 /// One command. What it says goes to stderr, so that stdout stays ours.
@@ -73,9 +73,10 @@ fn run(project: &Project, words: &[String]) -> Result<(), Failure> {
         _ => Err(error),
     });
     let status = started.and_then(|mut child| child.wait()).map_err(|e| match e.kind() {
-        std::io::ErrorKind::NotFound => {
-            Failure::Failed(format!("{program} is not installed, and the project is built with it: {}", project.installs(program)))
-        }
+        std::io::ErrorKind::NotFound => Failure::Failed(format!(
+            "{program} is not installed, and the project is built with it: {}",
+            project.installs(program)
+        )),
         _ => Failure::Failed(format!("{program} cannot be started: {e}")),
     })?;
     match status.success() {

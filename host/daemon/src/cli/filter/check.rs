@@ -77,9 +77,8 @@ impl Check {
         if global.json {
             let Descriptor { name, version, sha256, .. } = &filter;
             let ok = failed == 0;
-            global.print(
-                &json!({"filter": name, "version": version, "sha256": sha256, "ok": ok, "findings": findings}),
-            );
+            global
+                .print(&json!({"filter": name, "version": version, "sha256": sha256, "ok": ok, "findings": findings}));
         } else if failed == 0 {
             outln!("{} {} keeps its promises", filter.name, filter.version);
         } else {
@@ -114,21 +113,37 @@ impl Subject<'_> {
         let Descriptor { params, inputs, samples, limits, .. } = self.filter;
         let helpless = params.iter().filter(|p| p.help.is_empty()).map(|p| p.name.as_str()).collect::<Vec<_>>();
         if !helpless.is_empty() {
-            return Ok((Verdict::Advice, format!("these parameters have no help for the painter: {}", helpless.join(", "))));
+            return Ok((
+                Verdict::Advice,
+                format!("these parameters have no help for the painter: {}", helpless.join(", ")),
+            ));
         }
         if self.filter.license.is_empty() {
             return Ok((Verdict::Advice, "no licence is given, so nobody may pass the filter on".into()));
         }
         let (params, inputs) = (params.len(), inputs.len());
         let memory = limits.memory_bytes >> 20;
-        Ok((Verdict::Ok, format!("{params} parameters, {inputs} inputs, {}, {memory} MiB, {} ms for a megapixel", names(samples), limits.timeout_ms)))
+        Ok((
+            Verdict::Ok,
+            format!(
+                "{params} parameters, {inputs} inputs, {}, {memory} MiB, {} ms for a megapixel",
+                names(samples),
+                limits.timeout_ms
+            ),
+        ))
     }
 
     fn determinism(&self) -> Answer {
         for picture in self.pictures(300, 200) {
             let once = self.made(&Try::new(&picture))?;
             let again = self.made(&Try::new(&picture))?;
-            self.same(&once, &again, "one run", "the next", "randomness must come from request.seed and a pixel's position")?;
+            self.same(
+                &once,
+                &again,
+                "one run",
+                "the next",
+                "randomness must come from request.seed and a pixel's position",
+            )?;
         }
         Ok((Verdict::Ok, format!("the same pixels twice, as {}", names(&self.filter.samples))))
     }
@@ -155,7 +170,8 @@ impl Subject<'_> {
         let picture = self.pictures(64, 48).remove(0);
         let mut all = extremes(self.filter);
         for end in [0, 1] {
-            let ends = self.filter.params.iter().filter_map(|p| Some((p.name.clone(), ends(&p.kind).get(end)?.clone())));
+            let ends =
+                self.filter.params.iter().filter_map(|p| Some((p.name.clone(), ends(&p.kind).get(end)?.clone())));
             all.push(ends.collect());
         }
         let mut refused = 0;
@@ -224,21 +240,35 @@ impl Subject<'_> {
         for sample in &self.filter.samples {
             let (black, green) = (as_sample(&under([0.0; 3]), *sample), as_sample(&under([0.0, 1.0, 0.0]), *sample));
             let (one, other) = (self.made(&Try::new(&black))?, self.made(&Try::new(&green))?);
-            let visible = |p: &Picture| Image::from(p.clone()).data().chunks(4).filter(|p| p[3] > 0.0).flatten().map(|v| v.to_bits()).collect::<Vec<_>>();
+            let visible = |p: &Picture| {
+                Image::from(p.clone())
+                    .data()
+                    .chunks(4)
+                    .filter(|p| p[3] > 0.0)
+                    .flatten()
+                    .map(|v| v.to_bits())
+                    .collect::<Vec<_>>()
+            };
             if visible(&one) != visible(&other) {
                 return Err("colour under alpha 0 shows in the result: weigh by alpha when pixels are mixed".into());
             }
         }
         // One colour everywhere: where an opaque picture keeps one colour, one with holes must show the same.
         let sample = self.filter.samples.iter().max().copied().unwrap_or(Sample::Float32);
-        let flat = |alpha: &dyn Fn(u32, u32) -> f32| as_sample(&painted(w, h, |x, y| [0.6, 0.3, 0.2, alpha(x, y)]), sample);
+        let flat =
+            |alpha: &dyn Fn(u32, u32) -> f32| as_sample(&painted(w, h, |x, y| [0.6, 0.3, 0.2, alpha(x, y)]), sample);
         let opaque = Image::from(self.made(&Try::new(&flat(&|_, _| 1.0)))?);
         let holed = Image::from(self.made(&Try::new(&flat(&hole)))?);
         let wanted = &opaque.data()[..3];
         let near = |p: &[f32]| p.iter().zip(wanted).all(|(a, b)| (a - b).abs() < 2.0 / 255.0);
         let uniform = opaque.data().chunks(4).all(|p| near(&p[..3]));
-        if uniform && opaque.extent() == holed.extent() && !holed.data().chunks(4).all(|p| p[3] == 0.0 || near(&p[..3])) {
-            return Ok((Verdict::Advice, "one colour does not stay one colour beside transparent pixels: weigh by alpha when pixels are mixed".into()));
+        if uniform && opaque.extent() == holed.extent() && !holed.data().chunks(4).all(|p| p[3] == 0.0 || near(&p[..3]))
+        {
+            return Ok((
+                Verdict::Advice,
+                "one colour does not stay one colour beside transparent pixels: weigh by alpha when pixels are mixed"
+                    .into(),
+            ));
         }
         Ok((Verdict::Ok, "alpha 0, 1/255 and soft edges; nothing bleeds out of transparent pixels".into()))
     }
@@ -251,7 +281,9 @@ impl Subject<'_> {
         let ms = (job.0.elapsed().as_secs_f64() - CancelledSoon::AFTER) * 1000.0;
         match ended {
             Ok(_) => Ok((Verdict::Ok, "a megapixel is done before it could be cancelled".into())),
-            Err(Reason::Cancelled) if ms > 500.0 => Ok((Verdict::Advice, format!("stopped {ms:.0} ms after it was asked to"))),
+            Err(Reason::Cancelled) if ms > 500.0 => {
+                Ok((Verdict::Advice, format!("stopped {ms:.0} ms after it was asked to")))
+            }
             Err(Reason::Cancelled) => Ok((Verdict::Ok, format!("stopped {ms:.0} ms after it was asked to"))),
             Err(reason) => Err(reason.to_string()),
         }
@@ -261,14 +293,21 @@ impl Subject<'_> {
         let mut said = Vec::new();
         let mut slow = None;
         for picture in self.pictures(1024, 1024) {
-            let start = Instant::now();
-            self.made(&Try { threads: 1, ..Try::new(&picture) })?;
-            let seconds = start.elapsed().as_secs_f64();
+            let mut seconds = f64::INFINITY;
+            // The first run also pays for whatever is made once.
+            for _ in 0..3 {
+                let start = Instant::now();
+                self.made(&Try { threads: 1, ..Try::new(&picture) })?;
+                seconds = seconds.min(start.elapsed().as_secs_f64());
+            }
             let megapixels = 1.048_576;
             said.push(format!("{:.1} Mpix/s as {}", megapixels / seconds, name(PictureRef::from(&picture).sample())));
             let allowed = self.filter.limits.timeout_ms as f64 / 1000.0 * 2.0;
             if seconds > allowed / 4.0 {
-                slow = Some(format!(", close to the {} ms for a megapixel it asks for; ask for more with timeout_ms", self.filter.limits.timeout_ms));
+                slow = Some(format!(
+                    ", close to the {} ms for a megapixel it asks for; ask for more with timeout_ms",
+                    self.filter.limits.timeout_ms
+                ));
             }
         }
         let verdict = if slow.is_some() { Verdict::Advice } else { Verdict::Ok };

@@ -16,6 +16,7 @@ mod sign;
 mod watch;
 
 use super::{Failure, Global, paint};
+use crate::filters::Installed;
 use clap::{Args, Subcommand};
 use project::Project;
 use std::path::{Path, PathBuf};
@@ -95,6 +96,11 @@ fn find_all(global: &Global, names: &[&str]) -> Result<(Filters, Vec<Descriptor>
         });
     }
     Ok((filters, found))
+}
+
+/// What a file says of itself, if it is a filter.
+fn inspect(global: &Global, file: &Path) -> Result<Descriptor, Failure> {
+    Ok(Installed::new(&global.home()?)?.none().add_file(file)?.clone())
 }
 
 /// A filter's file: the one named, or the one that the project in a folder was built to.

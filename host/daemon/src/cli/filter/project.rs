@@ -37,7 +37,7 @@ struct Recipe {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "`build` must be a command as a list of words, or a list of such commands")]
 enum Commands {
     One(Vec<String>),
     Several(Vec<Vec<String>>),

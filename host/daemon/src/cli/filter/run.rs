@@ -89,7 +89,9 @@ pub fn run(global: &Global, name: &str, image: &Path, out: &Path, options: &Opti
     let then: Vec<(&str, Vec<&str>)> = options
         .then
         .iter()
-        .map(|text| text.split_once(',').map_or((&**text, vec![]), |(name, params)| (name, params.split(',').collect())))
+        .map(|text| {
+            text.split_once(',').map_or((&**text, vec![]), |(name, params)| (name, params.split(',').collect()))
+        })
         .collect();
     let names: Vec<&str> = std::iter::once(name).chain(then.iter().map(|(name, _)| *name)).collect();
     let (filters, found) = super::find_all(global, &names)?;

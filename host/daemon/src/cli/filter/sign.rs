@@ -61,11 +61,11 @@ impl Sign {
         let secret = read_secret(&self.key)?;
         let file = super::file(&self.file)?;
         // Only what is a filter is signed.
-        super::find(global, &file.to_string_lossy())?;
+        super::inspect(global, &file)?;
         let wasm = fs::read(&file).map_err(|e| Failure::Failed(format!("{} cannot be read: {e}", file.display())))?;
         save::replace(&file, &underpaint_filters::sign(&wasm, &secret))
             .map_err(|e| Failure::Failed(format!("{} cannot be written: {e}", file.display())))?;
-        let (_, filter) = super::find(global, &file.to_string_lossy())?;
+        let filter = super::inspect(global, &file)?;
         let key = filter.signer.unwrap_or_default();
         let said = json!({"file": file, "filter": filter.name, "version": filter.version, "public_key": key});
         global.say(&said, &format!("{} {} is signed with key {key}", filter.name, filter.version));
@@ -83,13 +83,14 @@ fn write_secret(path: &Path, text: &str) -> std::io::Result<()> {
 }
 
 fn read_secret(path: &Path) -> Result<[u8; 32], Failure> {
-    let text = fs::read_to_string(path).map_err(|e| Failure::Failed(format!("{} cannot be read: {e}", path.display())))?;
+    let text =
+        fs::read_to_string(path).map_err(|e| Failure::Failed(format!("{} cannot be read: {e}", path.display())))?;
     let digits = text.strip_prefix(HEADER).map(str::trim).filter(|d| d.len() == 64 && d.is_ascii());
     let byte = |i: usize| digits.and_then(|d| u8::from_str_radix(&d[2 * i..2 * i + 2], 16).ok());
     let bytes: Option<Vec<u8>> = (0..32).map(byte).collect();
-    bytes.and_then(|b| b.try_into().ok()).ok_or_else(|| {
-        Failure::Failed(format!("{} is not a key made by `underpaint filter keygen`", path.display()))
-    })
+    bytes
+        .and_then(|b| b.try_into().ok())
+        .ok_or_else(|| Failure::Failed(format!("{} is not a key made by `underpaint filter keygen`", path.display())))
 }
 
 fn hex(bytes: &[u8]) -> String {
