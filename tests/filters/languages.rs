@@ -182,7 +182,7 @@ fn link_packages(project: &Path) {
     let there = project.join("node_modules");
     fs::create_dir_all(there.join(".bin")).unwrap();
     #[cfg(unix)]
-    for (link, to) in [("assemblyscript", package), (".bin/asc", &asc)] {
+    for (link, to) in [("assemblyscript", package), (".bin/asc", asc.as_path())] {
         std::os::unix::fs::symlink(to, there.join(link)).unwrap();
     }
 }
