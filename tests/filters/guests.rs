@@ -4,7 +4,7 @@
 use wasm_encoder::{
     CodeSection, ConstExpr, CustomSection, DataSection, EntityType, ExportKind, ExportSection, Function,
     FunctionSection, GlobalSection, GlobalType, ImportSection, InstructionSink, MemorySection, MemoryType, Module,
-    TypeSection, ValType,
+    StartSection, TableSection, TableType, TypeSection, ValType,
 };
 
 /// Where a guest keeps what it returns, as the canonical ABI lays it out.
@@ -37,6 +37,12 @@ type Code = Box<dyn Fn(&mut InstructionSink<'_>)>;
 pub struct Guest {
     pub manifest: Vec<String>,
     pub import: (&'static str, &'static str),
+    /// What the import takes and returns.
+    pub import_type: (&'static [ValType], &'static [ValType]),
+    pub memory: MemoryType,
+    pub table: Option<TableType>,
+    /// What runs when an instance is made.
+    pub start: Option<Code>,
     pub describe_returns: ValType,
     pub describe: Code,
     pub prepare: Code,
@@ -64,6 +70,10 @@ impl Guest {
                 r#"{{"api":"1.0.0","name":"{name}","version":"1.0.0","license":"MIT","timeout_ms":200,"memory_bytes":16777216}}"#
             )],
             import: ("underpaint:filter/host@1.0.0", "log"),
+            import_type: (&[ValType::I32; 3], &[]),
+            memory: MemoryType { minimum: 2, maximum: None, memory64: false, shared: false, page_size_log2: None },
+            table: None,
+            start: None,
             describe_returns: ValType::I32,
             describe: Box::new(|code| _ = code.i32_const(DESCRIPTOR as i32)),
             prepare: Box::new(|code| _ = code.i32_const(PLAN as i32)),
@@ -88,19 +98,22 @@ impl Guest {
     pub fn wasm(&self) -> Vec<u8> {
         use ValType::{F32, I32, I64};
         let mut types = TypeSection::new();
-        types.ty().function([I32, I32, I32], []);
+        types.ty().function(self.import_type.0.iter().copied(), self.import_type.1.iter().copied());
         types.ty().function([I32; 4], [I32]);
         types.ty().function([], [self.describe_returns]);
         types.ty().function([I32, I32, I32, I32, I32, F32, I64, I32, I32], [I32]);
         types.ty().function([I32; TILE], [I32]);
         types.ty().function([I32; TILE], [I32]);
         types.ty().function([I32; 3], [I32]);
+        types.ty().function([], []);
         let mut imports = ImportSection::new();
         imports.import(self.import.0, self.import.1, EntityType::Function(0));
         let mut functions = FunctionSection::new();
-        (1..=6).for_each(|ty| _ = functions.function(ty));
+        (1..=6).chain(self.start.iter().map(|_| 7)).for_each(|ty| _ = functions.function(ty));
+        let mut tables = TableSection::new();
+        self.table.iter().for_each(|table| _ = tables.table(*table));
         let mut memories = MemorySection::new();
-        memories.memory(MemoryType { minimum: 2, maximum: None, memory64: false, shared: false, page_size_log2: None });
+        memories.memory(self.memory);
         let mut globals = GlobalSection::new();
         globals.global(GlobalType { val_type: I32, mutable: true, shared: false }, &ConstExpr::i32_const(65536));
         let mut exports = ExportSection::new();
@@ -111,7 +124,8 @@ impl Guest {
         }
         let mut code = CodeSection::new();
         let allocate: Code = Box::new(allocate);
-        for body in [&allocate, &self.describe, &self.prepare, &self.process, &self.survey, &self.learn] {
+        let bodies = [&allocate, &self.describe, &self.prepare, &self.process, &self.survey, &self.learn];
+        for body in bodies.into_iter().chain(&self.start) {
             let mut function = Function::new([(1, I32)]);
             body(&mut function.instructions());
             function.instructions().end();
@@ -134,9 +148,13 @@ impl Guest {
             .section(&types)
             .section(&imports)
             .section(&functions)
+            .section(&tables)
             .section(&memories)
             .section(&globals)
             .section(&exports);
+        if self.start.is_some() {
+            module.section(&StartSection { function_index: 7 });
+        }
         module.section(&code).section(&data);
         for manifest in &self.manifest {
             module.section(&CustomSection { name: "underpaint:filter".into(), data: manifest.as_bytes().into() });

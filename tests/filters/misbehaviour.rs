@@ -10,9 +10,9 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use tempfile::TempDir;
-use underpaint_filters::{Call, FIRST_PARTY, Filters, Level, MAX_BYTES, Origin, Reason};
+use underpaint_filters::{Call, FIRST_PARTY, Filters, Level, MAX_BYTES, Origin, Reason, Settings};
 use underpaint_raster::{Extent, Image, Job, Stage, Unattended};
-use wasm_encoder::{BlockType, MemArg, ValType};
+use wasm_encoder::{BlockType, MemArg, MemoryType, RefType, TableType, ValType};
 
 const AT: MemArg = MemArg { offset: 0, align: 2, memory_index: 0 };
 
@@ -421,4 +421,145 @@ fn loops_forever_and_is_cancelled() {
     filters.add(&guest.wasm(), Origin::File("guest.wasm".into())).unwrap();
     let error = filters.apply(&picture(), &call("guest"), 0, &CancelledAtTheThirdLook(AtomicU32::new(0))).unwrap_err();
     assert_eq!(error.reason, Reason::Cancelled);
+}
+
+/// What happens before the filter is asked anything: each instance starts under the same clock and limits.
+#[test]
+fn starts_slowly_or_not_at_all() {
+    let start =
+        |code: fn(&mut wasm_encoder::InstructionSink<'_>)| Guest { start: Some(Box::new(code)), ..Guest::new("guest") };
+    assert_eq!(run(&start(loop_forever)), Err(Reason::Timeout(1000)));
+    assert!(matches!(run(&start(|code| _ = code.unreachable())), Err(Reason::Trap(_))));
+    assert!(run(&start(|code| _ = code.nop())).is_ok());
+}
+
+#[test]
+fn declares_more_than_it_may_have() {
+    let memory = |pages| MemoryType { minimum: pages, ..Guest::new("guest").memory };
+    // 500 MB, and all that 32 bits can address; the manifest asks for 16 MiB.
+    for pages in [8000, 65536] {
+        let guest = Guest { memory: memory(pages), ..Guest::new("guest") };
+        assert_eq!(run(&guest), Err(Reason::Memory(16 << 20)), "{pages} pages");
+    }
+    let table =
+        TableType { element_type: RefType::FUNCREF, table64: false, minimum: 1 << 30, maximum: None, shared: false };
+    let refused = run(&Guest { table: Some(table), ..Guest::new("guest") }).unwrap_err();
+    assert!(matches!(refused, Reason::NotWasm(_) | Reason::BadOutput(_) | Reason::Memory(_)), "{refused:?}");
+}
+
+/// Every parameter a filter may have, with the longest names; and a text as long as may be asked for.
+#[test]
+fn has_giant_parameters() {
+    let names: String = (0..64).map(|i| format!("{i:02}{}", "n".repeat(62))).collect();
+    let float = [0.5f32, 0.0, 1.0, 0.1].map(f32::to_bits);
+    let params = |count: u32, kind: &dyn Fn(u32) -> [u32; 7]| -> Vec<u8> {
+        let at = TEXT + 200 + 64 * 60;
+        let words =
+            (0..count).flat_map(|i| [[at + i * 64, 64, TEXT, 5, TEXT, 5, TEXT, 5].as_slice(), &kind(i)].concat());
+        let mut bytes: Vec<u8> = words.flat_map(u32::to_le_bytes).collect();
+        bytes.resize(64 * 60, 0);
+        bytes.extend(names.bytes());
+        bytes
+    };
+    let numbers = params(64, &|_| [0, float[0], float[1], float[2], float[3], TEXT, 2]);
+    assert_eq!(run(&Guest { params: (TEXT + 200, 64), extra: numbers.clone(), ..Guest::new("guest") }), Ok(picture()));
+    let text = params(1, &|_| [5, TEXT, 0, 2 << 20, 1, 0, 0]);
+    let guest = Guest { params: (TEXT + 200, 1), extra: text, ..Guest::new("guest") };
+    let mut filters = filters();
+    filters.add(&guest.wasm(), Origin::File("guest.wasm".into())).unwrap();
+    let with = |bytes: usize| {
+        let value = serde_json::Value::String("\u{fc}".repeat(bytes / 2));
+        let params = serde_json::Map::from_iter([(names[..64].to_owned(), value)]);
+        let call = [Call { name: "guest".into(), params, ..Call::default() }];
+        filters.apply(&picture(), &call, 0, &Unattended).map_err(|e| e.reason)
+    };
+    assert_eq!(with(2 << 20), Ok(picture()));
+    assert!(matches!(with((2 << 20) + 2), Err(Reason::BadParameter { .. })));
+    let longer = params(1, &|_| [5, TEXT, 0, (2 << 20) + 1, 1, 0, 0]);
+    let guest = Guest { params: (TEXT + 200, 1), extra: longer, ..Guest::new("guest") };
+    assert!(matches!(run(&guest), Err(Reason::Description(_))));
+}
+
+/// One tile in the middle is painted over and over, within its pixels and behind them: no other pixel changes.
+#[test]
+fn writes_outside_its_tile() {
+    let guest = Guest::process("guest", |code| {
+        let (area_x, area_y) = (1, 2);
+        code.local_get(area_x).i32_const(8).i32_eq().local_get(area_y).i32_const(8).i32_eq().i32_and();
+        code.if_(BlockType::Empty).loop_(BlockType::Empty);
+        code.local_get(PIXELS).local_get(LOCAL).i32_const(2).i32_shl().i32_add().f32_const(0.25.into()).f32_store(AT);
+        // Ten times as far as the tile goes.
+        code.local_get(LOCAL).i32_const(1).i32_add().local_tee(LOCAL);
+        code.local_get(LEN).i32_const(10).i32_mul().i32_ne().br_if(0).end().end();
+        return_pixels(code);
+    });
+    let mut filters = filters();
+    filters.add(&guest.wasm(), Origin::File("guest.wasm".into())).unwrap();
+    let settings = Settings { tile: 8, threads: 2, ..Settings::default() };
+    let made = filters.apply_with(&picture(), &call("guest"), &settings, &Unattended).unwrap();
+    for y in 0..16 {
+        for x in 0..24 {
+            let inside = (8..16).contains(&x) && (8..16).contains(&y);
+            assert_eq!(made.pixel(x, y), if inside { [0.25; 4] } else { picture().pixel(x, y) }, "({x}, {y})");
+        }
+    }
+}
+
+/// `progress` and `cancelled` called without end cost the filter its own time and nobody else's.
+#[test]
+fn floods_the_host_with_calls() {
+    let host = "underpaint:filter/host@1.0.0";
+    let progress = Guest {
+        import: (host, "progress"),
+        import_type: (&[ValType::F32], &[]),
+        ..Guest::process("guest", |code| {
+            code.loop_(BlockType::Empty).f32_const(f32::NAN.into()).call(LOG).br(0).end().unreachable();
+        })
+    };
+    let cancelled = Guest {
+        import: (host, "cancelled"),
+        import_type: (&[], &[ValType::I32]),
+        ..Guest::process("guest", |code| {
+            code.loop_(BlockType::Empty).call(LOG).i32_eqz().br_if(0).end();
+            return_pixels(code);
+        })
+    };
+    assert_eq!(run(&progress), Err(Reason::Timeout(200)));
+    assert_eq!(run(&cancelled), Err(Reason::Timeout(200)));
+}
+
+/// What the contract does not need is off, and refused by its name before anything is compiled.
+#[test]
+fn uses_what_is_switched_off() {
+    let memory = |change: fn(&mut MemoryType)| {
+        let mut guest = Guest::new("guest");
+        change(&mut guest.memory);
+        guest
+    };
+    let process = |code: fn(&mut wasm_encoder::InstructionSink<'_>)| Guest::process("guest", code);
+    let rows: [(&str, Guest); 7] = [
+        ("threads", memory(|m| (m.shared, m.maximum) = (true, Some(2)))),
+        ("memory64", memory(|m| m.memory64 = true)),
+        ("custom page sizes", memory(|m| m.page_size_log2 = Some(0))),
+        ("threads", process(|code| _ = code.atomic_fence().unreachable())),
+        (
+            "tail calls",
+            process(|code| {
+                (0..TILE as u32).for_each(|i| _ = code.local_get(i));
+                code.return_call(PROCESS);
+            }),
+        ),
+        (
+            "relaxed SIMD",
+            process(|code| {
+                _ = code.v128_const(0).v128_const(0).v128_const(0).f32x4_relaxed_madd().drop().unreachable()
+            }),
+        ),
+        ("gc", process(|code| _ = code.i32_const(0).ref_i31().drop().unreachable())),
+    ];
+    for (word, guest) in rows {
+        let refused = run(&guest).unwrap_err();
+        assert!(matches!(refused, Reason::NotWasm(_) | Reason::Contract(_)), "{word}: {refused:?}");
+        assert!(refused.to_string().to_lowercase().contains(&word.to_lowercase()), "{word}: {refused}");
+    }
 }

@@ -73,6 +73,11 @@ impl Home {
         self.root.join("filters")
     }
 
+    /// The painter's styles.
+    pub fn styles_file(&self) -> PathBuf {
+        self.root.join("styles.json")
+    }
+
     /// What can be made again: compiled filters, hashes of models, the starter's files.
     pub fn cache_dir(&self) -> PathBuf {
         self.root.join("cache")

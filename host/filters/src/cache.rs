@@ -33,45 +33,59 @@ impl Cache {
         Ok(Self { dir: dir.to_path_buf() })
     }
 
-    /// The component compiled before, or `None`: absent, damaged, or of another engine.
-    pub fn load(&self, engine: &Engine, wasm: &[u8; HASH_BYTES]) -> Option<Component> {
+    /// The code compiled before from this wasm for an engine, or `None`: absent or damaged.
+    pub fn load(&self, engine: &EngineKey, wasm: &[u8; HASH_BYTES]) -> Option<Vec<u8>> {
         let path = self.path(engine, wasm);
         if !is_private(&path).ok()? {
             return None;
         }
         let mut bytes = Vec::new();
         fs::File::open(path).ok()?.read_to_end(&mut bytes).ok()?;
-        let (hash, code) = bytes.split_at_checked(HASH_BYTES)?;
-        if Sha256::digest(code).as_slice() != hash {
-            return None;
-        }
-        // SAFETY: `deserialize` asks that the bytes come unchanged from `Component::serialize`. `store` below is the
-        // only writer in a folder only this user can write (checked on opening and again for the file); whoever can write there
-        // can already run code as this user. Truncation and bit rot are found by the hash, and a file of another
-        // wasmtime, of other settings or for other processors by its name and by wasmtime's own header.
-        #[allow(unsafe_code)]
-        unsafe { Component::deserialize(engine, code) }.ok()
+        let code = bytes.split_off(HASH_BYTES.min(bytes.len()));
+        (Sha256::digest(&code).as_slice() == bytes).then_some(code)
     }
 
-    /// Keeps a compiled component, whole or not at all: written beside its place, then renamed into it.
-    pub fn store(&self, engine: &Engine, wasm: &[u8; HASH_BYTES], component: &Component) -> io::Result<()> {
-        let code = component.serialize().map_err(io::Error::other)?;
+    /// Keeps compiled code, whole or not at all: written beside its place, then renamed into it.
+    pub fn store(&self, engine: &EngineKey, wasm: &[u8; HASH_BYTES], code: &[u8]) -> io::Result<()> {
         // tempfile makes files 0600.
         let mut file = tempfile::Builder::new().prefix(".writing-").tempfile_in(&self.dir)?;
-        file.write_all(&Sha256::digest(&code))?;
-        file.write_all(&code)?;
+        file.write_all(&Sha256::digest(code))?;
+        file.write_all(code)?;
         file.persist(self.path(engine, wasm))?;
         Ok(())
     }
 
-    fn path(&self, engine: &Engine, wasm: &[u8; HASH_BYTES]) -> PathBuf {
-        let mut key = Key(Sha256::new());
-        key.0.update(wasm);
-        engine.precompile_compatibility_hash().hash(&mut key);
-        // Not covered by the hash above: which of our `filter.wit` a module was wrapped in.
-        key.0.update(env!("CARGO_PKG_VERSION"));
-        self.dir.join(format!("{}.cwasm", hex(&key.0.finalize())))
+    fn path(&self, engine: &EngineKey, wasm: &[u8; HASH_BYTES]) -> PathBuf {
+        let key = Sha256::new().chain_update(wasm).chain_update(engine.0.as_bytes());
+        // Not covered by the engine's: which of our `filter.wit` a module was wrapped in.
+        let key = key.chain_update(env!("CARGO_PKG_VERSION"));
+        self.dir.join(format!("{}.cwasm", hex(&key.finalize())))
     }
+}
+
+/// For which engine code was compiled: wasmtime's version and settings, the processor's features, and whether it was
+/// compiled in this process or came out of a worker's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct EngineKey(pub String);
+
+impl EngineKey {
+    pub fn of(engine: &Engine) -> Self {
+        let mut key = Key(Sha256::new());
+        engine.precompile_compatibility_hash().hash(&mut key);
+        Self(hex(&key.0.finalize()))
+    }
+}
+
+/// Code from [`Cache::load`] or from [`Component::serialize`] in another process of this binary, as a component;
+/// `None` if it is of another engine.
+pub(crate) fn revive(engine: &Engine, code: &[u8]) -> Option<Component> {
+    // SAFETY: `deserialize` asks that the bytes come unchanged from `Component::serialize`. `store` above is the
+    // only writer in a folder only this user can write (checked on opening and again for the file); whoever can write
+    // there can already run code as this user. Truncation and bit rot are found by the hash, and a file of another
+    // wasmtime, of other settings or for other processors by its name and by wasmtime's own header. What a worker
+    // compiled is only ever revived in workers, which have nothing to lose: see `worker`.
+    #[allow(unsafe_code)]
+    unsafe { Component::deserialize(engine, code) }.ok()
 }
 
 /// Feeds what `Hash` says into SHA-256.

@@ -39,6 +39,9 @@ pub struct Descriptor {
     pub limits: Limits,
     /// SHA-256 of the wasm file, in hexadecimal.
     pub sha256: String,
+    /// Public ed25519 key of the author who signed the file, in hexadecimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signer: Option<String>,
 }
 
 /// What a filter may use.
@@ -212,7 +215,8 @@ impl Descriptor {
         if encoding == Encoding::Linear && samples[0] == Sample::Uint8 {
             return Err(Reason::Description("it wants linear light in 8 bits, which are too few; use float32".into()));
         }
-        let Manifest { name, version, license, authors, homepage, memory_bytes, timeout_ms, .. } = manifest.clone();
+        let Manifest { name, version, license, authors, homepage, memory_bytes, timeout_ms, signer, .. } =
+            manifest.clone();
         let limits = Limits { memory_bytes, timeout_ms };
         Ok(Self {
             name,
@@ -228,6 +232,7 @@ impl Descriptor {
             encoding,
             limits,
             sha256,
+            signer,
         })
     }
 

@@ -1,9 +1,10 @@
 //! Everything that can go wrong with a filter, by whose problem it is.
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// A filter and why it was refused or stopped. Displayed as one sentence for a painter.
-#[derive(Clone, Debug, PartialEq, Error)]
+#[derive(Clone, Debug, PartialEq, Error, Serialize, Deserialize)]
 #[error("filter {filter}: {reason}")]
 pub struct FilterError {
     /// The filter's name; the file's where no name could be read.
@@ -13,7 +14,8 @@ pub struct FilterError {
 }
 
 /// Why a filter was refused or stopped.
-#[derive(Clone, Debug, PartialEq, Error)]
+#[derive(Clone, Debug, PartialEq, Error, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Reason {
     // The file is not a filter this host takes.
     /// The file cannot be read, or the cache folder not be made.
@@ -27,7 +29,7 @@ pub enum Reason {
     NotWasm(String),
     /// It wants something from the machine that no filter gets.
     #[error(
-        "it asks for {0}, but a filter may only use underpaint:filter/host@1.0.0: build it for wasm32-unknown-unknown, not for WASI"
+        "it asks for {0}, but a filter may only use underpaint:filter/host@1.0.0: no console, file or clock (build Rust for wasm32-unknown-unknown; in C leave out printf and its like)"
     )]
     Import(String),
     /// It lacks the functions of the contract, or they have other types.
@@ -39,6 +41,15 @@ pub enum Reason {
     /// `describe` answered something impossible.
     #[error("its description is wrong: {0}")]
     Description(String),
+    /// It is signed, but the signature is not that of this file.
+    #[error("its signature (custom section underpaint:signature) does not hold: {0}")]
+    Signature(String),
+    /// The painter's list of installed filters says otherwise.
+    #[error("{0}")]
+    NotAsInstalled(String),
+    /// Compiling it took more time or memory than a filter is worth, or broke the compiler.
+    #[error("it cannot be compiled: {0}")]
+    Compile(String),
     /// A filter of this name is there already.
     #[error("there already is a filter of this name, version {0}; remove one of the two")]
     NameTaken(String),
@@ -89,6 +100,7 @@ impl Reason {
         match self {
             Reason::Io(_) | Reason::TooLarge(_) | Reason::NotWasm(_) | Reason::Import(_) => "refused",
             Reason::Contract(_) | Reason::Manifest(_) | Reason::Description(_) | Reason::NameTaken(_) => "refused",
+            Reason::Compile(_) | Reason::Signature(_) | Reason::NotAsInstalled(_) => "refused",
             Reason::Unknown(_) => "unknown",
             Reason::BadParameter { .. } => "bad_parameter",
             Reason::Trap(_) => "trap",

@@ -92,10 +92,15 @@ impl Instance {
         plan.map_err(|e| reason(&self.store, &e))?.map_err(refusal)
     }
 
-    /// Gives it room for what goes in and out: `largest` bytes in one call, `kept` bytes for the whole run.
-    pub fn make_room(&mut self, largest: u64, kept: u64) {
+    /// Gives it room for what it is handed once and may keep, in bytes: as it comes in, and as the filter likes it.
+    pub fn room_for(&mut self, kept: u64) {
         let memory = &mut self.store.data_mut().memory;
-        memory.limit = memory.limit.saturating_add(largest.saturating_mul(4)).saturating_add(kept.saturating_mul(2));
+        memory.limit = memory.limit.saturating_add(kept.saturating_mul(2));
+    }
+
+    /// Gives it room for the largest tile, in bytes, and lets it hand as much to the host in one call.
+    pub fn room_for_tiles(&mut self, largest: u64) {
+        self.room_for(largest.saturating_mul(2));
         self.store.set_hostcall_fuel(usize::try_from(largest).unwrap_or(usize::MAX).saturating_add(SMALL_TALK));
     }
 

@@ -85,6 +85,9 @@ pub(crate) struct Manifest {
     /// is told to take it back.
     #[serde(skip)]
     pub keeps_output: bool,
+    /// Public key of whoever signed the file, in hexadecimal.
+    #[serde(skip)]
+    pub signer: Option<String>,
 }
 
 fn default_memory() -> u64 {
@@ -93,6 +96,49 @@ fn default_memory() -> u64 {
 
 fn default_timeout() -> u64 {
     10_000
+}
+
+/// The file with `manifest` (JSON, see `filter.wit`) as its custom section; `None` if it has one already, or is no
+/// wasm at all. For compilers that cannot write custom sections.
+pub fn with_manifest(wasm: &[u8], manifest: &str) -> Option<Vec<u8>> {
+    if !wasm.starts_with(b"\0asm") || section(wasm, SECTION).is_some() {
+        return None;
+    }
+    Some(with_section(wasm, SECTION, manifest.as_bytes()))
+}
+
+/// The content of the first outermost custom section of a name.
+pub(crate) fn section<'a>(wasm: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    let mut depth = 0;
+    for payload in Parser::new(0).parse_all(wasm) {
+        match payload.ok()? {
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+            Payload::End(_) => depth -= 1,
+            Payload::CustomSection(section) if depth == 0 && section.name() == name => return Some(section.data()),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The file with one more custom section at its end.
+pub(crate) fn with_section(wasm: &[u8], name: &str, data: &[u8]) -> Vec<u8> {
+    let length = |mut n: usize, out: &mut Vec<u8>| {
+        while n >= 0x80 {
+            out.push(n as u8 | 0x80);
+            n >>= 7;
+        }
+        out.push(n as u8);
+    };
+    let mut body = Vec::new();
+    length(name.len(), &mut body);
+    body.extend_from_slice(name.as_bytes());
+    body.extend_from_slice(data);
+    let mut out = wasm.to_vec();
+    out.push(0);
+    length(body.len(), &mut out);
+    out.extend_from_slice(&body);
+    out
 }
 
 /// Checks size, structure, imports and exports, and reads the manifest. Executes and compiles nothing.

@@ -93,11 +93,13 @@ impl Picture {
     /// With the pixels of `was` where its alpha is 0, if it has the same size: on the way through a smaller sample
     /// type or through linear light they may have changed in the last bits.
     pub(crate) fn keeping_transparent(mut self, was: PictureRef<'_>) -> Self {
-        if let (Samples::Float32(now), PictureRef::Float32(was)) = (&mut self.samples, was)
-            && was.extent == self.extent
-        {
-            let pixels = now.chunks_exact_mut(4).zip(was.data.chunks_exact(4));
-            pixels.filter(|(_, was)| was[3] == 0.0).for_each(|(now, was)| now.copy_from_slice(was));
+        if was.extent() == self.extent {
+            match (&mut self.samples, was) {
+                (Samples::Uint8(now), PictureRef::Uint8(was)) => keep_transparent(now, was.data),
+                (Samples::Uint16(now), PictureRef::Uint16(was)) => keep_transparent(now, was.data),
+                (Samples::Float32(now), PictureRef::Float32(was)) => keep_transparent(now, was.data),
+                _ => {}
+            }
         }
         self
     }
@@ -111,6 +113,11 @@ impl Picture {
             Samples::Float32(data) => PictureRef::Float32(View { extent, data }),
         }
     }
+}
+
+fn keep_transparent<S: Value>(now: &mut [S], was: &[S]) {
+    let pixels = now.chunks_exact_mut(4).zip(was.chunks_exact(4));
+    pixels.filter(|(_, was)| was[3] == S::default()).for_each(|(now, was)| now.copy_from_slice(was));
 }
 
 impl<'a> From<&'a Image> for PictureRef<'a> {

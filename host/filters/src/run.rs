@@ -302,7 +302,7 @@ impl<S: Value> Run<'_, S> {
         let Extent { w: width, h: height } = self.picture.extent;
         let mut instance = Instance::new(self.linked, watch, self.limits.memory_bytes)?;
         let whole = |given: &Given<'_, S>| if let Given::Whole(_, values) = given { size_of_val(&**values) } else { 0 };
-        instance.make_room(0, self.given.iter().map(whole).sum::<usize>() as u64 + texts(self.params));
+        instance.room_for(self.given.iter().map(whole).sum::<usize>() as u64 + texts(self.params));
         let inputs: Vec<wit::Given<'_>> = self.given.iter().map(Given::wit).collect();
         let Settings { scale, seed, .. } = *self.settings;
         let sample = S::SAMPLE.into();
@@ -337,7 +337,7 @@ impl<S: Value> Run<'_, S> {
             }
         };
         let pixels = plan.passes.iter().map(source).max().unwrap_or(0);
-        instance.make_room(pixels.saturating_mul(size_of::<S>() as u64 * 4 * (1 + beside)), 0);
+        instance.room_for_tiles(pixels.saturating_mul(size_of::<S>() as u64 * 4 * (1 + beside)));
         Ok((instance, plan))
     }
 
@@ -394,6 +394,7 @@ impl<S: Value> Run<'_, S> {
             }
         };
         for lesson in &lessons[hand.heard..] {
+            instance.room_for(lesson.answers.iter().map(Vec::len).sum::<usize>() as u64);
             instance.learn(lesson.pass, &lesson.answers)?;
         }
         hand.heard = lessons.len();
@@ -491,11 +492,7 @@ impl<S: Value> Run<'_, S> {
             answers.lock().unwrap_or_else(PoisonError::into_inner)[index] = answer;
             Ok(())
         })?;
-        let answers = answers.into_inner().unwrap_or_else(PoisonError::into_inner);
-        // They lie in every instance while it learns.
-        let bytes = answers.iter().map(Vec::len).sum::<usize>() as u64;
-        hands.iter_mut().filter_map(|hand| hand.instance.as_mut()).for_each(|instance| instance.make_room(0, bytes));
-        Ok(answers)
+        Ok(answers.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

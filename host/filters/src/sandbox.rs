@@ -10,6 +10,7 @@
 
 use crate::error::{Reason, plain};
 use crate::package::HOSTS;
+use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -27,7 +28,8 @@ const LOG_LINES: u32 = 64;
 const LOG_BYTES: usize = 1024;
 
 /// Who should read a message of a filter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ComponentType, Lift)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ComponentType, Lift, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[component(enum)]
 #[repr(u8)]
 pub enum Level {

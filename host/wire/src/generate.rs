@@ -1,9 +1,10 @@
 //! Parameters of `generate` and the words they use.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use underpaint_raster::Extent;
 
-use crate::image::{Canvas, Placed, Px};
+use crate::image::{Canvas, Image, Placed, Px};
 
 /// What a job is to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -24,6 +25,17 @@ pub enum Mode {
     Background,
 }
 
+/// How a patch goes over into the picture around it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Blend {
+    /// It fades.
+    #[default]
+    Alpha,
+    /// It fades, and in that band its colours are bent so that they meet the picture's.
+    Gradient,
+}
+
 /// A filter at the end of the job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FilterCall {
@@ -32,6 +44,15 @@ pub struct FilterCall {
     /// Parameter id to value; absent ones take their default.
     #[serde(default)]
     pub params: serde_json::Map<String, serde_json::Value>,
+}
+
+/// The pixels of a filter's inputs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FilterPixels {
+    /// Pictures the painter chose, by the name of the filter's input, each with a size of its own.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub images: BTreeMap<String, Image>,
 }
 
 /// A picture that steers, without its pixels (those are [`ControlPixels`]).
@@ -43,9 +64,12 @@ pub struct ControlCall {
     /// `normal`, `segmentation`, `tile`, `repaint`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
-    /// What is done to the picture first: `canny`, `soft_edge`, `scribble`, `tile`, `blur`; absent = nothing.
+    /// What is done to the picture first: `canny`, `soft_edge`, `scribble`, `tile`, `blur`, `depth`; absent = nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preprocess: Option<String>,
+    /// `preprocess: depth`: id of the depth estimator that looks; absent = the first there is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preprocessor: Option<String>,
     /// IP-Adapter: id of the image encoder it looks through; absent = the first that fits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoder: Option<String>,
@@ -161,6 +185,9 @@ pub struct Generate {
     pub feather_px: Option<u32>,
     /// How far the mask is grown before feathering, in canvas pixels, 0..=499.
     pub grow_px: Option<u32>,
+    /// How a patch goes over into the picture; absent = `alpha`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blend: Option<Blend>,
     /// 1, or 2 to go over a large selection once more in finer detail; absent = what suits model and device.
     pub passes: Option<u32>,
 }
@@ -184,6 +211,9 @@ pub struct Pixels {
     /// Masks of [`Generate::regions`], in the same order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub regions: Vec<RegionPixels>,
+    /// Pictures for [`Generate::filters`], in the same order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub filters: Vec<FilterPixels>,
 }
 
 /// How a job of any kind is run and watched.

@@ -1,6 +1,6 @@
 //! Parameters and results of the methods other than `hello` and `generate`.
 
-use crate::generate::{FilterCall, Generate, Mode, Preview};
+use crate::generate::{FilterCall, FilterPixels, Generate, Mode, Pixels, Preview};
 use crate::image::{Image, Px};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -81,6 +81,22 @@ pub struct FilterApply {
     /// Layout of the patch; absent = the image's.
     #[serde(default)]
     pub px: Option<Px>,
+    /// How much smaller than the painter's picture `image` is, 0.01..=1: lengths in pixels shrink with it. For previews.
+    #[serde(default)]
+    pub scale: Option<f64>,
+}
+
+/// What filters of a `filter/apply` may see besides its image. [`FilterApply`] and this are read from the same `params`
+/// object.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FilterApplyPixels {
+    /// What is selected, grey and as large as the image.
+    pub mask: Option<Image>,
+    /// What was there before the image was generated, as large as it.
+    pub before: Option<Image>,
+    /// Pictures for [`FilterApply::filters`], in the same order.
+    pub filters: Vec<FilterPixels>,
 }
 
 /// Parameters of `upscale` without its pixels, beside those of [`crate::generate::Run`].
@@ -97,7 +113,7 @@ pub struct Upscale {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tile: Option<u32>,
     /// A diffusion model paints detail into the enlarged picture, in tiles of its own. Of these members the model, the prompts,
-    /// `denoise_strength` (absent = 0.3) and those of sampling count.
+    /// `regions`, `denoise_strength` (absent = 0.3) and those of sampling count.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refine: Option<Generate>,
 }
@@ -110,6 +126,9 @@ pub struct UpscalePixels {
     /// Layout of the result; absent = the image's.
     #[serde(default)]
     pub px: Option<Px>,
+    /// Those of [`Upscale::refine`], of which the masks of regions count: they lie on `image` and are enlarged with it.
+    #[serde(default)]
+    pub refine: Option<Pixels>,
 }
 
 /// Parameters of `models/load`.
@@ -162,6 +181,13 @@ pub struct Subscribe {
     pub topics: Vec<Topic>,
 }
 
+/// Parameters of `styles/remove`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StyleName {
+    /// From `styles/list`.
+    pub name: String,
+}
+
 /// A group of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -172,6 +198,8 @@ pub enum Topic {
     Models,
     /// `filters/changed`.
     Filters,
+    /// `styles/changed`.
+    Styles,
 }
 
 /// A job has one state, changes only forwards, and reaches exactly one of the last three.

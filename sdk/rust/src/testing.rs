@@ -1,5 +1,7 @@
 //! Runs a filter natively on a picture, cut as the host would: for unit tests, debuggers and profilers.
 
+mod golden;
+
 use crate::descriptor::Kind;
 use crate::params::{Value, Values};
 use crate::{Color, Error, Filter, Given, Image, Params, Pass, Plan, Rect, Request, Role, Sample, Tile};
@@ -224,6 +226,22 @@ impl<F: Filter> Case<F> {
             }
         }
     }
+}
+
+/// Measures the filter natively, with its defaults, for `underpaint filter bench`: call it from `examples/bench.rs`,
+/// whose arguments are the picture's width and height. Prints the best of three runs as one line of JSON.
+pub fn bench<F: Filter>() {
+    let mut sizes = std::env::args().skip(1).filter_map(|size| size.parse().ok());
+    let (width, height) = (sizes.next().unwrap_or(1024), sizes.next().unwrap_or(1024));
+    let (case, pixels) = (Case::<F>::new(width, height), picture(width, height));
+    let best = (0..3).map(|_| {
+        let start = std::time::Instant::now();
+        std::hint::black_box(case.run(&pixels, 256).expect("the filter failed"));
+        start.elapsed().as_secs_f64() * 1000.0
+    });
+    let best = best.fold(f64::INFINITY, f64::min);
+    let sample = ["uint8", "uint16", "float32"][size_of::<F::Sample>() / 2];
+    println!("{{\"sample\": \"{sample}\", \"ms\": {best}}}");
 }
 
 /// A picture with colours, edges, soft and fully transparent pixels, for tests that bring none.

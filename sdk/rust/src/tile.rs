@@ -18,6 +18,36 @@ pub struct Rect {
     pub height: u32,
 }
 
+impl Rect {
+    /// The picture cut into squares of `size` pixels from its upper left corner, those at the right and at the bottom
+    /// into what is left: column and row of each that the area touches, and what it covers.
+    ///
+    /// An area with a halo of `size - 1` has each of them whole.
+    pub fn blocks(self, size: u32, width: u32, height: u32) -> impl Iterator<Item = (i32, i32, Rect)> {
+        let (side, right, bottom) = (size as i32, self.x + self.width as i32, self.y + self.height as i32);
+        let columns = move || self.x.div_euclid(side)..(right - 1).div_euclid(side) + 1;
+        (self.y.div_euclid(side)..(bottom - 1).div_euclid(side) + 1).flat_map(move |row| {
+            columns().map(move |column| {
+                let (x, y) = (column * side, row * side);
+                let (w, h) = (size.min(width.saturating_sub(x as u32)), size.min(height.saturating_sub(y as u32)));
+                (column, row, Rect { x, y, width: w, height: h })
+            })
+        })
+    }
+
+    /// What both cover, which may be nothing: then a side is 0.
+    pub fn intersect(self, other: Rect) -> Rect {
+        let (x, y) = (self.x.max(other.x), self.y.max(other.y));
+        let side = |from: i32, a: i32, b: i32| (a.min(b) - from).max(0) as u32;
+        Rect {
+            x,
+            y,
+            width: side(x, self.x + self.width as i32, other.x + other.width as i32),
+            height: side(y, self.y + self.height as i32, other.y + other.height as i32),
+        }
+    }
+}
+
 /// An area of the picture to make, and the pixels to make it from.
 ///
 /// A pixel is `[r, g, b, a]` with straight alpha. Colour under alpha 0 is 0 and means nothing, so weigh by alpha when
@@ -157,5 +187,30 @@ impl<S: Sample> Padded<'_, S> {
             made.truncate(made.len() / self.made * self.width);
         }
         made
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Rect;
+
+    #[test]
+    fn blocks_cover_an_area_once() {
+        let area = Rect { x: 5, y: 3, width: 7, height: 6 };
+        let mut seen = [0; 12 * 9];
+        for (column, row, block) in area.blocks(4, 12, 9) {
+            assert_eq!((block.x, block.y), (column * 4, row * 4));
+            assert!(block.width == 4 && (block.height == 4 || (row == 2 && block.height == 1)));
+            let part = block.intersect(area);
+            for y in part.y..part.y + part.height as i32 {
+                (part.x..part.x + part.width as i32).for_each(|x| seen[(y * 12 + x) as usize] += 1);
+            }
+        }
+        for (i, &count) in seen.iter().enumerate() {
+            let (x, y) = (i % 12, i / 12);
+            assert_eq!(count, u32::from((5..12).contains(&x) && (3..9).contains(&y)), "({x}, {y})");
+        }
+        let apart = area.intersect(Rect { x: 40, y: 3, width: 2, height: 2 });
+        assert_eq!(apart.width, 0);
     }
 }

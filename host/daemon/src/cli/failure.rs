@@ -11,6 +11,8 @@ pub enum Failure {
     Failed(String),
     /// The painter pressed Ctrl-C: exit code 130, nothing written.
     Interrupted,
+    /// The work is done and its result, which is bad, was told in full: exit code 1.
+    Told,
 }
 
 impl Failure {
@@ -32,6 +34,7 @@ impl Failure {
         let (code, kind, sentence) = match self {
             Self::Usage(s) => (2, "usage", s.as_str()),
             Self::Failed(s) => (1, "failed", s.as_str()),
+            Self::Told => return ExitCode::from(1),
             Self::Interrupted => (130, "interrupted", "interrupted; nothing was written"),
         };
         let line = sentence.replace(['\n', '\r'], " ");

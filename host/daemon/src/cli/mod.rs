@@ -15,11 +15,13 @@ mod doctor;
 mod failure;
 mod fill;
 mod filter;
+mod filter_worker;
 mod generate;
 mod models;
 mod options;
 mod output;
 mod paint;
+mod play;
 mod preprocess;
 mod progress;
 mod region;
@@ -67,6 +69,8 @@ enum Command {
     Stop(serve::Stop),
     Doctor(doctor::Doctor),
     Adapter(adapter::Adapter),
+    #[command(hide = true)]
+    FilterWorker(filter_worker::FilterWorker),
 }
 
 /// What every command may want to know.
@@ -147,5 +151,6 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Stop(stop) => stop.run(&global),
         Command::Doctor(doctor) => doctor.run(&global),
         Command::Adapter(adapter) => adapter.run(&global),
+        Command::FilterWorker(worker) => worker.run(),
     }
 }

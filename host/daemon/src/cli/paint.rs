@@ -5,6 +5,7 @@ use super::progress::Terminal;
 use super::{Failure, Global};
 use crate::client::{Client, ClientError, Painted};
 use crate::config::Config;
+use crate::filters::Installed;
 use crate::controls;
 use crate::home::Home;
 use crate::models::{Catalogue, Models};
@@ -14,7 +15,7 @@ use crate::worker::{self, Input, JobError, Output};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use underpaint_engine::Npy;
-use underpaint_filters::Filters;
+use underpaint_filters::{FilterError, Filters};
 use underpaint_wire::Kind;
 use underpaint_wire::generate::Generate;
 
@@ -82,6 +83,9 @@ fn here(
         if let Some(path) = call.encoder.as_deref().and_then(as_path) {
             call.encoder = Some(catalogue.controls_mut().add(&path).map_err(JobError::from)?);
         }
+        if let Some(path) = call.preprocessor.as_deref().and_then(as_path) {
+            call.preprocessor = Some(catalogue.controls_mut().add(&path).map_err(JobError::from)?);
+        }
     }
     for lora in &mut request.loras {
         if let Some(path) = as_path(&lora.name) {
@@ -114,15 +118,13 @@ pub fn catalogue(home: &Home) -> Result<Catalogue, Failure> {
     Ok(Catalogue::scan(&folders, config.default_model, &home.cache_dir(), None))
 }
 
-/// The first-party filters and those the painter installed; one that is refused is told on stderr and left out.
+/// The filters of this machine.
 pub fn filters(home: &Home) -> Result<Filters, Failure> {
-    // Where nothing can be kept, filters are compiled anew each time.
-    let made = Filters::new(Some(&home.cache_dir().join("filters"))).or_else(|_| Filters::new(None));
-    let mut filters = made.map_err(|e| Failure::Failed(e.to_string()))?;
-    for refused in filters.scan(&home.filters_dir()) {
-        eprintln!("warning: {refused}");
-    }
-    Ok(filters)
+    Ok(open_filters(home)?)
+}
+
+pub(super) fn open_filters(home: &Home) -> Result<Filters, FilterError> {
+    Ok(Filters::clone(&Installed::new(home)?.current()))
 }
 
 impl From<JobError> for Failure {

@@ -5,12 +5,13 @@
 //! (which models, which filters) is published as an [`Inventory`] that they read without asking this thread.
 
 use super::hub::{Command, Hub, Next};
-use super::job::{Done, DonePatch, Enlarging, Filtering, Outcome, Painting, Ticket, Work};
+use super::job::{Done, DonePatch, Enlarging, FilterBytes, Filtering, Outcome, Painting, Sent, Ticket, Work};
 use super::{errors, methods};
 use crate::config::Config;
+use crate::filters::Installed;
 use crate::home::Home;
 use crate::models::{Catalogue, Models};
-use crate::worker::{self, Input, Output};
+use crate::worker::{self, FilterImages, Input, Output};
 use serde_json::{Map, Value, json};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,9 +19,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 use underpaint_engine::Options;
-use underpaint_filters::{Call, Filters};
+use underpaint_filters::{Beside, Call, PictureRef, Settings};
 use underpaint_plan::{ControlFacts, ModelFacts};
-use underpaint_raster::{Extent, Job, Unattended, dither};
+use underpaint_raster::{Extent, Job, Mask, Rect, Unattended, dither};
 use underpaint_wire::Error;
 use underpaint_wire::generate::{ControlCall, FilterCall, Generate, LoraCall, Mode};
 use underpaint_wire::image::{self, Px};
@@ -29,7 +30,7 @@ use underpaint_wire::methods::{LoraInfo, ModelInfo, Topic, Upscale};
 /// What there is to paint with, as it was when the device thread last looked.
 pub struct Inventory {
     catalogue: Arc<Catalogue>,
-    filters: Arc<Filters>,
+    filters: Arc<Installed>,
     looked: Instant,
     /// Id of the resident model.
     pub loaded: Option<String>,
@@ -68,7 +69,7 @@ impl Inventory {
 
     /// Fails unless every filter exists and takes these parameters. The first look at a filter compiles it.
     pub fn check_filters(&self, filters: &[FilterCall]) -> Result<(), Error> {
-        self.filters.check(&calls(filters)).map_err(|e| errors::filter(&e))
+        self.filters.current().check(&calls(filters)).map_err(|e| errors::filter(&e))
     }
 
     /// Fails unless all models exist and a picture of this size can be enlarged so.
@@ -78,13 +79,17 @@ impl Inventory {
 
     /// As `filters/list` shows them. The first look at a filter compiles it.
     pub fn filters(&self) -> Value {
-        methods::to_value(&self.filters.list())
+        methods::to_value(&self.filters.current().list())
     }
 
     /// True if the folders may have changed since.
     pub fn is_old(&self) -> bool {
         self.looked.elapsed() > Duration::from_secs(10)
     }
+}
+
+fn filter_images(images: &FilterBytes) -> FilterImages {
+    images.iter().map(|(input, (image, bytes))| (input.clone(), Arc::new(image.to_raster(bytes)))).collect()
 }
 
 fn calls(filters: &[FilterCall]) -> Vec<Call> {
@@ -100,7 +105,9 @@ pub fn start(home: Home, hub: Arc<Hub>) -> io::Result<Handle> {
     let (inventory, seen) = watch::channel(None);
     std::thread::Builder::new().name("underpaint-device".into()).spawn(move || {
         let catalogue = Arc::new(scan(&home, None));
-        let filters = Arc::new(filters(&home));
+        // Only a filter of our own could be broken, and the tests load them.
+        let filters = Installed::new(&home).unwrap_or_else(|e| panic!("filters cannot be run at all: {e}"));
+        let filters = Arc::new(filters);
         let mut device = Device { home, hub, models: Models::new(catalogue, Options::default()), filters, inventory };
         device.publish(Instant::now());
         device.drive();
@@ -113,7 +120,7 @@ struct Device {
     home: Home,
     hub: Arc<Hub>,
     models: Models,
-    filters: Arc<Filters>,
+    filters: Arc<Installed>,
     inventory: watch::Sender<Option<Arc<Inventory>>>,
 }
 
@@ -201,11 +208,12 @@ impl Device {
         let mask = painting.mask.as_ref().map(|(m, bytes)| (m.rect, m.image.to_mask(bytes)));
         let controls = painting.controls.iter();
         let controls = controls.map(|c| c.as_ref().map(|(p, bytes)| (p.rect, p.image.to_raster(bytes)))).collect();
-        let regions = painting.regions.iter();
-        let regions = regions.map(|r| r.as_ref().map(|(p, bytes)| (p.rect, p.image.to_mask(bytes)))).collect();
-        let input = Input { canvas, mask, controls, regions, ..Input::default() };
+        let regions = masks(&painting.regions);
+        let filters = painting.filters.iter().map(filter_images).collect();
+        let input = Input { canvas, mask, controls, regions, filters, ..Input::default() };
         let mut output =
-            worker::run(&mut self.models, &self.filters, &painting.request, input, job).map_err(|e| errors::job(&e))?;
+            worker::run(&mut self.models, &self.filters.current(), &painting.request, input, job)
+                .map_err(|e| errors::job(&e))?;
         // A whole picture is rounded, as diffusers does, so that it can be compared; what is laid over one is dithered.
         if painting.request.mode != Mode::Generate && matches!(painting.px, Px::Rgba8 | Px::Bgra8) {
             output.patches.iter_mut().for_each(|(patch, _)| patch.image = dither(&patch.image));
@@ -214,27 +222,30 @@ impl Device {
     }
 
     fn upscale(&mut self, enlarging: &Enlarging, job: &dyn Job) -> Result<Done, Error> {
-        let Enlarging { request, image, bytes, px } = enlarging;
-        let picture = image.to_raster(bytes);
-        let output = worker::upscale(&mut self.models, request, &picture, job).map_err(|e| errors::job(&e))?;
+        let Enlarging { request, image, bytes, regions, px } = enlarging;
+        let (picture, regions) = (image.to_raster(bytes), masks(regions));
+        let output =
+            worker::upscale(&mut self.models, request, &picture, &regions, job).map_err(|e| errors::job(&e))?;
         let seed = output.patches.first().map_or(0, |(_, seed)| *seed);
         Ok(done(output, seed, *px))
     }
 
     fn filter(&mut self, filtering: &Filtering, job: &dyn Job) -> Result<Done, Error> {
-        let Filtering { image, bytes, rect, filters, seed, px } = filtering;
+        let Filtering { image, bytes, rect, filters, images, seed, px, .. } = filtering;
         let start = Instant::now();
-        let chain = calls(filters);
+        let installed = self.filters.current();
         let failed = |e| errors::filter(&e);
-        let picture = self.filters.apply(&image.to_raster(bytes), &chain, *seed, job).map_err(failed)?;
-        let mut used = Vec::new();
-        for call in &chain {
-            let found = self.filters.get(&call.name).map_err(failed)?;
-            used.push(
-                json!({ "name": call.name, "version": found.version, "sha256": found.sha256, "params": call.params }),
-            );
-        }
-        let patch = DonePatch { rect: *rect, seed: *seed, px: *px, bytes: Arc::new(image::to_bytes(&picture, *px)) };
+        let images: Vec<FilterImages> = images.iter().map(filter_images).collect();
+        let (chain, used) = worker::chain(&installed, filters, &images).map_err(failed)?;
+        let mask = filtering.mask.as_ref().map(|(mask, bytes)| mask.to_mask(bytes));
+        let before = filtering.before.as_ref().map(|(before, bytes)| before.to_raster(bytes));
+        let beside = Beside { mask: mask.as_ref(), before: before.as_ref().map(PictureRef::from), generated: None };
+        let settings = Settings { seed: *seed, scale: filtering.scale, beside, ..Settings::default() };
+        let picture = image.to_raster(bytes);
+        let picture = installed.apply_with(&picture, &chain, &settings, job).map_err(failed)?;
+        // Filters that resize make a picture that begins where this one did.
+        let rect = Rect { w: picture.extent().w, h: picture.extent().h, ..*rect };
+        let patch = DonePatch { rect, seed: *seed, px: *px, bytes: Arc::new(image::to_bytes(&picture, *px)) };
         let mut timing_ms = Map::new();
         let ms = json!(start.elapsed().as_millis() as u64);
         timing_ms.insert("filters".into(), ms.clone());
@@ -242,6 +253,12 @@ impl Device {
         let receipt = json!({ "filters": used, "seed": seed.to_string(), "underpaint": env!("CARGO_PKG_VERSION") });
         Ok(Done { seed: *seed, patches: vec![patch], used: json!({ "filters": used }), receipt, timing_ms })
     }
+}
+
+/// The masks of regions, each with its place.
+pub fn masks(regions: &[Option<Sent>]) -> Vec<Option<(Rect, Mask)>> {
+    let mask = |(placed, bytes): &Sent| (placed.rect, placed.image.to_mask(bytes));
+    regions.iter().map(|region| region.as_ref().map(mask)).collect()
 }
 
 /// What the pipeline made as the bytes a client is sent; `seed` is the first patch's.
@@ -270,19 +287,4 @@ fn scan(home: &Home, before: Option<&Arc<Catalogue>>) -> Catalogue {
     let mut folders = vec![home.models_dir()];
     folders.extend(config.model_folders);
     Catalogue::scan(&folders, config.default_model, &home.cache_dir(), before.map(|b| &**b))
-}
-
-/// The first-party filters and those the painter installed; one that is refused is told on stderr and left out.
-fn filters(home: &Home) -> Filters {
-    let cache = home.cache_dir().join("filters");
-    let made = Filters::new(Some(&cache)).or_else(|refused| {
-        eprintln!("warning: {refused}; filters will be compiled anew at each start");
-        Filters::new(None)
-    });
-    // Without a cache nothing is read or written; only a filter of our own could be broken, and the tests load them.
-    let mut filters = made.unwrap_or_else(|e| panic!("the sandbox for filters cannot be made: {e}"));
-    for refused in filters.scan(&home.filters_dir()) {
-        eprintln!("warning: {refused}");
-    }
-    filters
 }

@@ -632,6 +632,10 @@ mod tests {
             bytes: Arc::new(vec![0; 4]),
             rect,
             filters: Vec::new(),
+            images: vec![],
+            mask: None,
+            before: None,
+            scale: 1.0,
             seed: 0,
             px: Px::Rgba8,
         }))

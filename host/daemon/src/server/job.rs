@@ -3,6 +3,7 @@
 use super::hub::Hub;
 use super::outbox::Outbox;
 use super::queue::{ClientId, JobId};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -24,6 +25,9 @@ pub enum Work {
     Upscale(Box<Enlarging>),
 }
 
+/// Where pixels lie and what they are, and their bytes.
+pub type Sent = (Placed, Arc<Vec<u8>>);
+
 /// A checked `generate` request with its pixels.
 #[derive(Clone, Debug)]
 pub struct Painting {
@@ -32,14 +36,19 @@ pub struct Painting {
     /// The document.
     pub canvas: Option<(image::Canvas, Arc<Vec<u8>>)>,
     /// What to repaint.
-    pub mask: Option<(Placed, Arc<Vec<u8>>)>,
+    pub mask: Option<Sent>,
     /// Pictures of the request's controls that have one of their own.
-    pub controls: Vec<Option<(Placed, Arc<Vec<u8>>)>>,
+    pub controls: Vec<Option<Sent>>,
     /// Masks of the request's regions.
-    pub regions: Vec<Option<(Placed, Arc<Vec<u8>>)>>,
+    pub regions: Vec<Option<Sent>>,
+    /// Pictures for the inputs of the request's filters.
+    pub filters: Vec<FilterBytes>,
     /// Layout of the patches.
     pub px: Px,
 }
+
+/// Pictures for the inputs of a filter, with their bytes.
+pub type FilterBytes = BTreeMap<String, (image::Image, Arc<Vec<u8>>)>;
 
 /// A checked `filter/apply` request with its pixels.
 #[derive(Clone, Debug)]
@@ -52,6 +61,14 @@ pub struct Filtering {
     pub rect: Rect,
     /// Run in this order.
     pub filters: Vec<FilterCall>,
+    /// Pictures for their inputs.
+    pub images: Vec<FilterBytes>,
+    /// What is selected.
+    pub mask: Option<(image::Image, Arc<Vec<u8>>)>,
+    /// What was there before.
+    pub before: Option<(image::Image, Arc<Vec<u8>>)>,
+    /// How much smaller than the painter's picture this is.
+    pub scale: f32,
     /// For filters that draw random numbers.
     pub seed: u64,
     /// Layout of the patch.
@@ -67,6 +84,8 @@ pub struct Enlarging {
     pub image: image::Image,
     /// Their bytes.
     pub bytes: Arc<Vec<u8>>,
+    /// Masks of the regions of what refines it.
+    pub regions: Vec<Option<Sent>>,
     /// Layout of the result.
     pub px: Px,
 }

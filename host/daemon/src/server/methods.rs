@@ -9,13 +9,16 @@ use super::hub::Command;
 use super::outbox::Outbox;
 use super::queue::ClientId;
 use super::requests;
+use crate::styles::{Style, Styles};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use underpaint_wire::blob::{Named, Put, Write};
 use underpaint_wire::generate::Run;
 use underpaint_wire::hello::{Hello, OURS, Peer, Welcome};
-use underpaint_wire::methods::{Attach, Cancel, JobInfo, JobName, LoadModel, MoveJob, Status, Subscribe};
+use underpaint_wire::methods::{
+    Attach, Cancel, JobInfo, JobName, LoadModel, MoveJob, Status, StyleName, Subscribe, Topic,
+};
 use underpaint_wire::rpc::Id;
 use underpaint_wire::{Error, Kind, json};
 
@@ -74,6 +77,9 @@ impl Session {
             "models/load" => return self.models_load(id, params),
             "models/unload" => return self.daemon.hub.command(Command::Unload(self.reply(id))),
             "filters/list" => return self.filters_list(id),
+            "styles/list" => Ok(self.daemon.styles.list()),
+            "styles/put" => parse(params).and_then(|style: Style| self.styles_changed(|s| s.put(style))),
+            "styles/remove" => parse(params).and_then(|p: StyleName| self.styles_changed(|s| s.remove(&p.name))),
             "fill/context" => requests::fill_context(&self.daemon, params).await,
             "generate" => return self.settle(id, requests::generate(self, id, params, tail).await),
             "filter/apply" => return self.settle(id, requests::filter_apply(self, id, params, tail).await),
@@ -169,6 +175,13 @@ impl Session {
             };
             outbox.respond(&id, &list);
         });
+    }
+
+    /// A small file is written: not worth leaving this thread for.
+    fn styles_changed(&self, change: impl FnOnce(&Styles) -> Result<(), Error>) -> Result<Value, Error> {
+        change(&self.daemon.styles)?;
+        self.daemon.hub.announce(Topic::Styles, "styles/changed");
+        done()
     }
 
     fn models_load(&self, id: &Id, params: &Params) {

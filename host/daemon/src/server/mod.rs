@@ -25,6 +25,7 @@ pub use start::StartError;
 use crate::config::Config;
 use crate::home::{Endpoint, Home};
 use crate::platform;
+use crate::styles::Styles;
 use device::Inventory;
 use hub::Hub;
 use interprocess::local_socket::traits::tokio::Listener as _;
@@ -48,6 +49,7 @@ pub struct Daemon {
     token: String,
     started: Instant,
     inventory: watch::Receiver<Option<Arc<Inventory>>>,
+    styles: Styles,
 }
 
 impl Daemon {
@@ -88,6 +90,10 @@ async fn run(home: &Home, options: Options, ready: impl FnOnce(&Endpoint)) -> Re
     Config::load(home.root()).map_err(StartError::Place)?;
     let claim = Claim::take(home, options.new_token).await?;
     let limits = Limits::default();
+    let (styles, refused) = Styles::open(&home.styles_file());
+    if let Some(sentence) = refused {
+        eprintln!("warning: {sentence}");
+    }
     let hub = Hub::new(&claim.endpoint.instance, limits.max_jobs);
     let (device, inventory) =
         device::start(home.clone(), hub.clone()).map_err(|e| StartError::System("Starting the device's thread", e))?;
@@ -98,6 +104,7 @@ async fn run(home: &Home, options: Options, ready: impl FnOnce(&Endpoint)) -> Re
         token: claim.token.clone(),
         started,
         inventory,
+        styles,
     });
     ready(&claim.endpoint);
     let mut connections = JoinSet::new();

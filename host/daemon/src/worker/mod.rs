@@ -16,11 +16,13 @@
 
 mod enlarge;
 mod error;
+mod finishing;
 mod pass;
 
 pub(crate) use enlarge::enlarging;
 pub use enlarge::upscale;
 pub use error::JobError;
+pub use finishing::{FilterImages, chain};
 
 use crate::models::Models;
 use crate::previewing::Previewing;
@@ -28,12 +30,12 @@ use crate::prompts::Words;
 use crate::receipt;
 use crate::refining::Refining;
 use crate::timing::Timed;
-use pass::{Painting, Steering, paint};
+use finishing::{Surroundings, finish};
+use pass::{Painting, Steering, paint, room};
 use serde_json::{Map, Value};
 use underpaint_engine::prompt::Embedding;
-use underpaint_engine::tiles::Tiling;
 use underpaint_engine::{DeviceKind, Npy, Saved};
-use underpaint_filters::{Call, FilterError, Filters};
+use underpaint_filters::Filters;
 use underpaint_plan::{CanvasFacts, Family, Plan, Sampling, check_regions, placed, plan};
 use underpaint_raster::{Cancelled, Extent, Image, Job, Mask, Patch, Rect};
 use underpaint_wire::generate::Generate;
@@ -50,6 +52,8 @@ pub struct Input {
     pub controls: Vec<Option<(Rect, Image)>>,
     /// Where the mask of each of the request's regions lies, in canvas pixels, and its values, which are scaled to it.
     pub regions: Vec<Option<(Rect, Mask)>>,
+    /// Pictures for the inputs of the request's filters, in their order.
+    pub filters: Vec<FilterImages>,
     /// Unit noise to start from instead of the seed's (command line only).
     pub noise: Option<Npy>,
     /// Whether noise and latents are wanted back (command line only).
@@ -90,8 +94,8 @@ pub fn run(
         ..request.clone()
     };
     let model = models.catalogue().choose(request)?.clone();
-    let (chain, used_filters) = chain(filters, request)?;
-    let Input { canvas, mask, controls: shown, regions, noise, save, embeddings } = input;
+    let Input { canvas, mask, controls: shown, regions, filters: images, noise, save, embeddings } = input;
+    let (chain, used_filters) = chain(filters, &request.filters, &images)?;
     let facts = canvas.as_ref().map(|(extent, rect, _)| CanvasFacts { extent: *extent, rect: *rect });
     let mask = mask.zip(facts).map(|((rect, mask), canvas)| placed(mask, rect, canvas.rect));
     let canvas = canvas.map(|(_, _, image)| image);
@@ -107,6 +111,10 @@ pub fn run(
         Family::Exemplar => Words::default(),
         _ => Words::of(&plan, embeddings, models.catalogue())?,
     };
+    if let Some(second) = &plan.second {
+        // Before the first pass, not after it.
+        room(models, &model.id, (second, &words, &steering))?;
+    }
     let pictures = match model.family {
         Family::Exemplar => rebuild(&plan, canvas, mask, job)?,
         _ => {
@@ -115,7 +123,7 @@ pub fn run(
             let (words, steering, seen) = (&words, &steering, steering.seen(&plan, canvas));
             let regions = regions(&plan);
             let painting = Painting { plan: &plan, words, steering, seen, regions, only: None, prepared, noise, save };
-            paint(models, &model.id, painting, Tiling::WHOLE, &Previewing::new(job, &plan, mask))?
+            paint(models, &model.id, painting, &Previewing::new(job, &plan, mask))?
         }
     };
 
@@ -135,22 +143,24 @@ pub fn run(
             let (plan, regions) = (&second, regions(&second));
             let painting = Painting { plan, words, steering, seen, regions, only, prepared, noise: None, save: None };
             let job = &Previewing::new(job, &second, mask);
-            for finer in paint(models, &model.id, painting, Tiling::WHOLE, job)? {
+            for finer in paint(models, &model.id, painting, job)? {
                 let Some((finer, how)) = second.place(finer, Some(canvas), mask) else { continue };
                 placing.push(how);
                 patch = finer;
             }
         }
-        let image = finish(filters, &chain, patch.image, seed, job)?;
-        patches.push((Patch { rect: patch.rect, image }, seed));
+        let around = canvas.zip(facts).map(|(canvas, facts)| Surroundings { rect: facts.rect, canvas, mask });
+        patches.push((finish(filters, &chain, patch, around, seed, job)?, seed));
     }
 
-    let hash = models.catalogue().hash(&model.id).ok().flatten();
     let mut used = receipt::used(&plan, &words, &model, facts, models.catalogue());
     if !steering.plans.is_empty() {
-        used["controls"] = steering.plans.iter().map(receipt::control).collect();
+        used["controls"] = steering.told(models.catalogue());
     }
-    let receipt = receipt::receipt(request, &used, &model, hash.as_deref(), facts, &used_filters, &placing);
+    if let Some(noise) = &noise {
+        used["noise"] = receipt::noise(noise);
+    }
+    let receipt = receipt::receipt(request, &used, &model, models, facts, &used_filters, &placing);
     Ok(Output { patches, used, receipt, timing_ms: job.finish(), saved })
 }
 
@@ -159,37 +169,6 @@ fn rebuild(plan: &Plan, canvas: Option<&Image>, mask: Option<&Mask>, job: &dyn J
     let seeds = (0..u64::from(plan.sampling.batch)).map(|i| plan.sampling.seed.wrapping_add(i));
     let pictures = seeds.map(|seed| plan.prepare(canvas, mask, seed, job));
     pictures.filter_map(|prepared| prepared.map(|p| p.init).transpose()).collect()
-}
-
-/// Filters run on the patch alone and may make it more transparent, never less: outside its alpha nothing changes.
-fn finish(filters: &Filters, chain: &[Call], image: Image, seed: u64, job: &dyn Job) -> Result<Image, JobError> {
-    if chain.is_empty() {
-        return Ok(image);
-    }
-    let mut done = filters.apply(&image, chain, seed, job)?;
-    for (after, before) in done.data_mut().chunks_exact_mut(4).zip(image.data().chunks_exact(4)) {
-        after[3] = after[3].min(before[3]);
-        if after[3] <= 0.0 {
-            after.fill(0.0);
-        }
-    }
-    Ok(done)
-}
-
-/// The request's filters as the sandbox wants them, checked, and what the receipt says about them.
-fn chain(filters: &Filters, request: &Generate) -> Result<(Vec<Call>, Vec<Value>), FilterError> {
-    let calls =
-        request.filters.iter().map(|f| Call { name: f.name.clone(), params: f.params.clone(), ..Call::default() });
-    let calls: Vec<Call> = calls.collect();
-    filters.check(&calls)?;
-    let describe = |call: &Call| {
-        let found = filters.get(&call.name)?;
-        Ok(serde_json::json!({
-            "name": call.name, "version": found.version, "sha256": found.sha256, "params": call.params,
-        }))
-    };
-    let used = calls.iter().map(describe).collect::<Result<_, FilterError>>()?;
-    Ok((calls, used))
 }
 
 /// A seed nobody chose: 32 bits, so that a painter can read it aloud.

@@ -62,7 +62,6 @@ pub fn request<'a>(now: &now::Request<'_>, params: &'a [then::ParamValue]) -> th
 pub fn plan(said: then::Plan, width: u32, height: u32) -> now::Plan {
     let passes = match said {
         then::Plan::Unchanged => vec![],
-        then::Plan::Tiles(0) => vec![now::Pass::Pointwise],
         then::Plan::Tiles(halo) => vec![now::Pass::Tiles(halo)],
         then::Plan::WholePicture => vec![now::Pass::WholePicture],
     };
