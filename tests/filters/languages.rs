@@ -178,11 +178,12 @@ fn link_packages(project: &Path) {
     let path = std::env::var_os("PATH").unwrap();
     let asc = std::env::split_paths(&path).map(|dir| dir.join("asc")).find(|asc| asc.exists()).unwrap();
     let asc = fs::canonicalize(asc).unwrap();
-    let packages = asc.ancestors().find(|dir| dir.ends_with("node_modules")).unwrap();
-    fs::create_dir(project.join("node_modules")).unwrap();
+    let package = asc.ancestors().find(|dir| dir.ends_with("assemblyscript")).unwrap();
+    let there = project.join("node_modules");
+    fs::create_dir_all(there.join(".bin")).unwrap();
     #[cfg(unix)]
-    for package in ["assemblyscript", ".bin"] {
-        std::os::unix::fs::symlink(packages.join(package), project.join("node_modules").join(package)).unwrap();
+    for (link, to) in [("assemblyscript", package), (".bin/asc", &asc)] {
+        std::os::unix::fs::symlink(to, there.join(link)).unwrap();
     }
 }
 

@@ -1,4 +1,4 @@
-"""What NumPy, SciPy, Pillow, OpenCV and scikit-image make of a photograph by the definitions of the first-party filters.
+"""What NumPy, SciPy, Pillow and scikit-image make of a photograph by the definitions of the first-party filters.
 
 Writes tests/filters/photo.pam and other.pam (the pictures shown to the filters: NASA's portrait of Eileen Collins,
 public domain, and Rachel Michetti's coffee, CC0, both from scikit-image) and plugins/NAME/tests/*.pam, what the
@@ -544,10 +544,6 @@ def oil(photo, _):
         from scipy.ndimage import convolve
 
         sobel = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]) / 4
-        dx, dy = (
-            np.dstack([convolve(rgb[..., c] * alpha, k[::-1, ::-1], mode="nearest") for c in range(3)])
-            for k in (sobel, sobel.T)
-        )
         # The picture's edge repeats before the gradient is taken, not after.
         far = int(np.ceil(3 * flow))
         wide = np.pad(rgb * alpha[..., None], ((far, far), (far, far), (0, 0)), mode="edge")

@@ -15,15 +15,15 @@ fuzz_target!(|input: ([u8; 12], &[u8])| {
     let Ok(request) = serde_json::from_slice::<Generate>(json) else { return };
     let family = [Family::Sd15, Family::Sd2, Family::Sdxl, Family::SdxlRefiner, Family::Exemplar][family as usize % 5];
     let kind = [Kind::Text, Kind::Inpaint, Kind::Edit][kind as usize % 3];
-    let defaults =
-        Defaults { steps: 20, guidance_scale: 7.0, sampler: Sampler::Dpmpp2m, scheduler: Scheduler::Karras };
+    let defaults = Defaults { steps: 20, guidance_scale: 7.0, sampler: Sampler::Dpmpp2m, scheduler: Scheduler::Karras };
     let multiple = if family == Family::Exemplar { 1 } else { 8 };
     let facts =
         ModelFacts { id: "m".into(), name: None, family, native_side: 64, multiple, in_channels: 4, kind, defaults };
     let extent = Extent::new(w.max(1).into(), h.max(1).into());
     let selected = |i: u32| {
         let (px, py) = (i % extent.w, i / extent.w);
-        let inside = (u32::from(left)..u32::from(right)).contains(&px) && (u32::from(top)..u32::from(bottom)).contains(&py);
+        let inside =
+            (u32::from(left)..u32::from(right)).contains(&px) && (u32::from(top)..u32::from(bottom)).contains(&py);
         if inside { 1.0 } else { f32::from(soft) / 255.0 * f32::from(u8::from(px % 7 == 0)) }
     };
     let mask = Mask::from_data(extent, (0..extent.w * extent.h).map(selected).collect());

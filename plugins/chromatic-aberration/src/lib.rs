@@ -87,8 +87,7 @@ impl Filter for ChromaticAberration {
             let dy = ((y + tile.area.y) as f32 + 0.5 - self.center[1]) / self.radius;
             // What lands here came from nearer to the centre.
             let far = -self.amount * (dx * dx + dy * dy).sqrt();
-            for c in 0..3 {
-                let [from, to] = self.ways[c];
+            for (c, &[from, to]) in self.ways.iter().enumerate() {
                 let (mut light, mut weight) = (0.0, 0.0);
                 for step in 0..self.steps {
                     let t = from + (to - from) * (step as f32 + 0.5) / self.steps as f32;

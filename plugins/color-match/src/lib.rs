@@ -222,11 +222,11 @@ impl Colors {
     fn add(&mut self, lab: [f32; 3], weight: f32) {
         let weight = f64::from(weight);
         self.weight += weight;
-        for c in 0..3 {
-            let v = f64::from(lab[c]);
+        for (c, value) in lab.into_iter().enumerate() {
+            let v = f64::from(value);
             self.sum[c] += weight * v;
             self.squares[c] += weight * v * v;
-            self.histogram[c][place(lab[c], c) as usize] += weight;
+            self.histogram[c][place(value, c) as usize] += weight;
         }
     }
 

@@ -120,9 +120,7 @@ impl Filter for Halftone {
             let mut rgb = self.paper;
             for (screen, wanted) in self.screens.iter().zip(self.inks(tone)) {
                 let covered = self.covered(screen, x, y, wanted);
-                for c in 0..3 {
-                    rgb[c] *= 1.0 - covered * (1.0 - screen.ink[c]);
-                }
+                rgb.iter_mut().zip(screen.ink).for_each(|(v, ink)| *v *= 1.0 - covered * (1.0 - ink));
             }
             pixel[..3].copy_from_slice(&rgb);
         }

@@ -156,12 +156,12 @@ impl Oil {
         for y in -margin..h + margin {
             for x in -margin..w + margin {
                 let around = [-1, 0, 1].map(|dy| [-1, 0, 1].map(|dx| at(x + dx, y + dy)));
-                let mut sums = [0.0; 3];
-                for c in 0..3 {
-                    let v = |j: usize, i: usize| around[j][i][c];
+                let mut sums = [0.0f32; 3];
+                let [[a, b, c], [d, _, f], [g, h, i]] = around;
+                for k in 0..3 {
                     // Sobel's.
-                    let dx = (v(0, 2) + 2.0 * v(1, 2) + v(2, 2) - v(0, 0) - 2.0 * v(1, 0) - v(2, 0)) * 0.25;
-                    let dy = (v(2, 0) + 2.0 * v(2, 1) + v(2, 2) - v(0, 0) - 2.0 * v(0, 1) - v(0, 2)) * 0.25;
+                    let dx = (c[k] + 2.0 * f[k] + i[k] - a[k] - 2.0 * d[k] - g[k]) * 0.25;
+                    let dy = (g[k] + 2.0 * h[k] + i[k] - a[k] - 2.0 * b[k] - c[k]) * 0.25;
                     sums[0] += dx * dx;
                     sums[1] += dx * dy;
                     sums[2] += dy * dy;

@@ -244,14 +244,17 @@ fn place(lab: [f32; 3]) -> u16 {
     (step(0, 0.0, 100.0) * STEPS[1] as u16 + step(1, -110.0, 110.0)) * STEPS[2] as u16 + step(2, -110.0, 110.0)
 }
 
-/// The pixels of a block in two groups of like colours, the darker one first; `None` if they are all alike.
-fn two_groups(pixels: &[[f32; 4]]) -> Option<(Vec<[f32; 4]>, Vec<[f32; 4]>)> {
+/// Pixels of like colours, and others: the darker group first.
+type Groups = (Vec<[f32; 4]>, Vec<[f32; 4]>);
+
+/// The pixels of a block in two groups of like colours; `None` if they are all alike.
+fn two_groups(pixels: &[[f32; 4]]) -> Option<Groups> {
     let luma = |p: &[f32; 4]| 0.2126 * p[0] + 0.7152 * p[1] + 0.0722 * p[2];
     let seen = || pixels.iter().filter(|pixel| pixel[3] > 0.0);
     let ends =
         [seen().min_by(|a, b| luma(a).total_cmp(&luma(b)))?, seen().rev().max_by(|a, b| luma(a).total_cmp(&luma(b)))?];
     let mut means = ends.map(|p| [p[0], p[1], p[2]]);
-    let mut groups: (Vec<[f32; 4]>, Vec<[f32; 4]>) = Default::default();
+    let mut groups: Groups = Default::default();
     for _ in 0..3 {
         groups = seen().copied().partition(|p| {
             let rgb = [p[0], p[1], p[2]];
