@@ -40,7 +40,8 @@ fn before() -> Vec<f32> {
 
 /// A box with a soft edge on the left.
 fn mask() -> Vec<f32> {
-    let inside = |x: u32, y: u32| if y.abs_diff(90) < 50 && x < 180 { (x as f32 / 90.0 - 0.5).clamp(0.0, 1.0) } else { 0.0 };
+    let inside =
+        |x: u32, y: u32| if y.abs_diff(90) < 50 && x < 180 { (x as f32 / 90.0 - 0.5).clamp(0.0, 1.0) } else { 0.0 };
     (0..WIDTH * HEIGHT).map(|i| inside(i % WIDTH, i / WIDTH)).collect()
 }
 
