@@ -14,16 +14,21 @@ const HEIGHT: u32 = 200;
 
 /// Each filter that comes with Underpaint, as it runs in its author's debugger.
 const NATIVE: &[(&str, Native)] = &[
+    ("bilateral", native::<bilateral::Bilateral<f32>>),
     ("chromatic-aberration", native::<chromatic_aberration::ChromaticAberration>),
     ("color-match", native::<color_match::ColorMatch>),
     ("dither", native::<dither::Dither>),
     ("film-grain", native::<film_grain::FilmGrain>),
+    ("gaussian-blur", native::<gaussian_blur::GaussianBlur<f32>>),
     ("halftone", native::<halftone::Halftone>),
+    ("levels", native::<levels::Levels<f32>>),
     ("line-art", native::<line_art::LineArt>),
     ("lut", native::<lut::Lut>),
+    ("median", native::<median::Median<f32>>),
     ("oil", native::<oil::Oil>),
     ("pixel-art", native::<pixel_art::PixelArt>),
     ("seamless", native::<seamless::Seamless>),
+    ("unsharp-mask", native::<unsharp_mask::UnsharpMask<f32>>),
     ("upscale", native::<upscale::Upscale>),
     ("vignette", native::<vignette::Vignette>),
     ("watermark", native::<watermark::Watermark>),
