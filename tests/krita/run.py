@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Drives the real Krita under Xvfb against the real daemon and says what passed.
 
-    tests/krita/run.py [--daemon PATH] [--only NAME]... [--tree] [--keep]
+    tests/krita/run.py [--daemon PATH] [--only NAME]... [--filter FILE]... [--tree] [--keep]
 
 Krita runs with a home of its own, in which `underpaint adapter install krita` has put the adapter, and a test-only
 plug-in (underpaint_e2e) that plays the scenarios. Krita exits 0 whatever happened, so only the file the plug-in writes
@@ -28,7 +28,7 @@ sys.path.insert(0, str(ROOT / "adapters" / "krita"))
 
 import pack  # noqa: E402
 
-KRITA_LIMIT_S = 240
+KRITA_LIMIT_S = 900
 START_LIMIT_S = 120
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 """Krita's embedded Python takes its modules from the first python3 on PATH, which must be the system's."""
@@ -39,6 +39,7 @@ def main():
     arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     arguments.add_argument("--daemon", default=os.environ.get("UNDERPAINT_BIN") or str(ROOT / "target/debug/underpaint"))
     arguments.add_argument("--only", action="append", default=[], metavar="NAME", help="play only this scenario")
+    arguments.add_argument("--filter", action="append", default=[], metavar="FILE", help="install this filter, too")
     arguments.add_argument("--tree", action="store_true", help="take the adapter from the tree, not from the daemon")
     arguments.add_argument("--keep", action="store_true", help="keep the temporary home for a look")
     chosen = arguments.parse_args()
@@ -55,6 +56,9 @@ def main():
     # A short path: a socket's may have 107 bytes.
     work = pathlib.Path(tempfile.mkdtemp(prefix="upk-"))
     try:
+        (work / "up/filters").mkdir(parents=True)
+        for path in chosen.filter:
+            shutil.copy(path, str(work / "up/filters"))
         return play(work, daemon, chosen.only, chosen.tree)
     finally:
         stop_daemon(work)

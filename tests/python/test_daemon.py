@@ -193,6 +193,53 @@ class Fills(WithDaemon):
             self.assertEqual(client.call("ping"), {})
 
 
+class Filterings(WithDaemon):
+    GRAIN = {"name": "film-grain", "params": {"strength": 1}}
+
+    def apply(self, client, **params):
+        width, height = self.WIDTH, self.HEIGHT
+        pixels = client.put(picture(width, height))
+        soft = client.put(mask(width, height, self.HOLE, 9))
+        if params.pop("masked", True):
+            params["mask"] = up.image(soft, width, height, "g8")
+        params.setdefault("filters", [self.GRAIN])
+        return client.submit("filter/apply", dict(
+            params, image=up.image(pixels, width, height, "rgba8"), rect={"x": 1000, "y": 500, "w": width, "h": height}))
+
+    def test_a_clipped_result_is_the_whole_one_as_transparent_as_the_mask(self):
+        with self.daemon.connect() as client:
+            (whole,), (clipped,) = self.apply(client).wait(), self.apply(client, clip=True).wait()
+        x, y, wide, high = self.HOLE
+        self.assertEqual(whole.rect, (1000, 500, self.WIDTH, self.HEIGHT))
+        self.assertEqual(clipped.rect, (1000 + x - 9, 500 + y - 9, wide + 18, high + 18))
+        selected = mask(self.WIDTH, self.HEIGHT, self.HOLE, 9)
+        for row in range(high + 18):
+            for column in range(wide + 18):
+                at, there = (row * (wide + 18) + column) * 4, (row + y - 9) * self.WIDTH + column + x - 9
+                pixel = bytes(clipped.pixels[at:at + 4])
+                self.assertEqual(pixel[3], selected[there])
+                if pixel[3]:
+                    self.assertEqual(pixel[:3], bytes(whole.pixels[there * 4:there * 4 + 3]))
+
+    def test_where_nothing_is_selected_there_is_no_patch(self):
+        with self.daemon.connect() as client:
+            empty = up.image(client.put(bytes(self.WIDTH * self.HEIGHT)), self.WIDTH, self.HEIGHT, "g8")
+            self.assertEqual(self.apply(client, masked=False, mask=empty, clip=True).wait(), [])
+
+    def test_what_does_not_go_together_is_refused(self):
+        with self.daemon.connect() as client:
+            words, broken = client.put(b"words"), client.put(b"\xff")
+            for params, kind, field in [
+                    ({"masked": False, "clip": True}, "invalid_params", "clip"),
+                    ({"filters": [dict(self.GRAIN, texts={"strength": words})]}, "invalid_params", "filters"),
+                    ({"filters": [dict(self.GRAIN, texts={"nothing": words})]}, "invalid_params", "filters"),
+                    ({"filters": [dict(self.GRAIN, texts={"strength": broken})]}, "invalid_params", "filters[0].texts.strength"),
+                    ({"filters": [dict(self.GRAIN, texts={"strength": "c99"})]}, "no_such_blob", "filters[0].texts.strength")]:
+                with self.subTest(params), self.assertRaises(up.Refused) as refused:
+                    self.apply(client, **params).wait()
+                self.assertEqual((refused.exception.kind, refused.exception.field), (kind, field))
+
+
 class Endings(WithDaemon):
     def test_cancel_ends_the_job_and_frees_the_device(self):
         with self.daemon.connect() as client:

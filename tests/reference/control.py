@@ -15,9 +15,10 @@ import torch
 from diffusers import (
     ControlNetModel, ControlNetUnionModel, StableDiffusionAdapterPipeline, StableDiffusionControlNetImg2ImgPipeline,
     StableDiffusionControlNetInpaintPipeline, StableDiffusionControlNetPipeline, StableDiffusionPipeline,
-    StableDiffusionXLAdapterPipeline, StableDiffusionXLControlNetPipeline, StableDiffusionXLControlNetUnionPipeline,
-    StableDiffusionXLPipeline, T2IAdapter,
+    StableDiffusionXLAdapterPipeline, StableDiffusionXLControlNetImg2ImgPipeline, StableDiffusionXLControlNetInpaintPipeline,
+    StableDiffusionXLControlNetPipeline, StableDiffusionXLControlNetUnionPipeline, StableDiffusionXLPipeline, T2IAdapter,
 )
+from diffusers.models.adapter import LightAdapterBlock
 from PIL import Image
 from safetensors.torch import save_file
 from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModelWithProjection
@@ -86,7 +87,22 @@ def tencent(name):
     return ".".join(parts)
 
 
+def tencent_light(name):
+    """The same of a light one's."""
+    return name.removeprefix("adapter.").replace("resnets", "body")
+
+
+def light_adapter():
+    """Of as many levels as the tiny denoiser has, whose last two differ in width; diffusers' own has one more, of the last's."""
+    model = T2IAdapter(in_channels=3, channels=[32, 64], num_res_blocks=2, adapter_type="light_adapter")
+    ways = [(192, 32, False), (32, 32, True), (32, 64, True)]
+    model.adapter.body = torch.nn.ModuleList([LightAdapterBlock(a, b, 2, down=down) for a, b, down in ways])
+    return model
+
+
 def new_unet(model):
+    if model == "sd2":
+        return families.sd2(families.text_encoder_2())[0]
     return tiny.unet() if model == "sd" else families.unet(tiny.WIDTH + families.OPEN_WIDTH, [1, 1, 2], (False, True, True), sizes=6)
 
 
@@ -96,14 +112,14 @@ def control_net(name, seed, of, original=lambda name: name):
     return seeded(name, seed, model, {k: model.config[k] for k in keys}, original)
 
 
-def union(name, seed, of):
+def union(name, seed, of, kinds=6):
     c = of.config
     model = ControlNetUnionModel(
         in_channels=4, down_block_types=c.down_block_types, block_out_channels=c.block_out_channels, layers_per_block=1,
         norm_num_groups=c.norm_num_groups, cross_attention_dim=c.cross_attention_dim, attention_head_dim=c.attention_head_dim,
         transformer_layers_per_block=c.transformer_layers_per_block, use_linear_projection=True, addition_embed_type="text_time",
         addition_time_embed_dim=256, projection_class_embeddings_input_dim=c.projection_class_embeddings_input_dim,
-        conditioning_embedding_out_channels=(8, 8, 16, 16), num_control_type=6, num_trans_channel=16, num_trans_head=2,
+        conditioning_embedding_out_channels=(8, 8, 16, 16), num_control_type=kinds, num_trans_channel=16, num_trans_head=2,
         num_proj_channel=16,
     )
     return seeded(name, seed, model)
@@ -189,7 +205,14 @@ def modules(models, unet_xl):
             skips, mid = models["union"](x, torch.tensor(321), context, [colors], told, [task], return_dict=False, **extra)
             for i, skip in enumerate(list(skips) + [mid]):
                 TENSORS[f"union.{i}"] = skip
-    for name, picture in (("t2i", lines[:, :1, :, :32]), ("t2i_xl", lines[..., :32])):
+            # Of ProMax the kinds it has more.
+            for task in (6, 7):
+                told = torch.zeros(1, 8)
+                told[0, task] = 1
+                skips, mid = models["union_pro"](x, torch.tensor(321), context, [colors], told, [task], return_dict=False, **extra)
+                for i, skip in enumerate(list(skips) + [mid]):
+                    TENSORS[f"union_pro.{task}.{i}"] = skip
+    for name, picture in (("t2i", lines[:, :1, :, :32]), ("t2i_xl", lines[..., :32]), ("t2i_light", lines[..., :32])):
         for i, feature in enumerate(models[name](picture)):
             TENSORS[f"{name}.{i}"] = feature
 
@@ -210,6 +233,8 @@ def main():
         "t2i_xl": seeded("t2i_xl", 26, T2IAdapter(in_channels=3, channels=[16, 32, 32, 32], num_res_blocks=2, downscale_factor=16,
                                                   adapter_type="full_adapter_xl"), None, tencent),
         "ip": ip_adapter("ip", 27, unet, False), "ip_plus": ip_adapter("ip_plus", 28, unet, True),
+        "union_pro": union("union_pro", 32, unet_xl, 8), "net_sd2": control_net("net_sd2", 34, new_unet("sd2")),
+        "t2i_light": seeded("t2i_light", 33, light_adapter(), None, tencent_light),
         "ip_xl": ip_adapter("ip_xl", 29, unet_xl, False), "ip_plus_xl": ip_adapter("ip_plus_xl", 30, unet_xl, True),
     }
     eyes = vision()
@@ -227,7 +252,9 @@ def main():
                  "tokenizer_2": tiny.tokenizer(), "force_zeros_for_empty_prompt": True, "add_watermarker": False},
     }
     parts["sdxl"]["tokenizer_2"].pad_token = "!"
-    plain = {"sd": StableDiffusionPipeline, "sdxl": StableDiffusionXLPipeline}
+    _, text_sd2, scheduler_sd2 = families.sd2(families.text_encoder_2())
+    parts["sd2"] = parts["sd"] | {"text_encoder": text_sd2, "tokenizer": parts["sdxl"]["tokenizer_2"]}
+    plain = {"sd": StableDiffusionPipeline, "sd2": StableDiffusionPipeline, "sdxl": StableDiffusionXLPipeline}
     rows = []
 
     def picture(name, model, controls, *, kind="txt2img", sampler="euler", curve="normal", steps=6, guidance=5.0, strength=None, seed=0,
@@ -236,7 +263,7 @@ def main():
         if strength is not None or any(c[0].startswith("t2i") for c in controls):
             width, height = 64, 64
         controls = [tuple(c) + (1.0, 0.0, 1.0)[len(c) - 2:] if len(c) < 5 else tuple(c) for c in controls]
-        nets = [c for c in controls if c[0].startswith("net") or c[0] == "union"]
+        nets = [c for c in controls if c[0].startswith(("net", "union"))]
         adapters = [c for c in controls if c[0].startswith("t2i")]
         prompts = [c for c in controls if c[0].startswith("ip")]
         shape = {"width": width, "height": height}
@@ -263,15 +290,15 @@ def main():
             pick = lambda values: values[0] if one else values
             settings = {"controlnet_conditioning_scale": pick([c[2] for c in nets]), "control_guidance_start": pick([c[3] for c in nets]),
                         "control_guidance_end": pick([c[4] for c in nets])}
-            if nets[0][0] == "union":
+            if nets[0][0].startswith("union"):
                 pipeline = StableDiffusionXLControlNetUnionPipeline
                 arguments |= settings | shape | {"control_image": [sized(nets[0][1])], "control_mode": [nets[0][5]]}
-            elif model == "sdxl":
-                pipeline = StableDiffusionXLControlNetPipeline
-                arguments |= settings | shape | {"image": pick([sized(c[1]) for c in nets])}
             else:
-                pipeline = {"txt2img": StableDiffusionControlNetPipeline, "img2img": StableDiffusionControlNetImg2ImgPipeline,
-                            "inpaint": StableDiffusionControlNetInpaintPipeline}[kind]
+                pipeline = {
+                    "sdxl": {"txt2img": StableDiffusionXLControlNetPipeline, "img2img": StableDiffusionXLControlNetImg2ImgPipeline,
+                             "inpaint": StableDiffusionXLControlNetInpaintPipeline},
+                }.get(model, {"txt2img": StableDiffusionControlNetPipeline, "img2img": StableDiffusionControlNetImg2ImgPipeline,
+                              "inpaint": StableDiffusionControlNetInpaintPipeline})[kind]
                 seen = "image" if kind == "txt2img" else "control_image"
                 arguments |= settings | shape | {seen: pick([[sized(c[1])] for c in nets]) if one else [sized(c[1]) for c in nets]}
                 if kind != "txt2img":
@@ -284,6 +311,8 @@ def main():
             arguments |= shape
         if model == "sd":
             schedule = make.scheduler(config, sampler, curve)
+        elif model == "sd2":
+            schedule = families.schedule(scheduler_sd2.config, sampler, curve)
         else:
             schedule = families.schedule(families.xl_config(), sampler, curve)
         pipe = pipeline(unet=new_unet(model), scheduler=schedule, **parts_here, **extra)
@@ -324,11 +353,20 @@ def main():
     picture("xl.t2i", "sdxl", [("t2i_xl", "colors", 0.8, 0.0, 1.0)])
     picture("xl.ip", "sdxl", [("ip_xl", "colors")])
     picture("xl.ip.plus", "sdxl", [("ip_plus_xl", "colors", 0.6, 0.0, 1.0)])
+    picture("xl.net.img2img", "sdxl", [("net_xl", "lines", 1.0, 0.0, 0.8)], kind="img2img", strength=0.7, sampler="euler_a")
+    picture("xl.net.inpaint", "sdxl", [("net_xl", "lines")], kind="inpaint", strength=1.0)
+    picture("xl.net.inpaint.partial", "sdxl", [("net_xl", "colors", 0.8, 0.0, 1.0)], kind="inpaint", strength=0.6, sampler="dpmpp_2m", curve="karras")
+    picture("xl.union.tile", "sdxl", [("union_pro", "colors", 0.8, 0.0, 1.0, 6)])
+    picture("xl.union.repaint", "sdxl", [("union_pro", "lines", 1.0, 0.2, 1.0, 7)], sampler="dpmpp_2m", curve="karras")
+    picture("t2i.light", "sd", [("t2i_light", "colors")])
+    picture("sd2.none", "sd2", [])
+    picture("sd2.net", "sd2", [("net_sd2", "lines")])
+    picture("sd2.net.part", "sd2", [("net_sd2", "colors", 0.7, 0.0, 0.7)], sampler="ddim")
     write_json(f"{OUT}/pictures-control.json", rows)
     write_json(f"{OUT}/control-models.json", MODELS)
     save_file({k: v.contiguous() for k, v in TENSORS.items()}, f"{OUT}/control.safetensors")
     for row in rows:
-        bare = TENSORS["picture.none" if row["model"] == "sd" else "picture.xl.none"].float()
+        bare = TENSORS[{"sd": "picture.none", "sd2": "picture.sd2.none", "sdxl": "picture.xl.none"}[row["model"]]].float()
         made = TENSORS[f"picture.{row['name']}"].float()
         if made.shape == bare.shape:
             print(row["name"], "differs from none by", round((made - bare).pow(2).mean().sqrt().item(), 4))

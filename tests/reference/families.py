@@ -96,6 +96,18 @@ def schedule(config, sampler, kind):
     return SCHEDULERS[sampler].from_config(config, **({} if sampler in ("ddim", "euler_a") else {"use_karras_sigmas": kind == "karras"}))
 
 
+def sd2(text_2):
+    """SD 2.x: the denoiser, `text_2` without its projection and, in diffusers' form, without its last layer, and what it predicts."""
+    config = CLIPTextConfig(**(text_2.config.to_dict() | {"num_hidden_layers": 2}))
+    text = CLIPTextModel(config).eval()
+    state = {k: v for k, v in text_2.state_dict().items()}
+    stem = lambda k: k if k in state else f"text_model.{k}"
+    text.load_state_dict({k: state[stem(k)] for k in text.state_dict()})
+    scheduler = DDIMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False, set_alpha_to_one=False,
+                              steps_offset=1, prediction_type="v_prediction")
+    return unet(OPEN_WIDTH, [1, 1, 1], (True, True, False), seed=15), text, scheduler
+
+
 def painter(rows, model, config, pipes):
     image, mask = make.inputs()
 
@@ -251,15 +263,8 @@ def main():
     picture("refiner.euler", "img2img", "euler", "normal", strength=0.5)
     picture("refiner.no_negative", "img2img", "dpmpp_2m", "karras", strength=0.4, negative=None)
 
-    # SD 2.x: the same second text encoder without its projection and, in diffusers' form, without its last layer.
-    two = unet(OPEN_WIDTH, [1, 1, 1], (True, True, False), seed=15)
-    config_2 = CLIPTextConfig(**(text_2.config.to_dict() | {"num_hidden_layers": 2}))
-    text_sd2 = CLIPTextModel(config_2).eval()
-    state = {k: v for k, v in text_2.state_dict().items()}
-    stem = lambda k: k if k in state else f"text_model.{k}"
-    text_sd2.load_state_dict({k: state[stem(k)] for k in text_sd2.state_dict()})
-    scheduler_2 = DDIMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False, set_alpha_to_one=False,
-                                steps_offset=1, prediction_type="v_prediction")
+    # SD 2.x
+    two, text_sd2, scheduler_2 = sd2(text_2)
     hidden = set(scheduler_2.config["_use_default_values"]) | {"_use_default_values"}
     config = {k: v for k, v in scheduler_2.config.items() if k not in hidden}
     common = {"vae": tiny.vae(), "text_encoder": text_sd2, "tokenizer": tokenizer_2, "unet": two, "scheduler": scheduler_2,

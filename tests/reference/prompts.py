@@ -9,10 +9,11 @@ import re
 import sys
 
 import torch
-from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import AutoencoderKL, StableDiffusionPipeline, StableDiffusionXLPipeline, UNet2DConditionModel
 from safetensors.torch import save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
+import families
 import make
 import tiny
 from tiny import write_json
@@ -214,24 +215,36 @@ ROWS = [
 SECOND_ALONE = ["empty", "nested", "break", "skip", "embedding_weighed", "embedding_moved"]
 
 
-def pictures(text, tokenizer, tensors):
-    """Three weighted prompts against an unweighted negative one, painted by diffusers."""
-    parts = {"vae": AutoencoderKL.from_pretrained(f"{HERE}/tiny-sd/vae"), "unet": UNet2DConditionModel.from_pretrained(f"{HERE}/tiny-sd/unet")}
+def pictures(texts, tokenizer, tensors):
+    """Weighted prompts against other ones, painted by diffusers: `texts` are the encoders of a model, by its name."""
+    sd = {"vae": AutoencoderKL.from_pretrained(f"{HERE}/tiny-sd/vae"), "unet": UNet2DConditionModel.from_pretrained(f"{HERE}/tiny-sd/unet"),
+          "text_encoder": texts["sd"][0].model, "tokenizer": tokenizer, "feature_extractor": None, "safety_checker": None,
+          "requires_safety_checker": False}
+    xl = {"vae": families.vae(0.13025), "unet": UNet2DConditionModel.from_pretrained(f"{HERE}/tiny-sdxl/unet", torch_dtype=torch.float32),
+          "text_encoder": texts["xl"][0].model, "tokenizer": tokenizer, "text_encoder_2": texts["xl"][1].model, "tokenizer_2": tokenizer,
+          "add_watermarker": False}
     rows = []
-    for name, prompt, negative in [
-        ("weighed", "a photo of a (red:1.4) cat, [blurry]", "blurry, ugly"),
-        ("negative", "a photo of a cat", "(ugly:1.5), (text)"),
-        ("embedding", "a (embedding:two:1.2) cat BREAK in (the garden:0.6)", ""),
+    for name, model, prompt, negative in [
+        ("weighed", "sd", "a photo of a (red:1.4) cat, [blurry]", "blurry, ugly"),
+        ("negative", "sd", "a photo of a cat", "(ugly:1.5), (text)"),
+        ("embedding", "sd", "a (embedding:two:1.2) cat BREAK in (the garden:0.6)", ""),
+        ("xl.weighed", "xl", "a photo of a (red:1.4) cat, [blurry]", "(ugly:1.5), text"),
+        ("xl.embedding", "xl", "a (embedding:two:1.2) cat BREAK in (the garden:0.6)", "blurry, ugly"),
     ]:
-        scheduler = make.scheduler(make.sd15_config(), "euler", "normal")
-        pipe = StableDiffusionPipeline(text_encoder=text.model, tokenizer=tokenizer, scheduler=scheduler, feature_extractor=None, safety_checker=None,
-                                       requires_safety_checker=False, **parts)
+        sides = texts[model]
+        most = max(len(side.chunks(parsed(p))) for side in sides for p in (prompt, negative))
+        this, that = ([side.encode(p, most=most) for side in sides] for p in (prompt, negative))
+        arguments = {"prompt_embeds": torch.cat([z for z, _ in this], -1), "negative_prompt_embeds": torch.cat([z for z, _ in that], -1)}
+        if model == "sd":
+            pipe = StableDiffusionPipeline(scheduler=make.scheduler(make.sd15_config(), "euler", "normal"), **sd)
+        else:
+            pipe = StableDiffusionXLPipeline(scheduler=families.schedule(families.xl_config(), "euler", "normal"), **xl)
+            arguments |= {"pooled_prompt_embeds": this[1][1][None], "negative_pooled_prompt_embeds": that[1][1][None]}
         pipe.set_progress_bar_config(disable=True)
-        most = max(len(text.chunks(parsed(p))) for p in (prompt, negative))
-        image = pipe(prompt_embeds=text.encode(prompt, most=most)[0], negative_prompt_embeds=text.encode(negative, most=most)[0], width=64, height=64,
-                     num_inference_steps=6, guidance_scale=5.0, generator=[torch.Generator("cpu").manual_seed(3)], output_type="np").images
+        image = pipe(**arguments, width=64, height=64, num_inference_steps=6, guidance_scale=5.0,
+                     generator=[torch.Generator("cpu").manual_seed(3)], output_type="np").images
         tensors[f"picture.{name}"] = torch.from_numpy(image[0]).half()
-        rows.append({"picture": name, "prompt": prompt, "negative": negative, "seed": 3, "steps": 6})
+        rows.append({"picture": name, "model": model, "prompt": prompt, "negative": negative, "seed": 3, "steps": 6})
     return rows
 
 
@@ -266,7 +279,10 @@ def main():
         both = [encoder.encode(prompt, skip, most) for encoder in sides]
         tensors[f"xl.{name}"] = torch.cat([z[..., :COLUMNS] for z, _ in both], -1)
         tensors[f"pooled.{name}"] = both[1][1]
-    rows += pictures(alone, full, tensors)
+    # SDXL's own second encoder, over the same vocabulary as the first.
+    open_clip = CLIPTextModelWithProjection.from_pretrained(f"{HERE}/tiny-sdxl/text_encoder_2", dtype=torch.float32).eval()
+    pair = [sides[0], Encoder(open_clip, full, 0, by(1), 1)]
+    rows += pictures({"sd": [alone], "xl": pair}, full, tensors)
     write_json(f"{OUT}/prompts.json", rows)
     save_file({k: v.contiguous() for k, v in tensors.items()}, f"{OUT}/prompts.safetensors")
 

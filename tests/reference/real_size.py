@@ -1,13 +1,15 @@
-"""Writes a diffusers folder of the real shapes and random weights: `python tests/reference/real_size.py FOLDER [sd15|sdxl]`.
+"""Writes a diffusers folder of the real shapes and random weights: `python tests/reference/real_size.py FOLDER [sd15|sdxl|control]`.
 
-2 GB (Stable Diffusion 1.5, the default) or 7 GB (XL) as f16. For measuring memory and time; its pictures are noise.
+2 GB (Stable Diffusion 1.5, the default) or 7 GB (XL) as f16; `control` writes what steers the former: a ControlNet, a T2I-Adapter, and
+an IP-Adapter with its image encoder, 2 GB. For measuring memory and time; their pictures are noise.
 """
 import os
 import sys
 
 import torch
-from diffusers import AutoencoderKL, EulerDiscreteScheduler, UNet2DConditionModel
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
+from diffusers import AutoencoderKL, ControlNetModel, EulerDiscreteScheduler, T2IAdapter, UNet2DConditionModel
+from safetensors.torch import save_file
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPVisionConfig, CLIPVisionModelWithProjection
 
 import tiny
 
@@ -58,7 +60,39 @@ def text_encoder_2():
     )
 
 
+def controlnet():
+    torch.manual_seed(0)
+    return ControlNetModel(cross_attention_dim=768)
+
+
+def adapter():
+    torch.manual_seed(0)
+    return T2IAdapter(in_channels=3, channels=[320, 640, 1280, 1280], num_res_blocks=2, downscale_factor=8, adapter_type="full_adapter")
+
+
+def image_encoder():
+    torch.manual_seed(0)
+    return CLIPVisionModelWithProjection(
+        CLIPVisionConfig(
+            hidden_size=1280, intermediate_size=5120, num_hidden_layers=32, num_attention_heads=16, projection_dim=1024,
+            image_size=224, patch_size=14, hidden_act="gelu",
+        )
+    )
+
+
+def ip_adapter():
+    """The plain one: four tokens of the whole picture's embedding, keys and values for every block in diffusers' order."""
+    blocks = [320] * 2 + [640] * 2 + [1280] * 2 + [1280] * 3 + [640] * 3 + [320] * 3 + [1280]
+    tensors = {"image_proj.proj.weight": torch.randn(4 * 768, 1024) * 0.03, "image_proj.proj.bias": torch.zeros(4 * 768),
+               "image_proj.norm.weight": torch.ones(768), "image_proj.norm.bias": torch.zeros(768)}
+    for place, width in enumerate(blocks):
+        for key in ("to_k_ip", "to_v_ip"):
+            tensors[f"ip_adapter.{2 * place + 1}.{key}.weight"] = torch.randn(width, 768) * 0.03
+    return {name: tensor.half() for name, tensor in tensors.items()}
+
+
 FAMILIES = {
+    "control": {"controlnet": controlnet, "t2i_adapter": adapter, "image_encoder": image_encoder},
     "sd15": {"unet": unet, "vae": vae, "text_encoder": text_encoder, "scheduler": tiny.scheduler},
     "sdxl": {"unet": unet_xl, "vae": lambda: vae(0.13025), "text_encoder": text_encoder, "text_encoder_2": text_encoder_2,
              "scheduler": lambda: EulerDiscreteScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear",
@@ -71,3 +105,5 @@ if __name__ == "__main__":
     os.makedirs(folder, exist_ok=True)
     for name, make in FAMILIES[family].items():
         tiny.save(folder, **{name: make()})
+    if family == "control":
+        save_file(ip_adapter(), f"{folder}/ip_adapter.safetensors")

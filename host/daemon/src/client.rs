@@ -150,13 +150,7 @@ impl Client {
             if let Some((rect, mask)) = mask {
                 params.insert("mask".into(), self.link.put_mask(rect, mask).await?);
             }
-            for (i, region) in regions.iter().enumerate() {
-                let Some((rect, mask)) = region else { continue };
-                let mask = self.link.put_mask(*rect, mask).await?;
-                if let Some(call) = params.get_mut("regions").and_then(|list| list.get_mut(i)) {
-                    call["mask"] = mask;
-                }
-            }
+            self.link.put_regions(params.get_mut("regions"), regions).await?;
             for (i, control) in controls.iter().enumerate() {
                 let Some((rect, picture)) = control else { continue };
                 let image = self.link.put_image(picture).await?;
@@ -184,9 +178,17 @@ impl Client {
     }
 
     /// Enlarges a whole picture by the upscaler of `request`.
-    pub fn upscale(&mut self, request: &Upscale, picture: &Image, job: &dyn Job) -> Result<Painted, ClientError> {
+    pub fn upscale(
+        &mut self,
+        request: &Upscale,
+        picture: &Image,
+        regions: &[Option<(Rect, Mask)>],
+        job: &dyn Job,
+    ) -> Result<Painted, ClientError> {
         self.runtime.block_on(async {
             let mut params = object(request);
+            let calls = params.get_mut("refine").and_then(|refine| refine.get_mut("regions"));
+            self.link.put_regions(calls, regions).await?;
             params.insert("image".into(), json!(self.link.put_image(picture).await?));
             self.link.paint("upscale", params, job).await
         })
@@ -299,6 +301,21 @@ impl Link {
     async fn put_mask(&mut self, rect: Rect, mask: &Mask) -> Result<Value, ClientError> {
         let blob = self.put(image::mask_to_bytes(mask)).await?;
         Ok(json!({ "rect": rect, "image": image::Image::packed(blob, mask.extent(), Px::Gf32) }))
+    }
+
+    /// The masks of `regions`, each in its place in the list of `calls`.
+    async fn put_regions(
+        &mut self,
+        calls: Option<&mut Value>,
+        regions: &[Option<(Rect, Mask)>],
+    ) -> Result<(), ClientError> {
+        let calls = calls.and_then(Value::as_array_mut).into_iter().flatten();
+        for (call, region) in calls.zip(regions) {
+            if let Some((rect, mask)) = region {
+                call["mask"] = self.put_mask(*rect, mask).await?;
+            }
+        }
+        Ok(())
     }
 
     /// A job's request: previews if the job shows them, patches at the end.

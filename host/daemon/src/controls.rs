@@ -7,13 +7,19 @@ use crate::models::{LoadError, ModelError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use underpaint_engine as engine;
-use underpaint_plan::{ControlFacts, ControlKind};
+use underpaint_plan::{ControlFacts, ControlKind, Preprocessing};
 use underpaint_raster::{Image, Job, Stage};
 use underpaint_wire::generate::ControlCall;
 use underpaint_wire::methods::ControlInfo;
 
 /// Kinds of folders that hold one, as their `config.json` says.
-const CLASSES: [&str; 4] = ["ControlNetModel", "ControlNetUnionModel", "T2IAdapter", "CLIPVisionModelWithProjection"];
+const CLASSES: [&str; 5] = [
+    "ControlNetModel",
+    "ControlNetUnionModel",
+    "T2IAdapter",
+    "CLIPVisionModelWithProjection",
+    "DepthAnythingForDepthEstimation",
+];
 
 /// What a scan found.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -46,7 +52,8 @@ impl Controls {
         let id = path.display().to_string();
         let reason = match engine::inspect_control(path) {
             Ok(Some(_)) => return self.look(path).ok_or(ModelError::Unusable { id, reason: "it has no name".into() }),
-            Ok(None) => "it is no ControlNet, T2I-Adapter, IP-Adapter or image encoder by its tensors".to_owned(),
+            Ok(None) => "it is no ControlNet, T2I-Adapter, IP-Adapter, image encoder or depth estimator by its tensors"
+                .to_owned(),
             Err(e) => e.to_string(),
         };
         Err(ModelError::Unusable { id, reason })
@@ -82,7 +89,7 @@ impl Controls {
     }
 
     /// Where the control and, for an IP-Adapter, the encoder it looks through are.
-    fn place(&self, call: &ControlCall) -> Result<Place, ModelError> {
+    pub fn place(&self, call: &ControlCall) -> Result<Place, ModelError> {
         let entry = self.entry(&call.model)?;
         let path = entry.path.clone();
         if entry.facts.kind != ControlKind::IpAdapter {
@@ -98,9 +105,28 @@ impl Controls {
         Ok(Place { path, encoder: Some(encoder.ok_or_else(missing)?.path.clone()) })
     }
 
-    /// Fails unless each of `calls` names a control model that can be loaded.
+    /// Id of the depth estimator that was `asked` for, or of the first there is.
+    pub fn estimator(&self, asked: Option<&str>) -> Result<&str, ModelError> {
+        let all = || {
+            let depth = self.entries.iter().filter(|(_, entry)| entry.facts.kind == ControlKind::Depth);
+            depth.map(|(id, _)| id.as_str())
+        };
+        all().find(|id| asked.is_none_or(|asked| asked == *id)).ok_or_else(|| ModelError::NoEstimator {
+            id: asked.map(str::to_owned),
+            known: all().map(str::to_owned).collect(),
+        })
+    }
+
+    /// Fails unless each of `calls` names a control model that can be loaded, and what its picture is made with is there.
     pub fn check(&self, calls: &[ControlCall]) -> Result<Vec<&ControlFacts>, ModelError> {
-        calls.iter().map(|call| self.place(call).and_then(|_| self.facts(&call.model))).collect()
+        let check = |call: &ControlCall| {
+            if call.preprocess.as_deref() == Some(Preprocessing::Depth.name()) {
+                self.estimator(call.preprocessor.as_deref())?;
+            }
+            self.place(call)?;
+            self.facts(&call.model)
+        };
+        calls.iter().map(check).collect()
     }
 }
 
@@ -115,14 +141,20 @@ pub fn is_folder_of_one(folder: &Path) -> bool {
 
 /// What one control model is loaded from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
-    path: PathBuf,
-    encoder: Option<PathBuf>,
+pub struct Place {
+    /// Its file or folder.
+    pub path: PathBuf,
+    /// What it looks through, if it looks through another.
+    pub encoder: Option<PathBuf>,
 }
 
 /// Control models in memory, beside the denoiser they steer.
 #[derive(Default)]
-pub struct Loaded(BTreeMap<Place, engine::ControlModel>);
+pub struct Loaded {
+    models: BTreeMap<Place, engine::ControlModel>,
+    /// What makes pictures of depth for them.
+    estimator: Option<(PathBuf, engine::DepthEstimator)>,
+}
 
 impl Loaded {
     /// The models of `calls`, in order; those that are not in memory are loaded, and those that none asks for are freed first.
@@ -136,25 +168,47 @@ impl Loaded {
         let places = calls.iter().map(|call| controls.place(call)).collect::<Result<Vec<_>, _>>();
         let places = places.map_err(LoadError::Model)?;
         let wanted: BTreeSet<_> = places.iter().collect();
-        self.0.retain(|place, _| wanted.contains(place));
+        self.models.retain(|place, _| wanted.contains(place));
         for place in wanted {
-            if !self.0.contains_key(place) {
+            if !self.models.contains_key(place) {
                 let encoder = place.encoder.as_deref();
                 let model = engine::ControlModel::load(&place.path, encoder, options, &Unseen(job));
-                self.0.insert(place.clone(), model.map_err(LoadError::Engine)?);
+                self.models.insert(place.clone(), model.map_err(LoadError::Engine)?);
             }
         }
-        Ok(places.iter().filter_map(|place| self.0.get(place)).collect())
+        Ok(places.iter().filter_map(|place| self.models.get(place)).collect())
+    }
+
+    /// The depth estimator `id`, loaded if it is not; the former one is freed first.
+    pub fn estimator(
+        &mut self,
+        controls: &Controls,
+        id: &str,
+        options: &engine::Options,
+        job: &dyn Job,
+    ) -> Result<&engine::DepthEstimator, LoadError> {
+        let path = controls.entry(id).map_err(LoadError::Model)?.path.clone();
+        let estimator = match self.estimator.take().filter(|(loaded, _)| *loaded == path) {
+            Some((_, estimator)) => estimator,
+            None => engine::DepthEstimator::load(&path, options, job).map_err(LoadError::Engine)?,
+        };
+        Ok(&self.estimator.insert((path, estimator)).1)
+    }
+
+    /// Bytes of their weights.
+    pub fn weights_bytes(&self) -> u64 {
+        let models = self.models.values().map(engine::ControlModel::weights_bytes).sum::<u64>();
+        models + self.estimator.as_ref().map_or(0, |(_, estimator)| estimator.weights_bytes())
     }
 
     /// Frees their memory.
     pub fn clear(&mut self) {
-        self.0.clear();
+        (self.models, self.estimator) = Default::default();
     }
 }
 
-/// A job that can be cancelled but is not told of progress: that of loading belongs to the denoiser, and never goes back.
-struct Unseen<'a>(&'a dyn Job);
+/// A job that can be cancelled but is not told of progress: that of each stage belongs to the denoiser, and never goes back.
+pub struct Unseen<'a>(pub &'a dyn Job);
 
 impl Job for Unseen<'_> {
     fn is_cancelled(&self) -> bool {

@@ -1,13 +1,15 @@
 //! The receipt: what is needed to make the same picture again, as JSON. It names no path and no person.
 
 use crate::loras::Chosen;
-use crate::models::Catalogue;
+use crate::models::{Catalogue, Models, hex};
 use crate::prompts::Words;
 use serde_json::{Value, json};
-use underpaint_engine::Wording;
-use underpaint_plan::{CanvasFacts, ControlPlan, Kind, ModelFacts, Placing, Plan};
-use underpaint_raster::Extent;
-use underpaint_wire::generate::Generate;
+use sha2::{Digest, Sha256};
+use std::path::Path;
+use underpaint_engine::{Npy, Wording};
+use underpaint_plan::{CanvasFacts, ControlPlan, Family, Kind, ModelFacts, Placing, Plan, Tiles};
+use underpaint_raster::{Extent, Rect};
+use underpaint_wire::generate::{Blend, ControlCall, Generate};
 use underpaint_wire::methods::Upscale;
 
 /// Version of the receipt's own shape.
@@ -32,7 +34,7 @@ pub fn used(
         "batch": s.batch,
         "context": {"rect": plan.context.rect, "extent": plan.context.extent},
     });
-    if model.family != underpaint_plan::Family::Exemplar {
+    if model.family != Family::Exemplar {
         if let Some(negative) = drawn.first().map_or(&plan.negative_prompt, |first| &first.negative_prompt) {
             used["negative_prompt"] = json!(negative);
         }
@@ -63,6 +65,13 @@ pub fn used(
     }
     if canvas.is_some() {
         used["softness"] = json!(plan.softness);
+        if plan.blend != Blend::default() {
+            used["blend"] = json!(plan.blend);
+        }
+    }
+    let tiles = |t: Tiles| json!({"tile": t.tile, "overlap": t.overlap});
+    if let Some(own) = plan.tiles {
+        used["tiles"] = tiles(own);
     }
     if let Some(second) = &plan.second {
         used["second_pass"] = json!({
@@ -70,14 +79,20 @@ pub fn used(
             "steps": second.sampling.steps,
             "start_step": second.sampling.start_step,
         });
+        if let Some(own) = second.tiles {
+            used["second_pass"]["tiles"] = tiles(own);
+        }
     }
     used
 }
 
-/// A control as it was used.
-pub fn control(control: &ControlPlan) -> Value {
+/// A control as it was used: each model by its hash, a picture that is not the canvas by where it lay.
+pub fn control(control: &ControlPlan, call: &ControlCall, shown: Option<Rect>, catalogue: &Catalogue) -> Value {
+    let place = catalogue.controls().place(call).ok();
+    let hash = |path: Option<&Path>| path.and_then(|path| catalogue.hash_of(path).ok());
     let mut used = json!({
         "model": control.model,
+        "sha256": hash(place.as_ref().map(|place| &*place.path)),
         "type": control.kind.name(),
         "weight": control.weight,
         "start": control.start,
@@ -89,7 +104,21 @@ pub fn control(control: &ControlPlan) -> Value {
     if let Some(preprocess) = control.preprocess {
         used["preprocess"] = json!(preprocess.name());
     }
+    if let Some(encoder) = place.as_ref().and_then(|place| place.encoder.as_deref()) {
+        used["encoder"] = json!({"sha256": hash(Some(encoder))});
+    }
+    if let Some(rect) = shown {
+        used["rect"] = json!(rect);
+    }
+    if let Some(preprocessor) = &control.preprocessor {
+        used["preprocessor"] = json!(preprocessor);
+    }
     used
+}
+
+/// Noise that was given takes the seed's place.
+pub fn noise(noise: &Npy) -> Value {
+    json!({"sha256": hex(&Sha256::digest(noise.to_bytes()))})
 }
 
 /// The texts of one picture under their names in a request.
@@ -118,22 +147,24 @@ fn loras(chosen: &[Chosen], catalogue: &Catalogue) -> Vec<Value> {
     chosen.iter().map(lora).collect()
 }
 
-/// The request as it was resolved, the model by its hash, and everything else that decides the pixels.
+/// The request as it was resolved, the model by its hash, how it was loaded, and everything else that decides the pixels.
 pub fn receipt(
     request: &Generate,
     used: &Value,
     model: &ModelFacts,
-    model_hash: Option<&str>,
+    models: &Models,
     canvas: Option<CanvasFacts>,
     filters: &[Value],
     placing: &[Placing],
 ) -> Value {
+    let hash = models.catalogue().hash(&model.id).ok().flatten();
     json!({
         "receipt": FORMAT,
         "underpaint": env!("CARGO_PKG_VERSION"),
         "request": request,
         "used": used,
-        "model": {"id": model.id, "family": model.family.name(), "sha256": model_hash},
+        "model": {"id": model.id, "family": model.family.name(), "sha256": hash},
+        "engine": (model.family != Family::Exemplar).then(|| models.told()),
         "canvas": canvas.map(|c| json!({"extent": c.extent, "rect": c.rect})),
         "filters": filters,
         "color_match": placing.iter().filter_map(|p| p.color_match).collect::<Vec<_>>(),
@@ -142,7 +173,7 @@ pub fn receipt(
 }
 
 /// What is needed to enlarge the same picture again in the same way.
-pub fn upscale(request: &Upscale, used: &Value, models: &[(&str, Option<String>)]) -> Value {
+pub fn upscale(request: &Upscale, used: &Value, models: &[(&str, Option<String>)], engine: Value) -> Value {
     let models: Vec<Value> = models.iter().map(|(id, hash)| json!({"id": id, "sha256": hash})).collect();
     json!({
         "receipt": FORMAT,
@@ -150,6 +181,7 @@ pub fn upscale(request: &Upscale, used: &Value, models: &[(&str, Option<String>)
         "request": request,
         "used": used,
         "models": models,
+        "engine": engine,
     })
 }
 
@@ -183,6 +215,10 @@ pub fn parameters(receipt: &Value, seed: u64, extent: Extent) -> Option<String> 
         text += &format!(", Model hash: {}", hash.get(..10).unwrap_or(hash));
     }
     text += &format!(", Model: {}", word(&model["id"]));
+    let vae = &receipt["engine"]["vae"];
+    if let (Some(hash), Some(name)) = (vae["sha256"].as_str(), vae["name"].as_str()) {
+        text += &format!(", VAE hash: {}, VAE: {name}", hash.get(..10).unwrap_or(hash));
+    }
     let start = used["start_step"].as_u64().unwrap_or(0);
     if start > 0 {
         let strength = (steps - start.min(steps)) as f64 / steps as f64;

@@ -56,8 +56,35 @@ impl DeviceKind {
     }
 }
 
-/// The device asked for, or without a wish the fastest there is, and the precision to compute in: without a wish `f32` on the
-/// CPU and `f16` elsewhere.
+impl Dtype {
+    /// The name on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::Bf16 => "bf16",
+        }
+    }
+
+    /// What is taken where nobody chose.
+    pub const fn usual(kind: DeviceKind) -> Self {
+        match kind {
+            DeviceKind::Cpu => Self::F32,
+            DeviceKind::Cuda | DeviceKind::Metal => Self::F16,
+        }
+    }
+
+    const fn tensors(self) -> DType {
+        match self {
+            Self::F32 => DType::F32,
+            Self::F16 => DType::F16,
+            Self::Bf16 => DType::BF16,
+        }
+    }
+}
+
+/// The device asked for, or without a wish the fastest there is, and the precision to compute in: without a wish the
+/// [usual](Dtype::usual).
 ///
 /// # Errors
 /// If the device asked for is not there.
@@ -66,14 +93,7 @@ pub(crate) fn open(kind: Option<DeviceKind>, dtype: Option<Dtype>) -> Result<(De
     let device = kind.open().map_err(|why| EngineError::Device {
         what: format!("device is {}, but {why}; use --device cpu", kind.name()),
     })?;
-    let dtype = match dtype {
-        Some(Dtype::F32) => DType::F32,
-        Some(Dtype::F16) => DType::F16,
-        Some(Dtype::Bf16) => DType::BF16,
-        None if device.is_cpu() => DType::F32,
-        None => DType::F16,
-    };
-    Ok((device, dtype))
+    Ok((device, dtype.unwrap_or(Dtype::usual(kind)).tensors()))
 }
 
 #[cfg(feature = "metal")]

@@ -49,6 +49,14 @@ pub enum EngineError {
         /// What it seems to be.
         found: String,
     },
+    /// A sound file, but no depth estimator.
+    #[error("{} is {found}; Depth Anything V2 (.safetensors or transformers folder) is needed", path.display())]
+    NotDepth {
+        /// The file or folder.
+        path: PathBuf,
+        /// What it seems to be.
+        found: String,
+    },
     /// A sound file, but no upscaler.
     #[error("{} is {found}; an ESRGAN, Real-ESRGAN, BSRGAN or compact model (.safetensors) is needed", path.display())]
     NotUpscaler {

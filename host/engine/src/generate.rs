@@ -15,7 +15,7 @@ use crate::prompt::{Embedding, Prompt};
 use crate::samplers::{self, Moment, Seen, Space};
 use crate::schedule::{Schedule, Step};
 use crate::share::Share;
-use crate::tiles::{Tiling, blend};
+use crate::tiles::{Tile, Tiling, blend};
 use crate::unet::{Conditions, Regions};
 use crate::{EngineError, Model, pixels};
 use candle_core::{DType, Tensor};
@@ -115,17 +115,13 @@ impl Model {
             return Err(EngineError::Request { field: "loras", what: "were not all applied; apply them again".into() });
         }
         let shape = self.latent_shape(&request)?;
-        if tiling.divides(shape[1], shape[2]) && !request.regions.is_empty() {
-            let what = "have no place in a picture that is painted in tiles; leave them out or make a smaller picture";
-            return Err(EngineError::Request { field: "regions", what: what.into() });
-        }
         let batch = request.sampling.batch as usize;
         let schedule = self.schedule(request.sampling)?;
         job.step(Stage::Encode, 0, 1)?;
         let guidance = self.guidance(request.sampling);
-        let all = self.conditions(&request, guidance, shape)?;
-        let shown = (request.input.extent, tiling.tiles(shape[1], shape[2]));
-        let guides = Guides::see(request.controls, self, shown, guidance.rows(), job)?;
+        let tiles = tiling.tiles(shape[1], shape[2]);
+        let all = self.conditions(&request, guidance, &tiles)?;
+        let guides = Guides::see(request.controls, self, (request.input.extent, &tiles), guidance.rows(), job)?;
         let mut saved = Saved::default();
         let mut images = Vec::with_capacity(batch);
         for i in 0..batch {
@@ -248,13 +244,14 @@ impl Model {
         }
     }
 
-    /// What the denoiser is told: one for all pictures, or one for each. Texts that two pictures share are encoded once.
+    /// What the denoiser is told at each of `tiles`: once for all pictures, or for each. Texts that two pictures share are encoded
+    /// once.
     fn conditions(
         &self,
         request: &Request<'_>,
         guidance: Guidance,
-        shape: [usize; 3],
-    ) -> Result<Vec<Rc<Conditions>>, EngineError> {
+        tiles: &[Tile],
+    ) -> Result<Vec<Rc<[Conditions]>>, EngineError> {
         let alike = Texts {
             prompt: request.prompt,
             negative_prompt: request.negative_prompt,
@@ -266,25 +263,25 @@ impl Model {
             regions: w.regions.iter().map(String::as_str).collect(),
         });
         let texts: Vec<_> = if request.wordings.is_empty() { vec![alike] } else { each.collect() };
-        let mut all: Vec<Rc<Conditions>> = Vec::with_capacity(texts.len());
+        let mut all: Vec<Rc<[Conditions]>> = Vec::with_capacity(texts.len());
         for (i, text) in texts.iter().enumerate() {
             let before = texts[..i].iter().position(|t| t == text);
             all.push(match before {
                 Some(before) => all[before].clone(),
-                None => Rc::new(self.condition(request, text, guidance, shape)?),
+                None => self.condition(request, text, guidance, tiles)?.into(),
             });
         }
         Ok(all)
     }
 
-    /// What the denoiser is told of one picture, one row for each that guidance compares.
+    /// What the denoiser is told of one picture at each of `tiles`, one row for each that guidance compares.
     fn condition(
         &self,
         request: &Request<'_>,
         asked: &Texts<'_>,
         guidance: Guidance,
-        [_, h, w]: [usize; 3],
-    ) -> Result<Conditions, EngineError> {
+        tiles: &[Tile],
+    ) -> Result<Vec<Conditions>, EngineError> {
         let positive = Prompt::read("prompt", asked.prompt)?;
         let negative = asked.negative_prompt.map(|text| Prompt::read("negative_prompt", text)).transpose()?;
         let (positive, negative) = (Some(&positive), negative.as_ref());
@@ -313,11 +310,16 @@ impl Model {
             let encoded = self.text.encode(&[Some(&text)], request.embeddings, skip)?;
             regions.extend(encoded.into_iter().map(|text| (text.context, region.mask)));
         }
-        let regions = match regions.is_empty() {
-            true => None,
-            false => Some(Regions::new(&regions, guidance.rows(), &self.unet.levels([h, w]))?),
+        let told = |tile: &Tile| {
+            let part = tile.rect(self.facts().multiple);
+            let parts = regions.iter().map(|(text, mask)| (text.clone(), mask.crop(part)));
+            // A region that is elsewhere is not looked at.
+            let parts: Vec<_> = parts.filter(|(_, part)| part.bounds().is_some()).collect();
+            let levels = self.unet.levels([tile.rows.len, tile.columns.len]);
+            let regions = (!parts.is_empty()).then(|| Regions::new(&parts, guidance.rows(), &levels)).transpose()?;
+            Ok(Conditions { context: context.clone(), added: added.clone(), regions })
         };
-        Ok(Conditions { context, added, regions })
+        tiles.iter().map(told).collect()
     }
 
     /// Draws noise and encodes pictures: everything picture `index` needs before its first step.
@@ -436,13 +438,16 @@ impl Model {
         let taken = steps.len() as u32;
         let (done, total) = (picture.index as u32 * taken, sampling.batch * taken);
         let keep = Keep::new(request, self.facts().kind, steps, self.facts().multiple);
+        let [_, h, w] = picture.shape;
+        let idle: Vec<bool> =
+            asking.tiling.tiles(h, w).iter().map(|tile| asking.guidance.is_local() && keep.covers(tile, w)).collect();
         for (i, step) in steps.iter().enumerate() {
             job.step(Stage::Denoise, done + i as u32, total)?;
             keep.before(i, *step, picture);
             let Picture { rule, latents, stream, channels, shape, .. } = &mut *picture;
             let space = rule.space();
             let at = (i, steps.len());
-            let asked = Asked { asking, at, channels: channels.as_ref(), space, shape: *shape };
+            let asked = Asked { asking, at, channels: channels.as_ref(), space, shape: *shape, idle: &idle };
             let seen = self.predict(&asked, latents, step.sigma, step.timestep, job)?;
             if job.wants_preview() {
                 let [channels, h, w] = *shape;
@@ -480,15 +485,20 @@ impl Model {
         let scale = asked.space.to_denoiser(sigma) as f32;
         let scaled: Vec<f32> = latents.iter().map(|x| x * scale).collect();
         let Asking { conditions, guidance, guides, tiling } = *asked.asking;
-        let dtype = conditions.context.dtype();
         let mut x = self.tensor(&scaled, asked.shape)?.repeat((guidance.rows(), 1, 1, 1))?;
         if let Some(channels) = asked.channels {
             x = Tensor::cat(&[&x, channels], 1)?;
         }
         let [channels, h, w] = asked.shape;
         let predicted = blend([h, w], &tiling, 1, guidance.rows() * channels, job, |tile, job| {
+            if asked.idle[tile.index] {
+                let seen = (guidance.rows(), channels, tile.rows.len, tile.columns.len);
+                return Ok(Tensor::zeros(seen, DType::F32, &self.device)?);
+            }
             let rows = x.narrow(2, tile.rows.start, tile.rows.len)?;
             let x = rows.narrow(3, tile.columns.start, tile.columns.len)?;
+            let conditions = &conditions[tile.index];
+            let dtype = conditions.context.dtype();
             // Control models compute in f32, the denoiser in its own precision.
             let exact = conditions.in_precision(DType::F32)?;
             let hooks = guides.hooks(tile, &x.narrow(1, 0, channels)?, timestep, &exact, asked.at, job)?;
@@ -516,7 +526,8 @@ fn sizes(extent: Extent, count: usize, positive: bool) -> Vec<f64> {
 
 /// What the denoiser is asked for, the same through a whole request.
 struct Asking<'a> {
-    conditions: &'a Conditions,
+    /// What it is told at each tile.
+    conditions: &'a [Conditions],
     guidance: Guidance,
     guides: &'a Guides<'a>,
     /// What the denoiser sees at a time.
@@ -532,6 +543,8 @@ struct Asked<'a> {
     space: Space,
     /// `[C, h, w]`.
     shape: [usize; 3],
+    /// The tiles that are not looked at: what would be seen in them is never used.
+    idle: &'a [bool],
 }
 
 /// One picture on its way down.
@@ -577,6 +590,13 @@ impl Keep {
             }
             _ => Self::Nothing,
         }
+    }
+
+    /// True if nothing is ever painted in `tile` of a picture `w` cells wide.
+    fn covers(&self, tile: &Tile, w: usize) -> bool {
+        let Self::Differential { cells, .. } = self else { return false };
+        let mut rows = cells.chunks_exact(w).skip(tile.rows.start).take(tile.rows.len);
+        rows.all(|row| row[tile.columns.start..][..tile.columns.len].iter().all(|m| *m <= 0.0))
     }
 
     fn before(&self, i: usize, step: Step, picture: &mut Picture) {

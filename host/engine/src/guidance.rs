@@ -35,6 +35,11 @@ impl Guidance {
         }
     }
 
+    /// True if a value depends on nothing but its own in each row.
+    pub fn is_local(self) -> bool {
+        !matches!(self, Self::Text { rescale, .. } if rescale > 0.0)
+    }
+
     /// One prediction of [`rows`](Self::rows) of equal length, one after the other.
     pub fn combine(self, rows: &[f32]) -> Vec<f32> {
         let (first, rest) = rows.split_at(rows.len() / self.rows());

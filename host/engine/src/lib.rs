@@ -9,7 +9,7 @@
 //! [`brownian`] path for the samplers that want one), shows [`Control`]s their pictures, lets a rule of [`samplers`] walk down
 //! a [`schedule`] and decodes the result.
 //!
-//! Beside it: [`upscale`] enlarges pictures by networks of their own. What is too large for memory is done in [`tiles`].
+//! Beside it: [`upscale`] enlarges pictures by networks of their own, [`depth`] says how near what they show is. What is too large for memory is done in [`tiles`].
 //!
 //! Absent on purpose: networking, the clock, any global state; code from model files (pickles are refused by content).
 
@@ -17,6 +17,7 @@ pub mod brownian;
 pub mod checkpoint;
 pub mod clip;
 pub mod control;
+pub mod depth;
 mod device;
 mod error;
 mod generate;
@@ -27,6 +28,7 @@ pub mod memory;
 mod model;
 pub mod noise;
 pub mod npy;
+mod pillow;
 mod pixels;
 pub mod preview;
 pub mod prompt;
@@ -44,6 +46,7 @@ pub mod weights;
 
 pub use checkpoint::inspect;
 pub use control::{Control, ControlModel, inspect_control};
+pub use depth::DepthEstimator;
 pub use device::{DeviceKind, Dtype};
 pub use error::EngineError;
 pub use generate::{Region, Request, Saved, Wording};

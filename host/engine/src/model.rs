@@ -11,7 +11,7 @@ use crate::tiles::Tiling;
 use crate::unet::UNet;
 use crate::vae::Vae;
 use crate::weights::{Loading, Weights};
-use crate::{DeviceKind, Dtype, EngineError, device};
+use crate::{DeviceKind, Dtype, EngineError, device, memory};
 use candle_core::Device;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -54,6 +54,8 @@ pub struct Model {
     /// How the autoencoder cuts pictures; `None` as usual.
     pub(crate) vae_tiling: Option<Tiling>,
     pub(crate) layers: Layers,
+    /// Of the weights that LoRAs cannot change.
+    fixed_bytes: u64,
     facts: ModelFacts,
 }
 
@@ -63,6 +65,7 @@ impl Model {
         let (device, dtype) = device::open(options.device, options.dtype)?;
         let quick = options.vae.as_deref().filter(|path| taesd::is_decoder(path));
         let checkpoint = Checkpoint::open(path, options.vae.as_deref().filter(|_| quick.is_none()))?;
+        let bytes = memory::model_bytes(&checkpoint);
         let Checkpoint { unet, vae, texts, zeros_when_absent, mut training, look, facts } = checkpoint;
         training.prediction = options.prediction.unwrap_or(training.prediction);
         training.zero_snr = options.zero_snr.unwrap_or(training.zero_snr);
@@ -100,6 +103,7 @@ impl Model {
                 quick.clone().or_else(|| taesd::beside(path, channels, facts.family).and_then(|path| open(&path).ok()))
             }
         };
+        let fixed_bytes = bytes.saturating_sub(layers.bytes());
         Ok(Self {
             unet: unet_loaded,
             vae: vae_loaded,
@@ -112,6 +116,7 @@ impl Model {
             device,
             vae_tiling: None,
             layers,
+            fixed_bytes,
             facts,
         })
     }
@@ -119,6 +124,11 @@ impl Model {
     /// What planning must know about it.
     pub fn facts(&self) -> &ModelFacts {
         &self.facts
+    }
+
+    /// Bytes of its weights as they are now, with what LoRAs widened.
+    pub fn weights_bytes(&self) -> u64 {
+        self.fixed_bytes + self.layers.bytes()
     }
 
     /// Makes `loras` and nothing else a part of the weights, for all jobs until the next call; an empty list undoes all. Only layers in
@@ -131,6 +141,11 @@ impl Model {
     /// How the autoencoder cuts pictures, in latents, until the next call; `None` as usual ([`vae::usual`](crate::vae::usual)).
     pub fn set_vae_tiling(&mut self, tiling: Option<Tiling>) {
         self.vae_tiling = tiling;
+    }
+
+    /// As it was set last.
+    pub fn vae_tiling(&self) -> Option<Tiling> {
+        self.vae_tiling
     }
 
     /// Refuses an embedding made for other text encoders than this model's.

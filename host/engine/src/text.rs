@@ -5,7 +5,7 @@
 
 use crate::checkpoint::TextPart;
 use crate::clip::{Activation, Clip, Embedded};
-use crate::lora::{Component, Layers};
+use crate::lora::Layers;
 use crate::prompt::{Embedding, Piece, Prompt, pieces};
 use crate::tokenizer::{Chunk, Group, Tokenizer, Weighed};
 use crate::weights::Loading;
@@ -47,13 +47,12 @@ impl Text {
         layers: &mut Layers,
     ) -> Result<Self, EngineError> {
         let mut encoders: Vec<Encoder> = Vec::new();
-        for TextPart { weights, config, vocabulary } in parts {
+        for part in parts {
+            let TextPart { weights, config, vocabulary } = part;
             let root = weights.root(loading);
             let clip = Clip::load(&root, config)?;
             model::known(weights, "text encoder")?;
-            // SDXL's refiner has the second of SDXL's alone.
-            let second = clip.pooled_width() > 0;
-            layers.insert(if second { Component::TextEncoder2 } else { Component::TextEncoder }, loading);
+            layers.insert(part.component(), loading);
             let own = vocabulary.as_deref().map(Tokenizer::from_folder).transpose()?.flatten();
             let tokenizer = own.unwrap_or_else(|| match config.activation {
                 Activation::QuickGelu => Tokenizer::clip(),

@@ -8,7 +8,7 @@
 use crate::EngineError;
 use crate::share::Share;
 use candle_core::{Device, Tensor};
-use underpaint_raster::Job;
+use underpaint_raster::{Job, Rect};
 
 /// How a picture is cut, in cells: pixels of what goes in for an upscaler, latents for the autoencoder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub struct Span {
 /// One tile.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Tile {
+    /// Its number, row by row.
+    pub index: usize,
     /// Its rows.
     pub rows: Span,
     /// Its columns.
@@ -53,7 +55,8 @@ impl Tiling {
     /// The tiles of `h` by `w` cells, row by row.
     pub fn tiles(&self, h: usize, w: usize) -> Vec<Tile> {
         let (rows, columns) = (self.spans(h), self.spans(w));
-        rows.iter().flat_map(|&rows| columns.iter().map(move |&columns| Tile { rows, columns })).collect()
+        let spans = rows.iter().flat_map(|&rows| columns.iter().map(move |&columns| (rows, columns)));
+        spans.enumerate().map(|(index, (rows, columns))| Tile { index, rows, columns }).collect()
     }
 
     fn spans(&self, len: usize) -> Vec<Span> {
@@ -79,6 +82,15 @@ impl Tiling {
             fall: (i + 1 < n).then(|| near(i, cross(i))),
         };
         (0..n).map(span).collect()
+    }
+}
+
+impl Tile {
+    /// The pixels under it, `factor` to a cell.
+    pub fn rect(&self, factor: u32) -> Rect {
+        let pixels = |cells: usize| cells as u32 * factor;
+        let (x, y) = (pixels(self.columns.start), pixels(self.rows.start));
+        Rect::new(x as i32, y as i32, pixels(self.columns.len), pixels(self.rows.len))
     }
 }
 

@@ -33,21 +33,7 @@ fn folder(model: &str, at: &Path) -> PathBuf {
     let xl = stored.join("tiny-sdxl");
     match model {
         "edit" => golden::copy(&plain, &root, &["unet", "vae", "text_encoder", "scheduler"]),
-        "sd2" => {
-            golden::copy(&plain, &root, &["vae"]);
-            golden::copy(&stored.join("tiny-sd2"), &root, &["unet"]);
-            golden::copy(&xl, &root, &["text_encoder_2"]);
-            fs::rename(root.join("text_encoder_2"), root.join("text_encoder")).unwrap();
-            fs::copy(stored.join("tiny-sd2/config.json"), root.join("text_encoder/config.json")).unwrap();
-            let path = root.join("text_encoder/model.safetensors");
-            let mut tensors = golden::read(&path);
-            // diffusers' form of SD 2.x has neither the last layer nor the projection.
-            tensors.retain(|name, _| !name.contains("layers.2.") && !name.contains("projection"));
-            golden::write(&path, &tensors);
-            fs::create_dir_all(root.join("scheduler")).unwrap();
-            let schedule = "scheduler/scheduler_config.json";
-            fs::copy(stored.join("tiny-sd2/scheduler_config.json"), root.join(schedule)).unwrap();
-        }
+        "sd2" => return golden::sd2(at),
         _ => {
             golden::copy(&plain, &root, &["vae"]);
             golden::copy(&xl, &root, &["vae", "text_encoder_2", "scheduler"]);

@@ -330,13 +330,15 @@ fn paint(
 fn pictures_of_weighed_prompts_are_those_of_diffusers() {
     let folder = tempfile::tempdir().unwrap();
     let (golden, learned) = (Golden::of("prompts.safetensors"), learned(folder.path()));
-    let mut model = Model::load(&golden::plain(), &Options::default(), &Unattended).unwrap();
+    let load = |path: &Path| Model::load(path, &Options::default(), &Unattended).unwrap();
+    let (mut sd, mut xl) = (load(&golden::plain()), load(&golden::sdxl(folder.path())));
     let rows = rows("picture");
-    assert_eq!(rows.len(), 3);
+    assert_eq!(rows.len(), 5);
     for row in rows {
         let word = |field: &str| row[field].as_str().unwrap();
         let sampling = sampling(row["steps"].as_u64().unwrap() as u32, row["seed"].as_u64().unwrap(), 1);
-        let ours = paint(&mut model, &sampling, (word("prompt"), word("negative")), &[], &learned).unwrap();
+        let model = if word("model") == "xl" { &mut xl } else { &mut sd };
+        let ours = paint(model, &sampling, (word("prompt"), word("negative")), &[], &learned).unwrap();
         let (shape, theirs) = golden.get(&format!("picture.{}", word("picture")));
         assert_eq!(shape, [64, 64, 3]);
         let ours = ours[0].data().chunks_exact(4).flat_map(|p| &p[..3]);

@@ -9,8 +9,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use underpaint_engine::tiles::Tiling;
 use underpaint_engine::{EngineError, Model, Options, Request, Saved};
-use underpaint_plan::{Prepared, Sampler, Sampling};
-use underpaint_raster::{Extent, Image, Job, Stage, Unattended};
+use underpaint_plan::{Inpaint, Prepared, Sampler, Sampling};
+use underpaint_raster::{Extent, Image, Job, Mask, Stage, Unattended};
 
 const W: u32 = 256;
 const H: u32 = 224;
@@ -36,14 +36,30 @@ fn study() -> Image {
 }
 
 fn paint(model: &mut Model, sampler: Sampler, tiling: Tiling, job: &dyn Job) -> Result<(Image, Saved), EngineError> {
-    let sampling = Sampling { sampler, steps: 10, start_step: 6, guidance_scale: 1.0, seed: 11, ..golden::sampling() };
-    let input = Prepared { extent: Extent::new(W, H), init: Some(study()), mask: None };
+    let sampling = Sampling { sampler, guidance_scale: 1.0, ..sampling() };
+    repaint(model, &sampling, None, tiling, job)
+}
+
+fn sampling() -> Sampling {
+    Sampling { steps: 10, start_step: 6, seed: 11, ..golden::sampling() }
+}
+
+fn repaint(
+    model: &mut Model,
+    sampling: &Sampling,
+    mask: Option<Mask>,
+    tiling: Tiling,
+    job: &dyn Job,
+) -> Result<(Image, Saved), EngineError> {
+    let inpaint = if mask.is_some() { Inpaint::Differential } else { Inpaint::None };
+    let input = Prepared { extent: Extent::new(W, H), init: Some(study()), mask };
     let mut saved = Saved::default();
     let request = Request {
         prompt: "green hills under a blue sky",
         negative_prompt: Some(""),
+        inpaint,
         save: Some(&mut saved),
-        ..golden::request(&sampling, &input)
+        ..golden::request(sampling, &input)
     };
     let picture = model.generate_in_tiles(request, tiling, job)?.remove(0);
     Ok((picture, saved))
@@ -86,6 +102,48 @@ impl Job for Impatient {
         self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_err()
     }
     fn progress(&self, _: Stage, _: u32, _: u32) {}
+}
+
+/// Counts how often it is asked.
+#[derive(Default)]
+struct Counting(AtomicU32);
+
+impl Job for Counting {
+    fn is_cancelled(&self) -> bool {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        false
+    }
+    fn progress(&self, _: Stage, _: u32, _: u32) {}
+}
+
+/// A soft selection in one corner: the original stays to the bit where it does not reach, and tiles it does not reach take no
+/// time and change nothing.
+#[test]
+fn tiles_in_which_nothing_is_painted_are_not_looked_at() {
+    let mut model = load();
+    let value = |x: u32, y: u32| ((90.0 - (x as f32).hypot(y as f32)) / 40.0).clamp(0.0, 1.0);
+    let mask = (0..H).flat_map(|y| (0..W).map(move |x| value(x, y))).collect();
+    let mask = Mask::from_data(Extent::new(W, H), mask);
+    for sampler in [Sampler::Dpmpp2m, Sampler::EulerA] {
+        // To take back a billionth of the contrast is to take back nothing, but needs the contrast of the whole.
+        let [local, all] = [0.0, 1e-9].map(|guidance_rescale| {
+            let (sampling, job) = (Sampling { sampler, guidance_rescale, ..sampling() }, Counting::default());
+            let (_, saved) = repaint(&mut model, &sampling, Some(mask.clone()), TILES, &job).unwrap();
+            (saved.latents.data, job.0.into_inner())
+        });
+        let different = local.0.iter().zip(&all.0).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        println!("{sampler:?}: {different:e} apart, asked {} and {} times", local.1, all.1);
+        assert!(different < 1e-5, "{sampler:?}: {different}");
+        assert!(local.1 < all.1, "{sampler:?}: asked {} and {} times", local.1, all.1);
+        let whole = Sampling { sampler, ..sampling() };
+        let (_, whole) = repaint(&mut model, &whole, Some(mask.clone()), Tiling::WHOLE, &Unattended).unwrap();
+        let (w, h) = (W as usize / 8, H as usize / 8);
+        let kept = |i: usize| mask.at((i % w * 8) as u32, (i / w % h * 8) as u32) <= 0.0;
+        let same = |i: &usize| whole.latents.data[*i] == local.0[*i];
+        let (kept, painted): (Vec<usize>, Vec<usize>) = (0..local.0.len()).partition(|&i| kept(i));
+        assert!(kept.len() > painted.len() / 2 && kept.iter().all(same), "{sampler:?}");
+        assert!(!painted.iter().any(|i| i % w < 8 && i / w % h < 8 && same(i)), "{sampler:?}");
+    }
 }
 
 #[test]

@@ -29,7 +29,7 @@ pub enum Reason {
     NotWasm(String),
     /// It wants something from the machine that no filter gets.
     #[error(
-        "it asks for {0}, but a filter may only use underpaint:filter/host@1.0.0: build it for wasm32-unknown-unknown, not for WASI"
+        "it asks for {0}, but a filter may only use underpaint:filter/host@1.0.0: no console, file or clock (build Rust for wasm32-unknown-unknown; in C leave out printf and its like)"
     )]
     Import(String),
     /// It lacks the functions of the contract, or they have other types.

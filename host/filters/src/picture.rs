@@ -259,7 +259,7 @@ value! {
     from_unit: |v: f32| v,
     is_number: |v: f32| v.is_finite(),
     clamped: |v: f32| v.clamp(0.0, 1.0),
-    there: |list, _| list
+    there: crate::contract::Floats::as_slice
 }
 
 /// Other values of the same pixels.

@@ -97,7 +97,7 @@ fn wrong_parameters_are_named_before_any_work() {
         "filter film-grain: parameter grain: the filter does not have it; it has strength, size, color, highlights"
     );
     let unknown = filters.check(&[Call { name: "sepia\u{1b}[2J".into(), ..Call::default() }]).unwrap_err();
-    assert_eq!(unknown.reason, Reason::Unknown("film-grain".into()));
+    assert!(matches!(&unknown.reason, Reason::Unknown(known) if known.contains("film-grain")), "{unknown}");
     assert!(!unknown.to_string().contains('\u{1b}'));
     assert_eq!(filters.check(&film_grain(json!({"strength": 1, "size": 8.0}))), Ok(()));
 }

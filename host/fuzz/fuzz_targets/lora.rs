@@ -3,8 +3,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use std::collections::BTreeMap;
-use underpaint_engine::lora::parse::{Delta, Part, Table, Target, read};
 use underpaint_engine::lora::Component;
+use underpaint_engine::lora::parse::{Delta, Part, Table, Target, read};
 
 fuzz_target!(|input: (Vec<(String, Vec<u16>)>, [u8; 4], bool)| {
     let (keys, [out, inner, height, width], convolution) = input;

@@ -4,7 +4,9 @@ use underpaint_wire::blob::{Put, Write};
 use underpaint_wire::frame::{MAX_FRAME_BYTES, Reader};
 use underpaint_wire::generate::{Generate, Pixels, Run};
 use underpaint_wire::hello::{Hello, Limits, OURS};
-use underpaint_wire::methods::{Attach, FillContext, FilterApply, MoveJob, Subscribe};
+use underpaint_wire::methods::{
+    Attach, Cancel, FillContext, FilterApply, JobName, LoadModel, MoveJob, Subscribe, Upscale, UpscalePixels,
+};
 use underpaint_wire::rpc::{self, Message};
 use underpaint_wire::{image, json};
 
@@ -89,7 +91,16 @@ fn understood(message: &Message, tail: &[u8]) {
     if let Ok(write) = json::params::<Write>(params) {
         let _ = write.apply(&mut [0; 64], tail);
     }
+    if let Ok(enlarge) = json::params::<UpscalePixels>(params)
+        && enlarge.image.check("image", size, &limits).is_ok()
+    {
+        enlarge.image.to_raster(tail);
+    }
     let _ = json::params::<Generate>(params);
+    let _ = json::params::<Upscale>(params);
+    let _ = json::params::<LoadModel>(params);
+    let _ = json::params::<Cancel>(params);
+    let _ = json::params::<JobName>(params);
     let _ = json::params::<Run>(params);
     let _ = json::params::<Put>(params);
     let _ = json::params::<Attach>(params);

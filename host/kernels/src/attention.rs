@@ -45,21 +45,38 @@ fn on(isa: Isa, q: &Tensor, k: &Tensor, v: &Tensor, scale: f32, causal: bool) ->
     tensor(y, (batch, queries, heads, d), q)?.transpose(1, 2)
 }
 
-/// With candle's operations.
+/// Most scores that candle's operations hold at a time: 256 MiB as `f32`, of which four copies are alive at the widest moment.
+const SCORES: usize = 1 << 26;
+
+/// With candle's operations, as many queries at a time as [`SCORES`] allows.
 fn plain(q: &Tensor, k: &Tensor, v: &Tensor, scale: f32, causal: bool) -> Result<Tensor> {
-    let scores =
-        (q.contiguous()? * f64::from(scale))?.matmul(&k.transpose(2, 3)?.contiguous()?)?.to_dtype(DType::F32)?;
-    let scores = if causal {
-        let (n, m) = (q.dim(2)?, k.dim(2)?);
-        let mask: Vec<f32> =
-            (0..n).flat_map(|i| (0..m).map(move |j| if j > i { f32::NEG_INFINITY } else { 0.0 })).collect();
-        scores.broadcast_add(&Tensor::from_vec(mask, (n, m), q.device())?)?
-    } else {
-        scores
+    sliced(q, k, v, scale, causal, SCORES)
+}
+
+/// The same with at most `most` scores at a time, or those of one query.
+fn sliced(q: &Tensor, k: &Tensor, v: &Tensor, scale: f32, causal: bool, most: usize) -> Result<Tensor> {
+    let (batch, heads, queries, _) = q.dims4()?;
+    let rows = (most / (batch * heads * k.dim(2)?).max(1)).max(1);
+    let (turned, v) = (k.transpose(2, 3)?.contiguous()?, v.contiguous()?);
+    let slice = |start: usize| {
+        let q = q.narrow(2, start, rows.min(queries - start))?.contiguous()?;
+        let scores = (q * f64::from(scale))?.matmul(&turned)?.to_dtype(DType::F32)?;
+        let scores = if causal { scores.broadcast_add(&later(&scores, start)?)? } else { scores };
+        let weights = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?)?.exp()?;
+        let weights = weights.broadcast_div(&weights.sum_keepdim(D::Minus1)?)?;
+        weights.to_dtype(v.dtype())?.matmul(&v)
     };
-    let weights = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?)?.exp()?;
-    let weights = weights.broadcast_div(&weights.sum_keepdim(D::Minus1)?)?;
-    weights.to_dtype(v.dtype())?.matmul(&v.contiguous()?)
+    match rows >= queries {
+        true => slice(0),
+        false => Tensor::cat(&(0..queries).step_by(rows).map(slice).collect::<Result<Vec<_>>>()?, 2),
+    }
+}
+
+/// Minus infinity where a key comes later than its query, the first of which is `start`; for scores of `[.., queries, keys]`.
+fn later(scores: &Tensor, start: usize) -> Result<Tensor> {
+    let (n, m) = (scores.dim(2)?, scores.dim(3)?);
+    let at = |i: usize, j: usize| if j > start + i { f32::NEG_INFINITY } else { 0.0 };
+    Tensor::from_vec((0..n).flat_map(|i| (0..m).map(move |j| at(i, j))).collect::<Vec<f32>>(), (n, m), scores.device())
 }
 
 #[derive(Clone, Copy)]
@@ -277,6 +294,12 @@ mod tests {
                 assert_close(&y, &want, 1e-5, &format!("{isa:?} {case:?} causal {causal}"));
                 let y = plain(&q, &k, &v, scale, causal).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
                 assert_close(&y, &want, 1e-5, &format!("candle {case:?} causal {causal}"));
+                for most in [1, batch * h * keys * 7] {
+                    let y = sliced(&q, &k, &v, scale, causal, most).unwrap();
+                    assert_eq!(y.dims(), [batch, h, queries, d]);
+                    let y = y.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+                    assert_close(&y, &want, 1e-5, &format!("candle {case:?} causal {causal}, {most} scores at a time"));
+                }
             }
         }
     }

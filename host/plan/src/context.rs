@@ -18,8 +18,11 @@ const SNAP: std::ops::Range<f64> = 0.9..1.1;
 const RING_PX: f64 = 64.0;
 /// A result that has to be enlarged more than this shows it: below this zoom a second pass is worth its time.
 const FINE: f64 = 0.8;
-/// Native budgets a second pass may take: it only refines, so a model keeps its bearings at twice its side.
+/// Native budgets a second pass sees at once: it only refines, so a model keeps its bearings at twice its side. More is seen
+/// in tiles.
 const SECOND_BUDGETS: f64 = 4.0;
+/// Pixels a second pass may have in all: so large a picture takes some gigabytes beside the model.
+const SECOND_PIXELS: f64 = 16e6;
 /// A second pass must be at least this much finer than the first.
 const SECOND_GAIN: f64 = 1.25;
 /// Share of an old picture's shorter side that an expansion may repaint beside the new strip, softly.
@@ -91,24 +94,28 @@ pub(crate) fn repaint(bounds: Rect, softness: &Softness, available: Rect, model:
     fit(padded, (w, h), zoom, available, model.multiple.max(8))
 }
 
-/// What a second pass looks at after a first one that saw `first`: the `painted` part and a ring, at 1:1 if that is not
-/// too much at once. `None` where it would show nothing new.
+/// What a second pass looks at after a first one that saw `first`: the `painted` part and a ring, at 1:1 up to 16
+/// megapixels. `None` where it would show nothing new.
 pub(crate) fn second(painted: Rect, first: &Context, model: &ModelFacts) -> Option<Context> {
     if first.zoom() >= FINE {
         return None;
     }
-    let budget = SECOND_BUDGETS * f64::from(model.native_side).powi(2);
     let sides = |ring: f64| {
         let side = |len: u32, most: u32| (f64::from(len) + 2.0 * ring).min(f64::from(most));
         (side(painted.w, first.rect.w), side(painted.h, first.rect.h))
     };
     let scale = |(w, h): (f64, f64)| {
-        let z = (budget / (w * h)).sqrt().min(1.0);
+        let z = (SECOND_PIXELS / (w * h)).sqrt().min(1.0);
         if SNAP.contains(&z) { 1.0 } else { z }
     };
     let zoom = scale(sides(RING_PX / scale(sides(RING_PX))));
     let second = fit(painted, sides(RING_PX / zoom), zoom, first.rect, model.multiple.max(8));
     (second.zoom() >= SECOND_GAIN * first.zoom()).then_some(second)
+}
+
+/// True if a second pass at this extent has to be seen in tiles.
+pub(crate) fn is_too_much(extent: Extent, model: &ModelFacts) -> bool {
+    extent.area() as f64 > SECOND_BUDGETS * f64::from(model.native_side).powi(2)
 }
 
 /// The context of a whole picture: everything, at a scale the model is good at.

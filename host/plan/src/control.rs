@@ -68,11 +68,36 @@ impl Task {
     }
 
     /// What a preprocessor makes.
-    const fn made_by(preprocess: Preprocess) -> Self {
+    const fn made_by(preprocess: Preprocessing) -> Self {
         match preprocess {
-            Preprocess::Canny => Self::Line,
-            Preprocess::SoftEdge | Preprocess::Scribble => Self::SoftEdge,
-            Preprocess::Tile | Preprocess::Blur => Self::Tile,
+            Preprocessing::Plain(Preprocess::Canny) => Self::Line,
+            Preprocessing::Plain(Preprocess::SoftEdge | Preprocess::Scribble) => Self::SoftEdge,
+            Preprocessing::Plain(Preprocess::Tile | Preprocess::Blur) => Self::Tile,
+            Preprocessing::Depth => Self::Depth,
+        }
+    }
+}
+
+/// What is done to a control's picture first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Preprocessing {
+    /// What needs no weights: done by [`Plan::prepare_control`].
+    Plain(Preprocess),
+    /// What a depth estimator sees in it: done by the engine, to what [`Plan::prepare_control`] gives.
+    Depth,
+}
+
+impl Preprocessing {
+    /// All, in the order shown to painters.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Preprocess::ALL.into_iter().map(Self::Plain).chain([Self::Depth])
+    }
+
+    /// The name on the wire and on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Plain(preprocess) => preprocess.name(),
+            Self::Depth => "depth",
         }
     }
 }
@@ -87,7 +112,9 @@ pub struct ControlPlan {
     /// What the picture shows, where the model must be told.
     pub task: Option<Task>,
     /// What is done to the picture first, at the model's size.
-    pub preprocess: Option<Preprocess>,
+    pub preprocess: Option<Preprocessing>,
+    /// Id of the depth estimator that is to look; the first there is without one.
+    pub preprocessor: Option<String>,
     /// How much is added; 1 as trained.
     pub weight: f64,
     /// The share of the steps that are steered.
@@ -115,10 +142,14 @@ pub fn controls(
     let mut plans = Vec::with_capacity(facts.len());
     for (i, (control, facts)) in request.controls.iter().zip(facts).enumerate() {
         let id = &facts.id;
-        if facts.kind == ControlKind::ImageEncoder {
-            return refuse(format!(
-                "name `{id}`, an image encoder, which steers nothing; an IP-Adapter looks through it"
-            ));
+        let rather = match facts.kind {
+            ControlKind::ImageEncoder => Some("an IP-Adapter looks through it"),
+            ControlKind::Depth => Some("preprocess: depth makes pictures with it"),
+            _ => None,
+        };
+        if let Some(rather) = rather {
+            let what = facts.kind.title();
+            return refuse(format!("name `{id}`, {what}, which steers nothing; {rather}"));
         }
         if let Some(made) = facts.family.filter(|family| *family != model.family) {
             let (made, is) = (made.title(), model.family.title());
@@ -144,18 +175,22 @@ pub fn controls(
         }
         let preprocess = match control.preprocess.as_deref() {
             None => None,
-            Some(name) => match Preprocess::ALL.into_iter().find(|p| p.name() == name) {
+            Some(name) => match Preprocessing::all().find(|p| p.name() == name) {
                 Some(preprocess) => Some(preprocess),
                 None => {
-                    let known = Preprocess::ALL.map(Preprocess::name);
                     return Err(PlanError::UnknownWord {
                         field: "controls",
                         value: name.chars().take(60).collect(),
-                        known: known.to_vec(),
+                        known: Preprocessing::all().map(Preprocessing::name).collect(),
                     });
                 }
             },
         };
+        if let Some(preprocessor) = control.preprocessor.as_deref().filter(|_| preprocess != Some(Preprocessing::Depth))
+        {
+            let named: String = preprocessor.chars().take(60).collect();
+            return refuse(format!("name the preprocessor `{named}` for `{id}`; only preprocess: depth has one"));
+        }
         let task = match control.kind.as_deref() {
             None => preprocess.map(Task::made_by),
             Some(name) => match Task::ALL.into_iter().find(|t| t.name() == name) {
@@ -179,6 +214,7 @@ pub fn controls(
             kind: facts.kind,
             task,
             preprocess,
+            preprocessor: control.preprocessor.clone(),
             weight: control.weight,
             start: control.start,
             end: control.end,
@@ -189,7 +225,8 @@ pub fn controls(
 
 impl Plan {
     /// The picture that `control` reads, at the model's size: `picture` scaled to its rect on the canvas, black where it does not
-    /// reach, or without one the `canvas`. Without a canvas a picture is the whole; an IP-Adapter's is left as it is.
+    /// reach, or without one the `canvas`. Without a canvas a picture is the whole; an IP-Adapter's is left as it is. Depth is
+    /// still to be estimated.
     pub fn prepare_control(
         &self,
         control: &ControlPlan,
@@ -208,8 +245,8 @@ impl Plan {
             (None, None) => Image::new(self.context.extent),
         };
         match control.preprocess {
-            Some(preprocess) => preprocess.apply(&read),
-            None => read,
+            Some(Preprocessing::Plain(preprocess)) => preprocess.apply(&read),
+            Some(Preprocessing::Depth) | None => read,
         }
     }
 }

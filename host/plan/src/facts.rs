@@ -102,6 +102,8 @@ pub enum ControlKind {
     IpAdapter,
     /// CLIP's picture encoder, through which IP-Adapters look; no control by itself.
     ImageEncoder,
+    /// Depth Anything, which makes pictures of depth for the others (arXiv:2406.09414); no control by itself.
+    Depth,
 }
 
 impl ControlKind {
@@ -113,6 +115,7 @@ impl ControlKind {
             Self::T2iAdapter => "t2i_adapter",
             Self::IpAdapter => "ip_adapter",
             Self::ImageEncoder => "image_encoder",
+            Self::Depth => "depth",
         }
     }
 
@@ -124,6 +127,7 @@ impl ControlKind {
             Self::T2iAdapter => "a T2I-Adapter",
             Self::IpAdapter => "an IP-Adapter",
             Self::ImageEncoder => "an image encoder",
+            Self::Depth => "a depth estimator",
         }
     }
 }

@@ -1,10 +1,10 @@
 //! The plan, and how a request becomes one.
 
 use crate::context::Context;
-use crate::{Family, Inpaint, Kind, ModelFacts, PlanError, Sampling, check, context, steps};
+use crate::{Family, Inpaint, Kind, ModelFacts, PlanError, Sampling, Tiles, check, context, steps};
 use underpaint_raster::masks::{self, Softness};
 use underpaint_raster::{Extent, Mask, Rect};
-use underpaint_wire::generate::{FilterCall, Generate, LoraCall, Mode};
+use underpaint_wire::generate::{Blend, FilterCall, Generate, LoraCall, Mode};
 
 /// Which pixels there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub struct Plan {
     pub available: Option<Rect>,
     /// The part of the canvas the model sees, at what scale, and where its picture goes.
     pub context: Context,
+    /// How the model sees it where that is too much to be seen at once; each of its steps looks at all tiles.
+    pub tiles: Option<Tiles>,
     /// How the selection becomes the two masks.
     pub softness: Softness,
     /// What the model sees under the mask.
@@ -44,6 +46,8 @@ pub struct Plan {
     pub alpha: Alpha,
     /// Whether the result's colours are brought back to the surroundings'.
     pub color_match: bool,
+    /// How the patch goes over into the picture.
+    pub blend: Blend,
     /// What the model's weights are changed with.
     pub loras: Vec<LoraCall>,
     /// Whether the result is moved back if it lies beside its place.
@@ -184,12 +188,14 @@ fn generate(
         denoise_strength: strength,
         sampling: sampling(request, model, taken)?,
         context,
+        tiles: None,
         available: canvas.map(|c| c.rect),
         softness: Softness { feather_px: 0.0, grow_px: 0.0, blend_px: 0.0 },
         infill: Infill::Original,
         inpaint: if mask.is_some() { Inpaint::Replace } else { Inpaint::None },
         alpha: Alpha::Whole,
         color_match: false,
+        blend: Blend::Alpha,
         loras: request.loras.clone(),
         register: false,
         filters: request.filters.clone(),
@@ -257,12 +263,15 @@ fn repaint(request: &Generate, canvas: CanvasFacts, mask: &Mask, model: &ModelFa
         denoise_strength: strength,
         sampling: sampling(request, model, steps::repaint(steps, strength))?,
         context,
+        tiles: None,
         available: Some(canvas.rect),
         softness,
         infill,
         inpaint: Inpaint::Differential,
         alpha: if exemplar { Alpha::Denoise } else { Alpha::Blend },
         color_match: !exemplar && request.mode != Mode::Background,
+        // The embedded fill closes its own seams.
+        blend: if exemplar { Blend::Alpha } else { request.blend.unwrap_or_default() },
         loras: request.loras.clone(),
         register: !exemplar,
         filters: request.filters.clone(),
@@ -271,9 +280,11 @@ fn repaint(request: &Generate, canvas: CanvasFacts, mask: &Mask, model: &ModelFa
     let twice = request.passes.map_or(model.defaults.steps > FEW_STEPS, |n| n > 1) && !exemplar;
     let painted = grown(bounds, masks::reach(&softness), context.rect);
     let second = context::second(painted, &context, model).filter(|_| twice).map(|context| {
-        let steps::Steps { steps, start_step } = steps::repaint(steps, strength.min(SECOND_STRENGTH));
+        let strength = strength.min(SECOND_STRENGTH);
+        let steps::Steps { steps, start_step } = steps::repaint(steps, strength);
         let sampling = Sampling { steps, start_step, batch: 1, ..first.sampling.clone() };
-        Box::new(Plan { context, sampling, infill: Infill::Original, ..first.clone() })
+        let tiles = context::is_too_much(context.extent, model).then(|| Tiles::new(model, strength));
+        Box::new(Plan { context, tiles, sampling, infill: Infill::Original, ..first.clone() })
     });
     Ok(Plan { second, ..first })
 }

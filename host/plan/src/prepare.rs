@@ -78,11 +78,15 @@ impl Plan {
 
     /// The engine's picture (of the model's extent) at the context's extent.
     pub fn restore(&self, picture: Image) -> Image {
-        let picture = match self.context.fit == self.context.extent {
+        resize_to(&self.unpadded(picture), self.context.rect.extent())
+    }
+
+    /// The part of the engine's picture that is the context's.
+    pub(crate) fn unpadded(&self, picture: Image) -> Image {
+        match self.context.fit == self.context.extent {
             true => picture,
             false => picture.crop(self.context.fit.rect()),
-        };
-        resize_to(&picture, self.context.rect.extent())
+        }
     }
 
     /// The patch's opacity over the context.
@@ -116,7 +120,7 @@ impl Plan {
     }
 }
 
-fn resize_to(image: &Image, to: Extent) -> Image {
+pub(crate) fn resize_to(image: &Image, to: Extent) -> Image {
     if image.extent() == to { image.clone() } else { resize(image, to) }
 }
 

@@ -1,8 +1,8 @@
 //! Pictures that steer: what is refused, in which words, and where a picture goes.
 
 use underpaint_plan::{
-    CanvasFacts, ControlFacts, ControlKind, Defaults, Family, Kind, ModelFacts, Sampler, Scheduler, Task, controls,
-    plan,
+    CanvasFacts, ControlFacts, ControlKind, ControlPlan, Defaults, Family, Kind, ModelFacts, Preprocessing, Sampler,
+    Scheduler, Task, controls, plan,
 };
 use underpaint_raster::preprocess::Preprocess;
 use underpaint_raster::{Extent, Image, Mask, Rect, Unattended};
@@ -21,7 +21,16 @@ fn facts(kind: ControlKind, family: Option<Family>) -> ControlFacts {
 
 fn call() -> ControlCall {
     let model = "lines".to_owned();
-    ControlCall { model, kind: None, preprocess: None, encoder: None, weight: 1.0, start: 0.0, end: 1.0 }
+    ControlCall {
+        model,
+        kind: None,
+        preprocess: None,
+        preprocessor: None,
+        encoder: None,
+        weight: 1.0,
+        start: 0.0,
+        end: 1.0,
+    }
 }
 
 #[test]
@@ -30,7 +39,7 @@ fn what_cannot_steer_is_named_with_what_would() {
     let net = facts(ControlKind::ControlNet, Some(Family::Sd15));
     let xl = facts(ControlKind::T2iAdapter, Some(Family::Sdxl));
     let union = facts(ControlKind::Union, None);
-    let eye = facts(ControlKind::ImageEncoder, None);
+    let (eye, depth) = (facts(ControlKind::ImageEncoder, None), facts(ControlKind::Depth, None));
     for (facts, call, picture, sentence) in [
         (&net, call(), false, "controls name `lines` without an image, and there is no canvas"),
         (
@@ -56,7 +65,7 @@ fn what_cannot_steer_is_named_with_what_would() {
             &net,
             ControlCall { preprocess: text("hed"), ..call() },
             true,
-            "controls `hed` is unknown; known are canny, soft_edge, scribble, tile, blur",
+            "controls `hed` is unknown; known are canny, soft_edge, scribble, tile, blur, depth",
         ),
         (&net, ControlCall { kind: text("cat"), ..call() }, true, "controls `cat` is unknown; known are pose, depth"),
         (
@@ -72,7 +81,19 @@ fn what_cannot_steer_is_named_with_what_would() {
             "controls must tell `lines` the kind of its picture: pose, depth, soft_edge, line, normal, segmentation",
         ),
         (&union, ControlCall { kind: text("tile"), ..call() }, true, "controls must tell `lines` the kind"),
-        (&eye, call(), true, "controls name `lines`, an image encoder"),
+        (&eye, call(), true, "controls name `lines`, an image encoder, which steers nothing; an IP-Adapter looks"),
+        (
+            &depth,
+            call(),
+            true,
+            "controls name `lines`, a depth estimator, which steers nothing; preprocess: depth makes",
+        ),
+        (
+            &net,
+            ControlCall { preprocess: text("canny"), preprocessor: text("vits"), ..call() },
+            true,
+            "controls name the preprocessor `vits` for `lines`; only preprocess: depth has one",
+        ),
     ] {
         let request = Generate { controls: vec![call], ..Generate::default() };
         let error = controls(&request, &model(Family::Sd15), &[facts], &[picture], false).unwrap_err();
@@ -93,6 +114,7 @@ fn a_union_is_told_what_the_preprocessor_makes() {
         (Some("canny"), None, Task::Line),
         (Some("scribble"), None, Task::SoftEdge),
         (Some("canny"), Some("soft_edge"), Task::SoftEdge),
+        (Some("depth"), None, Task::Depth),
         (None, Some("depth"), Task::Depth),
     ] {
         let call = ControlCall { preprocess: preprocess.map(Into::into), kind: kind.map(Into::into), ..call() };
@@ -100,6 +122,20 @@ fn a_union_is_told_what_the_preprocessor_makes() {
         let union = facts(ControlKind::Union, Some(Family::Sdxl));
         let plans = controls(&request, &model(Family::Sdxl), &[&union], &[true], false).unwrap();
         assert_eq!(plans[0].task, Some(task));
+    }
+}
+
+/// The order of the published models' embeddings, which is also that of diffusers' `control_mode`.
+#[test]
+fn kinds_are_numbered_as_the_models_were_trained() {
+    let names = ["pose", "depth", "soft_edge", "line", "normal", "segmentation", "tile", "repaint"];
+    assert_eq!(Task::ALL.map(Task::name), names);
+    let promax = ControlFacts { tasks: 8, ..facts(ControlKind::Union, Some(Family::Sdxl)) };
+    for (i, name) in names.into_iter().enumerate() {
+        let call = ControlCall { kind: Some(name.into()), ..call() };
+        let request = Generate { controls: vec![call], ..Generate::default() };
+        let plans = controls(&request, &model(Family::Sdxl), &[&promax], &[true], false).unwrap();
+        assert_eq!(plans[0].task.map(Task::index), Some(i), "{name}");
     }
 }
 
@@ -147,7 +183,10 @@ fn a_control_picture_goes_the_way_of_the_canvas() {
     assert!((at(105.0)[2] - 0.3).abs() < 0.02 && seen.extent() == prepared.extent);
     // An IP-Adapter's is shown whole.
     assert!(plan.prepare_control(&resolve(&adapter), Some((right, &half)), Some(&canvas)) == half);
-    let canny = underpaint_plan::ControlPlan { preprocess: Some(Preprocess::Canny), ..control };
+    // Depth is the engine's to estimate, of just what would be read without.
+    let depth = ControlPlan { preprocess: Some(Preprocessing::Depth), ..control.clone() };
+    assert!(plan.prepare_control(&depth, None, Some(&canvas)) == init);
+    let canny = ControlPlan { preprocess: Some(Preprocessing::Plain(Preprocess::Canny)), ..control };
     let edges = plan.prepare_control(&canny, Some((right, &half)), Some(&canvas));
     assert!(edges.data().chunks_exact(4).all(|p| p[0] == 0.0 || p[0] == 1.0) && edges.extent() == prepared.extent);
 }

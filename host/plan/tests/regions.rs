@@ -40,8 +40,6 @@ fn what_cannot_be_a_region_is_named() {
     let fill = Generate { mode: Mode::Fill, extent: None, ..request(&["a dog"]) };
     let error = plan(&fill, canvas, Some(&mask), &model(Family::Exemplar)).unwrap_err();
     assert_eq!(error.to_string(), "regions are for models that read prompts; `tiny` reads none");
-    let error = refine(&request(&["a dog"]), Extent::new(64, 64), &model(Family::Sd15)).unwrap_err();
-    assert_eq!(error.to_string(), "regions have no place in a picture that is enlarged; leave them out");
 }
 
 #[test]
@@ -55,8 +53,12 @@ fn a_region_says_its_own_text_and_then_the_whole() {
     ] {
         assert_eq!(region_text(region, whole), text);
     }
-    let planned = plan(&request(&["a dog", "a {red|blue} cat"]), None, None, &model(Family::Sdxl)).unwrap();
-    assert_eq!(planned.regions, ["a dog", "a {red|blue} cat"]);
+    let request = request(&["a dog", "a {red|blue} cat"]);
+    for planned in
+        [plan(&request, None, None, &model(Family::Sdxl)), refine(&request, Extent::new(200, 90), &model(Family::Sdxl))]
+    {
+        assert_eq!(planned.unwrap().regions, ["a dog", "a {red|blue} cat"]);
+    }
 }
 
 /// The mask of the left half of `extent`.
@@ -98,4 +100,9 @@ fn masks_lie_where_the_picture_lies() {
     assert!(share(&fill, rect) > 0.4);
     let second = fill.second.unwrap_or_else(|| Box::new(free));
     assert_eq!(second.regions, ["a dog"]);
+    // Over all of a picture that is refined at its own size, which is no multiple of the model's.
+    let refined = refine(&request, Extent::new(200, 90), &model(Family::Sd15)).unwrap();
+    let mask = whole(&refined, &left(Extent::new(20, 9)), refined.context.rect);
+    assert_eq!(mask.extent(), Extent::new(200, 96));
+    assert_eq!([mask.at(80, 95), mask.at(120, 95)], [1.0, 0.0]);
 }

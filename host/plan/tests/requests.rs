@@ -230,9 +230,9 @@ fn an_enlarged_picture_is_refined_at_its_own_size_in_tiles() {
         (64, None, (20, 14), Tiles { tile: 96, overlap: 48 }),
     ] {
         let model = ModelFacts { native_side, ..model(Family::Sd15) };
-        let (plan, got) = refine(&request(strength), Extent::new(2001, 4000), &model).unwrap();
+        let plan = refine(&request(strength), Extent::new(2001, 4000), &model).unwrap();
         assert_eq!((plan.sampling.steps, plan.sampling.start_step), steps);
-        assert_eq!(got, tiles);
+        assert_eq!(plan.tiles, Some(tiles));
         // Nothing is resampled; what a multiple lacks is added on the right.
         assert_eq!((plan.context.rect, plan.context.fit), (Rect::new(0, 0, 2001, 4000), Extent::new(2001, 4000)));
         assert_eq!((plan.context.extent, plan.inpaint), (Extent::new(2008, 4000), Inpaint::None));

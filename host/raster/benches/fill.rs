@@ -55,6 +55,7 @@ fn main() {
         b.iter(|| infill::exemplar(black_box(&image), black_box(&mask), 1, &Unattended).is_ok())
     });
     fill.bench_function("push_pull", |b| b.iter(|| infill::push_pull(black_box(&image), black_box(&mask))));
+    fill.bench_function("outward", |b| b.iter(|| infill::outward(black_box(&image), black_box(&mask))));
     fill.bench_function("both masks", |b| {
         b.iter(|| (masks::denoise_mask(black_box(&mask), &softness), masks::compositing_mask(&mask, &softness)))
     });

@@ -9,7 +9,8 @@
 //! One operator, one file. A repaint passes through them in this order: [`masks`] widens and softens the
 //! selection, [`resize`] brings crop and mask to the model's size and the picture back, [`infill`] fills
 //! what the model should not see (or is the whole fill, when there is no model), [`detail`],
-//! [`color_match`] and [`register`] take back a loss, a drift and a shift of the whole picture, [`composite`] cuts the [`Patch`],
+//! [`color_match`] and [`register`] take back a loss, a drift and a shift of the whole picture, [`membrane`] bends what is left of a
+//! drift where the patch fades if that is wanted, [`composite`] cuts the [`Patch`],
 //! [`dither`] brings it to 8 bits and [`over`] is what the editor does with it.
 //!
 //! ```
@@ -39,10 +40,12 @@ pub mod infill;
 mod job;
 mod light;
 pub mod masks;
+mod membrane;
 mod morphology;
 pub mod preprocess;
 mod register;
 mod resize;
+mod squares;
 
 pub use color::{Lab, lab_from_srgb, srgb_from_lab};
 pub use color_match::{ColorMatch, Matched, color_match};
@@ -53,5 +56,6 @@ pub use geometry::{Extent, Rect};
 pub use image::{Image, Mask};
 pub use job::{Cancelled, Job, Stage, Unattended};
 pub use light::{linear_from_srgb, srgb_from_linear};
+pub use membrane::membrane;
 pub use register::{Registered, register};
 pub use resize::{resize, resize_mask};

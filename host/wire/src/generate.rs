@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use underpaint_raster::Extent;
 
+use crate::blob;
 use crate::image::{Canvas, Image, Placed, Px};
 
 /// What a job is to do.
@@ -25,6 +26,17 @@ pub enum Mode {
     Background,
 }
 
+/// How a patch goes over into the picture around it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Blend {
+    /// It fades.
+    #[default]
+    Alpha,
+    /// It fades, and in that band its colours are bent so that they meet the picture's.
+    Gradient,
+}
+
 /// A filter at the end of the job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FilterCall {
@@ -35,13 +47,16 @@ pub struct FilterCall {
     pub params: serde_json::Map<String, serde_json::Value>,
 }
 
-/// The pixels of a filter's inputs.
+/// What of a filter's values is bytes: the pixels of its inputs, and long texts.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct FilterPixels {
     /// Pictures the painter chose, by the name of the filter's input, each with a size of its own.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub images: BTreeMap<String, Image>,
+    /// Blobs with the texts of parameters that are too long for a header, by the parameter's name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub texts: BTreeMap<String, blob::Name>,
 }
 
 /// A picture that steers, without its pixels (those are [`ControlPixels`]).
@@ -53,9 +68,12 @@ pub struct ControlCall {
     /// `normal`, `segmentation`, `tile`, `repaint`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
-    /// What is done to the picture first: `canny`, `soft_edge`, `scribble`, `tile`, `blur`; absent = nothing.
+    /// What is done to the picture first: `canny`, `soft_edge`, `scribble`, `tile`, `blur`, `depth`; absent = nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preprocess: Option<String>,
+    /// `preprocess: depth`: id of the depth estimator that looks; absent = the first there is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preprocessor: Option<String>,
     /// IP-Adapter: id of the image encoder it looks through; absent = the first that fits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoder: Option<String>,
@@ -171,6 +189,9 @@ pub struct Generate {
     pub feather_px: Option<u32>,
     /// How far the mask is grown before feathering, in canvas pixels, 0..=499.
     pub grow_px: Option<u32>,
+    /// How a patch goes over into the picture; absent = `alpha`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blend: Option<Blend>,
     /// 1, or 2 to go over a large selection once more in finer detail; absent = what suits model and device.
     pub passes: Option<u32>,
 }

@@ -1,6 +1,6 @@
 //! Parameters and results of the methods other than `hello` and `generate`.
 
-use crate::generate::{FilterCall, FilterPixels, Generate, Mode, Preview};
+use crate::generate::{FilterCall, FilterPixels, Generate, Mode, Pixels, Preview};
 use crate::image::{Image, Px};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -84,6 +84,9 @@ pub struct FilterApply {
     /// How much smaller than the painter's picture `image` is, 0.01..=1: lengths in pixels shrink with it. For previews.
     #[serde(default)]
     pub scale: Option<f64>,
+    /// Besides what the filters do, the patch is as transparent as the mask, and ends where it is 0.
+    #[serde(default)]
+    pub clip: bool,
 }
 
 /// What filters of a `filter/apply` may see besides its image. [`FilterApply`] and this are read from the same `params`
@@ -113,7 +116,7 @@ pub struct Upscale {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tile: Option<u32>,
     /// A diffusion model paints detail into the enlarged picture, in tiles of its own. Of these members the model, the prompts,
-    /// `denoise_strength` (absent = 0.3) and those of sampling count.
+    /// `regions`, `denoise_strength` (absent = 0.3) and those of sampling count.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refine: Option<Generate>,
 }
@@ -126,6 +129,9 @@ pub struct UpscalePixels {
     /// Layout of the result; absent = the image's.
     #[serde(default)]
     pub px: Option<Px>,
+    /// Those of [`Upscale::refine`], of which the masks of regions count: they lie on `image` and are enlarged with it.
+    #[serde(default)]
+    pub refine: Option<Pixels>,
 }
 
 /// Parameters of `models/load`.

@@ -50,21 +50,27 @@
 //! [`testing`] runs a filter on a picture as the host would, in a unit test or a debugger.
 
 mod abi;
+pub mod color;
 mod descriptor;
 pub mod host;
+pub mod math;
 mod noise;
+mod palette;
 mod params;
 mod request;
+pub mod resample;
 mod sample;
+pub mod simd;
 pub mod testing;
 mod tile;
 
 pub use descriptor::{About, Color, Control, Input, Kind, Param, Role};
 pub use noise::Noise;
+pub use palette::palette;
 pub use params::{Choice, Parameter, Params, Seed, Value, Values};
 pub use request::{Error, Given, Pass, Plan, Request};
 pub use sample::{Image, Sample};
-pub use tile::{Rect, Tile};
+pub use tile::{Padded, Rect, Tile};
 
 #[doc(hidden)]
 pub use abi::{

@@ -1,8 +1,11 @@
 //! Runs a filter natively on a picture, cut as the host would: for unit tests, debuggers and profilers.
 
+mod golden;
+
 use crate::descriptor::Kind;
 use crate::params::{Value, Values};
 use crate::{Color, Error, Filter, Given, Image, Params, Pass, Plan, Rect, Request, Role, Sample, Tile};
+use std::borrow::Cow;
 use std::rc::Rc;
 
 /// One run to try: parameters at their defaults, a picture's size, nothing besides it.
@@ -164,28 +167,31 @@ impl<F: Filter> Case<F> {
         let params = F::Params::read(&mut Values(self.values.clone().into_iter()));
         let mut filter = F::new(params, &mut request)?;
         let Plan { size, passes } = filter.plan();
-        let mut made = Made { width, height, pixels: pixels.to_vec() };
+        let mut made: Cow<'_, [F::Sample]> = Cow::Borrowed(pixels);
+        let mut extent = (width, height);
         for (index, pass) in passes.iter().enumerate() {
             let last = index + 1 == passes.len();
             let (w, h) = size.filter(|_| last).unwrap_or((width, height));
-            let (side, halo) = match *pass {
-                Pass::Pointwise => (tile.max(1), 0),
-                Pass::Tiles { halo } => (tile.max(1), halo),
-                Pass::WholePicture => (w.max(h), 0),
-                Pass::Survey => (256, 0),
+            let tile = tile.max(1);
+            let (across, down, halo) = match *pass {
+                // Whole rows, as many as a tile has pixels.
+                Pass::Pointwise => (w, (u64::from(tile).pow(2) / u64::from(w)).clamp(1, h.into()) as u32, 0),
+                Pass::Tiles { halo } => (tile, tile, halo),
+                Pass::WholePicture => (w, h, 0),
+                Pass::Survey => (256, 256, 0),
             };
             let mut next =
                 Made { width: w, height: h, pixels: vec![F::Sample::default(); w as usize * h as usize * 4] };
             let mut answers = Vec::new();
-            for y in (0..h).step_by(side as usize) {
-                for x in (0..w).step_by(side as usize) {
-                    let area = Rect { x: x as i32, y: y as i32, width: side.min(w - x), height: side.min(h - y) };
+            for y in (0..h).step_by(down as usize) {
+                for x in (0..w).step_by(across as usize) {
+                    let area = Rect { x: x as i32, y: y as i32, width: across.min(w - x), height: down.min(h - y) };
                     let source = source(area, halo, (w, h), (width, height));
                     let tile = Tile {
                         pass: index as u32,
                         area,
                         source,
-                        pixels: cut(&made.pixels, (width, height), source, index == 0),
+                        pixels: cut(&made, (width, height), source, index == 0),
                         inputs: with_tiles.iter().map(|(_, p)| cut(p, (width, height), source, true)).collect(),
                         names: names.clone(),
                     };
@@ -200,10 +206,11 @@ impl<F: Filter> Case<F> {
             if let Pass::Survey = pass {
                 filter.learn(index as u32, answers)?;
             } else {
-                made = next;
+                made = Cow::Owned(next.pixels);
+                extent = (w, h);
             }
         }
-        Ok(made)
+        Ok(Made { width: extent.0, height: extent.1, pixels: made.into_owned() })
     }
 
     /// Panics with the first pixel that differs when the picture is cut in another way: the sign of a halo that is
@@ -274,7 +281,8 @@ fn cut<S: Sample>(pixels: &[S], (w, h): (u32, u32), rect: Rect, blank: bool) -> 
         out.extend_from_slice(&row[from as usize * 4..to as usize * 4]);
         outside(rect.x + rect.width as i32 - w as i32).for_each(|_| out.extend_from_slice(&row[row.len() - 4..]));
     }
-    if blank {
+    let clear = |found, pixel: &[S]| found | (pixel[3] == S::default());
+    if blank && out.chunks_exact(4).fold(false, clear) {
         let clear = out.chunks_exact_mut(4).filter(|pixel| pixel[3] == S::default());
         clear.for_each(|pixel| pixel.fill(S::default()));
     }
@@ -286,23 +294,34 @@ fn paste<S: Sample>(out: &mut Made<S>, area: Rect, made: &[S], keep: Option<&[S]
     if made.len() != width as usize * height as usize * 4 {
         return Err(Error::Failed(format!("a tile of {width}x{height} came back with {} values", made.len())));
     }
-    for (row, y) in made.chunks_exact(width as usize * 4).zip(y..) {
+    let clear = |pixel: &[S]| pixel[3] == S::default();
+    // Of whole numbers all are.
+    let is_number = |v: &S| size_of::<S>() < size_of::<f32>() || v.to_unit().is_finite();
+    let clamped = |v: S| match () {
+        _ if v > S::MAX => S::MAX,
+        _ if v < S::default() => S::default(),
+        _ => v,
+    };
+    let row = width as usize * 4;
+    for (new, y) in made.chunks_exact(row).zip(y..) {
         let start = (y as usize * out.width as usize + x as usize) * 4;
-        for (i, new) in row.chunks_exact(4).enumerate() {
-            let at = start + i * 4;
-            let kept = keep.map(|pixels| &pixels[at..at + 4]).filter(|old| old[3] == S::default());
-            if kept.is_none() && new.iter().any(|v| !v.to_unit().is_finite()) {
-                return Err(Error::Failed(format!("the tile at ({x}, {y}) holds a number that is not finite")));
+        let old = keep
+            .map(|pixels| &pixels[start..start + row])
+            .filter(|old| old.chunks_exact(4).fold(false, |any, p| any | clear(p)));
+        let shown = |i: usize| old.is_none_or(|old| !clear(&old[i / 4 * 4..]));
+        if !new.iter().fold(true, |all, v| all & is_number(v)) && (0..row).any(|i| shown(i) && !is_number(&new[i])) {
+            return Err(Error::Failed(format!("the tile at ({x}, {y}) holds a number that is not finite")));
+        }
+        let out = &mut out.pixels[start..start + row];
+        match old {
+            Some(old) => {
+                for ((out, old), new) in out.chunks_exact_mut(4).zip(old.chunks_exact(4)).zip(new.chunks_exact(4)) {
+                    let pixel = if clear(old) { old } else { new };
+                    out.iter_mut().zip(pixel).for_each(|(out, &v)| *out = clamped(v));
+                }
             }
-            for (out, &v) in out.pixels[at..at + 4].iter_mut().zip(kept.unwrap_or(new)) {
-                *out = if last && v > S::MAX {
-                    S::MAX
-                } else if last && v < S::default() {
-                    S::default()
-                } else {
-                    v
-                };
-            }
+            None if last => out.iter_mut().zip(new).for_each(|(out, &v)| *out = clamped(v)),
+            None => out.copy_from_slice(new),
         }
     }
     Ok(())

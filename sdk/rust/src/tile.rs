@@ -1,6 +1,7 @@
 //! The pixels a filter works on.
 
 use crate::Sample;
+use std::borrow::Cow;
 use std::rc::Rc;
 
 /// Left, top and size in pixels.
@@ -15,6 +16,36 @@ pub struct Rect {
     pub width: u32,
     /// At least 1.
     pub height: u32,
+}
+
+impl Rect {
+    /// The picture cut into squares of `size` pixels from its upper left corner, those at the right and at the bottom
+    /// into what is left: column and row of each that the area touches, and what it covers.
+    ///
+    /// An area with a halo of `size - 1` has each of them whole.
+    pub fn blocks(self, size: u32, width: u32, height: u32) -> impl Iterator<Item = (i32, i32, Rect)> {
+        let (side, right, bottom) = (size as i32, self.x + self.width as i32, self.y + self.height as i32);
+        let columns = move || self.x.div_euclid(side)..(right - 1).div_euclid(side) + 1;
+        (self.y.div_euclid(side)..(bottom - 1).div_euclid(side) + 1).flat_map(move |row| {
+            columns().map(move |column| {
+                let (x, y) = (column * side, row * side);
+                let (w, h) = (size.min(width.saturating_sub(x as u32)), size.min(height.saturating_sub(y as u32)));
+                (column, row, Rect { x, y, width: w, height: h })
+            })
+        })
+    }
+
+    /// What both cover, which may be nothing: then a side is 0.
+    pub fn intersect(self, other: Rect) -> Rect {
+        let (x, y) = (self.x.max(other.x), self.y.max(other.y));
+        let side = |from: i32, a: i32, b: i32| (a.min(b) - from).max(0) as u32;
+        Rect {
+            x,
+            y,
+            width: side(x, self.x + self.width as i32, other.x + other.width as i32),
+            height: side(y, self.y + self.height as i32, other.y + other.height as i32),
+        }
+    }
 }
 
 /// An area of the picture to make, and the pixels to make it from.
@@ -91,5 +122,95 @@ impl<S: Sample> Tile<S> {
             out.extend_from_slice(&self.row(y)[skip..skip + len]);
         }
         out
+    }
+}
+
+impl<S: Sample> Tile<S> {
+    /// The same tile in floats, 0..=1: for filters that take whole numbers but reckon with fractions.
+    pub fn to_floats(&self) -> Tile<f32> {
+        let floats = |values: &[S]| values.iter().map(|v| v.to_unit()).collect();
+        let inputs = self.inputs.iter().map(|values| floats(values)).collect();
+        let Tile { pass, area, source, .. } = *self;
+        Tile { pass, area, source, pixels: floats(&self.pixels), inputs, names: self.names.clone() }
+    }
+}
+
+/// Rows of a tile that are whole vectors of four pixels, whatever the tile's width: see [`Tile::padded`].
+pub struct Padded<'a, S: Sample> {
+    /// Values from one row of the source to the next, a multiple of 16.
+    pub stride: usize,
+    /// Values of a row to make, the area's rounded up to a multiple of 16.
+    pub made: usize,
+    values: Cow<'a, [S]>,
+    width: usize,
+}
+
+impl<S: Sample> Tile<S> {
+    /// The pixels for filters that take four at a time. Where the tile's width is no multiple of four, and only there,
+    /// it is a copy, with the last pixel of every row repeated. An even halo keeps it from being one on most tiles.
+    pub fn padded(&self) -> Padded<'_, S> {
+        let whole = |pixels: usize| pixels.next_multiple_of(4);
+        let (width, source) = (self.area.width as usize, self.source.width as usize);
+        let stride = whole(whole(width) + source - width) * 4;
+        let values = if stride == source * 4 {
+            Cow::Borrowed(&*self.pixels)
+        } else {
+            let mut values = Vec::with_capacity(stride * self.source.height as usize);
+            for row in self.pixels.chunks_exact(source * 4) {
+                values.extend_from_slice(row);
+                let last = &row[row.len() - 4..];
+                (source..stride / 4).for_each(|_| values.extend_from_slice(last));
+            }
+            Cow::Owned(values)
+        };
+        Padded { stride, made: whole(width) * 4, values, width: width * 4 }
+    }
+}
+
+impl<S: Sample> Padded<'_, S> {
+    /// Row `y` of the source, counted from its first: `stride` values.
+    pub fn row(&self, y: usize) -> &[S] {
+        &self.values[y * self.stride..][..self.stride]
+    }
+
+    /// All rows of the source.
+    pub fn values(&self) -> &[S] {
+        &self.values
+    }
+
+    /// Rows of `made` values as rows of the area's.
+    pub fn trimmed(&self, mut made: Vec<S>) -> Vec<S> {
+        if self.made > self.width {
+            for y in 0..made.len() / self.made {
+                made.copy_within(y * self.made..y * self.made + self.width, y * self.width);
+            }
+            made.truncate(made.len() / self.made * self.width);
+        }
+        made
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Rect;
+
+    #[test]
+    fn blocks_cover_an_area_once() {
+        let area = Rect { x: 5, y: 3, width: 7, height: 6 };
+        let mut seen = [0; 12 * 9];
+        for (column, row, block) in area.blocks(4, 12, 9) {
+            assert_eq!((block.x, block.y), (column * 4, row * 4));
+            assert!(block.width == 4 && (block.height == 4 || (row == 2 && block.height == 1)));
+            let part = block.intersect(area);
+            for y in part.y..part.y + part.height as i32 {
+                (part.x..part.x + part.width as i32).for_each(|x| seen[(y * 12 + x) as usize] += 1);
+            }
+        }
+        for (i, &count) in seen.iter().enumerate() {
+            let (x, y) = (i % 12, i / 12);
+            assert_eq!(count, u32::from((5..12).contains(&x) && (3..9).contains(&y)), "({x}, {y})");
+        }
+        let apart = area.intersect(Rect { x: 40, y: 3, width: 2, height: 2 });
+        assert_eq!(apart.width, 0);
     }
 }

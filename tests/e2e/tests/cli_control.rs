@@ -49,6 +49,32 @@ fn control_net(path: &Path) {
     std::fs::write(path, file).expect("the file");
 }
 
+/// A depth estimator as transformers' folder: the shapes of a golden one, and any numbers of about a tenth.
+fn estimator(folder: &Path) {
+    let models = e2e::root().join("tests/reference/golden/depth-models.json");
+    let models: Value = serde_json::from_slice(&std::fs::read(models).expect("the table")).expect("JSON");
+    let (mut entries, mut data, mut state) = (Map::new(), Vec::new(), 1u32);
+    for row in models["small"]["tensors"].as_array().expect("rows") {
+        let from = data.len();
+        let shape = row[1].as_array().expect("a shape").iter().map(|n| n.as_u64().expect("a side"));
+        for _ in 0..shape.product() {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            data.extend((((state >> 16) as u16 & 0x83ff) | 0x2c00).to_le_bytes());
+        }
+        let name = row[0].as_str().expect("a name").to_owned();
+        if name == "head.conv3.bias" {
+            // 4 in half precision: what is below 0 would be black.
+            data.splice(from.., 0x4400u16.to_le_bytes());
+        }
+        entries.insert(name, json!({"dtype": "F16", "shape": row[1], "data_offsets": [from, data.len()]}));
+    }
+    let header = serde_json::to_vec(&entries).expect("JSON");
+    let file = [&(header.len() as u64).to_le_bytes()[..], &header, &data].concat();
+    std::fs::create_dir_all(folder).expect("a folder");
+    std::fs::write(folder.join("model.safetensors"), file).expect("the file");
+    std::fs::write(folder.join("config.json"), models["small"]["config"].to_string()).expect("the configuration");
+}
+
 fn desk() -> tempfile::TempDir {
     let dir = tempfile::tempdir().expect("a folder");
     let file = |name: &str, bytes: Vec<u8>| std::fs::write(dir.path().join(name), bytes).expect("a file");
@@ -75,6 +101,7 @@ fn a_control_steers_and_the_picture_tells() {
     let told = made(dir.path(), &[&paint[..], &["--control", control, "-o", "steered.png"]].concat());
     let used = &told["used"]["controls"][0];
     assert_eq!((&used["model"], &used["weight"], &used["preprocess"]), (&json!("lines"), &json!(0.8), &json!("canny")));
+    assert_eq!(used["sha256"].as_str().map(str::len), Some(64));
     let by_path = "model=home/models/lines.safetensors,image=lines.png,weight=0.8,end=0.9,preprocess=canny";
     made(dir.path(), &[&paint[..], &["--control", by_path, "-o", "path.png"]].concat());
     let [free, steered, path] = ["free.png", "steered.png", "path.png"].map(|f| e2e::pixels(&dir.path().join(f)));
@@ -121,13 +148,18 @@ fn a_daemon_paints_the_same() {
     let home = dir.path().join("home");
     let from = e2e::root().join("tests/reference/golden/tiny-sd");
     copy(&from, &home.join("models/tiny"));
+    estimator(&home.join("models/near"));
     let paint = ["generate", "--model", "tiny", "--prompt", "a cat", "--steps", "2", "--seed", "4"];
-    let control =
-        ["--control", "model=lines,image=lines.png", "--control", "model=lines,image=photo.png,preprocess=soft_edge"];
+    let control = [
+        "--control",
+        "model=lines,image=lines.png",
+        "--control",
+        "model=lines,image=photo.png,preprocess=depth,weight=0.7",
+    ];
     made(dir.path(), &[&paint[..], &control, &["-o", "here.png"]].concat());
     let daemon = e2e::daemon::Daemon::start_in(&home);
     let listed = daemon.client().call("controls/list", json!({})).expect("an answer");
-    assert_eq!(listed[0]["id"], "lines");
+    assert_eq!((&listed[0]["id"], &listed[1]["kind"]), (&json!("lines"), &json!("depth")));
     made(dir.path(), &[&paint[..], &control, &["-o", "there.png"]].concat());
     let [here, there] = ["here.png", "there.png"].map(|f| e2e::pixels(&dir.path().join(f)));
     assert_eq!(here.differing(&there), 0);
@@ -153,4 +185,66 @@ fn a_picture_is_preprocessed() {
         assert_eq!(told["kind"], kind);
         assert!(e2e::pixels(&dir.path().join(out)).differing(&e2e::pixels(&dir.path().join("photo.png"))) > 1000);
     }
+}
+
+#[test]
+fn depth_is_seen_by_a_model_of_the_painters_own() {
+    let (dir, model) = (desk(), tiny());
+    let refused = |arguments: &[&str], code, words: &str| {
+        let output = run(dir.path(), arguments);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{stderr}");
+        assert!(stderr.contains(words), "{stderr} does not say {words}");
+    };
+    let see = ["preprocess", "--kind", "depth", "lines.png", "-o", "depth.png"];
+    refused(&see, 2, "pictures of depth are made by a depth estimator; there are none yet: put Depth Anything V2");
+    let paint = ["generate", "--model", &model, "--prompt", "a cat", "--steps", "3", "--seed", "4"];
+    let control = "model=lines,image=lines.png,preprocess=depth";
+    let steered = [&paint[..], &["--control", control, "-o", "steered.png"]].concat();
+    refused(&steered, 2, "there are none yet");
+
+    estimator(&dir.path().join("home/models/near"));
+    let list = made(dir.path(), &["models", "list"]);
+    assert_eq!((&list["controls"][1]["id"], &list["controls"][1]["kind"]), (&json!("near"), &json!("depth")));
+    assert_eq!(made(dir.path(), &["models", "inspect", "near"])["kind"], "depth");
+    let told = made(dir.path(), &see);
+    assert_eq!((&told["kind"], &told["model"]), (&json!("depth"), &json!("near")));
+    let by_path = ["preprocess", "--kind", "depth", "--model", "home/models/near", "lines.png", "-o", "path.png"];
+    made(dir.path(), &by_path);
+    let [lines, depth, path] = ["lines.png", "depth.png", "path.png"].map(|f| e2e::pixels(&dir.path().join(f)));
+    assert!(lines.differing(&depth) > 1000);
+    assert_eq!(depth.differing(&path), 0);
+    let values: Vec<u8> = (0..64 * 64).map(|i| depth.at(i % 64, i / 64)[0]).collect();
+    assert_eq!((values.iter().min(), values.iter().max()), (Some(&0), Some(&255)));
+
+    // On the way to the control it is the same but for its rounding to a file's steps.
+    let told = made(dir.path(), &steered);
+    let used = &told["used"]["controls"][0];
+    assert_eq!((&used["preprocess"], &used["preprocessor"]), (&json!("depth"), &json!("near")));
+    made(dir.path(), &[&paint[..], &["--control", "model=lines,image=depth.png", "-o", "shown.png"]].concat());
+    made(dir.path(), &[&paint[..], &["--control", "model=lines,image=lines.png", "-o", "plain.png"]].concat());
+    let named = "model=lines,image=lines.png,preprocess=depth,preprocessor=home/models/near";
+    made(dir.path(), &[&paint[..], &["--control", named, "-o", "named.png"]].concat());
+    let [steered, shown, plain, named] =
+        ["steered.png", "shown.png", "plain.png", "named.png"].map(|f| e2e::pixels(&dir.path().join(f)));
+    let apart = |other: &e2e::Pixels| {
+        let at = |i: u32, p: &e2e::Pixels| p.at(i % 64, i / 64);
+        (0..64 * 64).flat_map(|i| at(i, &steered).into_iter().zip(at(i, other))).map(|(a, b)| a.abs_diff(b)).max()
+    };
+    assert!(apart(&shown) <= Some(2), "{:?}", apart(&shown));
+    assert!(apart(&plain) > Some(20), "{:?}", apart(&plain));
+    assert_eq!(steered.differing(&named), 0);
+
+    refused(
+        &["preprocess", "--kind", "canny", "--model", "near", "lines.png", "-o", "out.png"],
+        2,
+        "--model is what sees depth",
+    );
+    let lines = ["preprocess", "--kind", "depth", "--model", "lines", "lines.png", "-o", "out.png"];
+    refused(&lines, 2, "there is no depth estimator `lines`; there are: near");
+    let near = [&paint[..], &["--control", "model=near,image=lines.png", "-o", "out.png"]].concat();
+    refused(&near, 2, "name `near`, a depth estimator, which steers nothing");
+    let edges =
+        [&paint[..], &["--control", "model=lines,image=lines.png,preprocess=canny,preprocessor=near", "-o", "out.png"]];
+    refused(&edges.concat(), 2, "only preprocess: depth has one");
 }

@@ -95,6 +95,33 @@ fn a_batch_counts_its_seeds_and_a_filter_runs_at_the_end() {
 
 /// Every command explains itself with an example.
 #[test]
+fn a_patch_is_bent_only_where_it_fades() {
+    let dir = desk();
+    let model = e2e::root().join("tests/reference/golden/tiny-sd").display().to_string();
+    let fill = format!("fill --image photo.png --mask mask.png --model {model} --steps 2 --seed 3 --prompt sky --json");
+    let painted = |blend: &str| {
+        let output = run(dir.path(), &format!("{fill} --blend {blend} -o {blend}.png --patch {blend}-patch.png"));
+        let told: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON on stdout");
+        (told, e2e::pixels(&dir.path().join(format!("{blend}-patch.png"))))
+    };
+    let ((faded, alpha), (bent, gradient)) = (painted("alpha"), painted("gradient"));
+    assert_eq!((faded["used"].get("blend"), &bent["used"]["blend"]), (None, &"gradient".into()));
+    assert_eq!(bent["receipt"]["request"]["blend"], "gradient");
+    let mut differ = 0;
+    for (x, y) in (0..H).flat_map(|y| (0..W).map(move |x| (x, y))) {
+        let (a, b) = (alpha.at(x, y), gradient.at(x, y));
+        assert_eq!(a[3], b[3], "({x}, {y})");
+        match a[3] {
+            0 => assert_eq!(a, b),
+            // Of 255 some are not quite whole.
+            255 => assert!((0..3).all(|c| a[c].abs_diff(b[c]) <= 2), "({x}, {y}): {a:?} {b:?}"),
+            _ => differ += u32::from(a != b),
+        }
+    }
+    assert!(differ > 100, "{differ} pixels were bent");
+}
+
+#[test]
 fn help_has_examples() {
     let dir = tempfile::tempdir().expect("a folder");
     for command in ["", "fill", "generate", "models", "demo", "serve", "status", "stop", "doctor", "adapter"] {

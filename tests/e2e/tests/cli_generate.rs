@@ -60,6 +60,77 @@ fn what_a_models_files_do_not_say_can_be_said() {
 }
 
 #[test]
+fn a_receipt_says_all_that_a_picture_was_made_with() {
+    let (dir, model) = (desk(), tiny());
+    let golden = e2e::root().join("tests/reference/golden");
+    let vae = dir.path().join("another place/sharp.safetensors");
+    std::fs::create_dir_all(vae.parent().expect("a folder")).expect("a folder");
+    e2e::tiny_autoencoder(&vae);
+    let vae = vae.display().to_string();
+    let base = ["generate", "--model", &model, "--prompt", "a cat", "--steps", "3", "--seed", "1"];
+    let lora = format!("{},weight=0.5", golden.join("lora/kohya.safetensors").display());
+    let more = ["--prediction", "v_prediction", "--zero-snr", "--vae", &vae, "--lora", &lora];
+    let more = [&more[..], &["--region", "prompt=a dog,mask=square-mask.png", "--save-noise", "n.npy"]].concat();
+    made(dir.path(), &[&base[..], &more, &["-o", "one.png"]].concat());
+    let receipt = |name: &str| -> serde_json::Value {
+        let text = e2e::png_text(&dir.path().join(name), "underpaint").expect("a receipt");
+        assert!(!text.contains(&dir.path().display().to_string()), "no path of this machine: {text}");
+        serde_json::from_str(&text).expect("JSON")
+    };
+    let one = receipt("one.png");
+    let engine = &one["engine"];
+    assert_eq!((&engine["device"], &engine["dtype"]), (&"cpu".into(), &"f32".into()));
+    assert_eq!((&engine["prediction"], &engine["zero_snr"]), (&"v_prediction".into(), &true.into()));
+    assert_eq!(engine["vae"]["name"], "sharp.safetensors");
+    let used = &one["used"];
+    for hash in [&engine["vae"]["sha256"], &used["loras"][0]["sha256"]] {
+        assert_eq!(hash.as_str().map(str::len), Some(64), "{one}");
+    }
+    assert_eq!(used["regions"][0]["prompt"], "a dog");
+    let text = e2e::png_text(&dir.path().join("one.png"), "parameters").expect("A1111's text");
+    assert!(text.contains(&format!("VAE hash: {}", &engine["vae"]["sha256"].as_str().unwrap_or("?")[..10])), "{text}");
+
+    // What it says makes the same picture again, from files that lie elsewhere and have other names.
+    let word = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let renamed = dir.path().join("renamed.safetensors").display().to_string();
+    std::fs::copy(&vae, &renamed).expect("a copy");
+    let again: Vec<String> = [
+        ("--model", model.clone()),
+        ("--prompt", word(&one["request"]["prompt"])),
+        ("--steps", word(&used["steps"])),
+        ("--seed", word(&one["seed"])),
+        ("--guidance", word(&used["guidance_scale"])),
+        ("--sampler", word(&used["sampler"])),
+        ("--scheduler", word(&used["scheduler"])),
+        ("--prediction", word(&engine["prediction"])),
+        ("--device", word(&engine["device"])),
+        ("--dtype", word(&engine["dtype"])),
+        ("--vae", renamed),
+        (
+            "--lora",
+            format!("{},weight={}", golden.join("lora/kohya.safetensors").display(), used["loras"][0]["weight"]),
+        ),
+        ("--region", format!("prompt={},mask=square-mask.png", word(&one["request"]["regions"][0]["prompt"]))),
+    ]
+    .into_iter()
+    .flat_map(|(flag, value)| [flag.to_owned(), value])
+    .collect();
+    let again: Vec<&str> = again.iter().map(String::as_str).collect();
+    made(dir.path(), &[&["generate"], &again[..], &["--zero-snr", "-o", "two.png"]].concat());
+    let pictures = ["one.png", "two.png"].map(|name| e2e::pixels(&dir.path().join(name)));
+    assert_eq!(pictures[0].differing(&pictures[1]), 0);
+    let mut two = receipt("two.png");
+    assert_eq!(two["engine"]["vae"]["sha256"], engine["vae"]["sha256"]);
+    two["engine"]["vae"] = engine["vae"].clone();
+    assert_eq!(two["engine"], *engine);
+    assert_eq!(two["used"], one["used"]);
+
+    // Noise that was given takes the place of the seed's.
+    made(dir.path(), &[&base[..], &["--noise", "n.npy", "-o", "three.png"]].concat());
+    assert_eq!(receipt("three.png")["used"]["noise"]["sha256"].as_str().map(str::len), Some(64));
+}
+
+#[test]
 fn the_text_in_the_picture_is_what_other_tools_read() {
     let (dir, model) = (desk(), tiny());
     let seed = (1u64 << 60).to_string();

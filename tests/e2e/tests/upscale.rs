@@ -69,6 +69,56 @@ fn detail_is_painted_into_what_was_enlarged() {
 }
 
 #[test]
+fn each_part_is_refined_by_its_own_text() {
+    let dir = desk();
+    let tiny = e2e::root().join("tests/reference/golden/tiny-sd").display().to_string();
+    let side = |left: bool| e2e::png(70, 50, move |x, _| [if (x < 35) == left { 255 } else { 0 }; 3]);
+    for (name, bytes) in
+        [("left.png", side(true)), ("right.png", side(false)), ("white.png", e2e::png(7, 5, |_, _| [255; 3]))]
+    {
+        fs::write(dir.path().join(name), bytes).expect("a file");
+    }
+    fs::write(dir.path().join("black.png"), e2e::png(7, 5, |_, _| [0; 3])).expect("a file");
+    let refine = ["upscale", "photo.png", "--refine", &tiny, "--steps", "4", "--strength", "1", "--seed", "5"];
+    let painted = |out: &str, prompt: &str, regions: &[(&str, &str)]| {
+        let regions = regions.iter().map(|(text, mask)| format!("prompt={text},mask={mask}"));
+        let regions: Vec<String> = regions.flat_map(|region| ["--region".to_owned(), region]).collect();
+        let rest = ["--guidance", "30", "--scale", "3", "--prompt", prompt, "-o", out].into_iter();
+        let args = refine.into_iter().chain(rest).chain(regions.iter().map(String::as_str));
+        (made(dir.path(), &args.collect::<Vec<_>>()), e2e::pixels(&dir.path().join(out)))
+    };
+    let (told, dog) = painted("dog.png", "a dog, oil", &[]);
+    let tiles = &told["used"]["refine"]["tiles"];
+    assert!(tiles["tile"].as_u64().is_some_and(|tile| tile < 150), "several tiles: {tiles}");
+    let (told, white) = painted("white.png", "oil", &[("a dog", "white.png")]);
+    assert_eq!(told["used"]["refine"]["regions"], json!([{"prompt": "a dog"}]));
+    assert_eq!(dog.differing(&white), 0, "white everywhere is that text's own picture");
+    let (_, sea) = painted("sea.png", "the sea, oil", &[]);
+    let (_, both) = painted("both.png", "oil", &[("a dog", "left.png"), ("the sea", "right.png")]);
+    // Nearer to its own text on each side.
+    let unlike = |other: &e2e::Pixels, columns: std::ops::Range<u32>| {
+        let pixels = (0..150).flat_map(|y| columns.clone().map(move |x| (x, y)));
+        let away =
+            |(x, y)| (0..3).map(|c| f64::from(both.at(x, y)[c].abs_diff(other.at(x, y)[c])).powi(2)).sum::<f64>();
+        pixels.map(away).sum::<f64>()
+    };
+    assert!(unlike(&dog, 0..60) < 0.5 * unlike(&sea, 0..60));
+    assert!(unlike(&sea, 150..210) < 0.5 * unlike(&dog, 150..210));
+    for (args, words) in [
+        (vec!["--region", "prompt=x,mask=black.png"], "regions.mask is empty for `x`; white is where it is seen"),
+        (vec!["--region", "prompt=x"], "it names no mask"),
+        (vec!["--region", "prompt=(a:1e9),mask=left.png"], "regions.prompt has the weight"),
+    ] {
+        let output = run(dir.path(), &[&refine[..], &args, &["-o", "out.png"]].concat());
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {stderr}");
+        assert!(stderr.contains(words), "{stderr}");
+    }
+    let args = ["upscale", "photo.png", "--model", "4x-small", "--region", "prompt=x,mask=left.png", "-o", "out.png"];
+    assert_eq!(run(dir.path(), &args).status.code(), Some(2), "a region without a painter");
+}
+
+#[test]
 fn upscalers_are_listed_as_such_and_paint_nothing() {
     let dir = desk();
     let list = made(dir.path(), &["models", "list"]);

@@ -114,15 +114,21 @@ class Docker:
         """A widget by its object name without the prefix."""
         return self.widget.findChild(QtWidgets.QWidget, "underpaint_" + name)
 
-    def arrange(self):
-        """The window as large as the screen, the docker below a smaller colour selector and the layers."""
+    def arrange(self, tall=False):
+        """The window as large as the screen, the docker below a smaller colour selector and the layers; `tall`: below
+        the layers alone."""
         self.window.setGeometry(0, 0, 1600, 1000)
         presets = self.window.findChild(QtWidgets.QDockWidget, "PresetDocker")
         if presets is not None:
             presets.setVisible(False)
         self.show()
         column = [self.window.findChild(QtWidgets.QDockWidget, name) for name in ("KisLayerBox", "underpaint_docker")]
-        self.window.resizeDocks([docker for docker in column if docker], [250, 420], QtCore.Qt.Vertical)
+        for name in ("ColorSelectorNg", "sharedtooldocker"):
+            other = self.window.findChild(QtWidgets.QDockWidget, name)
+            if other is not None:
+                other.setVisible(not tall)
+        heights = [200, 700] if tall else [250, 420]
+        self.window.resizeDocks([docker for docker in column if docker], heights, QtCore.Qt.Vertical)
 
     def show(self):
         """Brings the docker to the front."""

@@ -1,4 +1,4 @@
-"""Underpaint in Krita: fill a selection, from the daemon on this computer, as a new layer.
+"""Underpaint in Krita: fill a selection or filter a layer, from the daemon on this computer, as a new layer.
 
 A thin adapter: it reads pixels and a selection, sends them, shows progress and places a layer. Every decision about
 crop, resolution, masks and colour is taken by the daemon. Who does what:
@@ -6,8 +6,13 @@ crop, resolution, masks and colour is taken by the daemon. Who does what:
     document.py    the only file that touches Krita's documents
     connection.py  the protocol over QLocalSocket on the GUI thread
     daemon.py      finds, starts and finds again the one daemon
-    job.py         one fill, as a generator that the event loop steps
-    docker.py      the widgets
+    story.py       generators that the event loop steps
+    job.py         a fill, and filters over a layer, each as such a story
+    preview.py     what the filters make of what is in sight, while sliders move
+    docker.py      what the painter sees, put together
+    filters.py     the chain of filters: controls made from their schema
+    styles.py      the row that chooses a style
+    widgets.py     small widgets that those share
     qt.py          PyQt5 or PyQt6, whichever this Krita brings
 
 `underpaint_client.py` (framing, blobs; shared with the other adapters) is put next to these files on installation.

@@ -1,4 +1,4 @@
-"""The only file that touches Krita's documents: read what is seen and selected, add a layer.
+"""The only file that touches Krita's documents: read what is seen, selected and on a layer; add a layer.
 
 Decision: pixels are read as Krita shows them (`projection`: 8-bit sRGB, whatever the document is) and a result is
 brought into the document's own colour space by Krita itself, so no colour arithmetic happens here. Only ever a new
@@ -6,14 +6,19 @@ layer is added: writing into a layer that is already in the document cannot be u
 yields between pieces, for the event loop.
 """
 
+import zlib
+
 from krita import Krita
 
-from .qt import QtCore
+from .qt import QtCore, QtGui, QtWidgets
 
 SRGB = ("RGBA", "U8", "sRGB-elle-V2-srgbtrc.icc")
 PIECE_PIXELS = 1 << 20
 """Pixels read or written per turn of the event loop: about 20 ms."""
 NAME_LENGTH = 60
+SURROUNDINGS = 512
+"""How many pixels around a selection filters see: as far as a filter's tiles may look (the largest halo of
+sdk/filter.wit). Beyond that, sending more changes nothing but the time it takes."""
 
 
 class Sorry(Exception):
@@ -40,10 +45,16 @@ class Target:
     @classmethod
     def active(cls):
         """What the painter is looking at. `Sorry` if no picture is open."""
-        document = Krita.instance().activeDocument()
-        if document is None:
+        target = cls.in_front()
+        if target is None:
             raise Sorry("Open or create a picture first.")
-        return cls(document, document.activeNode())
+        return target
+
+    @classmethod
+    def in_front(cls):
+        """The same; None if no picture is open."""
+        document = Krita.instance().activeDocument()
+        return cls(document, document.activeNode()) if document is not None else None
 
     def is_open(self):
         """Whether the document still is among Krita's."""
@@ -63,10 +74,118 @@ class Target:
             bits.setsize(width * height * 4)
             yield bytes(bits)
 
-    def read_mask(self, piece_bytes):
-        """Yields the selection within `self.selection` as packed g8 strips: 0 outside, 255 selected, soft edges kept."""
-        for x, y, width, height in strips(self.selection, 1, piece_bytes):
+    def read_mask(self, piece_bytes, rect=None):
+        """Yields the selection within `rect` (absent: `self.selection`) as packed g8 strips: 0 outside, 255 selected,
+        soft edges kept."""
+        for x, y, width, height in strips(rect or self.selection, 1, piece_bytes):
             yield bytes(self._mask.pixelData(x, y, width, height))
+
+    # What lies on one layer
+
+    def layer(self):
+        """The layer that filters work on: the active one, or what an active mask belongs to. `Sorry` if there is none."""
+        node = self._anchor
+        while node is not None and not node.type().endswith("layer"):
+            node = node.parentNode()
+        if node is None or node.parentNode() is None:
+            raise Sorry("Choose the layer that is to be filtered.")
+        return node
+
+    def layers(self):
+        """(id, name) of every layer of the document, from the top; those in groups are indented."""
+        def under(parent, depth):
+            for node in reversed(parent.childNodes()):
+                if node.type().endswith("layer"):
+                    yield node.uniqueId().toString(), "  " * depth + node.name()
+                    yield from under(node, depth + 1)
+        return list(under(self._document.rootNode(), 0))
+
+    def find(self, layer):
+        """The layer of that id. `Sorry` if it is gone."""
+        def under(parent):
+            for node in parent.childNodes():
+                if node.uniqueId().toString() == layer:
+                    return node
+                found = under(node)
+                if found is not None:
+                    return found
+            return None
+        node = under(self._document.rootNode())
+        if node is None:
+            raise Sorry("A layer that was chosen as a filter's picture is not there any more. Choose another.")
+        return node
+
+    def beneath(self, node):
+        """The visible layer under `node` in the same group; None if there is none."""
+        below = None
+        for other in node.parentNode().childNodes():
+            if other == node:
+                return below
+            if other.type().endswith("layer") and other.visible():
+                below = other
+        return None
+
+    def covered(self, node):
+        """The part of the canvas that the layer's pixels lie in, as (x, y, w, h). `Sorry` if it is empty."""
+        box = node.bounds()
+        rect = common((0, 0) + self.extent, (box.x(), box.y(), box.width(), box.height()))
+        if rect is None:
+            raise Sorry("“%s” is empty, so there is nothing to filter." % node.name())
+        return rect
+
+    def filtered_part(self, node):
+        """Which part of the layer to send, for all of it or all of the selection to be filtered."""
+        whole = self.covered(node)
+        if self.selection is None:
+            return whole
+        if common(whole, self.selection) is None:
+            raise Sorry("“%s” is empty where you selected." % node.name())
+        x, y, width, height = self.selection
+        around = (x - SURROUNDINGS, y - SURROUNDINGS, width + 2 * SURROUNDINGS, height + 2 * SURROUNDINGS)
+        return common(whole, around)
+
+    def read_layer(self, node, rect, piece_bytes):
+        """Yields what the layer shows of `rect`, with its masks and children, as packed bgra8 strips."""
+        self._document.waitForDone()
+        native = _Conversion(_space(node), SRGB)
+        try:
+            for x, y, width, height in strips(rect, 4, piece_bytes):
+                self._still_open()
+                pixels = node.projectionPixelData(x, y, width, height)
+                if pixels.isEmpty():
+                    raise Sorry("“%s” has no pixels of its own. Choose another layer." % node.name())
+                yield bytes(native.convert(pixels, width, height))
+        finally:
+            native.close()
+
+    def fingerprint(self, node, rect):
+        """A number that is another one as soon as what the layer shows of `rect` is, as a generator that yields None
+        between pieces. The layer's own bytes are read, unconverted: it is asked for often."""
+        found = 0
+        for x, y, width, height in strips(rect, 4, PIECE_PIXELS * 2):
+            self._still_open()
+            found = zlib.crc32(node.projectionPixelData(x, y, width, height), found)
+            yield
+        return found
+
+    def mask_fingerprint(self, rect):
+        """The same of the selection."""
+        found = 0
+        for piece in self.read_mask(PIECE_PIXELS // 2, rect):
+            found = zlib.crc32(piece, found)
+            yield
+        return found
+
+    def reduced(self, node, rect, factor):
+        """What the layer shows of `rect`, `factor` times smaller, as a generator that yields None between pieces and
+        returns a QImage. Qt averages: it is a picture to look at."""
+        pieces = self.read_layer(node, rect, PIECE_PIXELS * 2)
+        return (yield from _reduced(pieces, rect, factor, 4, QtGui.QImage.Format.Format_ARGB32))
+
+    def reduced_mask(self, rect, factor):
+        """The selection within `rect` in the same way."""
+        pieces = self.read_mask(PIECE_PIXELS // 2, rect)
+        return (yield from _reduced(pieces, rect, factor, 1, QtGui.QImage.Format.Format_Grayscale8))
 
     def insert(self, patch, name):
         """Adds `patch` (bgra8) as a new layer above the one that was active; one undo step. Yields between pieces.
@@ -76,7 +195,7 @@ class Target:
         self._still_open()
         x, y, width, _ = patch.rect
         node = self._document.createNode(name, "paintlayer")
-        native = _Conversion(self._document)
+        native = _Conversion(SRGB, _space(self._document))
         yield
         try:
             row = width * 4
@@ -127,24 +246,24 @@ def _selection(document):
 
 
 class _Conversion:
-    """From sRGB 8-bit to a document's own colour space, done by Krita in a document nobody sees.
+    """From one colour space to another, done by Krita in a document nobody sees.
 
     Converting a node leaves an undo step in the document that made it, so the real one must not be asked.
     """
 
-    def __init__(self, document):
-        self._space = (document.colorModel(), document.colorDepth(), document.colorProfile())
+    def __init__(self, source, target):
+        self._target = target
         self._scratch = None
-        if self._space != SRGB:
-            self._scratch = Krita.instance().createDocument(1, 1, "scratch", *SRGB, 72.0)
+        if source != target:
+            self._scratch = Krita.instance().createDocument(1, 1, "scratch", *source, 72.0)
 
-    def convert(self, bgra, width, height):
-        """Bytes of `width * height` pixels in the document's space; `bgra` itself where nothing is to be done."""
+    def convert(self, pixels, width, height):
+        """Bytes of `width * height` pixels in the other space; `pixels` itself where nothing is to be done."""
         if self._scratch is None:
-            return bgra
+            return pixels
         node = self._scratch.createNode("piece", "paintlayer")
-        node.setPixelData(bgra, 0, 0, width, height)
-        node.setColorSpace(*self._space)
+        node.setPixelData(pixels, 0, 0, width, height)
+        node.setColorSpace(*self._target)
         return node.pixelData(0, 0, width, height)
 
     def close(self):
@@ -153,6 +272,86 @@ class _Conversion:
             self._scratch.setModified(False)
             self._scratch.close()
             self._scratch = None
+
+
+def _space(of):
+    """Colour model, depth and profile of a document or a layer."""
+    return of.colorModel(), of.colorDepth(), of.colorProfile()
+
+
+def _reduced(pieces, rect, factor, bytes_per_pixel, layout):
+    """Puts strips of `rect` together, each side `factor` times smaller. Yields None after each."""
+    width = max(1, rect[2] // factor)
+    rows, waiting, high = [], b"", factor * max(1, PIECE_PIXELS // 4 // rect[2] // factor)
+    stride = rect[2] * bytes_per_pixel
+
+    def shrink(data):
+        tall = len(data) // stride
+        strip = QtGui.QImage(data, rect[2], tall, stride, layout)
+        used = strip.copy(0, 0, min(rect[2], width * factor), min(tall, max(1, tall // factor) * factor))
+        return used.scaled(width, max(1, tall // factor), QtCore.Qt.AspectRatioMode.IgnoreAspectRatio,
+                           QtCore.Qt.TransformationMode.SmoothTransformation).convertToFormat(layout)
+
+    for piece in pieces:
+        waiting += piece
+        while len(waiting) >= high * stride:
+            rows.append(shrink(waiting[:high * stride]))
+            waiting = waiting[high * stride:]
+            yield
+    if len(waiting) >= factor * stride or not rows:
+        rows.append(shrink(waiting))
+    data = b"".join(packed(strip) for strip in rows)
+    return QtGui.QImage(data, width, len(data) // (width * bytes_per_pixel), width * bytes_per_pixel, layout).copy()
+
+
+def packed(picture):
+    """A QImage's pixels without padding, from the top."""
+    bits = picture.constBits()
+    bits.setsize(picture.sizeInBytes())
+    data, stride, row = bytes(bits), picture.bytesPerLine(), picture.width() * picture.depth() // 8
+    return data if stride == row else b"".join(data[y * stride:y * stride + row] for y in range(picture.height()))
+
+
+def common(one, other):
+    """What two rects (x, y, w, h) share; None if nothing."""
+    left, top = max(one[0], other[0]), max(one[1], other[1])
+    right, bottom = min(one[0] + one[2], other[0] + other[2]), min(one[1] + one[3], other[1] + other[3])
+    return (left, top, right - left, bottom - top) if right > left and bottom > top else None
+
+
+def selected():
+    """Whether something is selected in the picture in front."""
+    document = Krita.instance().activeDocument()
+    selection = document.selection() if document is not None else None
+    return selection is not None and selection.width() > 0
+
+
+def visible_part(extent):
+    """The part of the active view's canvas that is in sight, as (x, y, w, h); all of it where that cannot be told (a
+    rotated or mirrored view: Krita tells plug-ins of before 5.2 only where the scroll bars stand)."""
+    whole = (0, 0) + tuple(extent)
+    window = Krita.instance().activeWindow()
+    view = window.activeView() if window is not None else None
+    document = Krita.instance().activeDocument()
+    if view is None or document is None:
+        return whole
+    canvas = view.canvas()
+    area = _canvas_area(window.qwindow())
+    zoom = canvas.zoomLevel() * 72 / document.resolution()
+    if area is None or zoom <= 0 or canvas.rotation() or canvas.mirror():
+        return whole
+    left, top = area.horizontalScrollBar().value() / zoom, area.verticalScrollBar().value() / zoom
+    size = area.viewport().size()
+    seen = (int(left), int(top), int(size.width() / zoom) + 1, int(size.height() / zoom) + 1)
+    return common(whole, seen) or whole
+
+
+def _canvas_area(window):
+    """The scroll area that shows the active view's canvas; None in a Krita that builds it otherwise."""
+    area = window.centralWidget().findChild(QtWidgets.QMdiArea) if window.centralWidget() is not None else None
+    inner = area.activeSubWindow() if area is not None else None
+    found = inner.findChildren(QtWidgets.QAbstractScrollArea) if inner is not None else ()
+    return next((widget for widget in found if widget.metaObject().className() == "KisCanvasController"), None)
 
 
 def layer_name(prompt, mode, seed):

@@ -1,24 +1,26 @@
-"""One fill, from the painter's wish to the new layer, as one generator that the event loop steps.
+"""What the painter asked for, from the wish to the new layer, each as one story that the event loop steps.
 
-`_fill` below is the whole story, read from top to bottom. It yields what it waits for: a function that takes
-`resume(value, error)` and calls it once. Nothing here blocks, and nothing here decides about pixels.
+`Fill._story` and `Filtering._story` below are read from top to bottom. Nothing here blocks, and nothing here decides
+about pixels.
 """
 
 import collections
 import itertools
 
 from .document import Sorry, Target, layer_name
-from .qt import QtCore, QtGui, guarded, later
+from .qt import QtCore, QtGui, guarded
+from .story import Story, next_turn
 from .underpaint_client import Disconnected, ProtocolError, Refused, image, packed_pixels
 
 PREVIEW = {"max_side": 384, "every_ms": 200}
 PX = "bgra8"
 """Krita's own byte order; results come back in it."""
+LONG_TEXT = 4096
+"""Parameters of more bytes travel as blobs: a whole message has 64 KiB."""
 
-Wish = collections.namedtuple(
-    "Wish", "mode prompt negative_prompt denoise_strength model steps guidance_scale seed filters")
-Wish.__doc__ = """What the painter asked for. `None` and empty members are left to the daemon; `seed` is an int or None,
-`filters` a list of {"name", "params"}."""
+Wish = collections.namedtuple("Wish", "mode prompt denoise_strength seed settings chain")
+Wish.__doc__ = """A fill. `seed` is an int or None; `settings` further members of `generate`, those left to the daemon
+absent; `chain` the filters that run over what is painted (see `filters.Chain.running`)."""
 
 Progress = collections.namedtuple("Progress", "text step steps preview")
 Progress.__doc__ = "`text` for people; `step` of `steps` (0 of 0: unknown); `preview` a QImage or None (no new one)."
@@ -32,32 +34,34 @@ _tokens = itertools.count(1)
 
 
 class Job(QtCore.QObject):
-    """One fill under way. Make it, connect the signals, `start` it. `Sorry` from the constructor: it makes no sense."""
+    """Something under way. Make it, connect the signals, `start` it. `Sorry` from the constructor: it makes no sense."""
+
+    WHAT = "picture"
+    """What is cancelled when the document is closed."""
+    AT_WORK = "Painting"
 
     progress = QtCore.pyqtSignal(object)
     ended = QtCore.pyqtSignal(str, str)
     """DONE, CANCELLED or FAILED, and a sentence. Sent once."""
 
-    def __init__(self, connection, wish, parent=None):
+    def __init__(self, connection, parent=None):
         super().__init__(parent)
         self._connection = connection
-        self._wish = wish
         self._target = Target.active()
-        if wish.mode != "generate" and self._target.selection is None:
-            raise Sorry("Nothing is selected. Select the part of the picture to %s first." % wish.mode)
         self._token = "krita-%d" % next(_tokens)
-        self._steps = None
+        self._telling = None
         self._request = None
         self._reason = None
+        self._blobs = []
         self.seed = None
         """The seed that was used, once known."""
 
     def start(self):
         """Begins; `progress` and `ended` follow."""
         self._connection.notice.connect(self._heard)
-        self._steps = self._fill()
+        self._telling = Story(self._whole_story(), self._told)
         self._tell("Reading the picture")
-        later(self._step)
+        self._telling.start()
 
     def cancel(self, reason="Cancelled. The picture is unchanged."):
         """Gives up. A job the daemon has is over when the daemon says so, within one step."""
@@ -65,59 +69,78 @@ class Job(QtCore.QObject):
         if self._request is not None:
             self._connection.cancel(self._request)
             self._tell("Cancelling")
-        elif self._steps is not None:
+        elif self._telling is not None:
             self._end(CANCELLED, self._reason)
 
     def document_may_be_gone(self):
         """To be called when Krita closed some document."""
-        if self._steps is not None and not self._target.is_open():
-            self.cancel("The picture was closed, so its %s was cancelled." % self._wish.mode)
+        if self._telling is not None and not self._target.is_open():
+            self.cancel("The picture was closed, so its %s was cancelled." % self.WHAT)
 
-    # The story
-
-    def _fill(self):
-        wish, target, connection = self._wish, self._target, self._connection
-        canvas = (0, 0) + target.extent
-        if target.selection is not None:
-            asked = {"mode": wish.mode, "extent": list(target.extent), "mask_bounds": _json_rect(target.selection),
-                     "prompt": wish.prompt, "denoise_strength": wish.denoise_strength, "model": wish.model}
-            answer = yield self._call("fill/context", _without_none(asked))
-            canvas = _within(answer.get("rect"), target.extent)
-
-        blobs = []
+    def _whole_story(self):
         try:
-            pixels = yield from self._send(target.read(canvas, connection.chunk_bytes), canvas, 4, blobs)
-            params = dict(
-                wish._asdict(), progress=self._token, preview=PREVIEW, label=layer_name(wish.prompt, wish.mode, None),
-                canvas={"extent": list(target.extent), "rect": _json_rect(canvas), "image": _image(pixels, canvas, PX)})
-            if target.selection is not None:
-                mask = yield from self._send(target.read_mask(connection.chunk_bytes), target.selection, 1, blobs)
-                params["mask"] = {"rect": _json_rect(target.selection), "image": _image(mask, target.selection, "g8")}
-            if wish.seed is not None and wish.seed >= 1 << 53:
-                params["seed"] = str(wish.seed)  # JSON numbers are exact only below
-            result = yield self._call("generate", _without_none(params), cancellable=True)
+            return (yield from self._story())
         finally:
-            for blob in blobs:
-                connection.notify("blob/free", {"blob": blob})
+            self._free()
 
-        self.seed = result.get("seed")
-        patches = connection.patches(result)
-        if not patches:
-            return "Underpaint found nothing to change there."
-        for patch in patches:
-            self._tell("Placing the layer")
-            for _ in target.insert(patch, layer_name(wish.prompt, wish.mode, patch.seed)):
-                yield _next_turn
-        return self._farewell(result, patches)
+    def _free(self):
+        blobs, self._blobs = self._blobs, []
+        for blob in blobs:
+            self._connection.notify("blob/free", {"blob": blob})
 
-    def _send(self, strips, rect, bytes_per_pixel, blobs):
-        """Uploads strips as they are read; returns the blob's name and notes it in `blobs`."""
+    # What stories consist of
+
+    def _send(self, strips, rect, bytes_per_pixel):
+        """Uploads strips as they are read; returns the blob's name, which is freed when the story ends."""
         upload = self._connection.upload(rect[2] * rect[3] * bytes_per_pixel)
-        blobs.append(upload.blob)
+        self._blobs.append(upload.blob)
         for strip in strips:
             upload.write(strip)
             yield self._connection.when_drained
         return upload.blob
+
+    def _send_layer(self, node, rect):
+        """Uploads what a layer shows of `rect`; returns the image."""
+        blob = yield from self._send(self._target.read_layer(node, rect, self._connection.chunk_bytes), rect, 4)
+        return _image(blob, rect, PX)
+
+    def _filters(self, chain):
+        """The chain as the protocol has it, the layers it needs uploaded."""
+        found = []
+        for step in chain:
+            images = {}
+            for name, layer in step["images"].items():
+                node = self._target.find(layer)
+                images[name] = yield from self._send_layer(node, self._target.covered(node))
+            texts = {}
+            for name, data in long_texts(step).items():
+                texts[name] = yield from self._send(pieces(data, self._connection.chunk_bytes), (0, 0, len(data), 1), 1)
+            found.append(filter_call(step, images, texts))
+        return found
+
+    def _call(self, method, params, cancellable=False):
+        def arm(resume):
+            def answered(result, error):
+                self._request = None
+                if self._reason is None:
+                    resume(result, error)
+                else:
+                    self._end(CANCELLED, self._reason)
+            request = self._connection.call(method, params, answered)
+            self._request = request if cancellable else None
+        return arm
+
+    def _place(self, result, name):
+        """Puts every patch on a layer of its own; `name(seed)` is the layer's. Returns how it went, as a sentence."""
+        self._free()
+        patches = self._connection.patches(result)
+        if not patches:
+            return "Underpaint found nothing to change there."
+        for patch in patches:
+            self._tell("Placing the layer")
+            for _ in self._target.insert(patch, name(patch.seed)):
+                yield next_turn
+        return self._farewell(result, patches)
 
     def _farewell(self, result, patches):
         seconds = (result.get("timing_ms") or {}).get("total", 0) / 1000
@@ -127,51 +150,29 @@ class Job(QtCore.QObject):
             words += " The canvas was resized meanwhile: look whether the layer lies where you want it."
         return words
 
-    # Stepping it
+    # How it ends
 
-    def _call(self, method, params, cancellable=False):
-        def arm(resume):
-            request = self._connection.call(method, params, resume)
-            self._request = request if cancellable else None
-        return arm
-
-    @guarded
-    def _resume(self, value=None, error=None):
-        self._request = None
-        self._step(value, error)
-
-    @guarded
-    def _step(self, value=None, error=None):
-        if self._steps is None:
-            return
-        try:
-            if self._reason is not None:
-                self._end(CANCELLED, self._reason)
-            elif error is not None:
-                self._steps.throw(error)
-            else:
-                wait = self._steps.send(value)
-                wait(self._resume)
-        except StopIteration as done:
-            self._end(DONE, done.value)
-        except Sorry as error:
+    def _told(self, sentence, error):
+        if error is None:
+            self._end(DONE, sentence)
+        elif isinstance(error, Sorry):
             self._end(FAILED, str(error))
-        except Refused as error:
+        elif isinstance(error, Refused):
             self._end(FAILED, " ".join(filter(None, [str(error), error.hint])))
-        except Disconnected:
+        elif isinstance(error, Disconnected):
             self._end(FAILED, "Underpaint stopped while it was at work. The picture is unchanged; try again, it is started anew.")
-        except ProtocolError as error:
+        elif isinstance(error, ProtocolError):
             self._end(FAILED, "Underpaint's answer cannot be used (%s). Are it and this plug-in of the same version?" % error)
-        except Exception as error:
+        else:
             self._end(FAILED, "Something went wrong inside the Underpaint plug-in (%s: %s)." % (type(error).__name__, error))
-            raise
+            raise error
 
     def _end(self, outcome, sentence):
-        steps, self._steps = self._steps, None
-        if steps is None:
+        telling, self._telling = self._telling, None
+        if telling is None:
             return
         self._request = None
-        steps.close()
+        telling.stop()
         self._connection.notice.disconnect(self._heard)
         self.ended.emit(outcome, sentence)
         self.deleteLater()
@@ -185,13 +186,13 @@ class Job(QtCore.QObject):
             if params.get("state") == "queued" and params.get("position"):
                 self._tell("Waiting, %s before this one" % _pictures(params["position"]))
             elif params.get("state") == "running":
-                self._tell("Painting")
+                self._tell(self.AT_WORK)
         elif notice.method == "progress" and params.get("progress") == self._token and self._reason is None:
             self._progressed(params, notice.tail)
 
     def _progressed(self, params, tail):
         step, steps = int(params.get("step") or 0), int(params.get("steps") or 0)
-        text = STAGES.get(params.get("stage"), "Painting")
+        text = STAGES.get(params.get("stage"), self.AT_WORK)
         if steps > 1:
             text += ", step %d of %d" % (step, steps)
         if params.get("eta_ms"):
@@ -203,8 +204,87 @@ class Job(QtCore.QObject):
         self.progress.emit(Progress(text, step, steps, preview))
 
 
-def _next_turn(resume):
-    later(resume)
+def long_texts(step):
+    """The texts among a step's parameters that do not fit a message, as bytes."""
+    encoded = {name: value.encode("utf-8") for name, value in step["params"].items() if isinstance(value, str)}
+    return {name: data for name, data in encoded.items() if len(data) > LONG_TEXT}
+
+
+def pieces(data, size):
+    """`data` in pieces of at most `size` bytes."""
+    return (data[start:start + size] for start in range(0, len(data), size))
+
+
+def filter_call(step, images, texts):
+    """A step as the protocol has it: `images` by the filter's inputs, `texts` the blobs of its long parameters."""
+    params = {name: value for name, value in step["params"].items() if name not in texts}
+    call = {"name": step["name"], "params": params, "images": images, "texts": texts}
+    return {key: value for key, value in call.items() if value or key == "params"}
+
+
+class Fill(Job):
+    """Paints into the selection, or the whole canvas."""
+
+    def __init__(self, connection, wish, parent=None):
+        super().__init__(connection, parent)
+        self._wish = wish
+        self.WHAT = wish.mode
+        if wish.mode != "generate" and self._target.selection is None:
+            raise Sorry("Nothing is selected. Select the part of the picture to %s first." % wish.mode)
+
+    def _story(self):
+        wish, target, connection = self._wish, self._target, self._connection
+        canvas = (0, 0) + target.extent
+        if target.selection is not None:
+            asked = {"mode": wish.mode, "extent": list(target.extent), "mask_bounds": _json_rect(target.selection),
+                     "prompt": wish.prompt, "denoise_strength": wish.denoise_strength, "model": wish.settings.get("model")}
+            answer = yield self._call("fill/context", _without_none(asked))
+            canvas = _within(answer.get("rect"), target.extent)
+
+        pixels = yield from self._send(target.read(canvas, connection.chunk_bytes), canvas, 4)
+        params = dict(
+            wish.settings, mode=wish.mode, prompt=wish.prompt, denoise_strength=wish.denoise_strength, seed=wish.seed,
+            progress=self._token, preview=PREVIEW, label=layer_name(wish.prompt, wish.mode, None),
+            canvas={"extent": list(target.extent), "rect": _json_rect(canvas), "image": _image(pixels, canvas, PX)})
+        if target.selection is not None:
+            mask = yield from self._send(target.read_mask(connection.chunk_bytes), target.selection, 1)
+            params["mask"] = {"rect": _json_rect(target.selection), "image": _image(mask, target.selection, "g8")}
+        params["filters"] = yield from self._filters(wish.chain)
+        if wish.seed is not None and wish.seed >= 1 << 53:
+            params["seed"] = str(wish.seed)  # JSON numbers are exact only below
+        result = yield self._call("generate", _without_none(params), cancellable=True)
+        self.seed = result.get("seed")
+        return (yield from self._place(result, lambda seed: layer_name(wish.prompt, wish.mode, seed)))
+
+
+class Filtering(Job):
+    """Runs a chain over the active layer, or what is selected of it, as a new layer above."""
+
+    WHAT = "filtering"
+    AT_WORK = "Filtering"
+
+    def __init__(self, connection, chain, wants, parent=None):
+        """`chain`: see `filters.Chain.running`; `wants(role)`: which inputs it asks for."""
+        super().__init__(connection, parent)
+        if not chain:
+            raise Sorry("There is no filter that is switched on. Add one first.")
+        self._chain, self._title = chain, " + ".join(step["title"] for step in chain)
+        self._layer = self._target.layer()
+        self._rect = self._target.filtered_part(self._layer)
+        self._before = self._target.beneath(self._layer) if wants("before") else None
+
+    def _story(self):
+        target, rect = self._target, self._rect
+        params = {"rect": _json_rect(rect), "label": self._title, "progress": self._token}
+        params["image"] = yield from self._send_layer(self._layer, rect)
+        if target.selection is not None:
+            mask = yield from self._send(target.read_mask(self._connection.chunk_bytes, rect), rect, 1)
+            params.update(mask=_image(mask, rect, "g8"), clip=True)
+        if self._before is not None:
+            params["before"] = yield from self._send_layer(self._before, rect)
+        params["filters"] = yield from self._filters(self._chain)
+        result = yield self._call("filter/apply", params, cancellable=True)
+        return (yield from self._place(result, lambda _seed: layer_name(self._title, "filter", None)))
 
 
 def _without_none(params):

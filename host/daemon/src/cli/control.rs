@@ -20,7 +20,8 @@ pub struct Control {
 impl Control {
     /// True if a model is named by its path, which only this process can open.
     pub fn names_a_path(&self) -> bool {
-        as_path(&self.call.model).is_some() || self.call.encoder.as_deref().is_some_and(|e| as_path(e).is_some())
+        let path = |name: &Option<String>| name.as_deref().is_some_and(|name| as_path(name).is_some());
+        as_path(&self.call.model).is_some() || path(&self.call.encoder) || path(&self.call.preprocessor)
     }
 }
 
@@ -41,8 +42,16 @@ impl FromStr for Control {
         }
         let model = seen.iter().find(|(key, _)| *key == "model");
         let model = model.ok_or_else(|| wrong(format!("it names no model; {right}")))?.1.to_owned();
-        let call =
-            ControlCall { model, kind: None, preprocess: None, encoder: None, weight: 1.0, start: 0.0, end: 1.0 };
+        let call = ControlCall {
+            model,
+            kind: None,
+            preprocess: None,
+            preprocessor: None,
+            encoder: None,
+            weight: 1.0,
+            start: 0.0,
+            end: 1.0,
+        };
         let mut control = Control { call, image: None };
         for (key, value) in seen {
             let word = || Some(value.to_owned());
@@ -52,12 +61,13 @@ impl FromStr for Control {
                 "image" => control.image = Some(value.into()),
                 "kind" => control.call.kind = word(),
                 "preprocess" => control.call.preprocess = word(),
+                "preprocessor" => control.call.preprocessor = word(),
                 "encoder" => control.call.encoder = word(),
                 "weight" => control.call.weight = number()?,
                 "start" => control.call.start = number()?,
                 "end" => control.call.end = number()?,
                 _ => {
-                    let known = "model, image, weight, start, end, preprocess, kind and encoder";
+                    let known = "model, image, weight, start, end, preprocess, preprocessor, kind and encoder";
                     return Err(wrong(format!("`{key}` is unknown; there are {known}")));
                 }
             }

@@ -7,7 +7,7 @@ use crate::worker::Input;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 use underpaint_raster::{dither, over};
-use underpaint_wire::generate::{Generate, Mode};
+use underpaint_wire::generate::{Blend, Generate, Mode};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -44,6 +44,9 @@ pub struct Fill {
     /// How far the mask is grown in pixels, 0 to 499; without it as far as suits the selection
     #[arg(long, value_name = "PX", allow_negative_numbers = true)]
     grow_px: Option<u32>,
+    /// How the patch goes over into the picture: it fades; gradient also bends its colours there so that they meet the picture's
+    #[arg(long, value_enum, default_value = "alpha")]
+    blend: BlendArg,
     /// 2 goes over a large selection once more, in the picture's own detail (on a processor only if asked); 1 does not
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     passes: Option<u32>,
@@ -70,6 +73,15 @@ enum FillMode {
     Background,
 }
 
+/// How the patch goes over into the picture
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+enum BlendArg {
+    /// It fades
+    Alpha,
+    /// It fades, and its colours are bent there so that they meet the picture's
+    Gradient,
+}
+
 impl Fill {
     pub fn run(self, global: &Global) -> Result<(), Failure> {
         let mode = match self.mode {
@@ -82,6 +94,7 @@ impl Fill {
         let request = Generate {
             feather_px: self.feather_px,
             grow_px: self.grow_px,
+            blend: (self.blend == BlendArg::Gradient).then_some(Blend::Gradient),
             passes: self.passes,
             ..self.painting.request(mode)?
         };

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use underpaint_engine::{self as engine, upscale};
-use underpaint_plan::{ControlFacts, Kind, ModelFacts, mode_name};
+use underpaint_plan::{ControlFacts, ControlKind, Kind, ModelFacts, mode_name};
 use underpaint_wire::methods::{LoraInfo, ModelKind, ModelState};
 
 const EXAMPLES: &str = "\
@@ -97,9 +97,18 @@ fn list(global: &Global) -> Result<(), Failure> {
     }
     for control in controls {
         let (family, size) = (control.family.unwrap_or_default(), size(control.bytes));
-        outln!("{:<28} {family:<9} {size:>8}  steers: {}", control.id, control.kind);
+        outln!("{:<28} {family:<9} {size:>8}  {}", control.id, serves(&control.kind));
     }
     Ok(())
+}
+
+/// What a control model of a kind is for.
+fn serves(kind: &str) -> String {
+    match kind {
+        "image_encoder" => "IP-Adapters look through it".into(),
+        "depth" => "sees depth (`underpaint preprocess --kind depth`)".into(),
+        kind => format!("steers: {kind}"),
+    }
 }
 
 /// What an upscaler does.
@@ -123,7 +132,12 @@ fn inspect(global: &Global, model: &str) -> Result<(), Failure> {
     if let Some(control) = control(global, model)? {
         let (kind, family) = (control.kind, control.family);
         let made = family.map_or_else(String::new, |family| format!(" for {}", family.title()));
-        let said = format!("{model}: {}{made}; --control model={model},image=… steers with it", kind.title());
+        let how = match kind {
+            ControlKind::ImageEncoder => format!("--control model=…,encoder={model} looks through it"),
+            ControlKind::Depth => format!("--control model=…,preprocess=depth,preprocessor={model} looks with it"),
+            _ => format!("--control model={model},image=… steers with it"),
+        };
+        let said = format!("{model}: {}{made}; {how}", kind.title());
         let family = family.map(|family| family.name());
         global.say(&json!({"id": control.id, "kind": kind.name(), "family": family}), &said);
         return Ok(());

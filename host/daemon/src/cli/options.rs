@@ -82,7 +82,10 @@ pub struct Painting {
     #[arg(long, value_name = "OUT.npy")]
     pub save_latents: Option<PathBuf>,
     /// Steer by a picture, e.g. model=canny-sd15,image=room.png,preprocess=canny,weight=0.8,start=0,end=0.7; without an image the
-    /// picture itself is read; kind= tells a Union what it shows, encoder= an IP-Adapter what to look through; may be repeated
+    /// picture itself is read. preprocess= canny, soft_edge, scribble, tile, blur or depth (preprocessor= says with which Depth Anything);
+    /// kind= tells a Union what the picture shows: pose, depth, soft_edge (HED, scribbles), line (Canny, line art, MLSD), normal,
+    /// segmentation, and ProMax also tile or repaint (black where it is to be repainted), which are diffusers' control modes 0 to 7;
+    /// encoder= tells an IP-Adapter what to look through; may be repeated
     #[arg(long = "control", value_name = "model=M[,k=v]...")]
     pub controls: Vec<String>,
     /// Ask for something of its own in a part of the picture, e.g. 'prompt=a forest, at dusk,mask=right.png': white is where it is seen,
@@ -304,6 +307,43 @@ mod tests {
         );
         for wrong in ["", "amount=1", "grain,amount", "grain,a=1,a=2"] {
             assert!(matches!(filter_call(wrong), Err(Failure::Usage(_))), "{wrong}");
+        }
+    }
+
+    /// A short walk over what could be typed, the same every time.
+    #[test]
+    fn any_text_of_a_flag_is_read_or_refused() {
+        const PIECES: [&str; 16] = [
+            "ink.safetensors",
+            ",",
+            "=",
+            "weight",
+            "text-weight",
+            "prompt=",
+            "mask=",
+            "model=",
+            "image=",
+            "1e999",
+            "-0",
+            "NaN",
+            " ",
+            "\u{0}",
+            "ä",
+            "\n",
+        ];
+        let mut state = 0x5EED_u64;
+        let mut below = |n: usize| {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (state >> 33) as usize % n
+        };
+        for _ in 0..50_000 {
+            let text: String = (0..below(12)).map(|_| PIECES[below(PIECES.len())]).collect();
+            let lora = lora_call(&text).ok().map(|call| call.name);
+            let filter = filter_call(&text).ok().map(|call| call.name);
+            let control = text.parse::<Control>().ok().map(|control| control.call.model);
+            let region = text.parse::<Region>().ok().map(|region| region.call.prompt);
+            let names = [lora, filter, control, region];
+            assert!(names.iter().flatten().all(|name| !name.is_empty()), "{text:?}: {names:?}");
         }
     }
 }

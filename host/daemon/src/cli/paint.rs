@@ -83,6 +83,9 @@ fn here(
         if let Some(path) = call.encoder.as_deref().and_then(as_path) {
             call.encoder = Some(catalogue.controls_mut().add(&path).map_err(JobError::from)?);
         }
+        if let Some(path) = call.preprocessor.as_deref().and_then(as_path) {
+            call.preprocessor = Some(catalogue.controls_mut().add(&path).map_err(JobError::from)?);
+        }
     }
     for lora in &mut request.loras {
         if let Some(path) = as_path(&lora.name) {

@@ -2,6 +2,7 @@
 
 use super::output::{self, Results};
 use super::progress::Terminal;
+use super::region::{self, Region};
 use super::{Failure, Global, paint};
 use crate::client::Painted;
 use crate::home::Home;
@@ -12,7 +13,7 @@ use clap::Args;
 use std::path::PathBuf;
 use std::sync::Arc;
 use underpaint_engine::Options;
-use underpaint_raster::Image;
+use underpaint_raster::{Image, Mask, Rect};
 use underpaint_wire::generate::Generate;
 use underpaint_wire::methods::Upscale as Request;
 
@@ -22,6 +23,7 @@ Examples:
   underpaint upscale --model realesr-general-x4v3.safetensors photo.jpg -o large.png
   underpaint upscale --model 4x-UltraSharp photo.jpg --scale 2 -o twice.png
   underpaint upscale --model 4x-UltraSharp --refine dreamshaper --prompt 'oil on canvas' study.png -o large.png
+  underpaint upscale --refine dreamshaper --prompt 'oil on canvas' --region 'prompt=waves,mask=sea.png' study.png -o large.png
 
 Upscalers are ESRGAN, Real-ESRGAN, BSRGAN and compact models of your own, as .safetensors files; those
 in a models folder have ids (`underpaint models list`). A picture of any size is done in overlapping
@@ -54,6 +56,10 @@ pub struct Upscale {
     /// What should not be seen
     #[arg(long, value_name = "N", requires = "refine")]
     negative: Option<String>,
+    /// Ask for something of its own in a part of the picture, e.g. 'prompt=a forest, at dusk,mask=right.png': white is where it is
+    /// seen, greys cross over, and the prompt follows it; may be repeated, up to 16 times
+    #[arg(long = "region", value_name = "prompt=TEXT,mask=IMG", requires = "refine")]
+    regions: Vec<String>,
     /// How much is repainted, above 0 to 1; without it 0.3, which adds detail and keeps shapes
     #[arg(long, value_name = "F", requires = "refine", allow_negative_numbers = true)]
     strength: Option<f64>,
@@ -82,10 +88,12 @@ impl Upscale {
         output::distinct(&self.output, [Some(self.image.as_path())])?;
         let mut results = Results::new(global, &self.output, None)?;
         let home = global.home()?;
+        let regions: Vec<Region> = self.regions.iter().map(|text| text.parse()).collect::<Result<_, _>>()?;
         let refine = self.refine.map(|model| Generate {
             model: Some(model),
             prompt: self.prompt.unwrap_or_default(),
             negative_prompt: self.negative,
+            regions: regions.iter().map(|region| region.call.clone()).collect(),
             denoise_strength: self.strength,
             steps: self.steps,
             guidance_scale: self.guidance,
@@ -96,8 +104,9 @@ impl Upscale {
         });
         let request = Request { model: self.model, scale: self.scale, tile: self.tile, refine };
         let input = picture::read(&self.image)?;
+        let regions = region::masks(&regions, Some(input.image.extent()))?;
         let job = Terminal::new(global.quiet());
-        let made = enlarge(&home, request, &input.image, &job);
+        let made = enlarge(&home, request, &input.image, &regions, &job);
         job.end();
         let made = made?;
         for (patch, seed) in &made.patches {
@@ -118,14 +127,20 @@ impl Upscale {
 }
 
 /// In a running daemon if there is one and the models have ids, else in this process.
-fn enlarge(home: &Home, mut request: Request, image: &Image, job: &Terminal) -> Result<Output, Failure> {
+fn enlarge(
+    home: &Home,
+    mut request: Request,
+    image: &Image,
+    regions: &[Option<(Rect, Mask)>],
+    job: &Terminal,
+) -> Result<Output, Failure> {
     let path = request.model.as_deref().and_then(paint::as_path);
     let painter = request.refine.as_ref().and_then(|refine| refine.model.as_deref()).and_then(paint::as_path);
     if path.is_none()
         && painter.is_none()
         && let Some(mut client) = paint::daemon(home)
     {
-        let Painted { patches, used, receipt, timing_ms } = client.upscale(&request, image, job)?;
+        let Painted { patches, used, receipt, timing_ms } = client.upscale(&request, image, regions, job)?;
         return Ok(Output { patches, used, receipt, timing_ms, saved: None });
     }
     let mut catalogue = paint::catalogue(home)?;
@@ -136,5 +151,5 @@ fn enlarge(home: &Home, mut request: Request, image: &Image, job: &Terminal) -> 
         refine.model = Some(catalogue.add(&path).map_err(JobError::from)?);
     }
     let mut models = Models::new(Arc::new(catalogue), Options::default());
-    Ok(worker::upscale(&mut models, &request, image, job)?)
+    Ok(worker::upscale(&mut models, &request, image, regions, job)?)
 }

@@ -52,6 +52,13 @@ pub enum ModelError {
         /// What there is.
         known: Vec<String>,
     },
+    /// There is no depth estimator, or another thing was named for one.
+    NoEstimator {
+        /// What was asked for.
+        id: Option<String>,
+        /// The depth estimators there are.
+        known: Vec<String>,
+    },
     /// Not a LoRA of the scan.
     NoSuchLora {
         /// What was asked for.
@@ -79,7 +86,7 @@ impl ModelError {
     /// The member of the request that names it.
     pub fn field(&self) -> &'static str {
         match self {
-            Self::NoSuchControl { .. } => "controls",
+            Self::NoSuchControl { .. } | Self::NoEstimator { .. } => "controls",
             Self::NoSuchLora { .. } => "loras",
             Self::NoSuchModel { .. } | Self::NoUpscaler { .. } | Self::Unusable { .. } => "model",
         }
@@ -101,6 +108,18 @@ impl fmt::Display for ModelError {
             Self::NoSuchControl { id, known } => {
                 let known = if known.is_empty() { "none yet".to_owned() } else { known.join(", ") };
                 write!(f, "there is no control model `{}`; there are: {known}", shown(id))
+            }
+            Self::NoEstimator { id, known } => {
+                match id {
+                    Some(id) => write!(f, "there is no depth estimator `{}`; ", shown(id))?,
+                    None => f.write_str("pictures of depth are made by a depth estimator; ")?,
+                }
+                match known.as_slice() {
+                    [] => f.write_str(
+                        "there are none yet: put Depth Anything V2 (a .safetensors file or transformers folder) into a models folder",
+                    ),
+                    known => write!(f, "there are: {}", known.join(", ")),
+                }
             }
             Self::Unusable { id, reason } => write!(f, "the model `{id}` cannot be used: {reason}"),
             Self::NoUpscaler { id, known } => {
@@ -303,19 +322,23 @@ impl Catalogue {
     /// SHA-256 of the weights in hexadecimal, from the cache or computed now (about a second for each 2 GB). `None`
     /// for the embedded model. For a folder it is the hash of its files' names and hashes.
     pub fn hash(&self, id: &str) -> std::io::Result<Option<String>> {
-        let Some(path) = self.path(id) else { return Ok(None) };
+        self.path(id).map(|path| self.hash_of(path)).transpose()
+    }
+
+    /// The same of the file or folder at `path`.
+    pub fn hash_of(&self, path: &Path) -> std::io::Result<String> {
+        if path.is_file() {
+            return self.file_hash(path);
+        }
         let files = files(path);
         let hashes = files.iter().map(|file| self.file_hash(file)).collect::<Result<Vec<_>, _>>()?;
-        if path.is_file() {
-            return Ok(hashes.into_iter().next());
-        }
         let mut all = Sha256::new();
         for (file, hash) in files.iter().zip(hashes) {
             all.update(file.strip_prefix(path).unwrap_or(file).to_string_lossy().replace('\\', "/"));
             all.update([0]);
             all.update(hash);
         }
-        Ok(Some(hex(&all.finalize())))
+        Ok(hex(&all.finalize()))
     }
 
     /// SHA-256 of one file in hexadecimal, from the cache or computed now.
@@ -529,6 +552,7 @@ fn sha256(path: &Path) -> std::io::Result<String> {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// In hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }

@@ -6,13 +6,14 @@ use super::{Catalogue, ModelError};
 use crate::controls::Loaded;
 use crate::loras::Chosen;
 use crate::platform::free_memory;
+use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use underpaint_engine::memory;
 use underpaint_engine::tiles::Tiling;
 use underpaint_engine::{self as engine, LoraUse, Upscaler};
-use underpaint_raster::{Job, Stage};
+use underpaint_raster::{Extent, Image, Job, Stage};
 use underpaint_wire::generate::ControlCall;
 
 /// The catalogue with, at most, one model in memory. Owned by the thread that owns the device.
@@ -35,6 +36,31 @@ impl Models {
     /// Where models compute.
     pub fn device(&self) -> engine::DeviceKind {
         self.options.device.unwrap_or_else(engine::DeviceKind::fastest)
+    }
+
+    /// How the resident model is loaded and run, as far as it decides the pixels: for the receipt.
+    pub fn told(&self) -> Value {
+        let engine::Options { dtype, vae, prediction, zero_snr, .. } = &self.options;
+        let device = self.device();
+        let mut told = json!({
+            "device": device.name(),
+            "dtype": dtype.unwrap_or(engine::Dtype::usual(device)).name(),
+        });
+        if let Some(vae) = vae {
+            let name = vae.file_name().map(|name| name.to_string_lossy());
+            told["vae"] = json!({"name": name, "sha256": self.catalogue.hash_of(vae).ok()});
+        }
+        if let Some(prediction) = prediction {
+            told["prediction"] = json!(prediction.name());
+        }
+        if let Some(zero_snr) = zero_snr {
+            told["zero_snr"] = json!(zero_snr);
+        }
+        // Chosen where memory is short: tiles differ a little from the whole.
+        if let Some(tiling) = self.resident.as_ref().and_then(|(_, model)| model.vae_tiling()) {
+            told["vae_tiles"] = json!({"latents": tiling.tile, "overlap": tiling.overlap});
+        }
+        told
     }
 
     /// What there is.
@@ -94,28 +120,41 @@ impl Models {
         Ok(&self.upscaler.insert((id.to_owned(), loaded)).1)
     }
 
-    /// How the autoencoder must work so that `painting` with the model `id` fits into memory; an error if it cannot. Where the
-    /// system does not tell what is free, everything fits.
-    pub fn room(&self, id: &str, painting: memory::Painting) -> Result<Option<Tiling>, LoadError> {
+    /// How the autoencoder must work so that `painting` with the model `id`, these LoRAs and controls fits into memory; an error if it
+    /// cannot. Where the system does not tell what is free, everything fits.
+    pub fn room(
+        &self,
+        id: &str,
+        loras: &[Chosen],
+        calls: &[ControlCall],
+        painting: memory::Painting,
+    ) -> Result<Option<Tiling>, LoadError> {
         let Some(free) = free_memory().filter(|_| self.device() == engine::DeviceKind::Cpu) else { return Ok(None) };
-        let need = |id: &str, path: &Path| {
-            // A model that was not loaded may be broken; loading it says so better.
-            (self.catalogue.facts(id).is_ok())
-                .then(|| memory::need(path, self.options.vae.as_deref(), painting).ok())
-                .flatten()
-        };
-        let at = |id: &str| self.catalogue.path(id).and_then(|path| need(id, path));
-        let Some(wanted) = at(id) else { return Ok(None) };
-        let resident = self.resident.as_ref().and_then(|(id, _)| at(id)).map_or(0, |need| need.weights_bytes);
-        wanted.fit(free, resident, painting.extent).map_err(LoadError::Engine)
+        let Some(path) = self.catalogue.path(id).filter(|_| self.catalogue.facts(id).is_ok()) else { return Ok(None) };
+        let places = calls.iter().map(|call| self.catalogue.controls().place(call)).collect::<Result<Vec<_>, _>>();
+        let places = places.map_err(LoadError::Model)?;
+        let controls: Vec<_> = places.iter().map(|place| (&*place.path, place.encoder.as_deref())).collect();
+        let besides = memory::Besides { loras: &uses(loras), controls: &controls };
+        // What is broken says so better when it is loaded.
+        let Ok(need) = memory::need(path, self.options.vae.as_deref(), besides, painting) else { return Ok(None) };
+        need.fit(free, self.weights_bytes(), painting.extent).map_err(LoadError::Engine)
+    }
+
+    /// How the upscaler `id` must cut a picture of `extent` so that enlarging it fits into memory, in pixels; an error if it cannot.
+    /// `tile` is what was asked for.
+    pub fn room_to_enlarge(&self, id: &str, extent: Extent, tile: Option<u32>) -> Result<Option<u32>, LoadError> {
+        let (Some(free), Some(path)) = (free_memory(), self.catalogue.path(id)) else { return Ok(tile) };
+        memory::enlarging(path, extent, tile, free).map_err(LoadError::Engine)
+    }
+
+    /// Bytes of what would be given back for another model: the resident one and what steers it.
+    fn weights_bytes(&self) -> u64 {
+        self.resident.as_ref().map_or(0, |(_, model)| model.weights_bytes()) + self.steering.weights_bytes()
     }
 
     /// The diffusion model `id` with `loras` and no others in its weights; an empty list takes out those of the job before.
     pub fn load_with(&mut self, id: &str, loras: &[Chosen], job: &dyn Job) -> Result<&mut engine::Model, LoadError> {
-        let uses: Vec<LoraUse<'_>> = loras
-            .iter()
-            .map(|lora| LoraUse { path: &lora.path, weight: lora.weight, text_weight: lora.text_weight })
-            .collect();
+        let uses = uses(loras);
         let loading = Onward::new(job, 0);
         let onward = |done: &Onward<'_>| Onward::new(job, done.reached());
         let set = self.load(id, &loading)?.set_loras(&uses, &onward(&loading));
@@ -147,6 +186,19 @@ impl Models {
         let gone = || LoadError::Model(ModelError::Unusable { id: id.to_owned(), reason: "it was unloaded".into() });
         Ok((self.resident.as_mut().map(|(_, model)| model).ok_or_else(gone)?, controls))
     }
+
+    /// How near what `image` shows is, as the depth estimator `id` sees it, loaded if it is not.
+    pub fn depth(&mut self, id: &str, image: &Image, job: &dyn Job) -> Result<Image, LoadError> {
+        let estimator = self.steering.estimator(self.catalogue.controls(), id, &self.options, job)?;
+        estimator.estimate(image, job).map_err(LoadError::Engine)
+    }
+}
+
+/// As the engine takes them.
+fn uses(loras: &[Chosen]) -> Vec<LoraUse<'_>> {
+    let used =
+        loras.iter().map(|lora| LoraUse { path: &lora.path, weight: lora.weight, text_weight: lora.text_weight });
+    used.collect()
 }
 
 /// Goes on counting steps where what was counted before ended, so that they never go back.

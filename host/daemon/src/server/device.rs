@@ -5,7 +5,7 @@
 //! (which models, which filters) is published as an [`Inventory`] that they read without asking this thread.
 
 use super::hub::{Command, Hub, Next};
-use super::job::{Done, DonePatch, Enlarging, FilterBytes, Filtering, Outcome, Painting, Ticket, Work};
+use super::job::{Done, DonePatch, Enlarging, FilterBytes, Filtering, Outcome, Painting, Sent, Ticket, Work};
 use super::{errors, methods};
 use crate::config::Config;
 use crate::filters::Installed;
@@ -21,7 +21,7 @@ use tokio::sync::{oneshot, watch};
 use underpaint_engine::Options;
 use underpaint_filters::{Beside, Call, PictureRef, Settings};
 use underpaint_plan::{ControlFacts, ModelFacts};
-use underpaint_raster::{Extent, Job, Rect, Unattended, dither};
+use underpaint_raster::{Extent, Image as Raster, Job, Mask, Rect, Unattended, dither};
 use underpaint_wire::Error;
 use underpaint_wire::generate::{ControlCall, FilterCall, Generate, LoraCall, Mode};
 use underpaint_wire::image::{self, Px};
@@ -210,8 +210,7 @@ impl Device {
         let mask = painting.mask.as_ref().map(|(m, bytes)| (m.rect, m.image.to_mask(bytes)));
         let controls = painting.controls.iter();
         let controls = controls.map(|c| c.as_ref().map(|(p, bytes)| (p.rect, p.image.to_raster(bytes)))).collect();
-        let regions = painting.regions.iter();
-        let regions = regions.map(|r| r.as_ref().map(|(p, bytes)| (p.rect, p.image.to_mask(bytes)))).collect();
+        let regions = masks(&painting.regions);
         let filters = painting.filters.iter().map(filter_images).collect();
         let input = Input { canvas, mask, controls, regions, filters, ..Input::default() };
         let mut output = worker::run(&mut self.models, &self.filters.current(), &painting.request, input, job)
@@ -224,9 +223,10 @@ impl Device {
     }
 
     fn upscale(&mut self, enlarging: &Enlarging, job: &dyn Job) -> Result<Done, Error> {
-        let Enlarging { request, image, bytes, px } = enlarging;
-        let picture = image.to_raster(bytes);
-        let output = worker::upscale(&mut self.models, request, &picture, job).map_err(|e| errors::job(&e))?;
+        let Enlarging { request, image, bytes, regions, px } = enlarging;
+        let (picture, regions) = (image.to_raster(bytes), masks(regions));
+        let output =
+            worker::upscale(&mut self.models, request, &picture, &regions, job).map_err(|e| errors::job(&e))?;
         let seed = output.patches.first().map_or(0, |(_, seed)| *seed);
         Ok(done(output, seed, *px))
     }
@@ -246,14 +246,46 @@ impl Device {
         let picture = installed.apply_with(&picture, &chain, &settings, job).map_err(failed)?;
         // Filters that resize make a picture that begins where this one did.
         let rect = Rect { w: picture.extent().w, h: picture.extent().h, ..*rect };
-        let patch = DonePatch { rect, seed: *seed, px: *px, bytes: Arc::new(image::to_bytes(&picture, *px)) };
+        let clipped = match &mask {
+            Some(mask) if filtering.clip => clip(picture, rect, mask)?,
+            _ => Some((picture, rect)),
+        };
+        let patch = |(picture, rect)| {
+            let bytes = Arc::new(image::to_bytes(&picture, *px));
+            DonePatch { rect, seed: *seed, px: *px, bytes }
+        };
+        let patches = clipped.map(patch).into_iter().collect();
         let mut timing_ms = Map::new();
         let ms = json!(start.elapsed().as_millis() as u64);
         timing_ms.insert("filters".into(), ms.clone());
         timing_ms.insert("total".into(), ms);
         let receipt = json!({ "filters": used, "seed": seed.to_string(), "underpaint": env!("CARGO_PKG_VERSION") });
-        Ok(Done { seed: *seed, patches: vec![patch], used: json!({ "filters": used }), receipt, timing_ms })
+        Ok(Done { seed: *seed, patches, used: json!({ "filters": used }), receipt, timing_ms })
     }
+}
+
+/// What of a filtered picture lies where the mask is not 0, as transparent as it. `None`: it is 0 everywhere.
+fn clip(picture: Raster, rect: Rect, mask: &Mask) -> Result<Option<(Raster, Rect)>, Error> {
+    if picture.extent() != mask.extent() {
+        let (made, had) = (picture.extent(), mask.extent());
+        let sizes = format!("{}x{} out of {}x{}", made.w, made.h, had.w, had.h);
+        return Err(Error::field(
+            "clip",
+            format!("The filters make a picture of {sizes}, which cannot be cut to a selection."),
+        ));
+    }
+    let Some(bounds) = mask.bounds() else { return Ok(None) };
+    let (mut cut, mask) = (picture.crop(bounds), mask.crop(bounds));
+    for (pixel, share) in cut.data_mut().chunks_exact_mut(4).zip(mask.data()) {
+        pixel[3] *= share;
+    }
+    Ok(Some((cut, Rect { x: rect.x + bounds.x, y: rect.y + bounds.y, ..bounds })))
+}
+
+/// The masks of regions, each with its place.
+pub fn masks(regions: &[Option<Sent>]) -> Vec<Option<(Rect, Mask)>> {
+    let mask = |(placed, bytes): &Sent| (placed.rect, placed.image.to_mask(bytes));
+    regions.iter().map(|region| region.as_ref().map(mask)).collect()
 }
 
 /// What the pipeline made as the bytes a client is sent; `seed` is the first patch's.

@@ -22,9 +22,10 @@ pub fn job(error: &JobError) -> Error {
 pub fn model(error: &ModelError) -> Error {
     let kind = match error {
         ModelError::NoSuchLora { .. } => return Error::field("loras", sentence(error)),
-        ModelError::NoSuchModel { .. } | ModelError::NoSuchControl { .. } | ModelError::NoUpscaler { .. } => {
-            Kind::NoSuchModel
-        }
+        ModelError::NoSuchModel { .. }
+        | ModelError::NoSuchControl { .. }
+        | ModelError::NoEstimator { .. }
+        | ModelError::NoUpscaler { .. } => Kind::NoSuchModel,
         ModelError::Unusable { .. } => Kind::ModelUnusable,
     };
     Error::new(kind, sentence(error)).with("field", error.field())

@@ -25,6 +25,9 @@ pub enum Work {
     Upscale(Box<Enlarging>),
 }
 
+/// Where pixels lie and what they are, and their bytes.
+pub type Sent = (Placed, Arc<Vec<u8>>);
+
 /// A checked `generate` request with its pixels.
 #[derive(Clone, Debug)]
 pub struct Painting {
@@ -33,11 +36,11 @@ pub struct Painting {
     /// The document.
     pub canvas: Option<(image::Canvas, Arc<Vec<u8>>)>,
     /// What to repaint.
-    pub mask: Option<(Placed, Arc<Vec<u8>>)>,
+    pub mask: Option<Sent>,
     /// Pictures of the request's controls that have one of their own.
-    pub controls: Vec<Option<(Placed, Arc<Vec<u8>>)>>,
+    pub controls: Vec<Option<Sent>>,
     /// Masks of the request's regions.
-    pub regions: Vec<Option<(Placed, Arc<Vec<u8>>)>>,
+    pub regions: Vec<Option<Sent>>,
     /// Pictures for the inputs of the request's filters.
     pub filters: Vec<FilterBytes>,
     /// Layout of the patches.
@@ -64,6 +67,8 @@ pub struct Filtering {
     pub mask: Option<(image::Image, Arc<Vec<u8>>)>,
     /// What was there before.
     pub before: Option<(image::Image, Arc<Vec<u8>>)>,
+    /// Whether the patch is cut to the mask.
+    pub clip: bool,
     /// How much smaller than the painter's picture this is.
     pub scale: f32,
     /// For filters that draw random numbers.
@@ -81,6 +86,8 @@ pub struct Enlarging {
     pub image: image::Image,
     /// Their bytes.
     pub bytes: Arc<Vec<u8>>,
+    /// Masks of the regions of what refines it.
+    pub regions: Vec<Option<Sent>>,
     /// Layout of the result.
     pub px: Px,
 }

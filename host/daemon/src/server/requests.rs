@@ -2,9 +2,9 @@
 //! there is a job.
 
 use super::blobs::Blobs;
-use super::device::Inventory;
+use super::device::{self, Inventory};
 use super::errors::sentence;
-use super::job::{Enlarging, FilterBytes, Filtering, Painting, Work};
+use super::job::{Enlarging, FilterBytes, Filtering, Painting, Sent, Work};
 use super::methods::{Session, internal, to_value};
 use super::{Daemon, errors};
 use crate::prompts::prompts;
@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use std::sync::Arc;
 use underpaint_plan::{CanvasFacts, Family, ModelFacts};
 use underpaint_raster::Rect;
-use underpaint_wire::generate::{FilterCall, FilterPixels, Generate, Pixels, Run};
+use underpaint_wire::generate::{FilterCall, FilterPixels, Generate, Pixels, RegionPixels, Run};
 use underpaint_wire::hello::Limits;
 use underpaint_wire::image::{self, Image, Placed, Px};
 use underpaint_wire::methods::{Context, FillContext, FilterApply, FilterApplyPixels, Upscale, UpscalePixels};
@@ -63,13 +63,14 @@ pub async fn generate(session: &Session, id: &Id, params: &Params, tail: &[u8]) 
     session.daemon.hub.submit(session.client, id, run, Work::Generate(Box::new(painting)))
 }
 
-fn painting(request: Generate, pixels: Pixels, source: &Source<'_>) -> Result<Painting, Error> {
+fn painting(mut request: Generate, pixels: Pixels, source: &Source<'_>) -> Result<Painting, Error> {
     let px = pixels.px.or(pixels.canvas.as_ref().map(|c| c.image.px)).unwrap_or_default();
     check_patch_px(pixels.px, px)?;
     let px = if px.is_grey() { Px::Rgba8 } else { px };
-    let (controls, regions) = (Vec::new(), Vec::new());
+    filter_texts(&mut request.filters, &pixels.filters, source)?;
+    let regions = regions("regions", pixels.regions, source)?;
     let filters = filter_images(pixels.filters, source)?;
-    let mut painting = Painting { request, canvas: None, mask: None, controls, regions, filters, px };
+    let mut painting = Painting { request, canvas: None, mask: None, controls: Vec::new(), regions, filters, px };
     if let Some(canvas) = pixels.canvas {
         canvas.check()?;
         let bytes = source.bytes("canvas.image", &canvas.image)?;
@@ -88,16 +89,40 @@ fn painting(request: Generate, pixels: Pixels, source: &Source<'_>) -> Result<Pa
         };
         painting.controls.push(Some(scaled(&format!("controls[{i}].image"), placed, source)?));
     }
-    for (i, region) in pixels.regions.into_iter().enumerate() {
-        let Some(placed) = region.mask else {
-            painting.regions.push(None);
-            continue;
-        };
-        let field = format!("regions[{i}].mask");
-        image::check_mask_px(&format!("{field}.image"), &placed.image)?;
-        painting.regions.push(Some(scaled(&field, placed, source)?));
-    }
     Ok(painting)
+}
+
+/// Puts the texts that came as blobs among the parameters.
+fn filter_texts(filters: &mut [FilterCall], pixels: &[FilterPixels], source: &Source<'_>) -> Result<(), Error> {
+    for (i, (filter, pixels)) in filters.iter_mut().zip(pixels).enumerate() {
+        for (param, blob) in &pixels.texts {
+            let field = format!("filters[{i}].texts.{param}");
+            let bytes = source.blobs.get(blob).map_err(|e| e.with("field", field.as_str()))?;
+            let text = std::str::from_utf8(&bytes).map_err(|e| {
+                Error::field(&field, format!("`{field}` is no UTF-8: byte {} is wrong.", e.valid_up_to()))
+            })?;
+            filter.params.insert(param.clone(), text.into());
+        }
+    }
+    Ok(())
+}
+
+/// The masks of `regions`, which are the request's member `name`, with their bytes.
+fn regions(name: &str, regions: Vec<RegionPixels>, source: &Source<'_>) -> Result<Vec<Option<Sent>>, Error> {
+    let mask = |(i, region): (usize, RegionPixels)| {
+        let Some(placed) = region.mask else { return Ok(None) };
+        let field = format!("{name}[{i}].mask");
+        image::check_mask_px(&format!("{field}.image"), &placed.image)?;
+        scaled(&field, placed, source).map(Some)
+    };
+    regions.into_iter().enumerate().map(mask).collect()
+}
+
+/// Makes sure that each region has a mask with something in it.
+fn check_regions(request: &Generate, regions: &[Option<Sent>]) -> Result<(), Error> {
+    let masks = device::masks(regions);
+    let masks: Vec<_> = masks.iter().map(|region| region.as_ref().map(|(_, mask)| mask)).collect();
+    underpaint_plan::check_regions(request, &masks).map_err(|e| Error::field(e.field(), sentence(&e)))
 }
 
 /// The pictures of every filter's inputs, with their bytes.
@@ -113,7 +138,7 @@ fn filter_images(filters: Vec<FilterPixels>, source: &Source<'_>) -> Result<Vec<
 }
 
 /// A picture that is scaled to its rect, which must be one that could have been sent, with its bytes.
-fn scaled(field: &str, placed: Placed, source: &Source<'_>) -> Result<(Placed, Arc<Vec<u8>>), Error> {
+fn scaled(field: &str, placed: Placed, source: &Source<'_>) -> Result<Sent, Error> {
     let bytes = source.bytes(&format!("{field}.image"), &placed.image)?;
     let (Rect { w, h, .. }, limits) = (placed.rect, source.limits);
     if w == 0 || h == 0 || w.max(h) > limits.max_side || placed.rect.extent().area() > limits.max_pixels {
@@ -151,10 +176,7 @@ fn plan(mut painting: Painting, inventory: &Inventory) -> Result<Painting, Error
         .map_err(|e| Error::field(e.field(), sentence(&e)))?;
     let plan = underpaint_plan::plan(&painting.request, canvas, mask.as_ref(), facts)
         .map_err(|e| Error::field(e.field(), sentence(&e)))?;
-    let masks = painting.regions.iter();
-    let masks: Vec<_> = masks.map(|r| r.as_ref().map(|(placed, bytes)| placed.image.to_mask(bytes))).collect();
-    let masks: Vec<_> = masks.iter().map(Option::as_ref).collect();
-    underpaint_plan::check_regions(&painting.request, &masks).map_err(|e| Error::field(e.field(), sentence(&e)))?;
+    check_regions(&painting.request, &painting.regions)?;
     let loras = match facts.family {
         Family::Exemplar => plan.loras,
         _ => prompts(&plan).map_err(|e| errors::job(&e))?.loras,
@@ -165,7 +187,7 @@ fn plan(mut painting: Painting, inventory: &Inventory) -> Result<Painting, Error
 
 /// `filter/apply`: checks everything, then makes the job.
 pub async fn filter_apply(session: &Session, id: &Id, params: &Params, tail: &[u8]) -> Result<(), Error> {
-    let (apply, pixels, run): (FilterApply, FilterApplyPixels, Run) =
+    let (mut apply, pixels, run): (FilterApply, FilterApplyPixels, Run) =
         (json::params(params)?, json::params(params)?, json::params(params)?);
     check_run(&run)?;
     let source = Source { blobs: &session.blobs, tail, limits: &session.daemon.limits };
@@ -193,11 +215,15 @@ pub async fn filter_apply(session: &Session, id: &Id, params: &Params, tail: &[u
         image::check_mask_px("mask", mask)?;
     }
     let (mask, before) = (beside("mask", pixels.mask)?, beside("before", pixels.before)?);
+    if apply.clip && mask.is_none() {
+        return Err(Error::field("clip", "`clip` cuts the result to `mask`, which is not there."));
+    }
+    filter_texts(&mut apply.filters, &pixels.filters, &source)?;
     let images = filter_images(pixels.filters, &source)?;
     let seed = apply.seed.unwrap_or(0);
     let px = if px.is_grey() { Px::Rgba8 } else { px };
-    let (image, filters, scale) = (apply.image, apply.filters, scale as f32);
-    let filtering = Filtering { image, bytes, rect, filters, images, mask, before, scale, seed, px };
+    let (image, filters, scale, clip) = (apply.image, apply.filters, scale as f32, apply.clip);
+    let filtering = Filtering { image, bytes, rect, filters, images, mask, before, clip, scale, seed, px };
     let inventory = session.daemon.inventory().await?;
     let filters = filtering.filters.clone();
     tokio::task::spawn_blocking(move || check_filters(&filters, &inventory)).await.map_err(|_| internal())??;
@@ -213,10 +239,16 @@ pub async fn upscale(session: &Session, id: &Id, params: &Params, tail: &[u8]) -
     let px = pixels.px.unwrap_or(pixels.image.px);
     check_patch_px(pixels.px, px)?;
     let bytes = source.bytes("image", &pixels.image)?;
-    let inventory = session.daemon.inventory().await?;
-    inventory.check_upscale(pixels.image.extent(), &request)?;
+    let regions = regions("refine.regions", pixels.refine.unwrap_or_default().regions, &source)?;
     let px = if px.is_grey() { Px::Rgba8 } else { px };
-    let enlarging = Enlarging { request, image: pixels.image, bytes, px };
+    let enlarging = Enlarging { request, image: pixels.image, bytes, regions, px };
+    let inventory = session.daemon.inventory().await?;
+    let check = move || {
+        inventory.check_upscale(enlarging.image.extent(), &enlarging.request)?;
+        let refine = enlarging.request.refine.as_ref();
+        refine.map_or(Ok(()), |refine| check_regions(refine, &enlarging.regions)).map(|()| enlarging)
+    };
+    let enlarging = tokio::task::spawn_blocking(check).await.map_err(|_| internal())??;
     session.daemon.hub.submit(session.client, id, run, Work::Upscale(Box::new(enlarging)))
 }
 

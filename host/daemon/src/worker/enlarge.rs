@@ -7,11 +7,10 @@ use crate::picture::{MAX_PIXELS, MAX_SIDE};
 use crate::prompts::Words;
 use crate::receipt;
 use crate::timing::Timed;
-use serde_json::json;
+use serde_json::{Value, json};
 use underpaint_engine::EngineError;
-use underpaint_engine::tiles::Tiling;
-use underpaint_plan::{ModelFacts, Plan, Tiles};
-use underpaint_raster::{Extent, Image, Job, Patch, resize};
+use underpaint_plan::{ModelFacts, Plan, check_regions, placed};
+use underpaint_raster::{Extent, Image, Job, Mask, Patch, Rect, resize, resize_mask};
 use underpaint_wire::generate::{Generate, Mode};
 use underpaint_wire::methods::Upscale;
 
@@ -22,7 +21,15 @@ use underpaint_wire::methods::Upscale;
 ///       -> resize                 to the size that was asked for
 ///       -> engine, in tiles       where detail is to be painted: image to image with one noise field
 /// ```
-pub fn upscale(models: &mut Models, request: &Upscale, image: &Image, job: &dyn Job) -> Result<Output, JobError> {
+///
+/// `regions` are the masks of those of what refines it: where each lies on `image`, and its values, which are scaled to it.
+pub fn upscale(
+    models: &mut Models,
+    request: &Upscale,
+    image: &Image,
+    regions: &[Option<(Rect, Mask)>],
+    job: &dyn Job,
+) -> Result<Output, JobError> {
     let job = &Timed::new(job);
     let mut request = request.clone();
     if let Some(refine) = &mut request.refine {
@@ -30,24 +37,38 @@ pub fn upscale(models: &mut Models, request: &Upscale, image: &Image, job: &dyn 
     }
     let catalogue = models.catalogue().clone();
     let Enlarging { network, scale, extent, refining } = enlarging(&catalogue, image.extent(), &request)?;
+    if let Some(refine) = &request.refine {
+        let masks: Vec<_> = regions.iter().map(|region| region.as_ref().map(|(_, mask)| mask)).collect();
+        check_regions(refine, &masks)?;
+    }
+    let tile = match &network {
+        Some(id) => models.room_to_enlarge(id, image.extent(), request.tile)?,
+        None => None,
+    };
     let made = match &network {
-        Some(id) => models.load_upscaler(id, job)?.upscale(image, request.tile, job)?,
+        Some(id) => models.load_upscaler(id, job)?.upscale(image, tile, job)?,
         None => image.clone(),
     };
     let enlarged = resize(&made, extent);
     let hash = |id: &str| catalogue.hash(id).ok().flatten();
     let mut used = json!({"model": network, "scale": scale, "extent": extent});
+    if let Some(tile) = tile {
+        used["tile"] = json!(tile);
+    }
     let mut used_models = Vec::from_iter(network.as_deref().map(|id| (id, hash(id))));
     let (image, seed) = match &refining {
-        Some((model, plan, tiles)) => {
+        Some((model, plan)) => {
             let words = Words::of(plan, Vec::new(), &catalogue)?;
             used["refine"] = receipt::used(plan, &words, model, None, &catalogue);
             used_models.push((&model.id, hash(&model.id)));
-            (refine(models, model, (plan, &words), *tiles, &enlarged, job)?, plan.sampling.seed)
+            let over = |(rect, mask): &(Rect, Mask)| plan.prepare_region(plan.context.rect, &laid(*rect, mask, image));
+            let regions = regions.iter().flatten().map(over).collect();
+            (refine(models, model, (plan, &words), regions, &enlarged, job)?, plan.sampling.seed)
         }
         None => (enlarged, 0),
     };
-    let receipt = receipt::upscale(&request, &used, &used_models);
+    let engine = if refining.is_some() { models.told() } else { Value::Null };
+    let receipt = receipt::upscale(&request, &used, &used_models, engine);
     let patches = vec![(Patch { rect: extent.rect(), image }, seed)];
     Ok(Output { patches, used, receipt, timing_ms: job.finish(), saved: None })
 }
@@ -57,17 +78,14 @@ fn refine(
     models: &mut Models,
     model: &ModelFacts,
     (plan, words): (&Plan, &Words),
-    tiles: Tiles,
+    regions: Vec<Mask>,
     enlarged: &Image,
     job: &dyn Job,
 ) -> Result<Image, JobError> {
     let prepared = plan.prepare(Some(enlarged), None, plan.sampling.seed, job)?;
-    let cells = |pixels: u32| (pixels / model.multiple.max(1)) as usize;
-    let tiling = Tiling { tile: cells(tiles.tile), overlap: cells(tiles.overlap) };
-    let steering = &Steering::default();
-    let (seen, regions) = (Vec::new(), Vec::new());
+    let (steering, seen) = (&Steering::default(), Vec::new());
     let painting = Painting { plan, words, steering, seen, regions, only: None, prepared, noise: None, save: None };
-    let made = paint(models, &model.id, painting, tiling, job)?;
+    let made = paint(models, &model.id, painting, job)?;
     let mut made = made.into_iter().next().map_or_else(|| enlarged.clone(), |picture| plan.restore(picture));
     for (p, before) in made.data_mut().chunks_exact_mut(4).zip(enlarged.data().chunks_exact(4)) {
         p[3] = before[3];
@@ -76,6 +94,14 @@ fn refine(
         }
     }
     Ok(made)
+}
+
+/// The mask of a region over all of `image`: `mask` scaled to its `rect`, 0 where it does not reach.
+fn laid(rect: Rect, mask: &Mask, image: &Image) -> Mask {
+    match image.extent().rect() {
+        whole if whole == rect => mask.clone(),
+        whole => placed(resize_mask(mask, rect.extent()), rect, whole),
+    }
 }
 
 /// An `upscale` request, resolved.
@@ -87,7 +113,7 @@ pub(crate) struct Enlarging {
     /// Size of the result.
     extent: Extent,
     /// Who paints detail into it, and how.
-    refining: Option<(ModelFacts, Plan, Tiles)>,
+    refining: Option<(ModelFacts, Plan)>,
 }
 
 /// Resolves a request to enlarge a picture of `extent`: everything that can be wrong with it is found here.
@@ -102,8 +128,8 @@ pub(crate) fn enlarging(catalogue: &Catalogue, extent: Extent, request: &Upscale
     let refining = match &request.refine {
         Some(request) => {
             let model = catalogue.choose(&Generate { mode: Mode::Generate, ..request.clone() })?.clone();
-            let (plan, tiles) = underpaint_plan::refine(request, extent, &model)?;
-            Some((model, plan, tiles))
+            let plan = underpaint_plan::refine(request, extent, &model)?;
+            Some((model, plan))
         }
         None => None,
     };

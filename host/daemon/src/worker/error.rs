@@ -45,6 +45,7 @@ impl JobError {
             Self::Model(
                 ModelError::NoSuchModel { .. }
                 | ModelError::NoSuchControl { .. }
+                | ModelError::NoEstimator { .. }
                 | ModelError::NoSuchLora { .. }
                 | ModelError::NoUpscaler { .. },
             ) => true,

@@ -31,10 +31,9 @@ use crate::receipt;
 use crate::refining::Refining;
 use crate::timing::Timed;
 use finishing::{Surroundings, finish};
-use pass::{Painting, Steering, paint};
+use pass::{Painting, Steering, paint, room};
 use serde_json::{Map, Value};
 use underpaint_engine::prompt::Embedding;
-use underpaint_engine::tiles::Tiling;
 use underpaint_engine::{DeviceKind, Npy, Saved};
 use underpaint_filters::Filters;
 use underpaint_plan::{CanvasFacts, Family, Plan, Sampling, check_regions, placed, plan};
@@ -112,6 +111,10 @@ pub fn run(
         Family::Exemplar => Words::default(),
         _ => Words::of(&plan, embeddings, models.catalogue())?,
     };
+    if let Some(second) = &plan.second {
+        // Before the first pass, not after it.
+        room(models, &model.id, (second, &words, &steering))?;
+    }
     let pictures = match model.family {
         Family::Exemplar => rebuild(&plan, canvas, mask, job)?,
         _ => {
@@ -120,7 +123,7 @@ pub fn run(
             let (words, steering, seen) = (&words, &steering, steering.seen(&plan, canvas));
             let regions = regions(&plan);
             let painting = Painting { plan: &plan, words, steering, seen, regions, only: None, prepared, noise, save };
-            paint(models, &model.id, painting, Tiling::WHOLE, &Previewing::new(job, &plan, mask))?
+            paint(models, &model.id, painting, &Previewing::new(job, &plan, mask))?
         }
     };
 
@@ -140,7 +143,7 @@ pub fn run(
             let (plan, regions) = (&second, regions(&second));
             let painting = Painting { plan, words, steering, seen, regions, only, prepared, noise: None, save: None };
             let job = &Previewing::new(job, &second, mask);
-            for finer in paint(models, &model.id, painting, Tiling::WHOLE, job)? {
+            for finer in paint(models, &model.id, painting, job)? {
                 let Some((finer, how)) = second.place(finer, Some(canvas), mask) else { continue };
                 placing.push(how);
                 patch = finer;
@@ -150,12 +153,14 @@ pub fn run(
         patches.push((finish(filters, &chain, patch, around, seed, job)?, seed));
     }
 
-    let hash = models.catalogue().hash(&model.id).ok().flatten();
     let mut used = receipt::used(&plan, &words, &model, facts, models.catalogue());
     if !steering.plans.is_empty() {
-        used["controls"] = steering.plans.iter().map(receipt::control).collect();
+        used["controls"] = steering.told(models.catalogue());
     }
-    let receipt = receipt::receipt(request, &used, &model, hash.as_deref(), facts, &used_filters, &placing);
+    if let Some(noise) = &noise {
+        used["noise"] = receipt::noise(noise);
+    }
+    let receipt = receipt::receipt(request, &used, &model, models, facts, &used_filters, &placing);
     Ok(Output { patches, used, receipt, timing_ms: job.finish(), saved })
 }
 

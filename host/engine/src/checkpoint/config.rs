@@ -136,7 +136,7 @@ impl Json {
     }
 
     /// The object `field`, an empty one if it is absent.
-    pub(super) fn object(&self, field: &str) -> Result<Self, EngineError> {
+    pub(crate) fn object(&self, field: &str) -> Result<Self, EngineError> {
         match &self.value[field] {
             value @ (Value::Null | Value::Object(_)) => {
                 Ok(Self { path: self.path.clone(), at: format!("{}{field}.", self.at), value: value.clone() })

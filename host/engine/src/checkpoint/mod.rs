@@ -17,6 +17,7 @@ pub(crate) use config::{Json, read_json, read_text, unet_settings};
 
 use crate::clip::{Activation, ClipConfig, Reads};
 use crate::error::EngineError;
+use crate::lora::Component;
 use crate::preview::Look;
 use crate::schedule::{Aligned, Prediction, Spacing, Training};
 use crate::unet::{Heads, UNetConfig};
@@ -53,6 +54,13 @@ pub struct TextPart {
     pub config: ClipConfig,
     /// The folder with its own vocabulary, if it brings one.
     pub vocabulary: Option<PathBuf>,
+}
+
+impl TextPart {
+    /// Which of a model's encoders LoRAs take it for: SDXL's refiner has the second of SDXL's alone.
+    pub(crate) fn component(&self) -> Component {
+        if self.weights.has("text_projection.") { Component::TextEncoder2 } else { Component::TextEncoder }
+    }
 }
 
 /// Reads what `path`, a diffusers folder or a single file, says about itself: headers and configurations only.

@@ -12,20 +12,21 @@ pub mod vision;
 use crate::tiles::Tile;
 use crate::unet::{Conditions, Hooks, ImagePrompt, blocks};
 use crate::weights::{Loading, Weights, control_file};
-use crate::{EngineError, Model, Options, device};
+use crate::{EngineError, Model, Options, device, memory};
 use candle_core::{Device, Tensor};
 use features::T2iAdapter;
 use image_prompt::IpAdapter;
 use net::ControlNet;
 use std::path::Path;
 use underpaint_plan::{ControlFacts, ControlKind, Family, Task};
-use underpaint_raster::{Extent, Image, Job, Rect};
+use underpaint_raster::{Extent, Image, Job};
 use vision::Vision;
 
 /// A control model in memory. Stays usable after any error or cancellation.
 pub struct ControlModel {
     network: Network,
     facts: ControlFacts,
+    bytes: u64,
 }
 
 enum Network {
@@ -66,14 +67,17 @@ fn facts(path: &Path, kind: ControlKind, weights: &Weights) -> ControlFacts {
         _ => None,
     };
     let family = match kind {
-        ControlKind::T2iAdapter => match width("conv_in.weight", 1).and_then(features::folding) {
-            Some((_, 16)) => Some(Family::Sdxl),
-            _ => Some(Family::Sd15),
-        },
+        ControlKind::T2iAdapter => {
+            let channels = width("conv_in.weight", 1).or_else(|| width("body.0.in_conv.weight", 1));
+            match channels.and_then(features::folding) {
+                Some((_, 16)) => Some(Family::Sdxl),
+                _ => Some(Family::Sd15),
+            }
+        }
         ControlKind::ControlNet | ControlKind::Union if weights.has("add_embedding.") => Some(Family::Sdxl),
         ControlKind::ControlNet | ControlKind::Union => by_context(context("attn2.to_k.weight")),
         ControlKind::IpAdapter => by_context(context(".to_k_ip.weight")),
-        ControlKind::ImageEncoder => None,
+        ControlKind::ImageEncoder | ControlKind::Depth => None,
     };
     let number = |n: Option<usize>| n.and_then(|n| u32::try_from(n).ok());
     let (whole, patches) = match kind {
@@ -99,6 +103,7 @@ impl ControlModel {
         let (device, _) = device::open(options.device, options.dtype)?;
         let (kind, weights) = open(path)?;
         let facts = facts(path, kind, &weights);
+        let mut bytes = memory::weights_bytes(&weights);
         let loading = Loading::new(&device, weights.names().count(), job);
         let root = weights.root(&loading);
         let network = match kind {
@@ -115,16 +120,26 @@ impl ControlModel {
                     let what = "needs CLIP's image encoder: the image_encoder folder or file it was published with";
                     return Err(EngineError::Request { field: "controls", what: format!("{}: {what}", facts.id) });
                 };
-                let vision = look_through(encoder, &device, job)?;
+                let (vision, seen_through) = look_through(encoder, &device, job)?;
+                bytes += seen_through;
                 Network::Image(Box::new(IpAdapter::load(&root, &image_prompt::numbers(&weights), vision)?))
             }
             ControlKind::ImageEncoder => {
                 let found = "an image encoder, through which an IP-Adapter looks".to_owned();
                 return Err(EngineError::NotControl { path: path.to_owned(), found });
             }
+            ControlKind::Depth => {
+                let found = "a depth estimator, which makes pictures to steer by".to_owned();
+                return Err(EngineError::NotControl { path: path.to_owned(), found });
+            }
         };
         known(&weights, kind)?;
-        Ok(Self { network, facts })
+        Ok(Self { network, facts, bytes })
+    }
+
+    /// Bytes of its weights, with those of the encoder it looks through.
+    pub fn weights_bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// What planning must know about it.
@@ -176,7 +191,8 @@ fn open(path: &Path) -> Result<(ControlKind, Weights), EngineError> {
     control_file::open(path)?.ok_or_else(|| wrong("no control model (by its tensors)"))
 }
 
-fn look_through(path: &Path, device: &Device, job: &dyn Job) -> Result<Vision, EngineError> {
+/// The encoder at `path` and the bytes of its weights.
+fn look_through(path: &Path, device: &Device, job: &dyn Job) -> Result<(Vision, u64), EngineError> {
     let (kind, weights) = open(path)?;
     if kind != ControlKind::ImageEncoder {
         let found = format!("{}, where an image encoder is needed", kind.title());
@@ -185,7 +201,7 @@ fn look_through(path: &Path, device: &Device, job: &dyn Job) -> Result<Vision, E
     let loading = Loading::new(device, weights.names().count(), job);
     let vision = Vision::load(&weights.root(&loading), &vision::settings(&weights)?)?;
     known(&weights, kind)?;
-    Ok(vision)
+    Ok((vision, memory::weights_bytes(&weights)))
 }
 
 /// Refuses a model with tensors that no layer asked for: it is of another architecture, and would steer nonsense.
@@ -203,8 +219,6 @@ fn known(weights: &Weights, kind: ControlKind) -> Result<(), EngineError> {
 /// would show them.
 pub(crate) struct Guides<'a> {
     guides: Vec<Guide<'a>>,
-    /// In latents; one for a picture seen as a whole.
-    tiles: Vec<Tile>,
 }
 
 struct Guide<'a> {
@@ -226,12 +240,12 @@ impl<'a> Guides<'a> {
     pub(crate) fn see(
         controls: &[Control<'a>],
         model: &Model,
-        (extent, tiles): (Extent, Vec<Tile>),
+        (extent, tiles): (Extent, &[Tile]),
         rows: usize,
         job: &dyn Job,
     ) -> Result<Self, EngineError> {
         let device = &model.device;
-        let factor = model.facts().multiple as usize;
+        let factor = model.facts().multiple;
         let mut guides = Vec::with_capacity(controls.len());
         for Control { model: control, image, task, weight, start, end } in controls {
             blocks::alive(job)?;
@@ -249,17 +263,17 @@ impl<'a> Guides<'a> {
             }
             let seen = match &control.network {
                 Network::Net(net) => {
-                    let hints = each(&tiles, image, factor, job, |part| net.see(part, device))?;
+                    let hints = each(tiles, image, factor, job, |part| net.see(part, device))?;
                     Seen::Net { net, hints, kind: task.map_or(0, Task::index) }
                 }
                 Network::Features(adapter) => {
-                    Seen::Features(each(&tiles, image, factor, job, |part| adapter.see(part, device))?)
+                    Seen::Features(each(tiles, image, factor, job, |part| adapter.see(part, device))?)
                 }
                 Network::Image(adapter) => Seen::Image(adapter.see(image, rows, device)?),
             };
             guides.push(Guide { seen, weight: *weight, start: *start, end: *end });
         }
-        Ok(Self { guides, tiles })
+        Ok(Self { guides })
     }
 
     /// What they add to an evaluation at `timestep` of the latents `x` `[rows, C, h, w]` of `tile`, the `step`th of the `steps`
@@ -274,7 +288,7 @@ impl<'a> Guides<'a> {
         job: &dyn Job,
     ) -> Result<Hooks, EngineError> {
         let mut hooks = Hooks::default();
-        let tile = self.tiles.iter().position(|t| t == tile).unwrap_or(0);
+        let tile = tile.index;
         for guide in self.guides.iter().filter(|guide| guide.steers(step, steps)) {
             match &guide.seen {
                 Seen::Net { net, hints, kind } => {
@@ -307,7 +321,7 @@ impl<'a> Guides<'a> {
 fn each<T>(
     tiles: &[Tile],
     image: &Image,
-    factor: usize,
+    factor: u32,
     job: &dyn Job,
     see: impl Fn(&Image) -> candle_core::Result<T>,
 ) -> Result<Vec<T>, EngineError> {
@@ -316,8 +330,7 @@ fn each<T>(
     }
     let one = |tile: &Tile| {
         blocks::alive(job)?;
-        let [x, y, w, h] = [tile.columns.start, tile.rows.start, tile.columns.len, tile.rows.len].map(|n| n * factor);
-        Ok(see(&image.crop(Rect::new(x as i32, y as i32, w as u32, h as u32)))?)
+        Ok(see(&image.crop(tile.rect(factor)))?)
     };
     tiles.iter().map(one).collect()
 }

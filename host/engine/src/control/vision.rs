@@ -4,9 +4,9 @@ use crate::EngineError;
 use crate::checkpoint::Json;
 use crate::clip::{Activation, ClipConfig, Layer, Reads};
 use crate::layers::{LayerNorm, Linear};
+use crate::pillow::resized;
 use crate::weights::{Scope, Weights};
 use candle_core::{Device, Result as Computed, Tensor};
-use std::ops::Range;
 use underpaint_kernels::{PackedLinear, linear};
 use underpaint_raster::{Extent, Image};
 
@@ -137,41 +137,8 @@ fn prepared(image: &Image, side: usize) -> Vec<f32> {
     for c in 0..3 {
         // Pillow works on bytes and rounds to them after each direction.
         let plane: Vec<f64> = image.data().iter().skip(c).step_by(4).map(|v| (f64::from(*v) * 255.0).round()).collect();
-        let across = bicubic(&plane, w, to_w, left..left + side);
-        let down = bicubic(&turned(&across, side, h), h, to_h, top..top + side);
-        data.extend(turned(&down, side, side).iter().map(|v| ((v / 255.0 - MEAN[c]) / DEVIATION[c]) as f32));
+        let seen = resized(&plane, (w, h), (to_w, to_h), left..left + side, top..top + side);
+        data.extend(seen.iter().map(|v| ((v / 255.0 - MEAN[c]) / DEVIATION[c]) as f32));
     }
     data
-}
-
-/// Columns as rows.
-fn turned(plane: &[f64], w: usize, h: usize) -> Vec<f64> {
-    (0..w).flat_map(|x| (0..h).map(move |y| plane[y * w + x])).collect()
-}
-
-/// Rows of `n` values resampled to `to` by Pillow's bicubic filter, widened when shrinking, rounded to bytes; of each row the
-/// part `kept`.
-fn bicubic(plane: &[f64], n: usize, to: usize, kept: Range<usize>) -> Vec<f64> {
-    const A: f64 = -0.5;
-    let kernel = |x: f64| match x.abs() {
-        x if x < 1.0 => ((A + 2.0) * x - (A + 3.0)) * x * x + 1.0,
-        x if x < 2.0 => (((x - 5.0) * x + 8.0) * x - 4.0) * A,
-        _ => 0.0,
-    };
-    let scale = n as f64 / to as f64;
-    let widened = scale.max(1.0);
-    let taps = |i: usize| {
-        let center = (i as f64 + 0.5) * scale;
-        let first = (center - 2.0 * widened + 0.5).max(0.0) as usize;
-        let last = ((center + 2.0 * widened + 0.5) as usize).min(n);
-        let weights: Vec<f64> = (first..last).map(|x| kernel((x as f64 - center + 0.5) / widened)).collect();
-        let sum: f64 = weights.iter().sum();
-        (first, weights.into_iter().map(|w| w / sum).collect())
-    };
-    let taps: Vec<(usize, Vec<f64>)> = kept.map(taps).collect();
-    let value = |row: &[f64], (first, weights): &(usize, Vec<f64>)| {
-        let sum: f64 = weights.iter().zip(&row[*first..]).map(|(w, v)| w * v).sum();
-        sum.round().clamp(0.0, 255.0)
-    };
-    plane.chunks_exact(n.max(1)).flat_map(|row| taps.iter().map(move |taps| value(row, taps))).collect()
 }

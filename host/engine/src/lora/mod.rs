@@ -24,12 +24,12 @@ pub mod parse {
 }
 
 use crate::EngineError;
-use crate::weights::{Exchangeable, Loading};
+use crate::weights::{Exchangeable, Loading, Weights};
 use candle_core::Tensor;
 use delta::Delta;
 use file::{Identity, Lora, shown};
 use names::Table;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
 use underpaint_raster::{Job, Stage};
@@ -78,6 +78,33 @@ struct Wanted {
     weight: f64,
 }
 
+/// The tensors of the `components` of a model on disk that `uses` change. What does not fit the model is left out: [`Layers::set`]
+/// says so better.
+pub fn changed(
+    components: &[(Component, &Weights)],
+    uses: &[LoraUse<'_>],
+) -> Result<BTreeSet<(Component, String)>, EngineError> {
+    let mut table = Table::default();
+    for (component, weights) in components.iter().filter(|_| !uses.is_empty()) {
+        table.insert(*component, &weights.names().filter_map(|name| name.strip_suffix(".weight")).collect::<Vec<_>>());
+    }
+    let mut places = BTreeSet::new();
+    for used in uses {
+        let lora = Lora::open(used.path)?;
+        for (target, _) in lora.layers().filter(|(target, _)| used.weight_of(target.component) != 0.0) {
+            places.extend(table.get(target).map(|layer| (target.component, target.tensor(layer))));
+        }
+    }
+    Ok(places)
+}
+
+impl LoraUse<'_> {
+    /// How much of it `component` gets.
+    fn weight_of(&self, component: Component) -> f64 {
+        if component == Component::Unet { self.weight } else { self.text_weight }
+    }
+}
+
 impl Layers {
     /// Takes in what was announced to `loading` since it was last asked: the layers of `component`.
     pub fn insert(&mut self, component: Component, loading: &Loading<'_>) {
@@ -102,7 +129,7 @@ impl Layers {
         let mut wanted: BTreeMap<Place, Vec<Wanted>> = BTreeMap::new();
         for (number, (lora, used)) in loras.iter().zip(uses).enumerate() {
             for (place, delta, scale) in self.fit(lora)? {
-                let weight = if place.0 == Component::Unet { used.weight } else { used.text_weight };
+                let weight = used.weight_of(place.0);
                 if weight != 0.0 {
                     wanted.entry(place).or_default().push(Wanted { lora: number, delta, scale, weight });
                 }
@@ -131,6 +158,11 @@ impl Layers {
         Ok(())
     }
 
+    /// Bytes of all of them as they are now.
+    pub fn bytes(&self) -> u64 {
+        self.tensors.values().map(|changeable| changeable.tensor.held.bytes() as u64).sum()
+    }
+
     /// True unless a change was broken off in the middle.
     pub fn settled(&self) -> bool {
         !self.unsettled
@@ -144,7 +176,7 @@ impl Layers {
         let mut reason = None;
         for (target, keys) in lora.layers() {
             let layer = self.table.get(target).unwrap_or_default();
-            let place = (target.component, format!("{layer}.{}", if target.bias { "bias" } else { "weight" }));
+            let place = (target.component, target.tensor(layer));
             let Some(tensor) = self.tensors.get(&place) else {
                 foreign += keys;
                 first.get_or_insert_with(|| shown(lora.key(target)));
@@ -238,9 +270,11 @@ impl Changeable {
 #[cfg(test)]
 mod tests {
     use super::{Base, Misfit};
+    use crate::memory::{self, Besides, Painting};
+    use crate::tiles::Tiling;
     use crate::{LoraUse, Model, Options};
     use std::path::Path;
-    use underpaint_raster::Unattended;
+    use underpaint_raster::{Extent, Unattended};
 
     #[test]
     fn what_does_not_fit_is_said_with_the_family_and_the_count() {
@@ -295,6 +329,35 @@ mod tests {
     fn weights(model: &Model) -> Vec<String> {
         let tensors = model.layers.tensors.iter();
         tensors.map(|((component, name), t)| format!("{component} {name} {:?}", t.tensor.held)).collect()
+    }
+
+    #[test]
+    fn only_what_a_lora_changes_is_kept_wider_and_that_was_reckoned() {
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference/golden");
+        let path = golden.join("tiny-sd");
+        let mut model = Model::load(&path, &Options::default(), &Unattended).unwrap();
+        let sizes = |model: &Model| -> Vec<usize> {
+            model.layers.tensors.values().map(|changeable| changeable.tensor.held.bytes()).collect()
+        };
+        let (before, bytes) = (sizes(&model), model.weights_bytes());
+        let [kohya, locon] = ["kohya", "locon"].map(|name| golden.join(format!("lora/{name}.safetensors")));
+        let used = |path, weight, text_weight| LoraUse { path, weight, text_weight };
+        for uses in [vec![used(&kohya, 0.7, 0.7)], vec![used(&locon, 0.0, 1.0), used(&kohya, 1.0, 0.0)]] {
+            model.set_loras(&uses, &Unattended).unwrap();
+            let mut touched = 0;
+            for ((changeable, now), before) in model.layers.tensors.values().zip(sizes(&model)).zip(&before) {
+                let (name, wider) = (&changeable.tensor.name, !changeable.merged.is_empty());
+                touched += usize::from(wider);
+                assert_eq!(now, if wider { 2 * before } else { *before }, "{name}");
+            }
+            assert!((1..before.len()).contains(&touched));
+            let painting = Painting { extent: Extent::new(64, 64), tiling: Tiling::WHOLE, rows: 2, pictures: 1 };
+            let need = memory::need(&path, None, Besides { loras: &uses, controls: &[] }, painting).unwrap();
+            assert_eq!(need.model_bytes, bytes);
+            assert_eq!(need.model_bytes + need.loras_bytes, model.weights_bytes());
+        }
+        model.set_loras(&[], &Unattended).unwrap();
+        assert_eq!((sizes(&model), model.weights_bytes()), (before, bytes));
     }
 
     #[test]

@@ -155,6 +155,13 @@ pub struct Target {
     pub bias: bool,
 }
 
+impl Target {
+    /// The tensor of `layer` that is changed.
+    pub fn tensor(&self, layer: &str) -> String {
+        format!("{layer}.{}", if self.bias { "bias" } else { "weight" })
+    }
+}
+
 /// The layer that the tensor `key` changes and what it is to it; `None` if no LoRA has such tensors.
 pub fn read(key: &str) -> Option<(Target, Part)> {
     let (layer, part) = ENDINGS.iter().find_map(|(end, part)| Some((key.strip_suffix(end)?, *part)))?;

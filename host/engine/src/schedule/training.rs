@@ -45,6 +45,16 @@ pub enum Prediction {
     Velocity,
 }
 
+impl Prediction {
+    /// diffusers' name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Epsilon => "epsilon",
+            Self::Velocity => "v_prediction",
+        }
+    }
+}
+
 /// Where inference timesteps are put in the training schedule (table 2 of arXiv:2305.08891).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spacing {

@@ -37,7 +37,7 @@ enum Share {
 
 impl Regions {
     /// Each text `[1, M, D]` with its mask, 0 to 1 and of any size, for evaluations of `rows` at `sizes` `[h, w]`.
-    pub fn new(regions: &[(Tensor, &Mask)], rows: usize, sizes: &[[usize; 2]]) -> Computed<Self> {
+    pub fn new(regions: &[(Tensor, Mask)], rows: usize, sizes: &[[usize; 2]]) -> Computed<Self> {
         let level = |&[h, w]: &[usize; 2]| {
             let cells: Vec<_> = regions.iter().map(|(_, mask)| area_means(mask, [h, w])).collect();
             let sum = |i: usize| cells.iter().map(|cells| cells[i]).sum::<f64>();
@@ -162,7 +162,7 @@ mod tests {
         let context = Tensor::zeros((1, 1, 1), candle_core::DType::F32, &candle_core::Device::Cpu).unwrap();
         let mask = |values: [f32; 3]| Mask::from_data(Extent::new(3, 1), values.to_vec());
         let (first, second) = (mask([0.25, 1.0, 0.0]), mask([0.25, 1.0, 1.0]));
-        let both = [(context.clone(), &first), (context, &second)];
+        let both = [(context.clone(), first), (context, second)];
         let regions = Regions::new(&both, 2, &[[1, 3]]).unwrap();
         let Level { base, regions, .. } = &regions.levels[0];
         for (share, values) in [

@@ -6,10 +6,17 @@ use super::rrdb::conv;
 use super::{Facts, Network, pixel_shuffle};
 use crate::EngineError;
 use crate::layers::Conv2d;
-use crate::weights::Scope;
+use crate::weights::{Scope, Weights};
 use candle_core::Tensor;
 use underpaint_kernels::prelu;
 use underpaint_raster::{Job, Stage};
+
+/// Values alive at the widest moment for each pixel of the picture: a layer's input, what it found and that bent, or the result four times.
+pub fn values(weights: &Weights, facts: &Facts) -> u64 {
+    let width = weights.shape("body.0.weight").and_then(|s| s.first().copied()).unwrap_or(0) as u64;
+    let result = u64::from(facts.channels) * u64::from(facts.scale) * u64::from(facts.scale);
+    (3 * width).max(4 * result)
+}
 
 pub struct Compact {
     /// Each with the slopes of the PReLU that follows.

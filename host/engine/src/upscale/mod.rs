@@ -13,6 +13,7 @@ mod names;
 mod rrdb;
 
 use crate::EngineError;
+use crate::memory;
 use crate::tiles::{Tile, Tiling, blend};
 use crate::weights::Loading;
 use candle_core::{Device, Result as Computed, Tensor};
@@ -71,6 +72,43 @@ impl Facts {
 /// What `path` is if it is an upscaler's file; `None` for a sound file of something else. Reads the header only.
 pub fn inspect(path: &Path) -> Result<Option<Facts>, EngineError> {
     Ok(names::open(path)?.map(|(_, facts)| facts))
+}
+
+/// What a network takes of memory, told by its header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    /// As [`Facts::scale`].
+    pub scale: u32,
+    /// The usual longest side of a tile, in pixels of the picture.
+    pub tile: u32,
+    /// Its weights.
+    pub weights_bytes: u64,
+    /// Values alive at its widest moment for each pixel of a tile.
+    values: u64,
+}
+
+impl Size {
+    /// What is alive besides the weights while a square of `side` pixels is enlarged.
+    pub fn tile_bytes(&self, side: u32) -> u64 {
+        4 * self.values * u64::from(side) * u64::from(side)
+    }
+}
+
+/// The size of the upscaler at `path`; `None` for a sound file of something else.
+pub fn size(path: &Path) -> Result<Option<Size>, EngineError> {
+    let Some((weights, facts)) = names::open(path)? else { return Ok(None) };
+    let values = match facts.architecture {
+        Architecture::Esrgan => rrdb::values(&weights, &facts),
+        Architecture::Compact => compact::values(&weights, &facts),
+    };
+    // A network of one channel sees three pictures.
+    let pictures = if facts.channels == 1 { 3 } else { 1 };
+    Ok(Some(Size {
+        scale: facts.scale,
+        tile: facts.tiling().tile as u32,
+        weights_bytes: memory::weights_bytes(&weights),
+        values: pictures * values,
+    }))
 }
 
 /// A loaded network. Stays usable after any error or cancellation.

@@ -6,7 +6,7 @@
 use super::{Facts, Network, pixel_unshuffle};
 use crate::EngineError;
 use crate::layers::Conv2d;
-use crate::weights::Scope;
+use crate::weights::{Scope, Weights};
 use candle_core::{Result as Computed, Tensor};
 use underpaint_kernels::leaky_relu;
 use underpaint_raster::{Job, Stage};
@@ -32,6 +32,17 @@ struct Dense {
     last: Conv2d,
     /// ESRGAN+'s way around the first two, and past the third and fourth.
     around: Option<Conv2d>,
+}
+
+/// Values alive at the widest moment for each pixel of the picture: in a dense block what all of them and its own layers found, in
+/// the last doubling what was there, enlarged, convolved and bent.
+pub fn values(weights: &Weights, facts: &Facts) -> u64 {
+    let out = |name: &str| weights.shape(name).and_then(|s| s.first().copied()).unwrap_or(0) as u64;
+    let (width, growth) = (out("conv_first.weight"), out("body.0.rdb1.conv1.weight"));
+    let grown = u64::from(facts.scale) * u64::from(facts.scale);
+    let end = if facts.doublings > 0 { 13 * width * grown / 4 } else { 3 * width * grown };
+    let fold = u64::from(facts.fold) * u64::from(facts.fold);
+    end.max((6 * width + 4 * growth) / fold)
 }
 
 /// Layer `name` from `inner` to `out` channels, refused if its shape says otherwise.

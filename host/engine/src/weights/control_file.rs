@@ -4,7 +4,7 @@
 //! the weights) and a lone file of either naming end as the same tensors.
 
 use super::single_file::{Names, unet_blocks, unet_name};
-use super::{Weights, file::SafetensorsFile, folder};
+use super::{Weights, depth_file, file::SafetensorsFile, folder};
 use crate::EngineError;
 use std::path::Path;
 use std::rc::Rc;
@@ -39,6 +39,9 @@ pub fn open(path: &Path) -> Result<Option<(ControlKind, Weights)>, EngineError> 
         }
     }
     let Some(kind) = kind(|prefix| names.has(prefix)) else { return Ok(None) };
+    if kind == ControlKind::Depth {
+        return Ok(Some((kind, depth_file::weights(path, &file)?)));
+    }
     for entry in file.entries() {
         weights.insert(entry.name.clone(), &file, entry);
     }
@@ -50,10 +53,12 @@ fn kind(has: impl Fn(&str) -> bool) -> Option<ControlKind> {
         Some(ControlKind::IpAdapter)
     } else if has("controlnet_cond_embedding.") {
         Some(if has("task_embedding") { ControlKind::Union } else { ControlKind::ControlNet })
-    } else if has("adapter.body.") || (has("body.") && has("conv_in.")) {
+    } else if has("adapter.body.") || (has("body.") && (has("conv_in.") || has("body.0.in_conv."))) {
         Some(ControlKind::T2iAdapter)
     } else if has("vision_model.") || (has("embeddings.patch_embedding.") && has("visual_projection.")) {
         Some(ControlKind::ImageEncoder)
+    } else if depth_file::is_one(has) {
+        Some(ControlKind::Depth)
     } else {
         None
     }
@@ -61,7 +66,10 @@ fn kind(has: impl Fn(&str) -> bool) -> Option<ControlKind> {
 
 fn renamed(kind: ControlKind, mut weights: Weights) -> Weights {
     match kind {
-        ControlKind::T2iAdapter => weights.rename(adapter_name),
+        ControlKind::T2iAdapter => {
+            let light = weights.has("body.0.out_conv.");
+            weights.rename(|name| Some(adapter_name(name, light)));
+        }
         ControlKind::ImageEncoder => weights.rename(|name| {
             // A whole CLIP has its text half too.
             let seen = name.starts_with("vision_model.") || name.starts_with("visual_projection.");
@@ -70,6 +78,7 @@ fn renamed(kind: ControlKind, mut weights: Weights) -> Weights {
             let bare = parts.iter().any(|part| name.starts_with(part));
             ((seen || bare) && !name.ends_with("position_ids")).then(|| name.to_owned())
         }),
+        ControlKind::Depth => weights.rename(|name| depth_file::is_read(name).then(|| name.to_owned())),
         ControlKind::ControlNet | ControlKind::Union | ControlKind::IpAdapter => {}
     }
     weights
@@ -94,17 +103,19 @@ fn control_name(blocks: &[(String, String)], name: &str) -> String {
 }
 
 /// A T2I-Adapter's tensor in diffusers' naming without its prefix. The original numbers all blocks of all levels in one
-/// list, two to a level.
-fn adapter_name(name: &str) -> Option<String> {
+/// list, two to a level, but those of a `light` adapter level by level.
+fn adapter_name(name: &str, light: bool) -> String {
     if let Some(name) = name.strip_prefix("adapter.") {
-        return Some(name.to_owned());
+        return name.to_owned();
     }
-    let Some((i, rest)) = name.strip_prefix("body.").and_then(|rest| rest.split_once('.')) else {
-        return Some(name.to_owned());
+    let block = name.strip_prefix("body.").and_then(|rest| rest.split_once('.'));
+    let Some((i, rest)) = block.and_then(|(i, rest)| Some((i.parse::<usize>().ok()?, rest))) else {
+        return name.to_owned();
     };
-    let Ok(i) = i.parse::<usize>() else { return Some(name.to_owned()) };
-    Some(match rest.starts_with("block") {
-        true => format!("body.{}.resnets.{}.{rest}", i / 2, i % 2),
-        false => format!("body.{}.{rest}", i / 2),
-    })
+    match rest.strip_prefix("body.") {
+        Some(rest) if light => format!("body.{i}.resnets.{rest}"),
+        _ if light => name.to_owned(),
+        _ if rest.starts_with("block") => format!("body.{}.resnets.{}.{rest}", i / 2, i % 2),
+        _ => format!("body.{}.{rest}", i / 2),
+    }
 }

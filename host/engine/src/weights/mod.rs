@@ -5,6 +5,7 @@
 //! by one when a layer asks, so no more than one tensor is ever held twice.
 
 pub mod control_file;
+mod depth_file;
 pub mod file;
 pub mod folder;
 pub mod header;
@@ -75,6 +76,9 @@ impl Original {
 pub trait Held: fmt::Debug {
     /// Puts `weight`, of the same shape, in its place, once it is packed.
     fn replace(&self, weight: &Tensor) -> candle_core::Result<()>;
+
+    /// Bytes it takes.
+    fn bytes(&self) -> usize;
 }
 
 impl Held for RefCell<PackedLinear> {
@@ -82,6 +86,10 @@ impl Held for RefCell<PackedLinear> {
         let packed = PackedLinear::new(weight)?;
         self.replace(packed);
         Ok(())
+    }
+
+    fn bytes(&self) -> usize {
+        self.borrow().bytes()
     }
 }
 
@@ -91,12 +99,21 @@ impl Held for RefCell<PackedConv> {
         self.replace(packed);
         Ok(())
     }
+
+    fn bytes(&self) -> usize {
+        self.borrow().bytes()
+    }
 }
 
 impl Held for RefCell<Tensor> {
     fn replace(&self, tensor: &Tensor) -> candle_core::Result<()> {
         self.replace(tensor.clone());
         Ok(())
+    }
+
+    fn bytes(&self) -> usize {
+        let tensor = self.borrow();
+        tensor.elem_count() * tensor.dtype().size_in_bytes()
     }
 }
 

@@ -3,11 +3,13 @@
 #![allow(dead_code)]
 
 use candle_core::{Device, Tensor};
+use half::f16;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use underpaint_engine::Request;
+use underpaint_engine::noise::Noise;
 use underpaint_engine::weights::file::SafetensorsFile;
 use underpaint_plan::{Inpaint, Prepared, Sampler, Sampling, Scheduler};
 use underpaint_raster::{Extent, Image};
@@ -86,6 +88,32 @@ impl Golden {
     }
 }
 
+/// The tensors of a row of `control-models.json` or its like: torch's noise, as `control.py` draws it; `original` names or the
+/// library's. Parts of one tensor, whose names end in `#0`, `#1`, …, are put together.
+pub fn drawn(model: &Value, original: bool) -> Tensors {
+    let mut stream = Noise::new(model["seed"].as_u64().unwrap());
+    let mut tensors = Tensors::new();
+    for row in model["tensors"].as_array().unwrap() {
+        let key = row[0].as_str().unwrap();
+        let shape: Vec<usize> = row[1].as_array().unwrap().iter().map(|n| n.as_u64().unwrap() as usize).collect();
+        let flat = shape.len() == 1;
+        let scale = if flat { 0.1 } else { 1.0 / (shape[1..].iter().product::<usize>() as f64).sqrt() };
+        let mean = if flat && key.ends_with("weight") { 1.0 } else { 0.0 };
+        let noise = stream.randn(shape.iter().product());
+        let values = noise.iter().flat_map(|v| f16::from_f32(v * scale as f32 + mean).to_le_bytes()).collect();
+        let name = row.get(2).filter(|_| original).unwrap_or(&row[0]).as_str().unwrap();
+        tensors.insert(name.to_owned(), ("F16".to_owned(), shape, values));
+    }
+    let parts: Vec<String> = tensors.keys().filter_map(|name| name.strip_suffix("#0").map(str::to_owned)).collect();
+    for name in parts {
+        let parts: Vec<_> = (0..).map_while(|i| tensors.remove(&format!("{name}#{i}"))).collect();
+        let shape = [&[parts.iter().map(|(_, shape, _)| shape[0]).sum()], &parts[0].1[1..]].concat();
+        let values = parts.into_iter().flat_map(|(_, _, values)| values).collect();
+        tensors.insert(name, ("F16".to_owned(), shape, values));
+    }
+    tensors
+}
+
 /// The 4-channel model as a diffusers folder.
 pub fn plain() -> PathBuf {
     folder().join("tiny-sd")
@@ -96,6 +124,25 @@ pub fn sdxl(at: &Path) -> PathBuf {
     let (root, xl) = (at.join("sdxl"), folder().join("tiny-sdxl"));
     copy(&plain(), &root, &["vae", "text_encoder"]);
     copy(&xl, &root, &["vae", "text_encoder_2", "scheduler", "unet"]);
+    root
+}
+
+/// SD 2.x as a diffusers folder under `at`, put together from what the scripts store.
+pub fn sd2(at: &Path) -> PathBuf {
+    let (root, stored) = (at.join("sd2"), folder().join("tiny-sd2"));
+    copy(&plain(), &root, &["vae"]);
+    copy(&stored, &root, &["unet"]);
+    copy(&folder().join("tiny-sdxl"), &root, &["text_encoder_2"]);
+    fs::rename(root.join("text_encoder_2"), root.join("text_encoder")).unwrap();
+    fs::copy(stored.join("config.json"), root.join("text_encoder/config.json")).unwrap();
+    let path = root.join("text_encoder/model.safetensors");
+    let mut tensors = read(&path);
+    // diffusers' form of SD 2.x has neither the last layer nor the projection.
+    tensors.retain(|name, _| !name.contains("layers.2.") && !name.contains("projection"));
+    write(&path, &tensors);
+    fs::create_dir_all(root.join("scheduler")).unwrap();
+    let schedule = "scheduler/scheduler_config.json";
+    fs::copy(stored.join("scheduler_config.json"), root.join(schedule)).unwrap();
     root
 }
 
