@@ -66,7 +66,7 @@ fn run(project: &Project, words: &[String]) -> Result<(), Failure> {
     }
     let started = start(&project.dir, program, args).or_else(|error| match program.as_str() {
         // As `pip install ziglang` brings it.
-        "zig" if error.kind() == std::io::ErrorKind::NotFound => {
+        "zig" if error.kind() == std::io::ErrorKind::NotFound && has_ziglang() => {
             let args = [&["-m".into(), "ziglang".into()], args].concat();
             start(&project.dir, "python3", &args)
         }
@@ -83,6 +83,13 @@ fn run(project: &Project, words: &[String]) -> Result<(), Failure> {
         true => Ok(()),
         false => Err(Failure::Failed(format!("`{}` failed ({status}); what it said stands above", words.join(" ")))),
     }
+}
+
+/// Whether Python brings zig along.
+fn has_ziglang() -> bool {
+    let asked =
+        Command::new("python3").args(["-c", "import ziglang"]).stdin(Stdio::null()).stderr(Stdio::null()).status();
+    asked.is_ok_and(|status| status.success())
 }
 
 fn start(dir: &Path, program: &str, args: &[String]) -> std::io::Result<std::process::Child> {
