@@ -224,7 +224,7 @@ impl Subject<'_> {
     /// What lies under alpha 0 is never seen, stays, and does not darken its neighbours.
     fn transparency(&self) -> Answer {
         let (w, h) = (64, 48);
-        let hole = |x: u32, y: u32| if (x / 6 + y / 6) % 3 == 0 { 0.0 } else { 1.0 };
+        let hole = |x: u32, y: u32| if (x / 6 + y / 6).is_multiple_of(3) { 0.0 } else { 1.0 };
         let soft = |x: u32, y: u32| match (x / 4 + y / 4) % 4 {
             0 => 0.0,
             1 => 1.0 / 255.0,
