@@ -632,6 +632,7 @@ mod tests {
             bytes: Arc::new(vec![0; 4]),
             rect,
             filters: Vec::new(),
+            clip: false,
             images: vec![],
             mask: None,
             before: None,
