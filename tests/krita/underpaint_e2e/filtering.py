@@ -578,6 +578,7 @@ def styles_are_kept():
     docker.widget._unshown = {}
     again = Docker()
     again.widget = UnderpaintDocker()
+    again.widget.setParent(docker.window, QtCore.Qt.Tool)  # which ends it before Python ends
     again.widget.show()
     yield lambda: again.part("style").currentText() == "Gritty film" and again.part("model").currentData() == tiny
     check(Section(again).chain.steps() == chain, "the chain after a restart is %s", Section(again).chain.steps())

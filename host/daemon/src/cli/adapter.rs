@@ -24,8 +24,13 @@ const PLUG_IN: &[(&str, &[u8])] = plug_in![
     "underpaint/daemon.py",
     "underpaint/docker.py",
     "underpaint/document.py",
+    "underpaint/filters.py",
     "underpaint/job.py",
+    "underpaint/preview.py",
     "underpaint/qt.py",
+    "underpaint/story.py",
+    "underpaint/styles.py",
+    "underpaint/widgets.py",
 ];
 /// The client that every Python adapter brings along.
 const CLIENT: (&str, &[u8]) =
