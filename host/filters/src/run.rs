@@ -115,7 +115,7 @@ fn run_as<S: Value>(
         linked: filter.linked,
         limits: *limits,
         params: &filter.values,
-        picture: View { extent, data: &*values },
+        picture: View { extent, data: &values },
         given: &given,
         settings,
         count: &count,

@@ -158,7 +158,8 @@ mod tests {
     #[test]
     fn noise_goes_and_edges_stay() {
         let side = 32;
-        let value = |x: u32, y: u32| (if x < 16 { 0.2 } else { 0.7 }) + if (x + y) % 2 == 0 { 0.05 } else { -0.05 };
+        let value =
+            |x: u32, y: u32| (if x < 16 { 0.2 } else { 0.7 }) + if (x + y).is_multiple_of(2) { 0.05 } else { -0.05 };
         let picture: Vec<f32> = (0..side * side)
             .flat_map(|i| {
                 let v = value(i % side, i / side);

@@ -203,10 +203,10 @@ fn beside_nothing<S: Sample>(tile: &Tile<S>, radius: usize, made: &mut [S]) {
         }
         let own = tile.at(x, y);
         window.iter_mut().filter(|p| p[3] == nothing).for_each(|p| *p = own);
-        for c in 0..3 {
+        for (c, out) in out[..3].iter_mut().enumerate() {
             let order = |a: &[S; 4], b: &[S; 4]| a[c].partial_cmp(&b[c]).unwrap_or(std::cmp::Ordering::Equal);
             let middle = window.len() / 2;
-            out[c] = window.select_nth_unstable_by(middle, order).1[c];
+            *out = window.select_nth_unstable_by(middle, order).1[c];
         }
     }
 }
