@@ -539,8 +539,7 @@ fn uses_what_is_switched_off() {
     let process = |code: fn(&mut wasm_encoder::InstructionSink<'_>)| Guest::process("guest", code);
     let rows: [(&str, Guest); 7] = [
         ("threads", memory(|m| (m.shared, m.maximum) = (true, Some(2)))),
-        // Its own code would need 64-bit addresses, which is found before the feature is named.
-        ("not valid", memory(|m| m.memory64 = true)),
+        ("memory64", memory(|m| m.memory64 = true)),
         ("custom page sizes", memory(|m| m.page_size_log2 = Some(0))),
         ("threads", process(|code| _ = code.atomic_fence().unreachable())),
         (
