@@ -1,7 +1,6 @@
 //! Levels against their formula in 64 bits: `tests/reference/filters.py` makes the pictures.
 
 use levels::Levels;
-use underpaint_filter::Sample;
 use underpaint_filter::testing::{self, Case};
 
 const WIDTH: u32 = 48;
@@ -9,18 +8,6 @@ const HEIGHT: u32 = 36;
 
 /// The reference is kept in 16 bits and was reckoned in 64.
 const TOLERANCE: f32 = 2e-5;
-
-fn opaque<S: Sample>(opaque: bool) -> Vec<S> {
-    let picture = testing::picture::<S>(WIDTH, HEIGHT);
-    picture.chunks(4).flat_map(|p| [p[0], p[1], p[2], if opaque { S::MAX } else { p[3] }]).collect()
-}
-
-/// The largest difference from the reference.
-fn furthest<S: Sample>(made: &[S], golden: &[u8]) -> f32 {
-    let golden = golden.as_chunks::<2>().0.iter().map(|&v| u16::from_le_bytes(v).to_unit());
-    assert_eq!(made.len(), golden.len());
-    made.iter().zip(golden).map(|(v, golden)| (v.to_unit() - golden).abs()).fold(0.0, f32::max)
-}
 
 macro_rules! golden {
     ($name:literal) => {
@@ -31,6 +18,6 @@ macro_rules! golden {
 #[test]
 fn the_same_numbers() {
     let case = Case::<Levels<f32>>::new(WIDTH, HEIGHT).with("black", 0.1).with("white", 0.8).with("gamma", 1.6);
-    let off = furthest(&case.run(&opaque(false), 256).unwrap().pixels, golden!("levels"));
+    let off = testing::furthest(&case.run(&testing::picture(WIDTH, HEIGHT), 256).unwrap().pixels, golden!("levels"));
     assert!(off < TOLERANCE, "{off}");
 }

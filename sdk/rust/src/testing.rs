@@ -2,6 +2,8 @@
 
 mod golden;
 
+pub use golden::furthest;
+
 use crate::descriptor::Kind;
 use crate::params::{Value, Values};
 use crate::{Color, Error, Filter, Given, Image, Params, Pass, Plan, Rect, Request, Role, Sample, Tile};
@@ -258,6 +260,13 @@ pub fn picture<S: Sample>(width: u32, height: u32) -> Vec<S> {
         }
     }
     out
+}
+
+/// The same picture without transparency.
+pub fn opaque_picture<S: Sample>(width: u32, height: u32) -> Vec<S> {
+    let mut pixels = picture::<S>(width, height);
+    pixels.iter_mut().skip(3).step_by(4).for_each(|alpha| *alpha = S::MAX);
+    pixels
 }
 
 /// What an area is made from, as the host reckons it.

@@ -72,6 +72,14 @@ impl<S: Sample> Made<S> {
     }
 }
 
+/// The largest difference of values from those that another program made, kept as little-endian u16. Panics if there
+/// are not as many.
+pub fn furthest<S: Sample>(made: &[S], kept: &[u8]) -> f32 {
+    let kept = kept.as_chunks::<2>().0.iter().map(|&v| u16::from_le_bytes(v).to_unit());
+    assert_eq!(made.len(), kept.len(), "as many values as were kept");
+    made.iter().zip(kept).map(|(v, kept)| (v.to_unit() - kept).abs()).fold(0.0, f32::max)
+}
+
 impl Made<f32> {
     /// sRGB-encoded values as light: what a filter gets that says [`About::linear`](crate::About::linear).
     pub fn linear(self) -> Self {
