@@ -95,7 +95,7 @@ impl Tokenizer {
             let merges = merges.map(|(a, b)| (a.to_owned(), b.to_owned())).collect();
             (&vocab, object(&parse(&vocab)?), merges)
         } else if json.is_file() {
-            let model = parse(&json)?["model"].take();
+            let model = parse(&json)?.get_mut("model").map(Value::take).unwrap_or_default();
             let merges = model["merges"].as_array().map(|m| m.iter().filter_map(pair).collect());
             (&json, object(&model["vocab"]), merges.unwrap_or_default())
         } else {
@@ -267,4 +267,20 @@ fn pair(value: &Value) -> Option<(String, String)> {
     let split = value.as_str().and_then(|s| s.split_once(' '));
     let (a, b) = split.or_else(|| Some((value[0].as_str()?, value[1].as_str()?)))?;
     Some((a.to_owned(), b.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Tokenizer;
+
+    /// Found by the fuzz target `configuration`: a file that is JSON, but no object.
+    #[test]
+    fn a_vocabulary_of_another_shape_is_refused_in_a_sentence() {
+        let folder = tempfile::tempdir().unwrap();
+        for text in ["1", "[]", "\"model\"", "{}", r#"{"model": 3}"#, r#"{"model": {"vocab": [1]}}"#] {
+            std::fs::write(folder.path().join("tokenizer.json"), text).unwrap();
+            let error = Tokenizer::from_folder(folder.path()).map(drop).unwrap_err().to_string();
+            assert!(error.contains("tokenizer.json") && error.lines().count() == 1, "{text}: {error}");
+        }
+    }
 }
