@@ -4,7 +4,7 @@
 mod golden;
 
 use candle_core::{Device, Tensor};
-use golden::{Golden, Tensors, close};
+use golden::{Golden, Models, Tensors, close};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
@@ -25,32 +25,7 @@ const TOLERANCE: f32 = 1e-4;
 /// Smallest likeness to diffusers' picture, in dB: a single pixel of the control picture read wrongly costs 20 of 80.
 const PSNR: f64 = 70.0;
 
-/// The models of `control-models.json`.
-struct Models {
-    rows: serde_json::Map<String, Value>,
-    folder: tempfile::TempDir,
-}
-
 impl Models {
-    fn new() -> Self {
-        let text = fs::read_to_string(golden::folder().join("control-models.json")).unwrap();
-        Self { rows: serde_json::from_str(&text).unwrap(), folder: tempfile::tempdir().unwrap() }
-    }
-
-    /// The tensors of a model: torch's noise, as the script draws it; `original` names or diffusers'.
-    fn tensors(&self, name: &str, original: bool) -> Tensors {
-        golden::drawn(&self.rows[name], original)
-    }
-
-    /// The model as one file.
-    fn file(&self, name: &str, original: bool) -> PathBuf {
-        let path = self.folder.path().join(format!("{name}{}.safetensors", if original { "-original" } else { "" }));
-        if !path.exists() {
-            golden::write(&path, &self.tensors(name, original));
-        }
-        path
-    }
-
     /// The model as a folder with its configuration, where it has one.
     fn path(&self, name: &str) -> PathBuf {
         let config = &self.rows[name]["config"];
@@ -96,7 +71,7 @@ fn residuals(what: &str, golden: &Golden, ours: &Residuals) {
 
 #[test]
 fn control_nets_agree_with_diffusers() {
-    let (models, golden) = (Models::new(), Golden::of("control.safetensors"));
+    let (models, golden) = (Models::of("control-models.json"), Golden::of("control.safetensors"));
     let colors = golden::picture(&golden, "input.colors").crop(Rect::new(0, 0, 48, 40));
     for (name, data, path, task) in [
         ("net_a", "net_a", models.path("net_a"), 0),
@@ -131,7 +106,7 @@ fn control_nets_agree_with_diffusers() {
 
 #[test]
 fn adapters_agree_with_diffusers() {
-    let (models, golden) = (Models::new(), Golden::of("control.safetensors"));
+    let (models, golden) = (Models::of("control-models.json"), Golden::of("control.safetensors"));
     let image = golden::picture(&golden, "input.lines").crop(Rect::new(0, 0, 32, 64));
     for name in ["t2i", "t2i_xl", "t2i_light"] {
         for original in [false, true] {
@@ -148,7 +123,7 @@ fn adapters_agree_with_diffusers() {
 
 #[test]
 fn clips_eyes_agree_with_transformers() {
-    let (models, golden) = (Models::new(), Golden::of("control.safetensors"));
+    let (models, golden) = (Models::of("control-models.json"), Golden::of("control.safetensors"));
     for path in [models.path("vision"), models.file("vision", false), models.file("vision", true)] {
         let (_, weights) = control_file::open(&path).unwrap().unwrap();
         let config = vision::settings(&weights).unwrap();
@@ -201,7 +176,7 @@ fn paint(model: &mut Model, row: &Value, controls: &[Control<'_>]) -> Result<Ima
 
 #[test]
 fn controlled_pictures_are_those_of_diffusers() {
-    let (models, golden) = (Models::new(), Golden::of("control.safetensors"));
+    let (models, golden) = (Models::of("control-models.json"), Golden::of("control.safetensors"));
     let load = |path: &Path| Model::load(path, &Options::default(), &Unattended).unwrap();
     let at = models.folder.path();
     let mut denoisers = BTreeMap::from([
@@ -245,7 +220,7 @@ fn controlled_pictures_are_those_of_diffusers() {
 
 #[test]
 fn files_say_what_they_are() {
-    let models = Models::new();
+    let models = Models::of("control-models.json");
     for (name, kind, family, tasks) in [
         ("net_a", ControlKind::ControlNet, None, 0),
         ("net_xl", ControlKind::ControlNet, Some(Family::Sdxl), 0),
@@ -271,7 +246,7 @@ fn files_say_what_they_are() {
 
 #[test]
 fn broken_and_foreign_controls_are_refused_in_a_sentence() {
-    let models = Models::new();
+    let models = Models::of("control-models.json");
     let path = models.folder.path().join("broken.safetensors");
     type Change = fn(&mut Tensors);
     let halves = |value: u16, count: usize| value.to_le_bytes().repeat(count);
@@ -359,7 +334,7 @@ fn broken_and_foreign_controls_are_refused_in_a_sentence() {
 
 #[test]
 fn controls_that_do_not_fit_are_refused_and_leave_the_model_usable() {
-    let (models, golden) = (Models::new(), Golden::of("control.safetensors"));
+    let (models, golden) = (Models::of("control-models.json"), Golden::of("control.safetensors"));
     let mut model = Model::load(&golden::plain(), &Options::default(), &Unattended).unwrap();
     let mut xl = Model::load(&golden::sdxl(models.folder.path()), &Options::default(), &Unattended).unwrap();
     let rows = golden::table("pictures-control.json");
@@ -411,7 +386,7 @@ fn controls_that_do_not_fit_are_refused_and_leave_the_model_usable() {
 
 #[test]
 fn a_strip_is_shown_to_clip_as_its_middle() {
-    let models = Models::new();
+    let models = Models::of("control-models.json");
     let (_, weights) = control_file::open(&models.path("vision")).unwrap().unwrap();
     let config = vision::settings(&weights).unwrap();
     let eyes = Vision::load(&weights.root(&Loading::new(&Device::Cpu, 0, &Unattended)), &config).unwrap();
@@ -427,7 +402,7 @@ fn a_strip_is_shown_to_clip_as_its_middle() {
 
 #[test]
 fn a_tile_is_steered_as_a_picture_of_its_own() {
-    let (models, golden) = (Models::new(), Golden::of("control.safetensors"));
+    let (models, golden) = (Models::of("control-models.json"), Golden::of("control.safetensors"));
     let mut model = Model::load(&golden::plain(), &Options::default(), &Unattended).unwrap();
     let rows = golden::table("pictures-control.json");
     let row = rows.iter().find(|row| row["name"] == "net").unwrap();

@@ -4,7 +4,7 @@
 mod golden;
 
 use candle_core::{Device, Tensor};
-use golden::{Golden, Tensors};
+use golden::{Golden, Models};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,31 +18,7 @@ const RELATIVE: f64 = 1e-3;
 /// Largest difference of a picture, in steps of 255: one for what either side rounds, one for a pixel of the input a step apart.
 const LEVELS: f32 = 2.0;
 
-/// The models of `depth-models.json`.
-struct Models {
-    rows: serde_json::Map<String, Value>,
-    folder: tempfile::TempDir,
-}
-
 impl Models {
-    fn new() -> Self {
-        let text = fs::read_to_string(golden::folder().join("depth-models.json")).unwrap();
-        Self { rows: serde_json::from_str(&text).unwrap(), folder: tempfile::tempdir().unwrap() }
-    }
-
-    fn tensors(&self, name: &str, original: bool) -> Tensors {
-        golden::drawn(&self.rows[name], original)
-    }
-
-    /// The model as one file.
-    fn file(&self, name: &str, original: bool) -> PathBuf {
-        let path = self.folder.path().join(format!("{name}{}.safetensors", if original { "-original" } else { "" }));
-        if !path.exists() {
-            golden::write(&path, &self.tensors(name, original));
-        }
-        path
-    }
-
     /// The model as transformers' folder.
     fn path(&self, name: &str) -> PathBuf {
         self.configured(name, |_| {})
@@ -93,7 +69,7 @@ fn relative(ours: &[f32], theirs: &[f32]) -> f64 {
 
 #[test]
 fn depths_are_those_of_transformers() {
-    let (models, golden) = (Models::new(), Golden::of("depth.safetensors"));
+    let (models, golden) = (Models::of("depth-models.json"), Golden::of("depth.safetensors"));
     for row in golden::table("pictures-depth.json") {
         let (name, model) = (row["name"].as_str().unwrap(), row["model"].as_str().unwrap());
         let [w, h] = ["width", "height"].map(|side| row[side].as_u64().unwrap() as u32);
@@ -129,7 +105,7 @@ fn depths_are_those_of_transformers() {
 
 #[test]
 fn files_say_what_they_are() {
-    let models = Models::new();
+    let models = Models::of("depth-models.json");
     for path in [models.path("small"), models.file("small", false), models.file("lone", true)] {
         let facts = inspect_control(&path).unwrap().unwrap();
         assert_eq!((facts.kind, facts.family), (ControlKind::Depth, None), "{}", path.display());
@@ -140,7 +116,7 @@ fn files_say_what_they_are() {
 
 #[test]
 fn broken_and_foreign_estimators_are_refused_in_a_sentence() {
-    let models = Models::new();
+    let models = Models::of("depth-models.json");
     let refused = |path: &Path, part: &str| {
         let error = DepthEstimator::load(path, &Options::default(), &Unattended).err().expect("must fail");
         let text = error.to_string();
@@ -214,7 +190,7 @@ fn broken_and_foreign_estimators_are_refused_in_a_sentence() {
 /// Tensors dropped, renamed, turned over and exchanged: refused or looked with, never a panic.
 #[test]
 fn mutated_estimators_are_loaded_or_refused() {
-    let models = Models::new();
+    let models = Models::of("depth-models.json");
     let (folder, image) = (models.path("small"), picture(30, 20));
     let whole = models.tensors("small", false);
     let names: Vec<&String> = whole.keys().collect();
@@ -264,7 +240,7 @@ impl Job for Impatient {
 
 #[test]
 fn an_estimate_can_be_cancelled_between_blocks_and_made_again() {
-    let models = Models::new();
+    let models = Models::of("depth-models.json");
     let (estimator, image) = (load(&models.path("small")), picture(64, 64));
     let whole = estimator.estimate(&image, &Unattended).unwrap();
     // Each of five layers and eight parts of the head.
@@ -277,7 +253,7 @@ fn an_estimate_can_be_cancelled_between_blocks_and_made_again() {
 
 #[test]
 fn any_picture_has_a_depth() {
-    let models = Models::new();
+    let models = Models::of("depth-models.json");
     let estimator = load(&models.path("small"));
     for (w, h) in [(1, 1), (2000, 1), (1, 900), (700, 20), (0, 0), (3, 0)] {
         let made = estimator.estimate(&picture(w, h), &Unattended).unwrap();

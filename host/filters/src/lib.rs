@@ -29,6 +29,7 @@ mod picture;
 mod run;
 mod sandbox;
 mod signature;
+mod tiles;
 mod worker;
 
 pub use descriptor::{Choice, Descriptor, Input, Kind, Limits, Param, Role};

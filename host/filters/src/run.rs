@@ -2,8 +2,8 @@
 //! again.
 //!
 //! Every core has one instance for the whole run and takes the next tile from a counter, so the order differs from
-//! run to run; the result does not, since a filter sees nothing but its tile. A tile's part of the new picture is
-//! lent out before the pass begins, as one slice for each of its rows: cores never wait for each other to write.
+//! run to run; the result does not, since a filter sees nothing but its tile, and what was made goes to
+//! its own place ([`crate::tiles`]).
 
 use crate::contract as wit;
 use crate::descriptor::{Descriptor, Input, Role};
@@ -11,6 +11,7 @@ use crate::error::Reason;
 use crate::guest::{Instance, Linked};
 use crate::picture::{Encoding, Picture, PictureRef, Sample, Value, View, convert, mask_values};
 use crate::sandbox::{Sandbox, Watch};
+use crate::tiles::{Pass, Room, SURVEY_TILE, grid, paste, places};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::num::NonZero;
@@ -57,9 +58,6 @@ const MAX_PASSES: usize = 16;
 /// The largest result, a side and in all.
 const MAX_SIDE: u32 = 65_535;
 const MAX_PIXELS: u64 = 400_000_000;
-
-/// Side of the tiles of a survey, whatever [`Settings::tile`] is: sums of floats depend on how they are grouped.
-const SURVEY_TILE: u32 = 256;
 
 /// The longest answer to a survey, and all answers together, in bytes.
 const MAX_ANSWER: usize = 64 << 10;
@@ -226,27 +224,18 @@ struct Hand {
     heard: usize,
 }
 
+/// All hands, and what each of them must know.
+struct Crew<'a> {
+    hands: Vec<Hand>,
+    plan: &'a wit::Plan,
+    lessons: Vec<Lesson>,
+    watch: &'a Arc<Watch>,
+}
+
 /// The end of a survey.
 struct Lesson {
     pass: u32,
     answers: Vec<Vec<u8>>,
-}
-
-/// A pass with its tiles.
-struct Pass<'a, S: Value> {
-    index: u32,
-    halo: u32,
-    /// What the pass before made, or the picture.
-    source: View<'a, S>,
-    /// What the areas are measured in.
-    extent: Extent,
-    areas: &'a [Rect],
-    next: AtomicU32,
-    /// The first pass sees the picture as promised: no colour under alpha 0.
-    blank: bool,
-    /// The last pass of a result of the picture's size: pixels of alpha 0 stay.
-    keep: bool,
-    last: bool,
 }
 
 impl<S: Value> Run<'_, S> {
@@ -272,7 +261,7 @@ impl<S: Value> Run<'_, S> {
         let mut hands: Vec<Hand> = (0..threads.clamp(1, most.min(256))).map(|_| Hand::default()).collect();
         hands[0].instance = Some(first);
 
-        let mut lessons: Vec<Lesson> = Vec::new();
+        let mut crew = Crew { hands, plan: &plan, lessons: Vec::new(), watch };
         let mut before: Option<Vec<S>> = None;
         for (index, (pass, areas)) in plan.passes.iter().zip(&grids).enumerate() {
             let pass_of = Pass {
@@ -287,10 +276,10 @@ impl<S: Value> Run<'_, S> {
                 last: index == last,
             };
             if let wit::Pass::Survey = pass {
-                let answers = self.survey(&mut hands, &plan, &lessons, &pass_of, watch)?;
-                lessons.push(Lesson { pass: index as u32, answers });
+                let answers = self.survey(&mut crew, &pass_of)?;
+                crew.lessons.push(Lesson { pass: index as u32, answers });
             } else {
-                let made = self.pixels(&mut hands, &plan, &lessons, &pass_of, watch)?;
+                let made = self.pixels(&mut crew, &pass_of)?;
                 before = Some(made);
             }
         }
@@ -404,13 +393,11 @@ impl<S: Value> Run<'_, S> {
     /// Everyone's hands to the tiles of a pass, until there are none.
     fn spread(
         &self,
-        hands: &mut [Hand],
-        plan: &wit::Plan,
-        lessons: &[Lesson],
+        crew: &mut Crew<'_>,
         pass: &Pass<'_, S>,
-        watch: &Arc<Watch>,
         tile: impl Fn(&mut Instance, usize, &mut Room<S>) -> Result<(), Reason> + Sync,
     ) -> Result<(), Reason> {
+        let Crew { hands, plan, lessons, watch } = crew;
         let work = |hand: &mut Hand| {
             let mut room = Room::default();
             loop {
@@ -440,20 +427,13 @@ impl<S: Value> Run<'_, S> {
         failures.into_iter().next().map_or(Ok(()), Err)
     }
 
-    fn pixels(
-        &self,
-        hands: &mut [Hand],
-        plan: &wit::Plan,
-        lessons: &[Lesson],
-        pass: &Pass<'_, S>,
-        watch: &Arc<Watch>,
-    ) -> Result<Vec<S>, Reason> {
+    fn pixels(&self, crew: &mut Crew<'_>, pass: &Pass<'_, S>) -> Result<Vec<S>, Reason> {
         // Zeroed memory is not touched until a tile is written, so a big picture does not delay the first look at a
         // cancelled job.
         let mut out = vec![S::default(); pass.extent.area() as usize * 4];
         let places = places(&mut out, pass.extent, pass.areas);
         let picture = self.picture;
-        self.spread(hands, plan, lessons, pass, watch, |instance, index, room| {
+        self.spread(crew, pass, |instance, index, room| {
             let mut rows = places[index].lock().unwrap_or_else(PoisonError::into_inner);
             let area = pass.areas[index];
             let source = pass.source(area);
@@ -468,16 +448,9 @@ impl<S: Value> Run<'_, S> {
         Ok(out)
     }
 
-    fn survey(
-        &self,
-        hands: &mut [Hand],
-        plan: &wit::Plan,
-        lessons: &[Lesson],
-        pass: &Pass<'_, S>,
-        watch: &Arc<Watch>,
-    ) -> Result<Vec<Vec<u8>>, Reason> {
+    fn survey(&self, crew: &mut Crew<'_>, pass: &Pass<'_, S>) -> Result<Vec<Vec<u8>>, Reason> {
         let answers = Mutex::new(vec![Vec::new(); pass.areas.len()]);
-        self.spread(hands, plan, lessons, pass, watch, |instance, index, room| {
+        self.spread(crew, pass, |instance, index, room| {
             let area = pass.areas[index];
             let answer = room.with(pass, area, self.with_tiles(), |pixels, inputs| {
                 let tile = wit::Tile { area: rect(area), source: rect(area), pixels: S::lower(pixels), inputs };
@@ -503,240 +476,4 @@ fn texts(params: &[wit::ParamValue<'_>]) -> u64 {
 
 fn rect(Rect { x, y, w: width, h: height }: Rect) -> wit::Rect {
     wit::Rect { x, y, width, height }
-}
-
-/// The areas of a pass, row by row. Those without a halo are whole rows where pixels stand alone: such a tile lies in
-/// the picture as the filter wants it.
-fn grid(pass: &wit::Pass, Extent { w, h }: Extent, tile: u32) -> Vec<Rect> {
-    let tile = tile.max(1);
-    let (width, height) = match pass {
-        wit::Pass::WholePicture => (w, h),
-        wit::Pass::Survey => (SURVEY_TILE, SURVEY_TILE),
-        wit::Pass::Pointwise => (w, (u64::from(tile) * u64::from(tile) / u64::from(w)).clamp(1, u64::from(h)) as u32),
-        wit::Pass::Tiles(_) => (tile, tile),
-    };
-    let columns = || (0..w).step_by(width as usize);
-    let rows = (0..h).step_by(height as usize);
-    rows.flat_map(|y| columns().map(move |x| Rect::new(x as i32, y as i32, width.min(w - x), height.min(h - y))))
-        .collect()
-}
-
-/// The rows of every area, as parts of the new picture.
-fn places<'a, S>(out: &'a mut [S], extent: Extent, areas: &[Rect]) -> Vec<Mutex<Vec<&'a mut [S]>>> {
-    let mut places: Vec<Vec<&mut [S]>> = areas.iter().map(|area| Vec::with_capacity(area.h as usize)).collect();
-    let mut start = 0;
-    let mut lines = out.chunks_exact_mut(extent.w as usize * 4);
-    while let Some(area) = areas.get(start) {
-        let columns = areas[start..].iter().take_while(|a| a.y == area.y).count();
-        for mut line in lines.by_ref().take(area.h as usize) {
-            for index in start..start + columns {
-                let (mine, rest) = line.split_at_mut(areas[index].w as usize * 4);
-                places[index].push(mine);
-                line = rest;
-            }
-        }
-        start += columns;
-    }
-    places.into_iter().map(Mutex::new).collect()
-}
-
-impl<S: Value> Pass<'_, S> {
-    /// What an area is made from, in pixels of the source; beyond its edges where the halo reaches over them.
-    fn source(&self, area: Rect) -> Rect {
-        let halo = i64::from(self.halo);
-        let side = |start: i32, length: u32, is: u32, was: u32| {
-            let (start, end, is, was) =
-                (i64::from(start), i64::from(start) + i64::from(length), i64::from(is), i64::from(was));
-            let (from, to) = if is == was { (start, end) } else { (start * was / is, (end * was + is - 1) / is) };
-            ((from - halo) as i32, (to - from + 2 * halo) as u32)
-        };
-        let (x, w) = side(area.x, area.w, self.extent.w, self.source.extent.w);
-        let (y, h) = side(area.y, area.h, self.extent.h, self.source.extent.h);
-        Rect::new(x, y, w, h)
-    }
-}
-
-/// Room for the pixels of a tile, kept from tile to tile.
-struct Room<S> {
-    pixels: Vec<S>,
-    inputs: Vec<Vec<S>>,
-}
-
-impl<S> Default for Room<S> {
-    fn default() -> Self {
-        Self { pixels: Vec::new(), inputs: Vec::new() }
-    }
-}
-
-impl<S: Value> Room<S> {
-    /// Calls `f` with the pixels of `rect` and those of the inputs.
-    fn with<'i, T>(
-        &mut self,
-        pass: &Pass<'_, S>,
-        rect: Rect,
-        inputs: impl Iterator<Item = &'i [S]>,
-        f: impl FnOnce(&[S], &[wit::PixelsParam<'_>]) -> T,
-    ) -> T {
-        let extent = pass.source.extent;
-        let mut used = 0;
-        for values in inputs {
-            if used == self.inputs.len() {
-                self.inputs.push(Vec::new());
-            }
-            cut(View { extent, data: values }, rect, &mut self.inputs[used]);
-            blank(&mut self.inputs[used]);
-            used += 1;
-        }
-        let inputs: Vec<wit::PixelsParam<'_>> = self.inputs[..used].iter().map(|values| S::lower(values)).collect();
-        // Whole rows of the picture are a tile already.
-        let whole_rows = rect.x == 0 && rect.w == extent.w && rect.y >= 0 && rect.bottom() <= i64::from(extent.h);
-        if whole_rows {
-            let row = extent.w as usize * 4;
-            let lie = &pass.source.data[rect.y as usize * row..][..rect.h as usize * row];
-            if !pass.blank || !shows_colour_under_alpha_0(lie) {
-                return f(lie, &inputs);
-            }
-        }
-        cut(pass.source, rect, &mut self.pixels);
-        if pass.blank {
-            blank(&mut self.pixels);
-        }
-        f(&self.pixels, &inputs)
-    }
-}
-
-/// The pixels of `rect`; outside of the picture its edge is repeated.
-fn cut<S: Value>(picture: View<'_, S>, rect: Rect, out: &mut Vec<S>) {
-    let Extent { w, h } = picture.extent;
-    let (left, right) = (i64::from(rect.x), rect.right());
-    let (w, h) = (i64::from(w), i64::from(h));
-    // How many pixels of a row lie outside the picture on the left, inside, and outside on the right.
-    let (from, to) = (left.clamp(0, w) as usize * 4, right.clamp(0, w) as usize * 4);
-    let (before, after) =
-        ((-left).clamp(0, i64::from(rect.w)) as usize, (right - w).clamp(0, i64::from(rect.w)) as usize);
-    out.clear();
-    out.reserve(rect.w as usize * rect.h as usize * 4);
-    for y in i64::from(rect.y)..rect.bottom() {
-        let y = y.clamp(0, h - 1) as usize;
-        let row = &picture.data[y * w as usize * 4..][..w as usize * 4];
-        (0..before).for_each(|_| out.extend_from_slice(&row[..4]));
-        out.extend_from_slice(&row[from..to]);
-        (0..after).for_each(|_| out.extend_from_slice(&row[row.len() - 4..]));
-    }
-}
-
-fn shows_colour_under_alpha_0<S: Value>(values: &[S]) -> bool {
-    let zero = S::default();
-    values
-        .chunks_exact(4)
-        .fold(false, |found, p| found | ((p[3] == zero) & ((p[0] != zero) | (p[1] != zero) | (p[2] != zero))))
-}
-
-/// As filters were promised.
-fn blank<S: Value>(values: &mut [S]) {
-    if shows_colour_under_alpha_0(values) {
-        let zero = S::default();
-        values.chunks_exact_mut(4).filter(|pixel| pixel[3] == zero).for_each(|pixel| pixel.fill(zero));
-    }
-}
-
-/// Writes a made tile to its place. What is not a number is refused; after the last pass values are clamped to their
-/// range and pixels of alpha 0 in `keep` stay as they are there.
-fn paste<S: Value>(
-    rows: &mut [&mut [S]],
-    area: Rect,
-    made: &[S],
-    keep: Option<View<'_, S>>,
-    last: bool,
-) -> Result<(), Reason> {
-    let row = area.w as usize * 4;
-    let expected = row * area.h as usize;
-    if made.len() != expected {
-        let Rect { w, h, .. } = area;
-        return Err(Reason::BadOutput(format!("{} values for a tile of {w}x{h}, which has {expected}", made.len())));
-    }
-    let zero = S::default();
-    for (line, (out, new)) in rows.iter_mut().zip(made.chunks_exact(row)).enumerate() {
-        let y = area.y as usize + line;
-        let old = keep.map(|View { extent, data }| &data[(y * extent.w as usize + area.x as usize) * 4..][..row]);
-        // What a filter leaves under alpha 0 does not matter where it is not shown.
-        let shown = |i: usize| old.is_none_or(|old| old[i | 3] > zero);
-        let numbers = new.iter().fold(true, |all, v| all & v.is_number());
-        if !numbers && let Some(i) = (0..row).find(|&i| !new[i].is_number() && shown(i)) {
-            let x = area.x as usize + i / 4;
-            return Err(Reason::BadOutput(format!(
-                "the value {} at pixel ({x}, {y}); numbers must be finite",
-                new[i].unit()
-            )));
-        }
-        match old {
-            Some(old) if old.chunks_exact(4).fold(false, |found, p| found | (p[3] == zero)) => {
-                for ((out, old), new) in out.chunks_exact_mut(4).zip(old.chunks_exact(4)).zip(new.chunks_exact(4)) {
-                    let pixel = if old[3] > zero { new } else { old };
-                    out.iter_mut().zip(pixel).for_each(|(out, v)| *out = v.clamped());
-                }
-            }
-            _ if last => out.iter_mut().zip(new).for_each(|(out, v)| *out = v.clamped()),
-            _ => out.copy_from_slice(new),
-        }
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Pass, View, cut, grid, places, wit};
-    use std::sync::atomic::AtomicU32;
-    use underpaint_raster::{Extent, Rect};
-
-    /// Whatever the pass, the areas cover every pixel once, in the order of the rows that are lent out for them.
-    #[test]
-    fn areas_tile_the_picture() {
-        let passes = [wit::Pass::Pointwise, wit::Pass::Tiles(3), wit::Pass::WholePicture, wit::Pass::Survey];
-        for (pass, (w, h), tile) in passes.iter().flat_map(|p| {
-            [((1, 1), 256), ((300, 7), 32), ((7, 300), 97), ((513, 511), 256)].map(|(size, tile)| (p, size, tile))
-        }) {
-            let extent = Extent::new(w, h);
-            let areas = grid(pass, extent, tile);
-            let mut out = vec![0u8; extent.area() as usize * 4];
-            for (place, area) in places(&mut out, extent, &areas).iter().zip(&areas) {
-                let mut rows = place.lock().unwrap();
-                assert_eq!(rows.len(), area.h as usize);
-                for row in rows.iter_mut() {
-                    assert_eq!(row.len(), area.w as usize * 4);
-                    row.iter_mut().for_each(|v| *v += 1);
-                }
-            }
-            assert!(out.iter().all(|&v| v == 1), "{pass:?} {w}x{h}");
-        }
-    }
-
-    /// A halo wider than the picture repeats its edge as often as need be.
-    #[test]
-    fn edges_are_repeated() {
-        let data: Vec<u8> = (0..2 * 4).collect();
-        let mut out = Vec::new();
-        cut(View { extent: Extent::new(2, 1), data: &data }, Rect::new(-3, -1, 7, 2), &mut out);
-        let row = [0, 0, 0, 0, 1, 1, 1].map(|x| x * 4u8);
-        assert_eq!(out.iter().step_by(4).copied().collect::<Vec<_>>(), [row, row].concat());
-    }
-
-    /// The part of the picture that an area of a larger or smaller result shows.
-    #[test]
-    fn sources_of_resized_areas() {
-        let data = vec![0u8; 10 * 10 * 4];
-        let pass = |w, h, halo| Pass {
-            index: 0,
-            halo,
-            source: View { extent: Extent::new(10, 10), data: &data },
-            extent: Extent::new(w, h),
-            areas: &[],
-            next: AtomicU32::new(0),
-            blank: false,
-            keep: false,
-            last: true,
-        };
-        assert_eq!(pass(20, 30, 0).source(Rect::new(3, 3, 5, 5)), Rect::new(1, 1, 3, 2));
-        assert_eq!(pass(5, 10, 2).source(Rect::new(1, 0, 2, 10)), Rect::new(0, -2, 8, 14));
-    }
 }

@@ -243,3 +243,31 @@ pub fn close(what: &str, ours: &Tensor, theirs: &Tensor, tolerance: f32) {
     println!("{what}: largest difference {worst:.2e}");
     assert!(worst <= tolerance, "{what} differs by {worst}, at most {tolerance} is allowed");
 }
+
+/// Models described in a file of rows, their tensors drawn from torch's noise as the script drew them.
+pub struct Models {
+    pub rows: serde_json::Map<String, serde_json::Value>,
+    pub folder: tempfile::TempDir,
+}
+
+impl Models {
+    /// The models of `tests/reference/golden/FILE`.
+    pub fn of(file: &str) -> Self {
+        let text = std::fs::read_to_string(folder().join(file)).unwrap();
+        Self { rows: serde_json::from_str(&text).unwrap(), folder: tempfile::tempdir().unwrap() }
+    }
+
+    /// The tensors of a model, under its `original` names or those of the library.
+    pub fn tensors(&self, name: &str, original: bool) -> Tensors {
+        drawn(&self.rows[name], original)
+    }
+
+    /// The model as one file.
+    pub fn file(&self, name: &str, original: bool) -> std::path::PathBuf {
+        let path = self.folder.path().join(format!("{name}{}.safetensors", if original { "-original" } else { "" }));
+        if !path.exists() {
+            write(&path, &self.tensors(name, original));
+        }
+        path
+    }
+}
