@@ -139,6 +139,10 @@ class Docker:
         """Clicks the big button."""
         self.part("go").click()
 
+    def cancel(self):
+        """Clicks what ends the job under way."""
+        self.part("go").click()
+
     def label(self):
         """What the big button says."""
         return self.part("go").text()

@@ -413,7 +413,7 @@ def filtering_cancelled():
     yield lambda: "Filtering" in docker.words() or docker.idle()
     check(docker.busy(), "the docker says: %s", docker.words())
     gap = heart.stop()
-    docker.press()
+    docker.cancel()
     yield docker.idle
     check(docker.words().startswith("Cancelled"), "the docker says: %s", docker.words())
     check(len(layers(target.rootNode())) == 1, "a layer was added")

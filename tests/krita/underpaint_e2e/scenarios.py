@@ -304,7 +304,7 @@ def stays_responsive():
     gap = heart.stop()
     # The aim is 250 ms by the wall's clock; only what does not depend on the machine's other work is asserted.
     check(gap[1] < 100, PAUSE, *gap)
-    docker.press()
+    docker.cancel()
     yield docker.idle
     check(docker.words().startswith("Cancelled"), "the docker says: %s", docker.words())
     return PAUSE % gap + "; %.0f ms while nothing was done" % idle[0]
@@ -318,7 +318,7 @@ def cancelled():
     docker.press()
     yield lambda: "Painting" in docker.words() or docker.idle()
     check(docker.busy(), "the fill was too quick for this test: %s", docker.words())
-    docker.press()
+    docker.cancel()
     yield docker.idle
     check(docker.words().startswith("Cancelled"), "the docker says: %s", docker.words())
     check(len(layers(target.rootNode())) == 1, "a layer was added")

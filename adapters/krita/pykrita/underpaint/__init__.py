@@ -8,10 +8,18 @@ crop, resolution, masks and colour is taken by the daemon. Who does what:
     daemon.py      finds, starts and finds again the one daemon
     story.py       generators that the event loop steps
     job.py         a fill, and filters over a layer, each as such a story
+    docker.py      what the painter sees, put together of sections
+    section.py     what sections have in common, and how to add one
+    modes.py       the sections, from top to bottom: what is to happen
+    prompt.py      the words
+    amount.py      how much
+    models.py      which model
+    styles.py      a named set of all these
+    filtering.py   the filters
+    more.py        what is folded away
+    filters.py     the chain of filters that `filtering.py` shows
+    filter_controls.py  controls made from a filter's schema
     preview.py     what the filters make of what is in sight, while sliders move
-    docker.py      what the painter sees, put together
-    filters.py     the chain of filters: controls made from their schema
-    styles.py      the row that chooses a style
     widgets.py     small widgets that those share
     qt.py          PyQt5 or PyQt6, whichever this Krita brings
 

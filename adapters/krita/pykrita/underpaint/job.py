@@ -15,12 +15,14 @@ from .underpaint_client import Disconnected, ProtocolError, Refused, image, pack
 PREVIEW = {"max_side": 384, "every_ms": 200}
 PX = "bgra8"
 """Krita's own byte order; results come back in it."""
+ASKED_FOR_CONTEXT = ("prompt", "denoise_strength", "model")
+"""Members of `generate` on which it depends how much of the canvas is worth sending."""
 LONG_TEXT = 4096
 """Parameters of more bytes travel as blobs: a whole message has 64 KiB."""
 
-Wish = collections.namedtuple("Wish", "mode prompt denoise_strength seed settings chain")
-Wish.__doc__ = """A fill. `seed` is an int or None; `settings` further members of `generate`, those left to the daemon
-absent; `chain` the filters that run over what is painted (see `filters.Chain.running`)."""
+Wish = collections.namedtuple("Wish", "mode members")
+Wish.__doc__ = """A fill. `members` are those of `generate`, what is left to the daemon absent; a value that is a function takes
+the job and returns a generator, which sends what is needed and returns the value (see `section.Section.members`)."""
 
 Progress = collections.namedtuple("Progress", "text step steps preview")
 Progress.__doc__ = "`text` for people; `step` of `steps` (0 of 0: unknown); `preview` a QImage or None (no new one)."
@@ -47,7 +49,8 @@ class Job(QtCore.QObject):
     def __init__(self, connection, parent=None):
         super().__init__(parent)
         self._connection = connection
-        self._target = Target.active()
+        self.target = Target.active()
+        """The document and the layer it was started on."""
         self._token = "krita-%d" % next(_tokens)
         self._telling = None
         self._request = None
@@ -74,7 +77,7 @@ class Job(QtCore.QObject):
 
     def document_may_be_gone(self):
         """To be called when Krita closed some document."""
-        if self._telling is not None and not self._target.is_open():
+        if self._telling is not None and not self.target.is_open():
             self.cancel("The picture was closed, so its %s was cancelled." % self.WHAT)
 
     def _whole_story(self):
@@ -88,9 +91,9 @@ class Job(QtCore.QObject):
         for blob in blobs:
             self._connection.notify("blob/free", {"blob": blob})
 
-    # What stories consist of
+    # What stories consist of. Sections use these, too.
 
-    def _send(self, strips, rect, bytes_per_pixel):
+    def send(self, strips, rect, bytes_per_pixel):
         """Uploads strips as they are read; returns the blob's name, which is freed when the story ends."""
         upload = self._connection.upload(rect[2] * rect[3] * bytes_per_pixel)
         self._blobs.append(upload.blob)
@@ -99,22 +102,22 @@ class Job(QtCore.QObject):
             yield self._connection.when_drained
         return upload.blob
 
-    def _send_layer(self, node, rect):
+    def send_layer(self, node, rect):
         """Uploads what a layer shows of `rect`; returns the image."""
-        blob = yield from self._send(self._target.read_layer(node, rect, self._connection.chunk_bytes), rect, 4)
+        blob = yield from self.send(self.target.read_layer(node, rect, self._connection.chunk_bytes), rect, 4)
         return _image(blob, rect, PX)
 
-    def _filters(self, chain):
+    def filters(self, chain):
         """The chain as the protocol has it, the layers it needs uploaded."""
         found = []
         for step in chain:
             images = {}
             for name, layer in step["images"].items():
-                node = self._target.find(layer)
-                images[name] = yield from self._send_layer(node, self._target.covered(node))
+                node = self.target.find(layer)
+                images[name] = yield from self.send_layer(node, self.target.covered(node))
             texts = {}
             for name, data in long_texts(step).items():
-                texts[name] = yield from self._send(pieces(data, self._connection.chunk_bytes), (0, 0, len(data), 1), 1)
+                texts[name] = yield from self.send(pieces(data, self._connection.chunk_bytes), (0, 0, len(data), 1), 1)
             found.append(filter_call(step, images, texts))
         return found
 
@@ -138,7 +141,7 @@ class Job(QtCore.QObject):
             return "Underpaint found nothing to change there."
         for patch in patches:
             self._tell("Placing the layer")
-            for _ in self._target.insert(patch, name(patch.seed)):
+            for _ in self.target.insert(patch, name(patch.seed)):
                 yield next_turn
         return self._farewell(result, patches)
 
@@ -146,7 +149,7 @@ class Job(QtCore.QObject):
         seconds = (result.get("timing_ms") or {}).get("total", 0) / 1000
         words = "Done in %.1f s, as a new layer." % seconds if len(patches) == 1 else "Done in %.1f s, as %d new layers." % (
             seconds, len(patches))
-        if self._target.was_resized():
+        if self.target.was_resized():
             words += " The canvas was resized meanwhile: look whether the layer lies where you want it."
         return words
 
@@ -229,32 +232,31 @@ class Fill(Job):
         super().__init__(connection, parent)
         self._wish = wish
         self.WHAT = wish.mode
-        if wish.mode != "generate" and self._target.selection is None:
+        if wish.mode != "generate" and self.target.selection is None:
             raise Sorry("Nothing is selected. Select the part of the picture to %s first." % wish.mode)
 
     def _story(self):
-        wish, target, connection = self._wish, self._target, self._connection
+        wish, target, connection = self._wish, self.target, self._connection
+        members, prompt = dict(wish.members), wish.members.get("prompt", "")
         canvas = (0, 0) + target.extent
         if target.selection is not None:
-            asked = {"mode": wish.mode, "extent": list(target.extent), "mask_bounds": _json_rect(target.selection),
-                     "prompt": wish.prompt, "denoise_strength": wish.denoise_strength, "model": wish.settings.get("model")}
-            answer = yield self._call("fill/context", _without_none(asked))
+            asked = {"mode": wish.mode, "extent": list(target.extent), "mask_bounds": _json_rect(target.selection)}
+            asked.update((name, members[name]) for name in ASKED_FOR_CONTEXT if name in members)
+            answer = yield self._call("fill/context", asked)
             canvas = _within(answer.get("rect"), target.extent)
 
-        pixels = yield from self._send(target.read(canvas, connection.chunk_bytes), canvas, 4)
-        params = dict(
-            wish.settings, mode=wish.mode, prompt=wish.prompt, denoise_strength=wish.denoise_strength, seed=wish.seed,
-            progress=self._token, preview=PREVIEW, label=layer_name(wish.prompt, wish.mode, None),
-            canvas={"extent": list(target.extent), "rect": _json_rect(canvas), "image": _image(pixels, canvas, PX)})
+        pixels = yield from self.send(target.read(canvas, connection.chunk_bytes), canvas, 4)
+        params = {
+            "mode": wish.mode, "progress": self._token, "preview": PREVIEW, "label": layer_name(prompt, wish.mode, None),
+            "canvas": {"extent": list(target.extent), "rect": _json_rect(canvas), "image": _image(pixels, canvas, PX)}}
         if target.selection is not None:
-            mask = yield from self._send(target.read_mask(connection.chunk_bytes), target.selection, 1)
+            mask = yield from self.send(target.read_mask(connection.chunk_bytes), target.selection, 1)
             params["mask"] = {"rect": _json_rect(target.selection), "image": _image(mask, target.selection, "g8")}
-        params["filters"] = yield from self._filters(wish.chain)
-        if wish.seed is not None and wish.seed >= 1 << 53:
-            params["seed"] = str(wish.seed)  # JSON numbers are exact only below
-        result = yield self._call("generate", _without_none(params), cancellable=True)
+        for name, value in members.items():
+            params[name] = (yield from value(self)) if callable(value) else value
+        result = yield self._call("generate", params, cancellable=True)
         self.seed = result.get("seed")
-        return (yield from self._place(result, lambda seed: layer_name(wish.prompt, wish.mode, seed)))
+        return (yield from self._place(result, lambda seed: layer_name(prompt, wish.mode, seed)))
 
 
 class Filtering(Job):
@@ -269,26 +271,22 @@ class Filtering(Job):
         if not chain:
             raise Sorry("There is no filter that is switched on. Add one first.")
         self._chain, self._title = chain, " + ".join(step["title"] for step in chain)
-        self._layer = self._target.layer()
-        self._rect = self._target.filtered_part(self._layer)
-        self._before = self._target.beneath(self._layer) if wants("before") else None
+        self._layer = self.target.layer()
+        self._rect = self.target.filtered_part(self._layer)
+        self._before = self.target.beneath(self._layer) if wants("before") else None
 
     def _story(self):
-        target, rect = self._target, self._rect
+        target, rect = self.target, self._rect
         params = {"rect": _json_rect(rect), "label": self._title, "progress": self._token}
-        params["image"] = yield from self._send_layer(self._layer, rect)
+        params["image"] = yield from self.send_layer(self._layer, rect)
         if target.selection is not None:
-            mask = yield from self._send(target.read_mask(self._connection.chunk_bytes, rect), rect, 1)
+            mask = yield from self.send(target.read_mask(self._connection.chunk_bytes, rect), rect, 1)
             params.update(mask=_image(mask, rect, "g8"), clip=True)
         if self._before is not None:
-            params["before"] = yield from self._send_layer(self._before, rect)
-        params["filters"] = yield from self._filters(self._chain)
+            params["before"] = yield from self.send_layer(self._before, rect)
+        params["filters"] = yield from self.filters(self._chain)
         result = yield self._call("filter/apply", params, cancellable=True)
         return (yield from self._place(result, lambda _seed: layer_name(self._title, "filter", None)))
-
-
-def _without_none(params):
-    return {key: value for key, value in params.items() if value is not None}
 
 
 def _json_rect(rect):
