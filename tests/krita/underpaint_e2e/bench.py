@@ -141,7 +141,7 @@ class Docker:
 
     def cancel(self):
         """Clicks what ends the job under way."""
-        self.part("go").click()
+        self.part("cancel").click()
 
     def label(self):
         """What the big button says."""
@@ -153,7 +153,7 @@ class Docker:
 
     def idle(self):
         """Whether nothing is under way."""
-        return self.label() != "Cancel"
+        return self.part("cancel").isHidden()
 
     def busy(self):
         """Whether something is."""
