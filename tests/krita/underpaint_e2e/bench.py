@@ -4,7 +4,6 @@ import json
 import os
 import random
 import signal
-import subprocess
 import time
 
 from krita import Krita, Selection
@@ -205,7 +204,7 @@ def kill_daemon(how=signal.SIGKILL):
 
 def screenshot(name):
     """The whole screen as a PNG in the results folder."""
-    subprocess.call(["import", "-window", "root", os.path.join(RESULTS, name)])
+    QtWidgets.QApplication.primaryScreen().grabWindow(0).save(os.path.join(RESULTS, name))
 
 
 class Heartbeat:

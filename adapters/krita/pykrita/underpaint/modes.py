@@ -45,7 +45,7 @@ class Modes(Section):
         self._auto = _segment("Auto", "mode_auto", "Chooses the mode by what is selected, the strength, and where the canvas is empty")
         self._auto.clicked.connect(guarded(lambda *_: self._choose(None if self._auto.isChecked() else self._shown)))
         self._auto.setSizePolicy(QtWidgets.QSizePolicy.Policy.Fixed, QtWidgets.QSizePolicy.Policy.Expanding)
-        self._auto.setFixedWidth(self.fontMetrics().horizontalAdvance("Auto") + 16)
+        self._auto.setFixedWidth(self.fontMetrics().horizontalAdvance("Auto") + 10)
         self._lay_out()
         self._show()
 
@@ -94,8 +94,9 @@ class Modes(Section):
         rows = -(-len(self._offered) // COLUMNS)
         for at, mode in enumerate(self._offered):
             self._grid.addWidget(self._buttons[mode], at // COLUMNS, at % COLUMNS)
-        for at in range(COLUMNS):
-            self._grid.setColumnStretch(at, 1 if at < len(self._offered) else 0)
+        for at in range(COLUMNS):  # as wide as their words need
+            widths = [self.fontMetrics().horizontalAdvance(self._buttons[mode].text()) for mode in self._offered[at::COLUMNS]]
+            self._grid.setColumnStretch(at, max(widths, default=0))
         self._grid.addWidget(self._auto, 0, COLUMNS, rows, 1)
 
 
