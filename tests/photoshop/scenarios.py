@@ -1,8 +1,12 @@
 """What a painter does in Photoshop, and what must have become of the picture. Each scenario starts on a fresh panel."""
 
-import json
-import socket
-import struct
+import base64
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "adapters" / "python"))
+
+import underpaint_client  # noqa: E402
 
 BOX = [200, 150, 330, 270]
 PICTURE = "picture.psd"
@@ -55,7 +59,7 @@ def painting(ps):
 def fill_with_a_soft_edge(ps, daemon):
     ps.open(daemon).document(w=640, h=480, select=BOX, soft=12)
     ps.ready()
-    assert "130 × 120" in ps.said()
+    ps.until("130 × 120")
     ps.go()
     assert ps.until("Done").endswith("as a new layer.")
     look = filled(ps)
@@ -95,7 +99,6 @@ def fill_in_32_bits(ps, daemon):
 
 def flat(ps, daemon, colour, depth=8, **made):
     """Fills inside one colour: whatever depth and profile, the patch must be of that colour."""
-    import base64
     pixels = base64.b64encode(bytes(list(colour) + [255]) * (200 * 160)).decode()
     ps.open(daemon).document(w=200, h=160, select=[60, 50, 130, 110], depth=depth, pixels=pixels, **made)
     ps.ready().go()
@@ -131,7 +134,7 @@ def a_picture_that_covers_a_part_of_the_canvas(ps, daemon):
 def a_selection_beyond_the_canvas(ps, daemon):
     ps.open(daemon).document(w=400, h=300, select=[-50, -40, 80, 90])
     ps.ready()
-    assert "80 × 90" in ps.said()
+    ps.until("80 × 90")
     ps.go()
     ps.until("Done")
     filled(ps, edges=[0, 0, 80, 90])
@@ -154,7 +157,7 @@ def two_documents(ps, daemon):
     ps.document("second.psd", w=300, h=300)
     ps.mock("activate", "first.psd")
     ps.ready()
-    slowly(ps, 60)
+    slowly(ps, 15)
     ps.go()
     ps.page.wait_for_selector(".job")
     ps.mock("activate", "second.psd")
@@ -184,7 +187,7 @@ def generate_the_whole_canvas(ps, daemon):
     ps.open(daemon).document(w=256, h=192)
     ps.ready()
     ps.mode("generate")
-    assert "whole canvas" in ps.said()
+    ps.until("whole canvas")
     slowly(ps, 8, "a green hill")
     ps.page.press("#prompt textarea", "Control+Enter")
     ps.until("Done")
@@ -340,7 +343,7 @@ def photoshop_is_busy_and_the_result_waits(ps, daemon):
 def a_queue_of_three(ps, daemon):
     ps.open(daemon).document(w=256, h=192, select=[60, 50, 160, 140])
     ps.ready()
-    slowly(ps, 120, "first")
+    slowly(ps, 40, "first")
     ps.go()
     for words in ("second", "third"):
         ps.page.fill("#prompt textarea", words)
@@ -359,7 +362,7 @@ def a_queue_of_three(ps, daemon):
 def a_lost_connection_is_found_again(ps, daemon):
     ps.open(daemon).document(w=256, h=192, select=[60, 50, 160, 140])
     ps.ready()
-    slowly(ps, 150)
+    slowly(ps, 40)
     ps.go()
     painting(ps)
     ps.mock("cut")
@@ -409,16 +412,15 @@ def pairing_with_a_code(ps, daemon):
     ps.page.fill("#code input", "12")
     ps.page.click("#pair")
     ps.until("six digits")
-    code = json.loads(daemon.command("--json", "pair"))["code"]
-    wrong = "%06d" % ((int(code) + 1) % 1000000)
-    ps.page.fill("#code input", wrong)
+    showing, code = daemon.pair()
+    ps.page.fill("#code input", "%06d" % ((int(code) + 1) % 1000000))
     ps.page.click("#pair")
-    ps.wait("!/six digits|Pairing…/.test(document.querySelector('#status').textContent)")
-    assert ps.page.is_visible("#pairing") and len(ps.said()) > 15, ps.said()
+    ps.until("The code is wrong")
+    assert ps.page.is_visible("#pairing")
     ps.page.fill("#code input", code)
     ps.page.press("#code input", "Enter")
     ps.ready()
-    assert ps.page.is_hidden("#pairing")
+    assert ps.page.is_hidden("#pairing") and showing.wait() == 0
     ps.go()
     ps.until("Done")
     # The token is kept: after a lost connection nobody is asked again.
@@ -515,18 +517,68 @@ def the_menu_commands(ps, daemon):
     ps.until("Cancelled")
 
 
+@scenario
+def history_of_every_editor(ps, daemon):
+    with another_editor(daemon) as krita:
+        krita.call("history/clear")
+        krita.fill(bytes(range(256)) * 4 * 48, (64, 192), bytes(64 * 96) + b"\xff" * (64 * 32) + bytes(64 * 64), prompt="a krita stone", model="tiny-sd", steps=2, seed=5).wait()
+        ps.open(daemon).document(w=256, h=192, select=[60, 50, 160, 140])
+        ps.ready().go()
+        ps.until("Done")
+        ps.page.click("#history-fold")
+        ps.wait("document.querySelectorAll('.entry').length === 2")
+        ps.page.click(".entry >> nth=1")
+        assert ps.page.inner_text("#entry-words") == "a krita stone (5)"
+        ps.shot("history")
+        ps.page.click("#entry-seed")
+        assert ps.page.input_value("#seed input") == "5"
+        ps.page.click("#entry-apply")
+        ps.until("Done")
+        look = ps.mock("look", PICTURE)
+        assert look["history"] == ["Open", "Fill", "Place from history"] and look["layers"][0]["name"] == "a krita stone (5)", look
+        ps.page.click("#entry-remove")
+        ps.wait("document.querySelectorAll('.entry').length === 1")
+        # What another editor clears is gone here, too.
+        krita.call("history/clear")
+        ps.wait("document.querySelectorAll('.entry').length === 0")
+
+
+@scenario
+def other_editors_wait_in_the_same_queue(ps, daemon):
+    with another_editor(daemon) as krita:
+        ps.open(daemon).document(w=256, h=192, select=[60, 50, 160, 140])
+        ps.ready()
+        job = krita.submit("generate", {"mode": "generate", "model": "tiny-sd", "prompt": "x", "extent": [64, 64], "steps": 1000, "label": "a castle"})
+        ps.wait("document.querySelector('#queue').textContent.includes('for Krita: a castle')")
+        ps.go()
+        ps.wait("document.querySelector('.job').textContent.includes('Waiting for one picture')")
+        job.cancel()
+        ps.until("Done")
+        ps.page.wait_for_selector(".job", state="detached")
+
+
+@scenario
+def narrow_and_wide(ps, daemon):
+    """The panel at its narrowest and wider, with all that can be open: nothing is cut off at the side."""
+    ps.open(daemon).document(w=256, h=192, select=[60, 50, 160, 140])
+    ps.ready()
+    for heading in ("#filters-fold", "#more-fold"):
+        ps.page.click(heading)
+    ps.page.select_option("#add-filter select", label="Levels")
+    ps.page.fill("#prompt textarea", "an old door between two trees, evening light")
+    for width in (240, 280, 400):
+        ps.page.set_viewport_size({"width": width, "height": 1100})
+        reach = ps.page.evaluate("Math.max(...[...document.querySelectorAll('#panel *')].map(part => part.getBoundingClientRect().right))")
+        assert reach <= width, (width, reach)
+        ps.shot("wide-%d" % width, width, 1100)
+
+
+def another_editor(daemon):
+    """A connection that says it is Krita's, by the local socket."""
+    return underpaint_client.Client.connect(daemon.endpoint()["socket"], name="krita")
+
+
 def ask(daemon, method, params):
-    """One request on the daemon's local socket: another editor's doing."""
-    with socket.socket(socket.AF_UNIX) as link:
-        link.connect(daemon.endpoint()["socket"])
-        stream = link.makefile("rwb")
-        answers = []
-        hello = {"protocol": {"min": 1, "max": 1}, "client": {"name": "krita", "version": "1"}}
-        for number, (name, members) in enumerate([("hello", hello), (method, params)]):
-            header = json.dumps({"jsonrpc": "2.0", "id": number, "method": name, "params": members}).encode()
-            stream.write(struct.pack("<II", 4 + len(header), len(header)) + header)
-            stream.flush()
-            total, size = struct.unpack("<II", stream.read(8))
-            answers.append(json.loads(stream.read(total - 4)[:size]))
-        assert "result" in answers[1], answers[1]
-        return answers[1]["result"]
+    """One request of another editor's."""
+    with another_editor(daemon) as krita:
+        return krita.call(method, params)

@@ -704,7 +704,7 @@
 
   // src/photoshop/read.ts
   var SRGB = "sRGB IEC61966-2.1";
-  var BAND_BYTES = 16 * 1024 * 1024;
+  var BAND_BYTES = 8 * 1024 * 1024;
   async function* readPixels(target, rect2, layerID) {
     const options = {
       documentID: target.documentID,
@@ -1334,7 +1334,7 @@
         hasAlpha: true
       });
       const url = URL.createObjectURL(blob);
-      const scale = Math.min(most.w / w, most.h / h, 1);
+      const scale = Math.min(most.w / w, most.h / h);
       element.style.width = `${Math.max(1, Math.round(w * scale))}px`;
       element.style.height = `${Math.max(1, Math.round(h * scale))}px`;
       element.src = url;
@@ -1605,7 +1605,7 @@
     draw(job) {
       const parts = this.rows.get(job);
       if (!parts) return;
-      parts.tell.textContent = job.text;
+      parts.tell.textContent = job.phase === "held" ? "Painted, and waiting for Photoshop" : job.text;
       parts.bar.style.width = `${Math.round((job.share ?? 0) * 100)}%`;
       this.drawPreview();
     }
@@ -1774,8 +1774,8 @@
     ended(job) {
       if (job.phase !== "held") this.queue.remove(job);
       if (job.seed !== void 0) this.lastSeed = job.seed;
-      this.say(job.text);
       byId("status").title = Object.entries(job.times).map(([part, ms]) => `${part} ${Math.round(ms)} ms`).join(", ");
+      this.say(job.text);
       this.look();
     }
     filterLayer() {
@@ -1872,7 +1872,7 @@
     set(name, value) {
       this.settings[name] = value;
       save(this.settings);
-      this.look();
+      this.say("");
     }
     useSeed(seed) {
       byId("seed").value = seed;

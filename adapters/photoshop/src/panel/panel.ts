@@ -118,8 +118,8 @@ export class Panel {
   private ended(job: Job): void {
     if (job.phase !== "held") this.queue.remove(job);
     if (job.seed !== undefined) this.lastSeed = job.seed;
-    this.say(job.text);
     byId("status").title = Object.entries(job.times).map(([part, ms]) => `${part} ${Math.round(ms)} ms`).join(", ");
+    this.say(job.text);
     this.look();
   }
 
@@ -223,7 +223,7 @@ export class Panel {
   private set<K extends keyof typeof this.settings>(name: K, value: (typeof this.settings)[K]): void {
     this.settings[name] = value;
     save(this.settings);
-    this.look();
+    this.say("");
   }
 
   private useSeed(seed: string): void {

@@ -39,7 +39,7 @@ export class Queue {
   draw(job: Job): void {
     const parts = this.rows.get(job);
     if (!parts) return;
-    parts.tell.textContent = job.text;
+    parts.tell.textContent = job.phase === "held" ? "Painted, and waiting for Photoshop" : job.text;
     parts.bar.style.width = `${Math.round((job.share ?? 0) * 100)}%`;
     this.drawPreview();
   }

@@ -84,7 +84,7 @@ export function fold(heading: HTMLElement, body: HTMLElement, toggled: (open: bo
 
 const shown = new WeakMap<HTMLImageElement, string>();
 
-/** Shows raw pixels in an image, at most so large; undefined shows nothing. */
+/** Shows raw pixels in an image, as large as fits; undefined shows nothing. */
 export function show(element: HTMLImageElement, picture: Picture | undefined, most: { w: number; h: number }): void {
   const before = shown.get(element);
   if (!picture || picture.px !== "rgba8") {
@@ -96,7 +96,7 @@ export function show(element: HTMLImageElement, picture: Picture | undefined, mo
       components: 4, componentSize: 8, hasAlpha: true,
     });
     const url = URL.createObjectURL(blob);
-    const scale = Math.min(most.w / w, most.h / h, 1);
+    const scale = Math.min(most.w / w, most.h / h);
     element.style.width = `${Math.max(1, Math.round(w * scale))}px`;
     element.style.height = `${Math.max(1, Math.round(h * scale))}px`;
     element.src = url;
