@@ -1683,6 +1683,60 @@
     }
   }
 
+  // src/panel/styles.ts
+  var SHOWN2 = /* @__PURE__ */ new Set(["model", "prompt", "negative_prompt", "denoise_strength", "steps", "guidance_scale", "filters"]);
+  var ASKED_ANEW = /* @__PURE__ */ new Set(["prompt", "denoise_strength"]);
+  var Styles = class {
+    constructor(hands, wanted) {
+      this.hands = hands;
+      this.wanted = wanted;
+      this.known = /* @__PURE__ */ new Map();
+      this.list = new Choice(byId("style"), (name) => this.hands.put(this.known.get(name), name));
+      this.list.fill([["", "No style"]]);
+      byId("style-save").addEventListener("click", () => this.ask(byId("style-naming").hidden));
+      byId("style-keep").addEventListener("click", () => hands.attempt(() => this.keep()));
+      byId("style-remove").addEventListener("click", () => hands.attempt(() => this.remove()));
+    }
+    /** What `styles/list` answered. */
+    offer(styles) {
+      this.known = new Map(styles.map(({ name, settings }) => [String(name), isMembers(settings) ? settings : {}]));
+      this.list.fill([["", "No style"], ...[...this.known.keys()].map((name) => [name, name])], this.list.value || this.wanted);
+      this.wanted = "";
+    }
+    /** The chosen style's settings that the panel does not show. */
+    unshown() {
+      const chosen = this.known.get(this.list.value) ?? {};
+      return Object.fromEntries(Object.entries(chosen).filter(([name]) => !SHOWN2.has(name)));
+    }
+    /** Enter in the name's field. */
+    named() {
+      this.hands.attempt(() => this.keep());
+    }
+    ask(open) {
+      byId("style-naming").hidden = !open;
+      if (!open) return;
+      byId("style-name").value = this.list.value;
+      byId("style-name").focus();
+    }
+    async keep() {
+      const name = byId("style-name").value.trim();
+      if (!name) return this.hands.say("A style needs a name.");
+      const chosen = this.known.get(this.list.value) ?? {};
+      const shown2 = Object.entries(this.hands.current()).filter(([member, value]) => value !== void 0 && (!ASKED_ANEW.has(member) || member in chosen));
+      await this.hands.request("styles/put", { name, settings: { ...this.unshown(), ...Object.fromEntries(shown2) } });
+      this.wanted = name;
+      this.list.unchoose();
+      this.ask(false);
+      this.hands.say(`“${name}” was saved, for every editor.`);
+    }
+    async remove() {
+      const name = this.list.value;
+      if (!name) return this.hands.say("Choose the style to delete first.");
+      await this.hands.request("styles/remove", { name });
+      this.hands.say(`“${name}” was deleted. What the panel shows stays as it is.`);
+    }
+  };
+
   // src/panel/panel.ts
   var LABELS = {
     fill: ["Fill", "Repaint the selection so that it belongs to its surroundings"],
@@ -1693,7 +1747,6 @@
     generate: ["Generate", "Paint the whole canvas, or all of the selection, from the prompt"]
   };
   var GLANCE_MS = 700;
-  var SHOWN_SETTINGS = /* @__PURE__ */ new Set(["model", "prompt", "negative_prompt", "denoise_strength", "steps", "guidance_scale", "filters"]);
   var Panel = class {
     constructor() {
       this.connection = new Connection();
@@ -1701,7 +1754,13 @@
       this.queue = new Queue(this.connection);
       this.modes = /* @__PURE__ */ new Map();
       this.model = new Choice(byId("model"), (value) => this.set("model", value));
-      this.style = new Choice(byId("style"), (value) => this.chooseStyle(value));
+      this.styles = new Styles({
+        request: async (method, params) => (await this.connection.session(() => true)).conversation.request(method, params),
+        put: (settings, name) => this.chooseStyle(settings, name),
+        current: () => ({ ...this.wanted(), seed: void 0, batch: void 0, prompt: this.settings.prompt || void 0, filters: this.running() }),
+        say: (words) => this.say(words),
+        attempt: (action) => this.attempt(action)
+      }, this.settings.style);
       this.chain = new Chain(byId("chain"), byId("add-filter"), () => this.set("chain", this.chain.steps));
       this.history = new History({
         connection: this.connection,
@@ -1709,9 +1768,6 @@
         useSeed: (seed) => this.useSeed(seed),
         attempt: (action) => this.attempt(action)
       });
-      this.styles = /* @__PURE__ */ new Map();
-      /** The chosen style's members that the panel has no controls for: they go along as they are. */
-      this.unshown = {};
       this.said = "";
       this.build();
       this.connection.onState = (state) => this.connected(state);
@@ -1745,11 +1801,10 @@
         const held = this.queue.jobs.find(({ phase }) => phase === "held");
         if (held) return void this.replay(held);
         if (this.connection.state.kind !== "ready") throw new Sorry(this.absence());
-        const { mode, prompt, chain, withFills } = this.settings;
+        const { mode, prompt } = this.settings;
         const target = activeTarget();
         masking(mode, target);
-        const filters = withFills && chain.length > 0 ? this.chain.running() : [];
-        const settings = { ...this.wanted(), ...filters.length > 0 ? { filters } : {} };
+        const settings = { ...this.styles.unshown(), ...this.wanted(), filters: this.running() };
         const job = new Job(this.connection, target, layerName(prompt, LABELS[mode][0], void 0), LABELS[mode][0]);
         this.play(job, () => fill(job, { mode, prompt, settings }));
       });
@@ -1788,7 +1843,12 @@
       const job = new Job(this.connection, target, title, "Apply filters");
       this.play(job, () => filter(job, filters, title));
     }
-    /** The members of `generate` that the panel's controls and the chosen style say; those left alone are absent. */
+    /** The filters that run over what is painted. */
+    running() {
+      const filters = this.settings.withFills ? this.chain.running() : [];
+      return filters.length > 0 ? filters : void 0;
+    }
+    /** The members of `generate` that the panel's controls say; those left alone are absent. */
     wanted() {
       const { negative, strength, model, steps, guidance, seed, batch, mode } = this.settings;
       const number = (text, what, min, max) => {
@@ -1799,7 +1859,6 @@
       };
       if (!/^\d{0,20}$/.test(seed.trim())) throw new Sorry(`The seed “${seed}” is no whole number. Leave it empty for a random one.`);
       return {
-        ...this.unshown,
         model: model || void 0,
         negative_prompt: negative || void 0,
         denoise_strength: mode === "remove" || strength === 100 ? void 0 : strength / 100,
@@ -1846,12 +1905,13 @@
           this.start();
         } else if (event.key === "Enter" && document.activeElement?.id === "code") {
           this.pair();
+        } else if (event.key === "Enter" && document.activeElement?.id === "style-name") {
+          this.styles.named();
         } else if (event.key === "Escape") {
           this.cancel();
         }
       });
       this.model.fill([["", "Automatic"], ...settings.model ? [[settings.model, settings.model]] : []], settings.model);
-      this.style.fill([["", "No style"]]);
       this.look();
     }
     text(id, name) {
@@ -1967,16 +2027,11 @@
       this.chain.offer(await this.ask("filters/list"));
     }
     async lookForStyles() {
-      this.styles = new Map((await this.ask("styles/list")).map((style) => [String(style.name), isMembers(style.settings) ? style.settings : {}]));
-      this.style.fill([["", "No style"], ...[...this.styles.keys()].map((name) => [name, name])], this.settings.style);
-      const chosen = this.styles.get(this.settings.style);
-      this.unshown = chosen ? unshown(chosen) : {};
+      this.styles.offer(await this.ask("styles/list"));
     }
-    /** A style's members go to the controls that show them; the others go along with each job. */
-    chooseStyle(name) {
+    /** A chosen style's members go to the controls that show them. */
+    chooseStyle(style, name) {
       this.set("style", name);
-      const style = this.styles.get(name);
-      this.unshown = style ? unshown(style) : {};
       if (!style) return;
       const put = (id, key, value) => {
         if (value === void 0) return;
@@ -2002,9 +2057,6 @@
       this.set("chain", this.chain.steps);
     }
   };
-  function unshown(style) {
-    return Object.fromEntries(Object.entries(style).filter(([name]) => !SHOWN_SETTINGS.has(name)));
-  }
 
   // src/main.ts
   var panel;
