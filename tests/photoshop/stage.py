@@ -72,11 +72,6 @@ class Daemon:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
-    def command(self, *arguments):
-        """What the program says to a command."""
-        done = subprocess.run([str(self.program), *arguments], env=self.environment(), stdout=subprocess.PIPE, check=True)
-        return done.stdout.decode()
-
     def pair(self):
         """Has the program show a code; returns the process, which waits for it to be typed, and the code."""
         showing = subprocess.Popen([str(self.program), "--json", "pair"], env=self.environment(), stdout=subprocess.PIPE)

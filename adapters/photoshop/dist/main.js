@@ -1077,7 +1077,6 @@
     cancel(reason = "Cancelled. The picture is unchanged.") {
       if (this.phase === "held") {
         this.held = void 0;
-        this.forget();
         return this.end("cancelled", reason);
       }
       if (this.phase !== "working" || this.reason !== void 0) return;
@@ -1162,10 +1161,7 @@
     /** Puts patches into the picture, each on a layer called `name`, and says so. */
     async put(patches2, name) {
       this.free();
-      if (patches2.length === 0) {
-        this.forget();
-        return this.end("done", "Underpaint found nothing to change there.");
-      }
+      if (patches2.length === 0) return this.end("done", "Underpaint found nothing to change there.");
       this.share = 1;
       this.tell(patches2.length === 1 ? "Placing the layer" : `Placing ${patches2.length} layers`);
       const since = Date.now();
@@ -1174,7 +1170,6 @@
       this.held = void 0;
       this.spent("insert", since);
       this.times.total = Date.now() - this.began;
-      this.forget();
       const seconds = ((this.times.total ?? 0) / 1e3).toFixed(1);
       this.end("done", patches2.length === 1 ? `Done in ${seconds} s, as a new layer.` : `Done in ${seconds} s, as ${patches2.length} new layers.`);
     }
@@ -1182,6 +1177,7 @@
     check() {
       if (this.reason !== void 0) throw new Sorry(this.reason);
     }
+    /** The daemon keeps what came of a job until it is told that nobody will ask again. */
     forget() {
       const { id } = this;
       if (id !== void 0) void this.connection.session().then(({ conversation }) => conversation.request("job/forget", { job: id })).catch(() => {
@@ -1193,8 +1189,8 @@
     heard({ method, params, tail }) {
       if (method === "job/state" && this.asked && params.id === this.asked.id) {
         if (typeof params.job === "string") this.id = params.job;
-        if (params.state === "queued" && typeof params.position === "number" && params.position > 0) {
-          this.tell(params.position === 1 ? "Waiting for one picture before this one" : `Waiting for ${params.position} pictures before this one`);
+        if (params.state === "queued") {
+          this.tell(typeof params.position === "number" && params.position > 0 ? `Waiting, with ${params.position} more before it` : "Waiting for its turn");
         } else if (params.state === "running") {
           this.tell("Painting");
         }
@@ -1226,6 +1222,7 @@
     end(phase, text) {
       this.phase = phase;
       this.share = void 0;
+      if (phase !== "held") this.forget();
       this.tell(text);
     }
   };

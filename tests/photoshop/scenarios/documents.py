@@ -2,7 +2,9 @@
 
 import base64
 
-from . import BOX, PICTURE, SOFT, box, filled, painting, scenario, slowly
+from stage import wait_for
+
+from . import BOX, PICTURE, SOFT, ask, box, filled, painting, scenario, slowly
 
 
 @scenario
@@ -127,4 +129,4 @@ def a_document_closed_meanwhile(ps, daemon):
     ps.mock("close", PICTURE)
     assert "was closed" in ps.until("closed")
     ps.page.wait_for_selector(".job", state="detached")
-    assert "unfinished" not in daemon.command("status")
+    wait_for("the daemon to give the job up", lambda: ask(daemon, "job/list", {}) == [])

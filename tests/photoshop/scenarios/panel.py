@@ -128,7 +128,7 @@ def other_editors_wait_in_the_same_queue(ps, daemon):
         job = krita.submit("generate", {"mode": "generate", "model": "tiny-sd", "prompt": "x", "extent": [64, 64], "steps": 1000, "label": "a castle"})
         ps.wait("document.querySelector('#queue').textContent.includes('for Krita: a castle')")
         ps.go()
-        ps.wait("document.querySelector('.job').textContent.includes('Waiting for one picture')")
+        ps.wait("document.querySelector('.job').textContent.includes('Waiting for its turn')")
         job.cancel()
         ps.until("Done")
         ps.page.wait_for_selector(".job", state="detached")
