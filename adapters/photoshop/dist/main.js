@@ -486,12 +486,12 @@
       let retryMs = FIRST_RETRY_MS;
       while (!this.stopped) {
         const found = await this.find();
-        if (typeof found !== "string") {
+        if ("conversation" in found) {
           retryMs = FIRST_RETRY_MS;
           await this.stay(found);
           if (!this.stopped) this.become({ kind: "searching" });
         } else {
-          this.become({ kind: found });
+          this.become(found);
           await Promise.race([sleep(retryMs), new Promise((resolve) => this.wake = resolve)]);
           retryMs = Math.min(retryMs * 2, LAST_RETRY_MS);
         }
@@ -543,32 +543,37 @@
       }
       throw refusal;
     }
+    /**
+     * Looks once. The token of the daemon's own file goes to the port that the file names and to no other; a token from
+     * pairing goes to the three ports, for there nothing tells which.
+     */
     async find() {
       const published = await readPublished();
-      const tokens = new Set([published?.token, this.token, await storedToken()].filter((token) => !!token));
-      const ports = /* @__PURE__ */ new Set([published?.port ?? PORTS[0], ...PORTS]);
+      let why = published && published.port === void 0 ? "Underpaint listens on no port that Photoshop may reach; `underpaint doctor` says why." : void 0;
       let reached = false;
-      for (const port of ports) {
-        for (const token of tokens.size > 0 ? tokens : [void 0]) {
-          const link = await openLink(port, OPEN_MS).catch(() => void 0);
-          if (!link) break;
-          if (token === void 0) {
-            link.close();
-            reached = true;
-            break;
-          }
-          const conversation = converse(link);
-          try {
-            await within(HELLO_MS, conversation.hello(CLIENT, token));
-            return { conversation, link };
-          } catch (error) {
-            link.close();
-            if (!(error instanceof Refused)) break;
-            reached = true;
-          }
+      const tries = [];
+      if (published?.port !== void 0) tries.push([published.port, published.token]);
+      const tokens = new Set([this.token, await storedToken()].filter((token) => !!token));
+      for (const port of PORTS) tries.push(...(tokens.size > 0 ? [...tokens] : [void 0]).map((token) => [port, token]));
+      for (const [port, token] of tries) {
+        const link = await openLink(port, OPEN_MS).catch(() => void 0);
+        if (!link) continue;
+        if (token === void 0) {
+          link.close();
+          reached = true;
+          continue;
+        }
+        const conversation = converse(link);
+        try {
+          await within(HELLO_MS, conversation.hello(CLIENT, token));
+          return { conversation, link };
+        } catch (error) {
+          link.close();
+          if (error instanceof Refused && error.kind === "unauthorized") reached = true;
+          else if (error instanceof Refused) why = error.message;
         }
       }
-      return reached ? "pairing" : "absent";
+      return reached ? { kind: "pairing" } : { kind: "absent", ...why === void 0 ? {} : { why } };
     }
     /** Lives with a session until it ends. */
     async stay(session) {
@@ -1965,14 +1970,10 @@
       return mode === "background" ? "Select what is to stay." : `Select the part to ${mode === "add" ? "add something to" : mode}.`;
     }
     absence() {
-      switch (this.connection.state.kind) {
-        case "pairing":
-          return "Underpaint is running and waits to be paired.";
-        case "absent":
-          return "Underpaint is not running. Start it with `underpaint serve`; this panel finds it by itself.";
-        default:
-          return "Looking for Underpaint…";
-      }
+      const { state } = this.connection;
+      if (state.kind === "pairing") return "Underpaint is running and waits to be paired.";
+      if (state.kind !== "absent") return "Looking for Underpaint…";
+      return state.why ?? "Underpaint is not running. Start it with `underpaint serve`; this panel finds it by itself.";
     }
     say(words) {
       this.said = words;

@@ -26,8 +26,8 @@ export const trouble = {
   cancelNext: false,
   /** Image data that was made and not yet disposed of. */
   held: 0,
-  /** Milliseconds in modal scopes. */
-  modalMs: 0,
+  /** Modal scopes so far. */
+  scopes: 0,
 };
 
 /** Everything real takes at least a turn of the event loop. */
@@ -144,7 +144,7 @@ const executeAsModal: Ps["core"]["executeAsModal"] = async (work, options) => {
       throw Object.assign(new Error("host is in a modal state"), { number: 9 });
     }
   }
-  const began = performance.now();
+  trouble.scopes += 1;
   scope.modal = true;
   let suspended: { document: MockDocument; at: number; name: string } | undefined;
   try {
@@ -177,7 +177,6 @@ const executeAsModal: Ps["core"]["executeAsModal"] = async (work, options) => {
     trouble.cancelNext = false;
     scope.modal = false;
     scope.suspended = undefined;
-    trouble.modalMs += performance.now() - began;
     if (suspended) throw new Error("The modal scope ended while history was suspended.");
   }
 };

@@ -13,7 +13,10 @@ def fill_with_a_soft_edge(ps, daemon):
     ps.ready()
     ps.until("130 × 120")
     ps.go()
+    ps.page.wait_for_selector(".job")
+    assert ps.page.evaluate("mock.trouble.scopes") == 0, "Photoshop is locked while the picture is painted"
     assert ps.until("Done").endswith("as a new layer.")
+    assert ps.page.evaluate("mock.trouble.scopes") == 1
     look = filled(ps)
     assert look["layers"][0]["name"].startswith("Fill ("), look
     soft = [ps.mock("layerPixel", PICTURE, 0, 200 + x, 210) for x in range(14)]

@@ -137,6 +137,18 @@ def pairing_with_a_code(ps, daemon):
 
 
 @scenario
+def a_daemon_without_a_port(ps, daemon):
+    """Other programs have all three: the daemon publishes none, and the panel says so instead of guessing."""
+    hidden = daemon.published
+    daemon.published = lambda endpoint: {name: value for name, value in endpoint.items() if name != "ws_port"}
+    try:
+        ps.open(daemon, domains=[])
+        ps.until("listens on no port")
+    finally:
+        daemon.published = hidden
+
+
+@scenario
 def the_network_is_denied(ps, daemon):
     ps.open(daemon, domains=[])
     ps.until("not running")

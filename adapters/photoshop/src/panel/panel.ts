@@ -271,11 +271,10 @@ export class Panel {
   }
 
   private absence(): string {
-    switch (this.connection.state.kind) {
-      case "pairing": return "Underpaint is running and waits to be paired.";
-      case "absent": return "Underpaint is not running. Start it with `underpaint serve`; this panel finds it by itself.";
-      default: return "Looking for Underpaint…";
-    }
+    const { state } = this.connection;
+    if (state.kind === "pairing") return "Underpaint is running and waits to be paired.";
+    if (state.kind !== "absent") return "Looking for Underpaint…";
+    return state.why ?? "Underpaint is not running. Start it with `underpaint serve`; this panel finds it by itself.";
   }
 
   private say(words: string): void {
