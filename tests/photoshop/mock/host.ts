@@ -23,6 +23,8 @@ export const host = {
   violations: [] as string[],
   secrets: new Map<string, string>(),
   denied: [] as string[],
+  /** Connections that were opened so far. */
+  opened: 0,
 };
 
 const ENTRY_LIMIT_MS = 300;
@@ -107,6 +109,7 @@ export function install(): void {
       }
       super(url);
       sockets.add(this);
+      this.addEventListener("open", () => (host.opened += 1));
       this.addEventListener("close", () => sockets.delete(this));
     }
   };

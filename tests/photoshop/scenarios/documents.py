@@ -67,6 +67,8 @@ def colours_are_right_in_every_depth_and_profile(ps, daemon):
     for depth, tolerance in ((8, 1), (16, 3), (32, 1e-4)):
         for profile in ("sRGB IEC61966-2.1", "Test RGB Gamma 1.8"):
             before, after = flat(ps, daemon, (100, 150, 200), depth, profile=profile)
+            # A colour that is read and written in the document's own profile would come back right, too.
+            assert set(ps.page.evaluate("mock.trouble.profiles")) == {"sRGB IEC61966-2.1"}
             # Photoshop's own conversions round on the way in 8 and 16 bits.
             apart = max(abs(a - b) for a, b in zip(before, after))
             allowed = tolerance if depth == 32 or profile.startswith("sRGB") else tolerance * 2

@@ -131,9 +131,11 @@ def pairing_with_a_code(ps, daemon):
     ps.go()
     ps.until("Done")
     # The token is kept: after a lost connection nobody is asked again.
+    before = ps.page.evaluate("mock.host.opened")
     ps.mock("cut")
-    ps.page.wait_for_selector("#light:not(.ready)")
+    ps.wait("mock.host.opened > %d" % before)
     ps.ready()
+    assert ps.page.is_hidden("#pairing")
 
 
 @scenario
