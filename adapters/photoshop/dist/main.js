@@ -1001,8 +1001,8 @@
   async function imageData(patch) {
     const px = patch.px;
     if (px !== "rgba8" && px !== "rgba16" && px !== "rgbaf32") throw new Sorry(`Underpaint answered with pixels of the kind ${px}, which is not what was asked for.`);
-    const size = BYTES_PER_PIXEL[px] / 4;
-    const bytes2 = patch.pixels.byteOffset % size === 0 ? patch.pixels : patch.pixels.slice();
+    const { pixels } = patch;
+    const bytes2 = pixels.length === pixels.buffer.byteLength ? pixels : pixels.slice();
     const data = px === "rgba8" ? bytes2 : px === "rgba16" ? new Uint16Array(bytes2.buffer, bytes2.byteOffset, bytes2.length / 2) : await linear(new Float32Array(bytes2.buffer, bytes2.byteOffset, bytes2.length / 4), patch.linear);
     return import_photoshop4.imaging.createImageDataFromBuffer(data, {
       width: patch.w,
@@ -1273,9 +1273,19 @@
   }
   function tool(sign, title, pressed) {
     const element = make("div", "tool", sign);
-    element.title = title;
+    tip(element, title);
     element.addEventListener("click", pressed);
     return element;
+  }
+  function tip(element, words) {
+    element.setAttribute("title", words);
+  }
+  function reveal(element, shown2) {
+    if (shown2) element.removeAttribute("hidden");
+    else element.setAttribute("hidden", "");
+  }
+  function isShown(element) {
+    return !element.hasAttribute("hidden");
   }
   function clear(element) {
     while (element.firstChild) element.removeChild(element.firstChild);
@@ -1308,12 +1318,12 @@
   function fold(heading, body, toggled) {
     const words = heading.textContent ?? "";
     const open = (shown2) => {
-      body.hidden = !shown2;
+      reveal(body, shown2);
       heading.textContent = `${shown2 ? "▾" : "▸"} ${words}`;
     };
     heading.addEventListener("click", () => {
-      open(body.hidden);
-      toggled(!body.hidden);
+      open(!isShown(body));
+      toggled(isShown(body));
     });
     return { open };
   }
@@ -1324,7 +1334,7 @@
       element.removeAttribute("src");
     } else {
       const { w, h, pixels } = picture2;
-      const blob = new ImageBlob(pixels, {
+      const blob = new ImageBlob(pixels.slice().buffer, {
         type: "image/uncompressed",
         width: w,
         height: h,
@@ -1394,7 +1404,7 @@
     drawStep(step, i) {
       const description = this.known.get(step.name);
       const on = make("sp-checkbox");
-      on.title = "Runs, or is left out";
+      tip(on, "Runs, or is left out");
       on.checked = !step.off;
       on.addEventListener("change", () => {
         if (on.checked) delete step.off;
@@ -1407,7 +1417,7 @@
         this.edited();
       };
       const title = make("div", "title", description?.title ?? `${step.name} (not installed)`);
-      title.title = typeof description?.description === "string" ? description.description : "";
+      tip(title, typeof description?.description === "string" ? description.description : "");
       const remove = () => {
         this.steps.splice(i, 1);
         this.edited();
@@ -1422,7 +1432,7 @@
     drawParam(step, param) {
       const name = String(param.name);
       const label = make("div", "name", String(param.label ?? name));
-      label.title = `${param.help ?? ""} A double click sets it back.`.trim();
+      tip(label, `${param.help ?? ""} A double click sets it back.`.trim());
       label.addEventListener("dblclick", () => {
         delete step.params[name];
         this.edited();
@@ -1447,8 +1457,9 @@
       return [box];
     }
     if (param.type === "choice" && Array.isArray(param.choices)) {
-      const list = make("sp-dropdown", "grow", make("sp-menu"));
-      list.firstElementChild.setAttribute("slot", "options");
+      const menu = make("sp-menu");
+      menu.setAttribute("slot", "options");
+      const list = make("sp-dropdown", "grow", menu);
       const entries = param.choices.filter(isMembers).map((choice) => [String(choice.name), String(choice.label ?? choice.name)]);
       new Choice(list, keep).fill(entries, String(value));
       return [list];
@@ -1506,6 +1517,7 @@
     constructor(hands) {
       this.hands = hands;
       this.stale = true;
+      this.boxes = [];
       this.body = byId("entries");
       this.row = byId("entry-row");
       byId("entry-apply").addEventListener("click", () => hands.attempt(() => this.apply()));
@@ -1515,13 +1527,13 @@
     /** The daemon's history changed, or is another's. */
     invalidate() {
       this.stale = true;
-      if (!byId("history").hidden) this.hands.attempt(() => this.look());
+      if (isShown(byId("history"))) this.hands.attempt(() => this.look());
     }
     /** Reads the newest entries, if they are not what is shown. */
     async look() {
       const { state } = this.hands.connection;
       const offered = state.kind === "ready" && state.server.caps.includes("history");
-      byId("history-fold").hidden = !offered;
+      reveal(byId("history-fold"), offered);
       if (!offered || state.kind !== "ready" || !this.stale) return;
       this.stale = false;
       const answer = await state.session.conversation.request("history/list", { limit: SHOWN });
@@ -1530,13 +1542,15 @@
     }
     draw(entries, session) {
       clear(this.body);
+      this.boxes = [];
       this.choose(void 0, void 0);
       if (entries.length === 0) this.body.appendChild(make("div", "words tell", "What you paint will be here."));
       const blobs = /* @__PURE__ */ new Map();
       for (const entry of entries) {
         const image2 = make("img");
         const box = make("div", "entry", image2);
-        box.title = caption(entry);
+        tip(box, caption(entry));
+        this.boxes.push(box);
         box.addEventListener("click", () => this.choose(entry, box));
         this.body.appendChild(box);
         const thumbnail = isMembers(entry.thumbnail) ? entry.thumbnail : {};
@@ -1548,8 +1562,8 @@
     }
     choose(entry, box) {
       this.chosen = entry;
-      for (const other of Array.from(this.body.children)) other.classList.toggle("chosen", other === box);
-      this.row.hidden = !entry;
+      for (const other of this.boxes) other.className = other === box ? "entry chosen" : "entry";
+      reveal(this.row, !!entry);
       byId("entry-words").textContent = entry ? caption(entry) : "";
     }
     apply() {
@@ -1584,7 +1598,8 @@
       this.jobs = [];
       this.others = [];
       this.rows = /* @__PURE__ */ new Map();
-      this.body = byId("queue");
+      this.body = byId("jobs");
+      this.elsewhere = byId("others");
       this.preview = byId("preview");
       this.picture = byId("picture");
     }
@@ -1595,7 +1610,7 @@
       const title = make("div", "title grow", job.title);
       const row = make("div", "job", make("div", "row", title, tool("✕", "Cancel", () => job.cancel())), tell, make("div", "bar", bar));
       this.rows.set(job, { row, tell, bar });
-      this.body.insertBefore(row, this.body.children[this.jobs.length - 1] ?? null);
+      this.body.appendChild(row);
       this.draw(job);
     }
     remove(job) {
@@ -1626,14 +1641,14 @@
     showOthers(texts) {
       if (texts.join("\n") === this.others.join("\n")) return;
       this.others = texts;
-      for (const row of Array.from(this.body.children).slice(this.jobs.length)) row.remove();
-      for (const text of texts) this.body.appendChild(make("div", "job", make("div", "tell words", text)));
+      clear(this.elsewhere);
+      for (const text of texts) this.elsewhere.appendChild(make("div", "job", make("div", "tell words", text)));
     }
     drawPreview() {
       const latest = this.jobs.find(({ preview }) => preview)?.preview;
       if (latest === this.seen) return;
       this.seen = latest;
-      this.preview.hidden = !latest;
+      reveal(this.preview, !!latest);
       show(this.picture, latest, { w: this.preview.clientWidth || 280, h: 200 });
     }
   };
@@ -1695,7 +1710,7 @@
       this.known = /* @__PURE__ */ new Map();
       this.list = new Choice(byId("style"), (name) => this.hands.put(this.known.get(name), name));
       this.list.fill([["", "No style"]]);
-      byId("style-save").addEventListener("click", () => this.ask(byId("style-naming").hidden));
+      byId("style-save").addEventListener("click", () => this.ask(!isShown(byId("style-naming"))));
       byId("style-keep").addEventListener("click", () => hands.attempt(() => this.keep()));
       byId("style-remove").addEventListener("click", () => hands.attempt(() => this.remove()));
     }
@@ -1715,7 +1730,7 @@
       this.hands.attempt(() => this.keep());
     }
     ask(open) {
-      byId("style-naming").hidden = !open;
+      reveal(byId("style-naming"), open);
       if (!open) return;
       byId("style-name").value = this.list.value;
       byId("style-name").focus();
@@ -1831,7 +1846,7 @@
     ended(job) {
       if (job.phase !== "held") this.queue.remove(job);
       if (job.seed !== void 0) this.lastSeed = job.seed;
-      byId("status").title = Object.entries(job.times).map(([part, ms]) => `${part} ${Math.round(ms)} ms`).join(", ");
+      tip(byId("status"), Object.entries(job.times).map(([part, ms]) => `${part} ${Math.round(ms)} ms`).join(", "));
       this.say(job.text);
       this.look();
     }
@@ -1876,7 +1891,7 @@
       for (const mode of MODES) {
         const button = make("div", "mode", LABELS[mode][0]);
         button.id = `mode-${mode}`;
-        button.title = LABELS[mode][1];
+        tip(button, LABELS[mode][1]);
         button.addEventListener("click", () => this.set("mode", mode));
         byId("modes").appendChild(button);
         this.modes.set(mode, button);
@@ -1945,9 +1960,9 @@
     look() {
       const { mode } = this.settings;
       const { state } = this.connection;
-      for (const [other, button] of this.modes) button.classList.toggle("chosen", other === mode);
-      byId("strength-row").hidden = mode === "remove";
-      byId("pairing").hidden = state.kind !== "pairing";
+      for (const [other, button] of this.modes) button.className = other === mode ? "mode chosen" : "mode";
+      reveal(byId("strength-row"), mode !== "remove");
+      reveal(byId("pairing"), state.kind === "pairing");
       byId("light").className = state.kind;
       for (const job of [...this.queue.jobs]) {
         if (job.phase === "working" && !openDocument(job.target)) job.cancel("The picture was closed, so its job was cancelled.");
@@ -2060,7 +2075,9 @@
   var panel;
   var ready = () => panel ?? (panel = new Panel());
   import_uxp2.entrypoints.setup({
-    plugin: { destroy: () => panel?.destroy() },
+    // Without `create` Photoshop takes `plugin` for a mistake.
+    plugin: { create: () => {
+    }, destroy: () => panel?.destroy() },
     panels: {
       underpaint: {
         create: (root) => {

@@ -63,6 +63,7 @@ export const uxp: typeof Uxp = {
   entrypoints: {
     setup: (given) => {
       if (points) throw new Error("entrypoints.setup can be called once only.");
+      if (given.plugin && !given.plugin.create) throw new Error("plugin needs a create handler.");
       points = given;
     },
   },
@@ -121,9 +122,9 @@ export function install(): void {
 
 /** Raw RGBA as a picture that Chromium shows, too: a bitmap with an alpha mask. */
 class RawImage extends Blob {
-  constructor(pixels: ArrayBufferView | ArrayBuffer, options: { type: string; width: number; height: number; components: number; componentSize: number; pixelFormat: string; hasAlpha: boolean }) {
+  constructor(pixels: ArrayBuffer, options: { type: string; width: number; height: number; components: number; componentSize: number; pixelFormat: string; hasAlpha: boolean }) {
     const { width, height, components } = options;
-    const data = pixels instanceof ArrayBuffer ? new Uint8Array(pixels) : new Uint8Array(pixels.buffer, pixels.byteOffset, pixels.byteLength);
+    const data = new Uint8Array(pixels);
     if (options.type !== "image/uncompressed" || components !== 4 || options.componentSize !== 8 || options.pixelFormat !== "RGBA" || !options.hasAlpha) {
       throw new Error("the mock shows 8-bit RGBA only");
     }

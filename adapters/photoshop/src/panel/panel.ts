@@ -13,7 +13,7 @@ import { History } from "./history.js";
 import { Queue } from "./queue.js";
 import { MODES, load, save } from "./settings.js";
 import { Styles } from "./styles.js";
-import { Choice, byId, fold, make } from "./widgets.js";
+import { Choice, byId, fold, make, reveal, tip } from "./widgets.js";
 
 const LABELS: Record<Mode, [label: string, tip: string]> = {
   fill: ["Fill", "Repaint the selection so that it belongs to its surroundings"],
@@ -120,7 +120,7 @@ export class Panel {
   private ended(job: Job): void {
     if (job.phase !== "held") this.queue.remove(job);
     if (job.seed !== undefined) this.lastSeed = job.seed;
-    byId("status").title = Object.entries(job.times).map(([part, ms]) => `${part} ${Math.round(ms)} ms`).join(", ");
+    tip(byId("status"), Object.entries(job.times).map(([part, ms]) => `${part} ${Math.round(ms)} ms`).join(", "));
     this.say(job.text);
     this.look();
   }
@@ -170,7 +170,7 @@ export class Panel {
     for (const mode of MODES) {
       const button = make("div", "mode", LABELS[mode][0]);
       button.id = `mode-${mode}`;
-      button.title = LABELS[mode][1];
+      tip(button, LABELS[mode][1]);
       button.addEventListener("click", () => this.set("mode", mode));
       byId("modes").appendChild(button);
       this.modes.set(mode, button);
@@ -244,9 +244,9 @@ export class Panel {
   private look(): void {
     const { mode } = this.settings;
     const { state } = this.connection;
-    for (const [other, button] of this.modes) button.classList.toggle("chosen", other === mode);
-    byId("strength-row").hidden = mode === "remove";
-    byId("pairing").hidden = state.kind !== "pairing";
+    for (const [other, button] of this.modes) button.className = other === mode ? "mode chosen" : "mode";
+    reveal(byId("strength-row"), mode !== "remove");
+    reveal(byId("pairing"), state.kind === "pairing");
     byId("light").className = state.kind;
     for (const job of [...this.queue.jobs]) {
       if (job.phase === "working" && !openDocument(job.target)) job.cancel("The picture was closed, so its job was cancelled.");

@@ -2,7 +2,7 @@
 
 import { isMembers, type Params } from "../protocol/conversation.js";
 import type { Members } from "../protocol/frames.js";
-import { Choice, byId } from "./widgets.js";
+import { Choice, byId, isShown, reveal } from "./widgets.js";
 
 /** A style's members that the panel has controls for. The others go along with each job as they are. */
 const SHOWN = new Set(["model", "prompt", "negative_prompt", "denoise_strength", "steps", "guidance_scale", "filters"]);
@@ -26,7 +26,7 @@ export class Styles {
 
   constructor(private readonly hands: Hands, private wanted: string) {
     this.list.fill([["", "No style"]]);
-    byId("style-save").addEventListener("click", () => this.ask(byId("style-naming").hidden));
+    byId("style-save").addEventListener("click", () => this.ask(!isShown(byId("style-naming"))));
     byId("style-keep").addEventListener("click", () => hands.attempt(() => this.keep()));
     byId("style-remove").addEventListener("click", () => hands.attempt(() => this.remove()));
   }
@@ -50,7 +50,7 @@ export class Styles {
   }
 
   private ask(open: boolean): void {
-    byId("style-naming").hidden = !open;
+    reveal(byId("style-naming"), open);
     if (!open) return;
     byId("style-name").value = this.list.value;
     byId("style-name").focus();
