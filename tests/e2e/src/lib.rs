@@ -5,6 +5,8 @@
 
 #[cfg(unix)]
 pub mod daemon;
+#[cfg(unix)]
+pub mod fills;
 mod pictures;
 
 pub use pictures::{Pixels, claimed_png, pixels, png, png_text};
