@@ -5,8 +5,7 @@
 
 #[cfg(unix)]
 pub mod daemon;
-#[cfg(unix)]
-pub mod fills;
+pub mod holes;
 mod pictures;
 
 pub use pictures::{Pixels, claimed_png, pixels, png, png_text};

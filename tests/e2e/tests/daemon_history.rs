@@ -2,11 +2,18 @@
 #![cfg(unix)]
 
 use e2e::daemon::{Client, Daemon, kind, wait_for};
-use e2e::fills::{Picture, named_painter, painter};
+use e2e::holes::Picture;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+
+/// A client that has put the small picture as `c1`.
+fn painter(daemon: &Daemon, name: &str) -> Client {
+    let mut client = daemon.named_client(name);
+    client.put("c1", &Picture::small().bytes);
+    client
+}
 
 /// Fills; gives the result and the pixels of its first patch.
 fn fill(client: &mut Client, more: Value) -> (Value, Vec<u8>) {
@@ -42,7 +49,7 @@ fn names(folder: &Path) -> Vec<String> {
 fn every_editor_sees_what_any_has_painted_also_after_a_restart() {
     let home = tempfile::tempdir().unwrap();
     let daemon = Daemon::start_in(home.path());
-    let (mut krita, mut gimp) = (named_painter(&daemon, "krita").0, named_painter(&daemon, "gimp").0);
+    let (mut krita, mut gimp) = (painter(&daemon, "krita"), painter(&daemon, "gimp"));
     gimp.call("subscribe", json!({"topics": ["history"]})).unwrap();
     assert_eq!(list(&mut gimp, json!({})), json!({"entries": [], "more": false, "keep": true}));
     let (painted, pixels) = fill(&mut krita, json!({"label": "sky", "batch": 2}));
@@ -95,7 +102,7 @@ fn every_editor_sees_what_any_has_painted_also_after_a_restart() {
 #[test]
 fn pages_are_asked_for_and_nonsense_is_refused() {
     let daemon = Daemon::start();
-    let mut client = painter(&daemon).0;
+    let mut client = painter(&daemon, "test");
     for seed in 0..5 {
         fill(&mut client, json!({"seed": seed}));
     }
@@ -137,7 +144,7 @@ fn pages_are_asked_for_and_nonsense_is_refused() {
 #[test]
 fn what_is_removed_is_gone_for_everybody() {
     let daemon = Daemon::start();
-    let (mut krita, mut gimp) = (named_painter(&daemon, "krita").0, named_painter(&daemon, "gimp").0);
+    let (mut krita, mut gimp) = (painter(&daemon, "krita"), painter(&daemon, "gimp"));
     let changed = |client: &mut Client| client.expect("history/changed", |h| h["method"] == "history/changed");
     krita.call("subscribe", json!({"topics": ["history"]})).unwrap();
     for seed in 0..3 {
@@ -167,7 +174,7 @@ fn only_what_was_painted_for_good_is_entered() {
     fs::create_dir_all(home.path().join("models")).unwrap();
     e2e::upscaler(&home.path().join("models/x4.safetensors"));
     let daemon = Daemon::start_in(home.path());
-    let mut client = painter(&daemon).0;
+    let mut client = painter(&daemon, "test");
     fill(&mut client, json!({"live": {"key": "view"}}));
     let apply = json!({
         "image": {"blob": "c1", "w": 96, "h": 80, "px": "rgba8"}, "filters": [{"name": "film-grain"}],
@@ -189,7 +196,7 @@ fn the_painter_says_how_much_is_kept() {
     let home = tempfile::tempdir().unwrap();
     configure(home.path(), json!({"max_entries": 2}));
     let daemon = Daemon::start_in(home.path());
-    let mut client = painter(&daemon).0;
+    let mut client = painter(&daemon, "test");
     for seed in 0..4 {
         fill(&mut client, json!({"seed": seed}));
     }
@@ -219,7 +226,7 @@ fn an_orderly_end_waits_and_a_sudden_one_leaves_no_half_entry() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join("history");
     let daemon = Daemon::start_in(home.path());
-    let mut client = painter(&daemon).0;
+    let mut client = painter(&daemon, "test");
     fill(&mut client, json!({"seed": 1}));
     client.call("shutdown", json!({})).unwrap();
     assert!(daemon.wait().success());
@@ -228,14 +235,14 @@ fn an_orderly_end_waits_and_a_sudden_one_leaves_no_half_entry() {
     let mut whole = 1;
     for round in 0..6 {
         let daemon = Daemon::start_in(home.path());
-        let mut client = painter(&daemon).0;
+        let mut client = painter(&daemon, "test");
         assert_eq!(list(&mut client, json!({}))["entries"].as_array().unwrap().len(), whole, "round {round}");
         fill(&mut client, json!({"seed": round, "batch": 4}));
         daemon.kill();
         whole = names(&folder).iter().filter(|name| !name.starts_with('.')).count();
     }
     let daemon = Daemon::start_in(home.path());
-    let mut client = painter(&daemon).0;
+    let mut client = painter(&daemon, "test");
     let left = entries(&mut client, whole);
     for entry in &left {
         let got = client.call("history/get", json!({"entry": entry["entry"]})).unwrap();
@@ -249,7 +256,7 @@ fn a_damaged_entry_costs_no_other() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join("history");
     let daemon = Daemon::start_in(home.path());
-    let mut client = painter(&daemon).0;
+    let mut client = painter(&daemon, "test");
     let changed = |client: &mut Client| client.expect("history/changed", |h| h["method"] == "history/changed");
     client.call("subscribe", json!({"topics": ["history"]})).unwrap();
     for seed in 0..3 {
@@ -281,7 +288,7 @@ fn cli(home: &Path, args: &[&str]) -> Value {
 fn the_command_line_works_with_and_without_a_daemon() {
     let home = tempfile::tempdir().unwrap();
     let daemon = Daemon::start_in(home.path());
-    let mut client = named_painter(&daemon, "krita").0;
+    let mut client = painter(&daemon, "krita");
     let (painted, pixels) = fill(&mut client, json!({"label": "sky"}));
     fill(&mut client, json!({"seed": 6, "px": "rgba16"}));
     let all = entries(&mut client, 2);

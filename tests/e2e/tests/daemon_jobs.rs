@@ -2,8 +2,24 @@
 #![cfg(unix)]
 
 use e2e::daemon::{Client, Daemon, kind};
-use e2e::fills::{Picture, occupy, painter};
+use e2e::holes::Picture;
 use serde_json::{Value, json};
+
+/// Starts a fill that keeps the device busy; gives its request id once it runs.
+fn occupy(client: &mut Client, more: Value) -> u64 {
+    let picture = Picture::endless();
+    client.put("c-endless", &picture.bytes);
+    let id = client.request("generate", picture.fill("c-endless", more));
+    client.job(id, "running");
+    id
+}
+
+/// A client that has put the small picture as `c1`.
+fn painter(daemon: &Daemon) -> (Client, Picture) {
+    let (mut client, picture) = (daemon.client(), Picture::small());
+    client.put("c1", &picture.bytes);
+    (client, picture)
+}
 
 fn cancel(client: &mut Client, id: u64) {
     client.notify("cancel", json!({"id": id}), &[]);

@@ -2,7 +2,7 @@
 #![cfg(unix)]
 
 use e2e::daemon::{Client, Daemon, kind};
-use e2e::fills::{named_painter, occupy};
+use e2e::holes::Picture;
 use serde_json::{Value, json};
 
 /// `job/list` as (label, client, mine, state), the busy job left out.
@@ -21,8 +21,12 @@ fn row(label: &str, client: &str, mine: bool) -> (String, String, bool, String) 
 fn an_editor_that_comes_back_goes_on_with_its_jobs() {
     let daemon = Daemon::start();
     let mut other = daemon.named_client("gimp");
-    let busy = occupy(&mut other, json!({}));
-    let (mut krita, picture) = named_painter(&daemon, "krita");
+    let (endless, picture) = (Picture::endless(), Picture::small());
+    other.put("c-endless", &endless.bytes);
+    let busy = other.request("generate", endless.fill("c-endless", json!({})));
+    other.job(busy, "running");
+    let mut krita = daemon.named_client("krita");
+    krita.put("c1", &picture.bytes);
     let mut submit = |label: &str, keep: bool| {
         let id = krita.request("generate", picture.fill("c1", json!({"label": label, "keep": keep})));
         krita.job(id, "queued")
@@ -31,7 +35,8 @@ fn an_editor_that_comes_back_goes_on_with_its_jobs() {
     submit("not kept", false);
     drop(krita);
 
-    let (mut krita, picture) = named_painter(&daemon, "krita");
+    let mut krita = daemon.named_client("krita");
+    krita.put("c1", &picture.bytes);
     let own = |mine: [bool; 3]| ["a", "b", "c"].iter().zip(mine).map(|(l, m)| row(l, "krita", m)).collect::<Vec<_>>();
     // The end of the lost connection may be noticed a moment later.
     e2e::daemon::wait_for("the lost connection", || (listed(&mut krita).len() == 3).then_some(()));
@@ -40,7 +45,7 @@ fn an_editor_that_comes_back_goes_on_with_its_jobs() {
     assert_eq!((&status["queue"][1]["client"], &status["queue"][1]["label"]), (&json!("krita"), &Value::Null));
 
     // Another program may watch, but takes nothing over.
-    let (mut gimp, _) = named_painter(&daemon, "gimp");
+    let mut gimp = daemon.named_client("gimp");
     let watching = gimp.request("job/attach", json!({"job": a}));
     gimp.job(watching, "queued");
     assert_eq!(kind(&gimp.call("job/move", json!({"job": a, "position": 0})).unwrap_err()), "no_such_job");
@@ -58,7 +63,7 @@ fn an_editor_that_comes_back_goes_on_with_its_jobs() {
     let labels: Vec<String> = listed(&mut krita).into_iter().map(|job| job.0).collect();
     assert_eq!(labels, ["c", "a", "b", "d"], "old ones and new ones are one queue");
     // A second window of the same program takes nothing from one that is there.
-    let (mut second, _) = named_painter(&daemon, "krita");
+    let mut second = daemon.named_client("krita");
     let also = second.request("job/attach", json!({"job": b}));
     second.job(also, "queued");
     assert_eq!(kind(&second.call("job/move", json!({"job": b, "position": 0})).unwrap_err()), "no_such_job");

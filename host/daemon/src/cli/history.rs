@@ -24,9 +24,9 @@ Examples:
   underpaint history remove 019ac1b2f3d4
   underpaint history clear
 
-The daemon keeps what was painted in Krita, GIMP, Photoshop and here, readable by you alone: prompts are in it. How much
-is kept stands in config.json: {\"history\": {\"keep\": true, \"max_bytes\": 2147483648, \"max_entries\": 1000}}; with
-\"keep\": false nothing is added from then on.";
+The daemon keeps what it painted for any editor, readable by you alone: prompts are in it. config.json
+says how much, and with \"keep\": false nothing is added from then on:
+  {\"history\": {\"keep\": true, \"max_bytes\": 2147483648, \"max_entries\": 1000}}";
 
 /// What was painted in any editor: list it, take it out as PNG, remove it
 #[derive(Debug, Args)]

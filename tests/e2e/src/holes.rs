@@ -1,6 +1,5 @@
-//! Fills by the embedded painter: pictures with a hole, and the requests that ask for them.
+//! A picture with a hole, for those who want something filled.
 
-use crate::daemon::{Client, Daemon};
 use serde_json::{Value, json};
 
 /// A picture with a texture and a hole in its middle: pixels (rgba8), then the mask (g8), in one blob.
@@ -9,14 +8,14 @@ pub struct Picture {
     pub w: usize,
     /// Height.
     pub h: usize,
-    /// Left, top, width and height.
+    /// The hole: x, y, w, h.
     pub hole: [usize; 4],
-    /// Pixels, then mask.
+    /// As they go into a blob.
     pub bytes: Vec<u8>,
 }
 
 impl Picture {
-    /// With a square hole in its middle.
+    /// `w` times `h` pixels with a square hole.
     pub fn new(w: usize, h: usize, hole_side: usize) -> Picture {
         let hole = [(w - hole_side) / 2, (h - hole_side) / 2, hole_side, hole_side];
         let mut bytes = Vec::with_capacity(w * h * 5);
@@ -61,25 +60,4 @@ impl Picture {
         }
         params
     }
-}
-
-/// Starts a fill that keeps the device busy; gives its request id once it runs.
-pub fn occupy(client: &mut Client, more: Value) -> u64 {
-    let picture = Picture::endless();
-    client.put("c-endless", &picture.bytes);
-    let id = client.request("generate", picture.fill("c-endless", more));
-    client.job(id, "running");
-    id
-}
-
-/// A client that has put the small picture as `c1`.
-pub fn painter(daemon: &Daemon) -> (Client, Picture) {
-    named_painter(daemon, "test")
-}
-
-/// As [`painter`], with a name of its own.
-pub fn named_painter(daemon: &Daemon, name: &str) -> (Client, Picture) {
-    let (mut client, picture) = (daemon.named_client(name), Picture::small());
-    client.put("c1", &picture.bytes);
-    (client, picture)
 }
