@@ -108,4 +108,20 @@ mod tests {
         assert!(probe(&dir.path().join("folder")).is_err());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "no unfinished file stays");
     }
+
+    #[test]
+    fn a_folder_appears_whole_and_goes_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, other) = (dir.path().join("entry"), dir.path().join("other"));
+        // As a process that was killed leaves it.
+        fs::create_dir(unfinished(&path)).unwrap();
+        fs::write(unfinished(&path).join("old"), "half").unwrap();
+        folder(&path, |part| private(&part.join("a"), b"one")).unwrap();
+        assert_eq!(fs::read_dir(&path).unwrap().count(), 1);
+        assert!(folder(&path, |_| Ok(())).is_err(), "nothing is replaced");
+        let full = |part: &Path| private(&part.join("a"), b"one").and(Err::<(), _>(io::Error::other("full")));
+        assert!(folder(&other, full).is_err());
+        remove_folder(&path).unwrap();
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
 }

@@ -101,6 +101,9 @@ enum Shelf {
     Files(history::History),
 }
 
+/// An entry without its pixels.
+type Told = (Entry, Vec<Place>);
+
 /// An entry with its pixels.
 struct Fetched {
     entry: Entry,
@@ -120,7 +123,7 @@ impl Shelf {
     }
 
     /// Some of the entries older than `before`, the newest first, and whether there are older ones.
-    fn page(&mut self, limit: usize, before: Option<EntryId>) -> Result<(Vec<(Entry, Vec<Place>)>, bool), Failure> {
+    fn page(&mut self, limit: usize, before: Option<EntryId>) -> Result<(Vec<Told>, bool), Failure> {
         let limit = limit.min(MOST_LISTED as usize);
         match self {
             Shelf::Daemon(client) => {
@@ -187,7 +190,7 @@ fn list(global: &Global, shelf: &mut Shelf, limit: usize) -> Result<(), Failure>
         entries.extend(page);
     }
     if global.json {
-        let told = |(entry, patches): &(Entry, Vec<Place>)| {
+        let told = |(entry, patches): &Told| {
             let mut told = json!(entry);
             told["patches"] = json!(patches);
             told

@@ -23,8 +23,8 @@ use underpaint_wire::image::{self, Px};
 
 /// Version of the files' own shape.
 const FORMAT: u32 = 1;
-/// Most bytes of an `entry.json`; filters' texts are in the receipt.
-const RECORD_BYTES: u64 = 32 << 20;
+/// Most bytes of an `entry.json`: about what one answer can tell. Filters' texts are in the receipt.
+const RECORD_BYTES: u64 = 8 << 20;
 /// Most bytes of all its texts that a list shows: a request's header holds no more.
 const TEXT_BYTES: usize = 72 << 10;
 /// A job makes no more.
@@ -189,9 +189,13 @@ pub fn write(folder: &Path, made: &Made, max_bytes: u64) -> io::Result<(Known, u
         let known = Known { entry: made.entry.clone(), patches, thumbnail: thumbnail.extent() };
         let (used, receipt) = (made.used.clone(), made.receipt.clone());
         let record = Record { format: FORMAT, known, used, receipt };
-        save::private(&record_file(part), &serde_json::to_vec(&record)?)?;
+        let json = serde_json::to_vec(&record)?;
+        save::private(&record_file(part), &json)?;
         // What could not be read again is not worth keeping.
         check(&record.known).map_err(|e| io::Error::other(e.what))?;
+        if json.len() as u64 > RECORD_BYTES {
+            return Err(io::Error::other("its receipt is too long"));
+        }
         let bytes = bytes(part, &record.known).map_err(|e| io::Error::other(e.what))?;
         if bytes > max_bytes {
             return Err(io::Error::other(format!(

@@ -40,6 +40,8 @@ pub struct History {
 struct Shelf {
     entries: BTreeMap<EntryId, (Known, u64)>,
     bytes: u64,
+    /// When all was last removed: what was painted before, and is only now written, goes with it.
+    cleared_ms: u64,
 }
 
 impl History {
@@ -83,6 +85,10 @@ impl History {
         let (known, bytes) = entry::write(&self.place(id), &made, keeping.max_bytes)
             .map_err(|e| format!("What was painted is not in the history: {e}."))?;
         let mut shelf = self.shelf();
+        if known.entry.made_ms <= shelf.cleared_ms {
+            drop(shelf);
+            return self.discard(id).map(|()| None).map_err(|e| e.message);
+        }
         shelf.entries.insert(id, (known, bytes));
         shelf.bytes += bytes;
         drop(shelf);
@@ -129,7 +135,8 @@ impl History {
 
     /// Removes everything for good, also what was put aside; gives the number of entries.
     pub fn clear(&self) -> Result<usize, Error> {
-        let entries = std::mem::take(&mut *self.shelf()).entries;
+        let empty = Shelf { cleared_ms: now_ms(), ..Shelf::default() };
+        let entries = std::mem::replace(&mut *self.shelf(), empty).entries;
         let discarded: Vec<_> = entries.keys().map(|id| self.discard(*id)).collect();
         for name in names(&self.folder) {
             if let Some((id, ASIDE)) = name.split_once('.')

@@ -127,6 +127,11 @@ fn only_so_much_is_kept_and_only_if_the_painter_wants() {
     studio.keep(json!({"max_bytes": each + each / 2}));
     assert_eq!(prompts(&studio.again()), ["c"], "what was allowed before goes at the next start");
     assert!(studio.history.enter(made("large", Px::Rgba16, (99, 99))).unwrap_err().contains("more than"));
+    let mut long = made("long", Px::Rgba8, (1, 1));
+    long.receipt = json!("x".repeat(8 << 20));
+    studio.keep(json!({}));
+    assert!(studio.history.enter(long).unwrap_err().contains("receipt"));
+    assert_eq!(studio.names().len(), 1, "nothing is left behind");
     studio.keep(json!({"keep": false}));
     assert_eq!(studio.history.enter(made("secret", Px::Rgba8, (1, 1))), Ok(None));
     std::fs::write(studio.dir.path().join("config.json"), "{").unwrap();
@@ -143,6 +148,12 @@ fn removed_is_removed() {
     assert_eq!(studio.names(), [a.to_string(), c.to_string()]);
     assert_eq!(studio.history.clear().unwrap(), 2);
     assert_eq!((studio.names().len(), studio.history.shelf().bytes), (0, 0));
+    let mut late = made("painted before, written after", Px::Rgba8, (1, 1));
+    assert_eq!(studio.history.enter(late.clone()), Ok(None));
+    assert_eq!(studio.names().len(), 0);
+    late.entry.made_ms = now_ms() + 1;
+    assert!(studio.history.enter(late).unwrap().is_some());
+    assert_eq!(studio.history.clear().unwrap(), 1);
     assert!(prompts(&studio.again()).is_empty());
 }
 
@@ -184,37 +195,42 @@ fn what_is_damaged_is_put_aside_and_costs_no_other() {
         change(&mut record);
         fs::write(path, record.to_string()).unwrap();
     };
-    type Spoil<'a> = &'a dyn Fn(&Path);
-    let record =
-        |change: &'static dyn Fn(&mut serde_json::Value)| move |entry: &Path| text(&entry.join("entry.json"), change);
-    let rows: Vec<(&str, Spoil<'_>)> = vec![
-        ("no record", &|e| fs::remove_file(e.join("entry.json")).unwrap()),
-        ("empty record", &|e| fs::write(e.join("entry.json"), "").unwrap()),
-        ("no JSON", &|e| fs::write(e.join("entry.json"), b"\xff\xfe{").unwrap()),
-        ("brackets", &|e| fs::write(e.join("entry.json"), "[".repeat(100_000)).unwrap()),
-        ("record is a folder", &|e| {
-            fs::remove_file(e.join("entry.json")).unwrap();
-            fs::create_dir(e.join("entry.json")).unwrap();
-        }),
-        ("no patch", &|e| fs::remove_file(e.join("patch-0.png")).unwrap()),
-        ("no thumbnail", &|e| fs::remove_file(e.join("thumbnail.rgba8")).unwrap()),
+    type Spoil = Box<dyn Fn(&Path)>;
+    let record = |change: fn(&mut serde_json::Value)| -> Spoil {
+        Box::new(move |entry| text(&entry.join("entry.json"), &change))
+    };
+    let file = |name: &'static str, content: Option<Vec<u8>>| -> Spoil {
+        Box::new(move |entry| match &content {
+            Some(bytes) => fs::write(entry.join(name), bytes).unwrap(),
+            None => fs::remove_file(entry.join(name)).unwrap(),
+        })
+    };
+    let folder: Spoil = Box::new(|entry| {
+        fs::remove_file(entry.join("entry.json")).unwrap();
+        fs::create_dir(entry.join("entry.json")).unwrap();
+    });
+    let rows = [
+        ("no record", file("entry.json", None)),
+        ("empty record", file("entry.json", Some(Vec::new()))),
+        ("no JSON", file("entry.json", Some(b"\xff\xfe{".to_vec()))),
+        ("brackets", file("entry.json", Some(vec![b'['; 100_000]))),
+        ("record is a folder", folder),
+        ("no patch", file("patch-0.png", None)),
+        ("no thumbnail", file("thumbnail.rgba8", None)),
+        ("format", record(|r| r["format"] = json!(2))),
+        ("another's name", record(|r| r["entry"] = json!("../../../etc"))),
+        ("no patches", record(|r| r["patches"] = json!([]))),
+        ("many patches", record(|r| r["patches"] = json!(vec![r["patches"][0].clone(); 99]))),
+        ("missing patch", record(|r| r["patches"] = json!(vec![r["patches"][0].clone(); 2]))),
+        ("no width", record(|r| r["patches"][0]["rect"]["w"] = json!(0))),
+        ("endless", record(|r| r["patches"][0]["rect"]["h"] = json!(u32::MAX))),
+        ("negative", record(|r| r["patches"][0]["rect"]["w"] = json!(-4))),
+        ("grey", record(|r| r["patches"][0]["px"] = json!("g8"))),
+        ("huge thumbnail", record(|r| r["thumbnail"] = json!([65535, 65535]))),
+        ("long text", record(|r| r["prompt"] = json!("x".repeat(1 << 20)))),
+        ("wrong type", record(|r| r["made_ms"] = json!("now"))),
     ];
-    let changes: Vec<(&str, Box<dyn Fn(&Path)>)> = vec![
-        ("format", Box::new(record(&|r| r["format"] = json!(2)))),
-        ("another's name", Box::new(record(&|r| r["entry"] = json!("../../../etc")))),
-        ("no patches", Box::new(record(&|r| r["patches"] = json!([])))),
-        ("many patches", Box::new(record(&|r| r["patches"] = json!(vec![r["patches"][0].clone(); 99])))),
-        ("missing patch", Box::new(record(&|r| r["patches"] = json!(vec![r["patches"][0].clone(); 2])))),
-        ("no width", Box::new(record(&|r| r["patches"][0]["rect"]["w"] = json!(0)))),
-        ("endless", Box::new(record(&|r| r["patches"][0]["rect"]["h"] = json!(u32::MAX)))),
-        ("negative", Box::new(record(&|r| r["patches"][0]["rect"]["w"] = json!(-4)))),
-        ("grey", Box::new(record(&|r| r["patches"][0]["px"] = json!("g8")))),
-        ("huge thumbnail", Box::new(record(&|r| r["thumbnail"] = json!([65535, 65535])))),
-        ("long text", Box::new(record(&|r| r["prompt"] = json!("x".repeat(1 << 20))))),
-        ("wrong type", Box::new(record(&|r| r["made_ms"] = json!("now")))),
-    ];
-    let changes = changes.iter().map(|(name, change)| (*name, &**change as Spoil<'_>));
-    for (name, spoil) in rows.into_iter().chain(changes) {
+    for (name, spoil) in rows {
         let studio = Studio::new();
         let bad = studio.enter("bad");
         studio.enter("good");
@@ -231,14 +247,13 @@ fn what_is_damaged_is_put_aside_and_costs_no_other() {
 /// What looks whole at the start may turn out to be damaged when it is wanted.
 #[test]
 fn damage_within_a_file_is_found_when_it_is_read() {
-    let spoiled: [(&str, &str, &dyn Fn(Vec<u8>) -> Vec<u8>); 4] = [
-        ("cut short", "patch-0.png", &|b| b[..b.len() / 2].to_vec()),
-        ("noise", "patch-0.png", &|b| vec![7; b.len()]),
-        ("another size", "patch-0.png", &|_| {
-            let other = underpaint_raster::Image::new(Extent::new(9, 9));
-            crate::picture::encode(&other, crate::picture::Depth::Eight, true, None, &[]).unwrap()
-        }),
-        ("thumbnail", "thumbnail.rgba8", &|b| b[1..].to_vec()),
+    let other = underpaint_raster::Image::new(Extent::new(9, 9));
+    let other = crate::picture::encode(&other, crate::picture::Depth::Eight, true, None, &[]).unwrap();
+    let spoiled = [
+        ("cut short", "patch-0.png", None),
+        ("noise", "patch-0.png", Some(vec![7; 99])),
+        ("another size", "patch-0.png", Some(other)),
+        ("thumbnail", "thumbnail.rgba8", Some(vec![0; 47])),
     ];
     for (name, file, spoil) in spoiled {
         let studio = Studio::new();
@@ -246,7 +261,7 @@ fn damage_within_a_file_is_found_when_it_is_read() {
         studio.enter("good");
         let path = studio.folder().join(bad.to_string()).join(file);
         let bytes = fs::read(&path).unwrap();
-        fs::write(&path, spoil(bytes)).unwrap();
+        fs::write(&path, spoil.unwrap_or_else(|| bytes[..bytes.len() / 2].to_vec())).unwrap();
         let next = studio.again();
         let first = prompts(&next);
         assert!(next.get(bad).is_err(), "{name}");
