@@ -23,9 +23,9 @@ use underpaint_wire::generate::{FilterCall, Generate, Preview};
 use underpaint_wire::hello::{Hello, OURS, Peer, Welcome};
 use underpaint_wire::history::{FetchedEntry, HistoryList, ListHistory};
 use underpaint_wire::image::{self, Px};
-use underpaint_wire::methods::{JobResult, PatchRef, Upscale};
+use underpaint_wire::methods::{JobResult, Upscale};
 use underpaint_wire::rpc::{self, Id, Message};
-use underpaint_wire::{Error, json};
+use underpaint_wire::{Error, json, methods};
 
 /// How often a running request looks whether its job was cancelled.
 const LOOK: Duration = Duration::from_millis(20);
@@ -178,6 +178,21 @@ impl Client {
         })
     }
 
+    /// An entry of the history, its patches as they were painted.
+    pub fn entry(&mut self, entry: &str) -> Result<(FetchedEntry, Vec<(Patch, u64)>), ClientError> {
+        let answer = self.call("history/get", &json!({ "entry": entry }))?;
+        let fetched: FetchedEntry = read_result(answer)?;
+        let patches = self.link.patches(&fetched.patches)?;
+        Ok((fetched, patches))
+    }
+
+    /// Entries of the history, without their thumbnails.
+    pub fn entries(&mut self, asked: &ListHistory) -> Result<HistoryList, ClientError> {
+        let answer = self.call("history/list", asked);
+        self.link.blobs.clear();
+        read_result(answer?)
+    }
+
     /// Enlarges a whole picture by the upscaler of `request`.
     pub fn upscale(
         &mut self,
@@ -193,21 +208,6 @@ impl Client {
             params.insert("image".into(), json!(self.link.put_image(picture).await?));
             self.link.paint("upscale", params, job).await
         })
-    }
-
-    /// An entry of the history, its patches as they were painted.
-    pub fn entry(&mut self, entry: &str) -> Result<(FetchedEntry, Vec<(Patch, u64)>), ClientError> {
-        let answer = self.call("history/get", &json!({ "entry": entry }))?;
-        let fetched: FetchedEntry = read_result(answer)?;
-        let patches = self.link.patches(&fetched.patches)?;
-        Ok((fetched, patches))
-    }
-
-    /// Entries of the history, without their thumbnails.
-    pub fn entries(&mut self, asked: &ListHistory) -> Result<HistoryList, ClientError> {
-        let answer = self.call("history/list", asked);
-        self.link.blobs.clear();
-        read_result(answer?)
     }
 
     /// Asks the daemon to end, and waits until it has closed this connection.
@@ -355,7 +355,7 @@ impl Link {
     }
 
     /// Patches whose blobs have come, each with its seed.
-    fn patches(&mut self, told: &[PatchRef]) -> Result<Vec<(Patch, u64)>, ClientError> {
+    fn patches(&mut self, told: &[methods::PatchRef]) -> Result<Vec<(Patch, u64)>, ClientError> {
         let mut patches = Vec::new();
         for patch in told {
             let bytes = self.blobs.remove(&patch.image.blob).unwrap_or_default();

@@ -19,24 +19,6 @@ pub struct Config {
     pub history: Keeping,
 }
 
-/// What the history keeps; the oldest entries go first. Looked at whenever something was painted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Keeping {
-    /// Whether what is painted is entered.
-    pub keep: bool,
-    /// Most bytes of all entries.
-    pub max_bytes: u64,
-    /// Most entries.
-    pub max_entries: usize,
-}
-
-impl Default for Keeping {
-    fn default() -> Self {
-        Self { keep: true, max_bytes: 2 << 30, max_entries: 1000 }
-    }
-}
-
 impl Config {
     /// Name of the file in the home.
     pub const FILE: &str = "config.json";
@@ -59,6 +41,24 @@ impl Config {
         std::fs::create_dir_all(home).map_err(failed)?;
         let text = serde_json::to_string_pretty(self).map_err(|e| failed(e.into()))?;
         save::replace(&path, (text + "\n").as_bytes()).map_err(failed)
+    }
+}
+
+/// What the history keeps; the oldest entries go first. Looked at whenever something was painted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Keeping {
+    /// Whether what is painted is entered.
+    pub keep: bool,
+    /// Most bytes of all entries.
+    pub max_bytes: u64,
+    /// Most entries.
+    pub max_entries: usize,
+}
+
+impl Default for Keeping {
+    fn default() -> Self {
+        Self { keep: true, max_bytes: 2 << 30, max_entries: 1000 }
     }
 }
 

@@ -1,6 +1,7 @@
 //! `history/…` on the wire, and what of a job is entered.
 
 use super::Daemon;
+use super::hub::Hub;
 use super::job::{Done, Ticket, Work};
 use super::methods::{Session, internal, to_value};
 use super::outbox::Outbox;
@@ -20,8 +21,11 @@ use underpaint_wire::{Error, Kind, json};
 
 type Params = Map<String, Value>;
 
-/// The event that tells of an entry that came or went.
-pub const CHANGED: &str = "history/changed";
+/// Tells whoever wants to hear of it that an entry came or went.
+pub fn teller(hub: &Arc<Hub>) -> impl Fn() + Send + use<> {
+    let hub = hub.clone();
+    move || hub.announce(Topic::History, "history/changed")
+}
 
 /// What of a finished job is entered; `None` for filters alone, for live painting and where nothing was painted.
 pub fn made(ticket: &Ticket, done: &Done) -> Option<Made> {
@@ -76,7 +80,7 @@ impl Session {
 }
 
 fn answer(daemon: &Daemon, outbox: &Outbox, method: &str, params: &Params) -> Answer {
-    let changed = || daemon.hub.announce(Topic::History, CHANGED);
+    let changed = teller(&daemon.hub);
     match method {
         "history/list" => list(&daemon.history, outbox, &json::params(params)?),
         "history/get" => {

@@ -38,7 +38,6 @@ use std::time::Instant;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use underpaint_wire::hello::Limits;
-use underpaint_wire::methods::Topic;
 use underpaint_wire::{Error, Kind};
 
 /// Connections at one time; more are closed at once.
@@ -52,8 +51,8 @@ pub struct Daemon {
     token: String,
     started: Instant,
     inventory: watch::Receiver<Option<Arc<Inventory>>>,
-    styles: Styles,
     history: Arc<History>,
+    styles: Styles,
 }
 
 impl Daemon {
@@ -100,8 +99,7 @@ async fn run(home: &Home, options: Options, ready: impl FnOnce(&Endpoint)) -> Re
     }
     let hub = Hub::new(&claim.endpoint.instance, limits.max_jobs);
     let history = Arc::new(History::new(home));
-    let announcer = hub.clone();
-    let writer = Writer::start(history.clone(), move || announcer.announce(Topic::History, history::CHANGED));
+    let writer = Writer::start(history.clone(), history::teller(&hub));
     let writer = writer.map_err(|e| StartError::System("Starting the history's thread", e))?;
     let (device, inventory) = device::start(home.clone(), hub.clone(), writer.clone())
         .map_err(|e| StartError::System("Starting the device's thread", e))?;
@@ -112,8 +110,8 @@ async fn run(home: &Home, options: Options, ready: impl FnOnce(&Endpoint)) -> Re
         token: claim.token.clone(),
         started,
         inventory,
-        styles,
         history,
+        styles,
     });
     ready(&claim.endpoint);
     let mut connections = JoinSet::new();
