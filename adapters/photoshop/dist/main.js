@@ -1827,28 +1827,29 @@
       });
     }
     cancel() {
-      this.queue.jobs[0]?.cancel();
+      this.queue.jobs.find(({ phase }) => phase === "working")?.cancel();
     }
     // How jobs go
     play(job, story) {
       this.queue.add(job);
       job.onChange = () => {
         this.queue.draw(job);
-        this.look();
+        if (job.phase !== "working" && this.queue.jobs.includes(job)) this.stopped(job);
+        else this.look();
       };
-      void job.play(story).then(() => this.ended(job));
+      void job.play(story);
       this.say("");
     }
     replay(job) {
-      void job.placeAgain().then(() => this.ended(job));
+      void job.placeAgain();
       this.say("");
     }
-    ended(job) {
+    /** A job is over, or waits for Photoshop. */
+    stopped(job) {
       if (job.phase !== "held") this.queue.remove(job);
       if (job.seed !== void 0) this.lastSeed = job.seed;
       tip(byId("status"), Object.entries(job.times).map(([part, ms]) => `${part} ${Math.round(ms)} ms`).join(", "));
       this.say(job.text);
-      this.look();
     }
     filterLayer() {
       if (this.connection.state.kind !== "ready") throw new Sorry(this.absence());

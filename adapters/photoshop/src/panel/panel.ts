@@ -97,7 +97,7 @@ export class Panel {
   }
 
   cancel(): void {
-    this.queue.jobs[0]?.cancel();
+    this.queue.jobs.find(({ phase }) => phase === "working")?.cancel();
   }
 
   // How jobs go
@@ -106,23 +106,24 @@ export class Panel {
     this.queue.add(job);
     job.onChange = () => {
       this.queue.draw(job);
-      this.look();
+      if (job.phase !== "working" && this.queue.jobs.includes(job)) this.stopped(job);
+      else this.look();
     };
-    void job.play(story).then(() => this.ended(job));
+    void job.play(story);
     this.say("");
   }
 
   private replay(job: Job): void {
-    void job.placeAgain().then(() => this.ended(job));
+    void job.placeAgain();
     this.say("");
   }
 
-  private ended(job: Job): void {
+  /** A job is over, or waits for Photoshop. */
+  private stopped(job: Job): void {
     if (job.phase !== "held") this.queue.remove(job);
     if (job.seed !== undefined) this.lastSeed = job.seed;
     tip(byId("status"), Object.entries(job.times).map(([part, ms]) => `${part} ${Math.round(ms)} ms`).join(", "));
     this.say(job.text);
-    this.look();
   }
 
   private filterLayer(): void {
