@@ -86,8 +86,9 @@ const getPixels: Imaging["getPixels"] = async (options) => {
   const document = documentOf(options.documentID);
   const layer = options.layerID === undefined ? undefined : document.find(options.layerID);
   if (options.layerID !== undefined && layer?.kind !== constants.LayerKind.NORMAL) throw new Error("The requested layer has no pixels.");
-  const asked = meet(options.sourceBounds ?? document.canvas, document.canvas);
-  const box = asked && (layer ? layer.box && meet(layer.box, asked) : document.held(asked));
+  const asked = options.sourceBounds ?? document.canvas;
+  if (asked.left < 0 || asked.top < 0 || asked.right > document.width || asked.bottom > document.height) throw new Error("The bounds reach beyond the canvas.");
+  const box = layer ? layer.box && meet(layer.box, asked) : document.held(asked);
   if (!box) throw new Error("grabPixels: the area holds no pixels.");
   const native = layer ? cut(layer.data!, layer.box!, box) : document.composite(box);
   const depth = options.componentSize === undefined || options.componentSize === -1 ? document.depth : options.componentSize;

@@ -10,7 +10,7 @@ import { app, constants, core, imaging } from "photoshop";
 import type { Picture, Rect } from "../protocol/images.js";
 import { sleep } from "../daemon/socket.js";
 import { SRGB, findLayer } from "./read.js";
-import { Sorry, openDocument, type Target } from "./target.js";
+import { Sorry, openDocument, type Margins, type Target } from "./target.js";
 
 export interface Patch extends Picture {
   rect: Rect;
@@ -53,6 +53,7 @@ export async function place(target: Target, patches: Patch[], name: (patch: Patc
       const suspension = await context.hostControl.suspendHistory({ documentID: document.id, name: history });
       let whole = false;
       try {
+        await enlarge(document, target.margins);
         for (const [i, patch] of patches.entries()) {
           if (context.isCancelled) throw new Sorry("Cancelled. The picture is unchanged.");
           const layer = await document.createLayer(constants.LayerKind.NORMAL, { name: name(patch) });
@@ -80,6 +81,13 @@ export async function place(target: Target, patches: Patch[], name: (patch: Patc
   } finally {
     for (const image of images) void image.dispose();
   }
+}
+
+/** Enlarges the canvas: to the right and below first, then to the left and above, where what is there moves along. */
+async function enlarge(document: (typeof app)["activeDocument"], { left, top, right, bottom }: Margins): Promise<void> {
+  const { TOPLEFT, BOTTOMRIGHT } = constants.AnchorPosition;
+  if (right > 0 || bottom > 0) await document.resizeCanvas(document.width + right, document.height + bottom, TOPLEFT);
+  if (left > 0 || top > 0) await document.resizeCanvas(document.width + left, document.height + top, BOTTOMRIGHT);
 }
 
 async function imageData(patch: Patch) {
