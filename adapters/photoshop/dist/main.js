@@ -955,6 +955,7 @@
   var Busy = class extends Error {
   };
   var MODAL_IN_THE_WAY = 9;
+  var CANCELLED = "Cancelled. The picture is unchanged.";
   var PATIENCE_S = 2;
   var newest = /* @__PURE__ */ new Map();
   function anchorOf(target) {
@@ -965,6 +966,7 @@
   async function place2(target, patches2, name, history) {
     if (!openDocument(target)) throw new Sorry("The picture was closed meanwhile, so there is nowhere to put the layer.");
     const images = [];
+    let cancelled = false;
     try {
       for (const patch of patches2) images.push(await imageData(patch));
       const options = { commandName: history, timeOut: PATIENCE_S };
@@ -978,7 +980,7 @@
         try {
           await enlarge(document2, target.margins);
           for (const [i, patch] of patches2.entries()) {
-            if (context.isCancelled) throw new Sorry("Cancelled. The picture is unchanged.");
+            if (context.isCancelled) throw new Sorry(CANCELLED);
             const layer = await document2.createLayer(import_photoshop4.constants.LayerKind.NORMAL, { name: name(patch) });
             if (!layer) throw new Sorry("Photoshop made no new layer. Can the active layer be unlocked, or another one be chosen?");
             const anchor = anchorOf(target);
@@ -994,6 +996,7 @@
           }
           whole = true;
         } finally {
+          cancelled = !whole && context.isCancelled;
           await context.hostControl.resumeHistory(suspension, whole);
           if (front.id !== document2.id && [...import_photoshop4.app.documents].some(({ id }) => id === front.id)) import_photoshop4.app.activeDocument = front;
         }
@@ -1002,7 +1005,7 @@
       if (error.number === MODAL_IN_THE_WAY) {
         throw new Busy("Photoshop is busy with a dialog or another plug-in. Finish that, then press Place layer.");
       }
-      throw error;
+      throw cancelled ? new Sorry(CANCELLED) : error;
     } finally {
       for (const image2 of images) void image2.dispose();
     }

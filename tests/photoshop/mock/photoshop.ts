@@ -129,6 +129,7 @@ const createImageDataFromBuffer: Imaging["createImageDataFromBuffer"] = async (b
 const putPixels: Imaging["putPixels"] = async (options) => {
   writes("putPixels");
   await turn();
+  if (trouble.cancelNext) throw new Error("User canceled the operation.");
   const document = documentOf(options.documentID);
   const layer = document.find(options.layerID);
   if (layer?.kind !== constants.LayerKind.NORMAL) throw new Error("putPixels needs a pixel layer.");
@@ -151,10 +152,14 @@ const executeAsModal: Ps["core"]["executeAsModal"] = async (work, options) => {
   }
   trouble.scopes += 1;
   scope.modal = true;
+  let tried = 0;
   let suspended: { document: MockDocument; at: number; name: string } | undefined;
   try {
     const context: Parameters<typeof work>[0] = {
-      isCancelled: trouble.cancelNext,
+      get isCancelled() {
+        // Seen only once something was tried, so that both ways of hearing of it are.
+        return trouble.cancelNext && tried++ > 0;
+      },
       onCancel: undefined,
       reportProgress: () => {},
       hostControl: {
