@@ -8,13 +8,21 @@ use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 /// What a painter may set. Every member may be left out.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Folders with models, searched besides the home's own.
     pub model_folders: Vec<PathBuf>,
     /// Id of the model used when a request names none.
     pub default_model: Option<String>,
+    /// Whether the daemon listens on a WebSocket too, which Photoshop needs; true if left out.
+    pub websocket: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { model_folders: Vec::new(), default_model: None, websocket: true }
+    }
 }
 
 impl Config {
@@ -50,7 +58,8 @@ mod tests {
     fn what_is_saved_is_read_and_a_typing_mistake_is_named() {
         let home = tempfile::tempdir().unwrap();
         assert_eq!(Config::load(home.path()).unwrap(), Config::default());
-        let config = Config { model_folders: vec!["/models".into()], default_model: Some("a".into()) };
+        let config =
+            Config { model_folders: vec!["/models".into()], default_model: Some("a".into()), websocket: false };
         config.save(home.path()).unwrap();
         assert_eq!(Config::load(home.path()).unwrap(), config);
         std::fs::write(home.path().join(Config::FILE), r#"{"model_folder": []}"#).unwrap();

@@ -17,6 +17,8 @@ pub mod hello;
 pub mod image;
 pub mod json;
 pub mod methods;
+pub mod pairing;
 pub mod rpc;
+pub mod websocket;
 
 pub use error::{Error, Kind};

@@ -21,6 +21,7 @@ mod models;
 mod options;
 mod output;
 mod paint;
+mod pair;
 mod play;
 mod preprocess;
 mod progress;
@@ -65,6 +66,7 @@ enum Command {
     Models(models::Models),
     Demo(demo::Demo),
     Serve(serve::Serve),
+    Pair(pair::Pair),
     Status(serve::Status),
     Stop(serve::Stop),
     Doctor(doctor::Doctor),
@@ -147,6 +149,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Models(models) => models.run(&global),
         Command::Demo(demo) => demo.run(&global),
         Command::Serve(serve) => serve.run(&global),
+        Command::Pair(pair) => pair.run(&global),
         Command::Status(status) => status.run(&global),
         Command::Stop(stop) => stop.run(&global),
         Command::Doctor(doctor) => doctor.run(&global),
