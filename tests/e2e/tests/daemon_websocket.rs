@@ -8,7 +8,7 @@ use e2e::web::{UPGRADE, Web, raw, request, tcp, upgrade};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use tungstenite::Message;
 use tungstenite::protocol::frame::Frame;
 use tungstenite::protocol::frame::coding::{Data, OpCode};
@@ -505,4 +505,75 @@ fn nothing_listens_beyond_this_machine() {
     for address in &found {
         assert!(loopback.iter().any(|own| address.strip_suffix(&suffix) == Some(own)), "{found:?}");
     }
+}
+
+/// A browser that ends with the test, however that ends.
+struct Browser(Child);
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A page of another origin in a real Chromium: it hears nothing, and what Chromium sends for it is refused as it is.
+#[test]
+fn a_page_in_a_real_browser_is_refused() {
+    let browser = ["chromium", "chromium-browser", "google-chrome"];
+    let there = |name: &&str| Command::new(name).arg("--version").stdout(Stdio::null()).status().is_ok();
+    let Some(browser) = browser.iter().find(|name| there(name)) else {
+        return e2e::skip("a page's WebSocket, because Chromium is not installed (apt install chromium)");
+    };
+    let daemon = Daemon::start();
+    let (site, spy) = (TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
+    let port = |listener: &TcpListener| listener.local_addr().unwrap().port();
+    let page = format!(
+        "<script>for (const port of [{}, {}]) {{ const socket = new WebSocket(`ws://127.0.0.1:${{port}}/ws`); \
+         const say = how => () => fetch(`/${{port}}-${{how}}`); socket.onopen = say('open'); socket.onerror = say('refused') }}</script>",
+        daemon.ws_port(),
+        port(&spy)
+    );
+    let profile = tempfile::tempdir().unwrap();
+    let child = Command::new(browser)
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"])
+        .arg(format!("--user-data-dir={}", profile.path().display()))
+        .arg(format!("http://localhost:{}/", port(&site)))
+        .stderr(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let browser = Browser(child);
+    let head = |listener: &TcpListener| {
+        listener.set_nonblocking(true).unwrap();
+        let mut stream = wait_for("the browser", || listener.accept().ok()).0;
+        stream.set_nonblocking(false).unwrap();
+        let (mut head, mut byte) = (Vec::new(), [0]);
+        while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|n| n == 1) {
+            head.push(byte[0]);
+        }
+        (String::from_utf8_lossy(&head).into_owned(), stream)
+    };
+    let (mut sent, mut heard) = (None, None);
+    while sent.is_none() || heard.is_none() {
+        let (asked, mut stream) = head(&site);
+        let path = asked.split(' ').nth(1).unwrap_or_default().to_owned();
+        let body = if path == "/" { page.as_str() } else { "" };
+        let answer = format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        );
+        let _ = stream.write_all(answer.as_bytes());
+        if path == "/" {
+            sent = Some(head(&spy).0);
+        } else if let Some(how) = path.strip_prefix(&format!("/{}-", daemon.ws_port())) {
+            heard = Some(how.to_owned());
+        }
+    }
+    drop(browser);
+    assert_eq!(heard.unwrap(), "refused");
+    let sent = sent.unwrap();
+    assert!(sent.contains("Origin: http://localhost:"), "{sent}");
+    let to_daemon = sent.replace(&format!("127.0.0.1:{}", port(&spy)), &format!("127.0.0.1:{}", daemon.ws_port()));
+    assert_eq!(raw(daemon.ws_port(), to_daemon.as_bytes()).0, 403, "{to_daemon}");
 }
