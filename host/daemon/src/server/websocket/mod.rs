@@ -119,6 +119,9 @@ async fn serve(daemon: Arc<Daemon>, port: u16, stream: TcpStream, place: OwnedSe
         let reads = early.chain(reads);
         let link = Link { transport: Transport::WebSocket, accepted, reads, writes, stranger: Some(place) };
         connection::serve(daemon, link).await;
+    } else {
+        // Whoever was refused is in no other's way.
+        drop(place);
     }
     // Closing while something is unread would reset the connection, and the client might never see what was said.
     let _ = stream.shutdown().await;
