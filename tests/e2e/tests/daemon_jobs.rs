@@ -276,7 +276,8 @@ fn a_kept_job_nobody_wants_any_more_ends() {
     let daemon = Daemon::start();
     let mut first = daemon.client();
     occupy(&mut first, json!({"keep": true}));
-    let mut second = daemon.client();
+    // Of another program: one of the same takes the job over by attaching.
+    let mut second = daemon.named_client("another program");
     let job = second.call("job/list", json!({})).unwrap()[0]["job"].clone();
     drop(first);
     let attach = second.request("job/attach", json!({"job": job}));

@@ -17,6 +17,7 @@ mod fill;
 mod filter;
 mod filter_worker;
 mod generate;
+mod history;
 mod models;
 mod options;
 mod output;
@@ -64,6 +65,7 @@ enum Command {
     Upscale(upscale::Upscale),
     Filter(filter::Filter),
     Models(models::Models),
+    History(history::History),
     Demo(demo::Demo),
     Serve(serve::Serve),
     Pair(pair::Pair),
@@ -147,6 +149,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Upscale(upscale) => upscale.run(&global),
         Command::Filter(filter) => filter.run(&global),
         Command::Models(models) => models.run(&global),
+        Command::History(history) => history.run(&global),
         Command::Demo(demo) => demo.run(&global),
         Command::Serve(serve) => serve.run(&global),
         Command::Pair(pair) => pair.run(&global),
