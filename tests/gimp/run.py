@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Drives the real GIMP 3 against the real daemon and says what passed.
 
-    tests/gimp/run.py [--daemon PATH] [--suite trixie|forky] [--root FOLDER] [--only NAME]... [--no-screen] [--keep]
+    tests/gimp/run.py [--daemon PATH] [--suite trixie|forky] [--root FOLDER] [--only NAME]... [--part PART] [--keep]
 
 Debian 12 has no GIMP 3, so it runs inside a root of a newer Debian (GIMP 3.0 in trixie, 3.2 in forky) that
 tests/editors/root.sh builds once, in the folder UNDERPAINT_ROOTS or target/roots. GIMP plays tests/gimp/e2e: scripts.py
@@ -29,6 +29,7 @@ import pack  # noqa: E402
 
 PACKAGES = ["gimp", "gir1.2-gimp-3.0", "python3-gi", "xdotool", "openbox"]
 VERSIONS = {"trixie": "3.0", "forky": "3.2"}
+KEYS = {"fill": "F7", "generate": "F8", "filter": "F9", "remove": "F10", "expand": "F12"}
 LIMIT_S = 420
 SKIPPED = 77
 
@@ -39,7 +40,7 @@ def main():
     arguments.add_argument("--suite", choices=sorted(VERSIONS), default="trixie", help="which Debian, and so which GIMP")
     arguments.add_argument("--root", type=pathlib.Path, help="where its root is, or is to be built")
     arguments.add_argument("--only", action="append", default=[], metavar="NAME", help="play only this scenario")
-    arguments.add_argument("--no-screen", action="store_true", help="leave out what needs a screen")
+    arguments.add_argument("--part", choices=["scripts", "screens"], help="only those without a screen, or on one")
     arguments.add_argument("--keep", action="store_true", help="keep the temporary folder for a look")
     chosen = arguments.parse_args()
 
@@ -47,7 +48,7 @@ def main():
     if not os.access(str(daemon), os.X_OK):
         print("error: there is no daemon at %s; build it, or name it with --daemon" % daemon)
         return 1
-    if not chosen.no_screen and shutil.which("Xvfb") is None:
+    if chosen.part != "scripts" and shutil.which("Xvfb") is None:
         print("skipped: Xvfb is not installed (Debian package xvfb)")
         return SKIPPED
     root = chosen.root or pathlib.Path(os.environ.get("UNDERPAINT_ROOTS") or ROOT / "target/roots") / chosen.suite
@@ -55,8 +56,9 @@ def main():
     if built.returncode:
         return built.returncode
     with Stage(root.absolute(), daemon, chosen) as stage:
-        stage.play("scripts")
-        if not chosen.no_screen:
+        if chosen.part != "screens":
+            stage.play("scripts")
+        if chosen.part != "scripts":
             with Screen() as display:
                 stage.play("screens", display)
         return 0 if stage.report() else 1
@@ -77,6 +79,8 @@ class Stage:
         pack.copy_to(plug_ins)
         (plug_ins / "underpaint/installed.json").write_text(json.dumps({"program": self._inside + "/underpaint"}))
         (plug_ins.parent / "gimprc").write_text("(show-welcome-dialog no)\n(check-updates no)\n(single-window-mode yes)\n")
+        actions = "".join('(action "underpaint-%s" "%s")\n' % (name, key) for name, key in KEYS.items())
+        (plug_ins.parent / "shortcutsrc").write_text("(file-version 1)\n" + actions)
         shutil.copytree(str(HERE / "e2e"), str(self._work / "e2e"), ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copytree(str(ROOT / "tests/reference/golden/tiny-sd"), str(self._work / "up/models/tiny-sd"))
         for picture in (ROOT / "host/daemon/assets/demo").glob("raccoon*"):

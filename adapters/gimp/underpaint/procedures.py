@@ -208,7 +208,7 @@ def parse_chain(text):
     try:
         steps = json.loads(text)
     except ValueError as error:
-        raise Sorry("“filters” is no JSON (%s). Write a filter's name, or a list such as "
+        raise Sorry("The argument “filters” is no JSON (%s). Write a filter's name, or a list such as "
                     '[{"name": "film-grain", "params": {"strength": 0.5}}].' % error) from None
     steps = [steps] if isinstance(steps, dict) else steps
     for step in steps:
