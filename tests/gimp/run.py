@@ -78,7 +78,10 @@ class Stage:
         shutil.copy(str(daemon), str(self._work / "underpaint"))
         pack.copy_to(plug_ins)
         (plug_ins / "underpaint/installed.json").write_text(json.dumps({"program": self._inside + "/underpaint"}))
-        (plug_ins.parent / "gimprc").write_text("(show-welcome-dialog no)\n(check-updates no)\n(single-window-mode yes)\n")
+        said = subprocess.run(["chroot", str(root), "gimp-console-" + self._version, "--version"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        # A version that it knows already: or it would welcome us with a window.
+        settings = '(config-version "%s")\n(show-welcome-dialog no)\n(check-updates no)\n' % said.stdout.decode().split()[-1]
+        (plug_ins.parent / "gimprc").write_text(settings)
         actions = "".join('(action "underpaint-%s" "%s")\n' % (name, key) for name, key in KEYS.items())
         (plug_ins.parent / "shortcutsrc").write_text("(file-version 1)\n" + actions)
         shutil.copytree(str(HERE / "e2e"), str(self._work / "e2e"), ignore=shutil.ignore_patterns("__pycache__"))

@@ -94,7 +94,7 @@ def slow_style():
     """A style whose jobs last long enough for something to happen meanwhile."""
     if not lives():
         images.made("fill", _selected(picture()))
-    ask("styles/put", name="Slow", settings={"model": tiny(), "steps": 120, "prompt": "a slow cat"})
+    ask("styles/put", name="Slow", settings={"model": tiny(), "steps": 60, "prompt": "a slow cat"})
 
 
 def _selected(image):
@@ -146,7 +146,7 @@ def remembers_resets_and_styles():
     press("alt+r")
     time.sleep(0.3)
     screenshot("reset")
-    press("Down", "Down", "Return")
+    press("Tab", "Return")
     time.sleep(0.3)
     press("alt+p", "ctrl+Return")
     layer = layers(image, 4)
@@ -175,11 +175,18 @@ def cancelled_in_our_window():
     before = seen(image)
     slow_job(image)
     window("at work")
-    wait(lambda: at_work(20), "some steps")
+    wait(lambda: at_work(12), "some steps")
     screenshot("preview")
     press("Escape")
     idle()
     check(len(image.get_layers()) == 1 and seen(image) == before, "a layer was added")
+
+
+def click_cancel():
+    """Presses Cancel in GIMP's status bar."""
+    gimp = windows(" – GIMP")[-1]
+    size = dict(word.split("=") for word in xdo("getwindowgeometry", "--shell", gimp) if "=" in word)
+    xdo("mousemove", "--window", gimp, str(int(size["WIDTH"]) - 280), str(int(size["HEIGHT"]) - 20), "click", "1")
 
 
 def cancelled_by_gimp():
@@ -188,8 +195,9 @@ def cancelled_by_gimp():
     image = show(_selected(picture(LARGE)))
     slow_job(image)
     front()
+    screenshot("statusbar")
     began = time.time()
-    press("Escape")
+    click_cancel()
     wait(lambda: not ask("status")["queue"], "the end of the job", 10)
     seconds = time.time() - began
     idle()
@@ -213,9 +221,9 @@ def closed_meanwhile():
     press("alt+d")
     wait(lambda: not image.is_valid(), "the image's end")
     wait(lambda: not ask("status")["queue"], "the end of the job", 10)
-    time.sleep(0.5)
+    window("GIMP Message")
     screenshot("closed")
-    press("Escape")
+    press("Return")
     again = show(_selected(picture(LARGE)))
     dialog("remove")
     press("ctrl+Return")
