@@ -7,10 +7,10 @@ import time
 import gi
 
 gi.require_version("Gdk", "3.0")
-from gi.repository import Gdk, Gimp, Gio  # noqa: E402
+from gi.repository import Gdk, Gimp  # noqa: E402
 
 import images  # noqa: E402
-from images import HOLE, SOFT, ask, at_work, check, dump, kill, lives, picture, pid, rect_of, seen, select, tiny, untouched, wait  # noqa: E402
+from images import HOLE, SOFT, WAIT_S, ask, at_work, check, lives, picture, seen, select, tiny, untouched, wait  # noqa: E402
 
 KEYS = {"fill": "F7", "generate": "F8", "filter": "F9", "remove": "F10", "expand": "F12"}
 """As run.py writes them into GIMP's shortcutsrc."""
@@ -80,7 +80,7 @@ def dialog(name):
 
 def layers(image, count):
     """Waits until the image has so many layers; returns the topmost."""
-    wait(lambda: len(image.get_layers()) == count, "a picture of %d layers" % count)
+    wait(lambda: len(image.get_layers()) == count, "a picture of %d layers" % count, 3 * WAIT_S)
     return image.get_layers()[0]
 
 
@@ -90,11 +90,12 @@ def idle():
     wait(lambda: not windows("Underpaint: "), "a screen without our windows")
 
 
-def slow_style():
-    """A style whose jobs last long enough for something to happen meanwhile."""
+def slow_styles():
+    """Styles whose jobs last long enough for something to happen meanwhile; the slower one is never waited for."""
     if not lives():
         images.made("fill", _selected(picture()))
-    ask("styles/put", name="Slow", settings={"model": tiny(), "steps": 60, "prompt": "a slow cat"})
+    for name, steps in [("Slow", 100), ("Slower", 900)]:
+        ask("styles/put", name=name, settings={"model": tiny(), "steps": steps, "prompt": "a slow cat"})
 
 
 def _selected(image):
@@ -131,7 +132,7 @@ def dialog_undo_and_redo():
 
 def remembers_resets_and_styles():
     """The dialog comes back as it was left; Reset empties it; a style fills it."""
-    slow_style()
+    slow_styles()
     image = show(_selected(picture(LARGE)))
     dialog("fill")
     press("ctrl+a", "BackSpace")
@@ -161,21 +162,21 @@ def remembers_resets_and_styles():
     idle()
 
 
-def slow_job(image):
+def slow_job(image, style="Slow"):
     """Begins a job that lasts, and waits until it has come some way."""
     dialog("fill")
-    press("alt+y", "Down", "alt+p", "ctrl+Return")
+    press("alt+y", "Home", "Down", *["Down"] * (style == "Slower"), "alt+p", "ctrl+Return")
     wait(at_work, "a job at work")
 
 
 def cancelled_in_our_window():
     """The window with the preview: its Cancel ends the job and leaves the picture alone."""
-    slow_style()
+    slow_styles()
     image = show(_selected(picture(LARGE)))
     before = seen(image)
-    slow_job(image)
+    slow_job(image, "Slower")
     window("at work")
-    wait(lambda: at_work(12), "some steps")
+    wait(lambda: at_work(40), "some steps")
     screenshot("preview")
     press("Escape")
     idle()
@@ -191,9 +192,9 @@ def click_cancel():
 
 def cancelled_by_gimp():
     """GIMP's own Cancel ends the plug-in's process; the daemon notices and cancels the job."""
-    slow_style()
+    slow_styles()
     image = show(_selected(picture(LARGE)))
-    slow_job(image)
+    slow_job(image, "Slower")
     front()
     screenshot("statusbar")
     began = time.time()
@@ -211,9 +212,9 @@ def cancelled_by_gimp():
 
 def closed_meanwhile():
     """The image is closed while its job runs: the job ends, and the next one works."""
-    slow_style()
+    slow_styles()
     image = show(_selected(picture(LARGE)))
-    slow_job(image)
+    slow_job(image, "Slower")
     front()
     press("ctrl+w")
     time.sleep(0.7)
@@ -233,7 +234,7 @@ def closed_meanwhile():
 
 def queue_of_three():
     """Three jobs one after the other without waiting: all three layers come, in their order."""
-    slow_style()
+    slow_styles()
     image = show(_selected(picture(LARGE)))
     slow_job(image)
     longest = 1
@@ -254,7 +255,7 @@ def queue_of_three():
 
 def two_images():
     """The job keeps its image, whatever is in front when the result comes."""
-    slow_style()
+    slow_styles()
     first = show(_selected(picture(LARGE)))
     slow_job(first)
     second = show(_selected(picture(LARGE)))
