@@ -29,7 +29,7 @@ import pack  # noqa: E402
 
 PACKAGES = ["gimp", "gir1.2-gimp-3.0", "python3-gi", "xdotool", "openbox"]
 VERSIONS = {"trixie": "3.0", "forky": "3.2"}
-KEYS = {"fill": "F7", "generate": "F8", "filter": "F9", "remove": "F10", "expand": "F12"}
+KEYS = {"fill": "F7", "generate": "F5", "filter": "F9", "remove": "F10", "expand": "F12"}
 LIMIT_S = 420
 UNWRAPPED = """#!/bin/sh
 # GTK of 2026 loads icons in a sandbox (glycin), which cannot be made inside a root without /proc: run the loader as it is.

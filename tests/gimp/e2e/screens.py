@@ -7,12 +7,12 @@ import time
 import gi
 
 gi.require_version("Gdk", "3.0")
-from gi.repository import Gdk, Gimp  # noqa: E402
+from gi.repository import Gdk, Gimp, Gio  # noqa: E402
 
 import images  # noqa: E402
 from images import HOLE, SOFT, WAIT_S, ask, at_work, check, lives, picture, seen, select, tiny, untouched, wait  # noqa: E402
 
-KEYS = {"fill": "F7", "generate": "F8", "filter": "F9", "remove": "F10", "expand": "F12"}
+KEYS = {"fill": "F7", "generate": "F5", "filter": "F9", "remove": "F10", "expand": "F12"}
 """As run.py writes them into GIMP's shortcutsrc."""
 LARGE = (512, 384)
 
@@ -53,6 +53,19 @@ def screenshot(name):
     root = Gdk.get_default_root_window()
     seen_there = Gdk.pixbuf_get_from_window(root, 0, 0, root.get_width(), root.get_height())
     seen_there.savev(os.path.join(os.environ["UNDERPAINT_E2E"], "results", "gimp-%s.png" % name), "png", [], [])
+
+
+def failed(name):
+    """What is to be seen when a scenario fails; and no dialog of ours is in the way of the next one."""
+    screenshot("failed-" + name)
+    for _ in range(2):
+        press("Escape")
+
+
+def photograph():
+    """The raccoon."""
+    file = Gio.File.new_for_path(os.path.join(os.environ["UNDERPAINT_E2E"], "e2e", "raccoon.jpg"))
+    return Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, file)
 
 
 def show(image):
@@ -285,6 +298,42 @@ def filter_dialog():
     check(seen(image) == before, "undo does not bring back the picture")
 
 
+def pictures_for_the_readme():
+    """A picture as it is painted, and the filter dialog over a photograph."""
+    image = Gimp.Image.new(768, 512, Gimp.ImageBaseType.RGB)
+    image.insert_layer(Gimp.Layer.new(image, "Background", 768, 512, Gimp.ImageType.RGB_IMAGE, 100.0, Gimp.LayerMode.NORMAL), None, 0)
+    image.get_layers()[0].fill(Gimp.FillType.WHITE)
+    show(image)
+    gimp = windows(" – GIMP")[-1]
+    xdo("windowmove", gimp, "0", "0", "windowsize", gimp, "1240", "800")
+    xdo("mousemove", "1390", "990")
+    time.sleep(1)
+    dialog("generate")
+    write("the sea at sunset, oil painting")
+    press("alt+m", "Home", "Down")
+    xdo("windowmove", windows("Underpaint: ")[-1], "30", "180")
+    time.sleep(0.5)
+    screenshot("readme-dialog")
+    press("ctrl+Return")
+    xdo("windowmove", window("at work"), "800", "330")
+    wait(lambda: at_work(7), "some steps", 3 * WAIT_S)
+    time.sleep(0.5)
+    screenshot("readme")
+    layers(image, 2)
+    idle()
+    screenshot("readme-done")
+    show(photograph())
+    dialog("filter")
+    press("alt+f", *["Down"] * 4, "Return", "alt+f", "Up", "Up", "Return")
+    xdo("windowmove", windows("Underpaint: ")[-1], "700", "60", "mousemove", "1390", "990")
+    time.sleep(3)
+    screenshot("readme-filter")
+    press("Escape")
+    idle()
+
+
+EXTRA = [pictures_for_the_readme]
+"""Played only by name."""
 ALL = [
     dialog_undo_and_redo, remembers_resets_and_styles, cancelled_in_our_window, cancelled_by_gimp, closed_meanwhile, queue_of_three,
     two_images, filter_dialog,
