@@ -207,11 +207,18 @@ def parse_chain(text):
         return [{"name": text, "params": {}}] if text else []
     try:
         steps = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Sorry("The argument “filters” is no JSON (%s). Write a filter's name, or a list such as "
                     '[{"name": "film-grain", "params": {"strength": 0.5}}].' % error) from None
     steps = [steps] if isinstance(steps, dict) else steps
-    for step in steps:
-        if not isinstance(step, dict) or not isinstance(step.get("name"), str) or not isinstance(step.get("params", {}), dict):
-            raise Sorry('Each step of “filters” has a "name" and may have "params", as in {"name": "film-grain", "params": {}}.')
+    if not all(_is_step(step) for step in steps):
+        raise Sorry('Each step of “filters” has a "name" and may have "params", as in {"name": "film-grain", "params": {}}, and '
+                    '"images", as in {"stamp": 12} with the number of a layer.')
     return steps
+
+
+def _is_step(step):
+    if not isinstance(step, dict) or not isinstance(step.get("name"), str):
+        return False
+    params, images = step.get("params", {}), step.get("images", {})
+    return isinstance(params, dict) and isinstance(images, dict) and all(type(layer) is int for layer in images.values())
