@@ -95,6 +95,8 @@ class Arguments(unittest.TestCase):
         given = dict(usual, prompt="a\ncat ", strength=40, seed=float(1 << 52), batch=3, guidance=4.5)
         self.assertEqual(self.procedures._members(given.get), {
             "prompt": "a\ncat", "denoise_strength": 0.4, "seed": 1 << 52, "batch": 3, "guidance_scale": 4.5})
+        with self.assertRaises(self.Sorry):
+            self.procedures._members(dict(usual, prompt="é" * 10000).get)
 
 
 if __name__ == "__main__":

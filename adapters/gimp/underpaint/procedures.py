@@ -18,6 +18,9 @@ RW = GObject.ParamFlags.READWRITE
 SEED_MAX = float((1 << 53) - 1)
 """The largest whole number that a JSON number and a GIMP double hold exactly."""
 
+MAX_TEXT = 16 * 1024
+"""Bytes of one text: all of a request but the pixels has to fit a message of 64 KiB."""
+
 Action = collections.namedtuple("Action", "kind mode label blurb help arguments")
 Action.__doc__ = "`kind`: fill, filter or upscale; `mode`: the protocol's, of a fill; `arguments`: their names, in order."
 
@@ -148,6 +151,8 @@ def _members(value):
     found = {}
     for argument, member, turn in MEMBERS:
         given = turn(value(argument))
+        if isinstance(given, str) and len(given.encode("utf-8")) > MAX_TEXT:
+            raise Sorry("The %s is too long; at most %d bytes can be sent." % (argument.replace("-", " "), MAX_TEXT))
         if value(argument) != DEFAULTS.get(argument) and given != "":
             found[member] = given
     if value("seed") >= 0:
