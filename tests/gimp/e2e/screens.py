@@ -107,6 +107,8 @@ def slow_styles():
     """Styles whose jobs last long enough for something to happen meanwhile; the slower one is never waited for."""
     if not lives():
         images.made("fill", _selected(picture()))
+    for style in ask("styles/list"):
+        ask("styles/remove", name=style["name"])
     for name, steps in [("Slow", 100), ("Slower", 900)]:
         ask("styles/put", name=name, settings={"model": tiny(), "steps": steps, "prompt": "a slow cat"})
 
