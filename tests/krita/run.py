@@ -27,6 +27,7 @@ OUTPUT = ROOT / "tests" / "output"
 sys.path.insert(0, str(ROOT / "adapters" / "krita"))
 
 import pack  # noqa: E402
+import steering_models  # noqa: E402
 
 KRITA_LIMIT_S = 900
 START_LIMIT_S = 120
@@ -128,6 +129,7 @@ def prepare_home(work, only):
         folder.mkdir(parents=True)
     run.chmod(0o700)
     shutil.copytree(str(ROOT / "tests/reference/golden/tiny-sd"), str(work / "up/models/tiny-sd"))
+    steering_models.put_into(work / "up/models")
     environment = dict(os.environ)
     for name in ("WAYLAND_DISPLAY", "UNDERPAINT_SOCKET", "DBUS_SESSION_BUS_ADDRESS", "PYTHONHOME", "PYTHONPATH", "UNDERPAINT_BIN"):
         environment.pop(name, None)

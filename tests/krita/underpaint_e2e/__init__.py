@@ -1,4 +1,4 @@
-"""Test-only plug-in: plays the scenarios of `scenarios.py` and `filtering.py` inside a real Krita and writes what came of them.
+"""Test-only plug-in: plays the scenarios of `scenarios.py` and its like inside a real Krita and writes what came of them.
 
 The scenarios are generators that yield either milliseconds or a predicate to wait for, stepped by timers. Events are
 never pumped: Krita postpones its layer notifications while event loops are nested, and then the test would see a Krita
@@ -92,11 +92,11 @@ def play():
         quit_krita()
     sys.excepthook = fatal
     faulthandler.enable(open(os.path.join(RESULTS, "crash"), "w"))
-    from . import filtering, scenarios
+    from . import filtering, scenarios, steering
     Krita.instance().setBatchmode(True)
     only = [name for name in os.environ.get("UNDERPAINT_E2E_ONLY", "").split(",") if name]
     global driver  # Qt holds only the function it is to call, not the object behind it
-    driver = Driver([scenario for scenario in scenarios.ALL + filtering.ALL if not only or scenario.__name__ in only])
+    driver = Driver([scenario for scenario in scenarios.ALL + filtering.ALL + steering.ALL if not only or scenario.__name__ in only])
 
 
 class Begin(Extension):

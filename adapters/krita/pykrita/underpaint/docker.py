@@ -12,15 +12,18 @@ import json
 from krita import DockWidget, Krita
 
 from .amount import Amount
+from .controls import Controls
 from .daemon import Daemon
-from .document import Sorry, selected
+from .document import Sorry, active_layer, layers_in_front, selected
 from .filtering import Filters
 from .job import FAILED, Fill, Filtering, Wish
+from .loras import Loras
 from .models import Models
 from .modes import Modes
 from .more import More
 from .prompt import Prompt
 from .qt import QtCore, QtWidgets, guarded, later, on_trouble
+from .regions import Regions
 from .section import Scene
 from .styles import Styles
 from .underpaint_client import ProtocolError
@@ -93,16 +96,21 @@ class UnderpaintDocker(DockWidget):
         self._models = Models()
         self._styles = Styles(Krita.instance().icon)
         self._filters = Filters(lambda: self._daemon.connection)
+        icon = Krita.instance().icon
+        steering = [Loras(icon), Controls(icon, layers_in_front), Regions(icon, layers_in_front, active_layer)]
         self._more = More()
         self._prompt.submitted.connect(guarded(self.start))
         self._styles.chosen.connect(self._style_chosen)
         self._styles.save.connect(self._save_style)
         self._styles.remove.connect(self._remove_style)
         self._filters.apply.connect(self._apply_pressed)
-        self._filters.added.connect(guarded(lambda step: later(lambda: self._scroll.ensureWidgetVisible(step))))
+        steering[0].words.connect(guarded(self._prompt.insert))
+        for section in steering + [self._filters]:
+            section.added.connect(guarded(lambda part: later(lambda: self._scroll.ensureWidgetVisible(part))))
         self._filters.previewed.connect(self._previewed)
         self._filters.preview_said.connect(self._preview_said)
-        return [self._modes, self._prompt, self._amount, self._models, self._styles, self._filters, self._more]
+        return [self._modes, self._prompt, self._amount, self._models, self._styles, *steering, self._filters,
+                self._more]
 
     def _build(self):
         """Settings scroll when the docker is low; the button, the preview and the sentence always are in sight."""

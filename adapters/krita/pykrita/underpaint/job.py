@@ -51,6 +51,8 @@ class Job(QtCore.QObject):
         self._connection = connection
         self.target = Target.active()
         """The document and the layer it was started on."""
+        self.context = (0, 0) + self.target.extent
+        """The part of the canvas that it reads."""
         self._token = "krita-%d" % next(_tokens)
         self._telling = None
         self._request = None
@@ -106,6 +108,16 @@ class Job(QtCore.QObject):
         """Uploads what a layer shows of `rect`; returns the image."""
         blob = yield from self.send(self.target.read_layer(node, rect, self._connection.chunk_bytes), rect, 4)
         return _image(blob, rect, PX)
+
+    def send_alpha(self, node, rect):
+        """Uploads how opaque what a layer shows of `rect` is; returns the image, or None if there is nothing."""
+        strips = []
+        for strip in self.target.read_alpha(node, rect, self._connection.chunk_bytes):
+            strips.append(strip)
+            yield next_turn
+        if not any(strip.count(0) < len(strip) for strip in strips):
+            return None
+        return _image((yield from self.send(strips, rect, 1)), rect, "g8")
 
     def filters(self, chain):
         """The chain as the protocol has it, the layers it needs uploaded."""
@@ -238,13 +250,13 @@ class Fill(Job):
     def _story(self):
         wish, target, connection = self._wish, self.target, self._connection
         members, prompt = dict(wish.members), wish.members.get("prompt", "")
-        canvas = (0, 0) + target.extent
         if target.selection is not None:
             asked = {"mode": wish.mode, "extent": list(target.extent), "mask_bounds": _json_rect(target.selection)}
             asked.update((name, members[name]) for name in ASKED_FOR_CONTEXT if name in members)
             answer = yield self._call("fill/context", asked)
-            canvas = _within(answer.get("rect"), target.extent)
+            self.context = _within(answer.get("rect"), target.extent)
 
+        canvas = self.context
         pixels = yield from self.send(target.read(canvas, connection.chunk_bytes), canvas, 4)
         params = {
             "mode": wish.mode, "progress": self._token, "preview": PREVIEW, "label": layer_name(prompt, wish.mode, None),
