@@ -6,7 +6,7 @@ import os
 import random
 
 from .qt import QtCore, QtGui, QtWidgets, guarded
-from .widgets import Box, LayerBox, calm, row, tool
+from .widgets import Box, LayerBox, calm, column, row, tool
 
 SLIDER_STEPS = 2000
 """The most positions of a slider; a spin box beside it takes every value."""

@@ -1,6 +1,6 @@
 """The row of modes: what is to happen."""
 
-from .qt import QtCore, QtWidgets, guarded
+from .qt import QtWidgets, guarded
 from .section import Section
 
 MODES = [

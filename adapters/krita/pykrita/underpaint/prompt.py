@@ -1,6 +1,6 @@
 """The words: what should be there."""
 
-from .qt import QtCore, guarded
+from .qt import QtCore
 from .section import Section
 from .widgets import Words, column
 
