@@ -5,8 +5,10 @@ the picture itself; `preprocess` and `kind` are empty where nothing is to be don
 IP-Adapter looks through is the daemon's to choose.
 """
 
-from .document import Sorry, common
+from .document import Sorry
 from .entries import Bound, Entry, families, misfit, number, real
+from .job import json_rect
+from .layers import part_with_pixels
 from .qt import QtCore, QtWidgets, guarded
 from .widgets import Box, LayerBox, calm, row
 
@@ -122,12 +124,11 @@ def _sent(job, controls, kinds):
         call.update((name, control[name]) for name in ("preprocess", "kind") if control[name])
         if control["layer"]:
             node = job.target.find(control["layer"])
-            rect = job.target.part_with_pixels(node)
-            if rect is not None and kinds.get(control["model"]) != "ip_adapter":
-                rect = common(rect, job.context)  # a reference is shown whole, wherever it lies
+            whole = kinds.get(control["model"]) == "ip_adapter"  # a reference is shown whole, wherever it lies
+            rect = part_with_pixels(node, (0, 0) + job.target.extent if whole else job.context)
             if rect is None:
                 raise Sorry("“%s” is empty where the picture is painted, so it cannot steer." % node.name())
-            call["image"] = {"rect": dict(zip("xywh", rect)), "image": (yield from job.send_layer(node, rect))}
+            call["image"] = {"rect": json_rect(rect), "image": (yield from job.send_layer(node, rect))}
         found.append(call)
     return found
 
@@ -158,16 +159,17 @@ class _Control(Entry):
             spin.setSuffix(" %")
             spin.setValue(round(real(held.get(name), 0, 1, default) * 100))
             spin.setToolTip(tip)
-            spin.setFixedWidth(64)
-        made, numbers = QtWidgets.QWidget(), QtWidgets.QWidget()
+            spin.setFixedWidth(60)
+        made, part = QtWidgets.QWidget(), QtWidgets.QWidget()
         line = row(made, 4)
         line.addWidget(self._model, 3)
         line.addWidget(self._preprocess, 2)
-        line = row(numbers, 4)
-        for part in (QtWidgets.QLabel("Weight"), self._weight, self._start, QtWidgets.QLabel("to"), self._end):
-            line.addWidget(part)
-        line.insertStretch(2, 1)
-        for widget in (made, self._kind, numbers):
+        line = row(part, 4)
+        line.addStretch(1)
+        for widget in (QtWidgets.QLabel("Steps from"), self._start, QtWidgets.QLabel("to"), self._end):
+            line.addWidget(widget)
+        self.head.insertWidget(2, self._weight)
+        for widget in (made, self._kind, part):
             self.lines.addWidget(widget)
         for spin, name in [(self._weight, "weight"), (self._start, "start"), (self._end, "end")]:
             spin.setObjectName("underpaint_control_" + name)

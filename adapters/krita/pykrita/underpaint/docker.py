@@ -14,9 +14,11 @@ from krita import DockWidget, Krita
 from .amount import Amount
 from .controls import Controls
 from .daemon import Daemon
-from .document import Sorry, active_layer, layers_in_front, selected
+from .document import Sorry, selected
 from .filtering import Filters
 from .job import FAILED, Fill, Filtering, Wish
+from .layers import active_layer, layers_in_front
+from .live import Live
 from .loras import Loras
 from .models import Models
 from .modes import Modes
@@ -98,6 +100,7 @@ class UnderpaintDocker(DockWidget):
         self._filters = Filters(lambda: self._daemon.connection)
         icon = Krita.instance().icon
         steering = [Loras(icon), Controls(icon, layers_in_front), Regions(icon, layers_in_front, active_layer)]
+        self._live = Live(icon, lambda: self._daemon.connection, lambda: self._members(self._scene()))
         self._more = More()
         self._prompt.submitted.connect(guarded(self.start))
         self._styles.chosen.connect(self._style_chosen)
@@ -109,8 +112,8 @@ class UnderpaintDocker(DockWidget):
             section.added.connect(guarded(lambda part: later(lambda: self._scroll.ensureWidgetVisible(part))))
         self._filters.previewed.connect(self._previewed)
         self._filters.preview_said.connect(self._preview_said)
-        return [self._modes, self._prompt, self._amount, self._models, self._styles, *steering, self._filters,
-                self._more]
+        return [self._modes, self._prompt, self._amount, self._models, self._styles, *steering, self._live,
+                self._filters, self._more]
 
     def _build(self):
         """Settings scroll when the docker is low; the button, the preview and the sentence always are in sight."""
@@ -339,11 +342,14 @@ class UnderpaintDocker(DockWidget):
         self._show_state()
         self._job.start()
 
-    def _wish(self):
-        scene = self._scene()
+    def _members(self, scene):
         members = dict(self._unshown) if scene.reads_prompts else {}
         for section in self._sections:
             members.update(section.members(scene))
+        return members
+
+    def _wish(self):
+        members = self._members(self._scene())
         return Wish(members.pop("mode"), members)
 
     @guarded

@@ -6,7 +6,6 @@ layer is added: writing into a layer that is already in the document cannot be u
 yields between pieces, for the event loop.
 """
 
-import json
 import zlib
 
 from krita import Krita
@@ -61,6 +60,16 @@ class Target:
         """Whether the document still is among Krita's."""
         return self._document in Krita.instance().documents()
 
+    @property
+    def document(self):
+        """Krita's."""
+        return self._document
+
+    @property
+    def selected(self):
+        """A copy of the selection, as it was; None if nothing was."""
+        return self._mask
+
     def was_resized(self):
         """Whether the canvas has another size than when the job began."""
         return (self._document.width(), self._document.height()) != self.extent
@@ -94,7 +103,12 @@ class Target:
 
     def layers(self):
         """(id, name) of every layer of the document, from the top; those in groups are indented."""
-        return list(_layers_under(self._document.rootNode(), 0))
+        def under(parent, depth):
+            for node in reversed(parent.childNodes()):
+                if node.type().endswith("layer"):
+                    yield node.uniqueId().toString(), "  " * depth + node.name()
+                    yield from under(node, depth + 1)
+        return list(under(self._document.rootNode(), 0))
 
     def find(self, layer):
         """The layer of that id. `Sorry` if it is gone."""
@@ -123,15 +137,11 @@ class Target:
 
     def covered(self, node):
         """The part of the canvas that the layer's pixels lie in, as (x, y, w, h). `Sorry` if it is empty."""
-        rect = self.part_with_pixels(node)
+        box = node.bounds()
+        rect = common((0, 0) + self.extent, (box.x(), box.y(), box.width(), box.height()))
         if rect is None:
             raise Sorry("“%s” is empty, so there is nothing to filter." % node.name())
         return rect
-
-    def part_with_pixels(self, node):
-        """The same; None if it is empty."""
-        box = node.bounds()
-        return common((0, 0) + self.extent, (box.x(), box.y(), box.width(), box.height()))
 
     def filtered_part(self, node):
         """Which part of the layer to send, for all of it or all of the selection to be filtered."""
@@ -157,11 +167,6 @@ class Target:
                 yield bytes(native.convert(pixels, width, height))
         finally:
             native.close()
-
-    def read_alpha(self, node, rect, piece_bytes):
-        """Yields how opaque what the layer shows of `rect` is, as packed g8 strips."""
-        for strip in self.read_layer(node, rect, piece_bytes):
-            yield strip[3::4]
 
     def fingerprint(self, node, rect):
         """A number that is another one as soon as what the layer shows of `rect` is, as a generator that yields None
@@ -322,51 +327,6 @@ def common(one, other):
     left, top = max(one[0], other[0]), max(one[1], other[1])
     right, bottom = min(one[0] + one[2], other[0] + other[2]), min(one[1] + one[3], other[1] + other[3])
     return (left, top, right - left, bottom - top) if right > left and bottom > top else None
-
-
-def _layers_under(parent, depth):
-    for node in reversed(parent.childNodes()):
-        if node.type().endswith("layer"):
-            yield node.uniqueId().toString(), "  " * depth + node.name()
-            yield from _layers_under(node, depth + 1)
-
-
-def in_front():
-    """The document the painter is looking at; None if none is open."""
-    return Krita.instance().activeDocument()
-
-
-def layers_in_front():
-    """(id, name) of the layers of the document in front, from the top; none if no picture is open."""
-    document = in_front()
-    return list(_layers_under(document.rootNode(), 0)) if document is not None else []
-
-
-def active_layer():
-    """The id of the layer the painter is on, or of what its mask belongs to; empty if there is none."""
-    document = in_front()
-    node = document.activeNode() if document is not None else None
-    while node is not None and not node.type().endswith("layer"):
-        node = node.parentNode()
-    return node.uniqueId().toString() if node is not None and node.parentNode() is not None else ""
-
-
-NOTE = "underpaint"
-
-
-def note(document):
-    """What `keep_note` left in a document, in this session or before it was saved; an empty dict if nothing."""
-    try:
-        held = json.loads(bytes(document.annotation(NOTE)).decode("utf-8"))
-    except ValueError:
-        return {}
-    return held if isinstance(held, dict) else {}
-
-
-def keep_note(document, held):
-    """Keeps a dict with the document: it is saved into a .kra and comes back with it. No undo step."""
-    document.setAnnotation(NOTE, "Underpaint: regions and control layers", QtCore.QByteArray(json.dumps(held).encode("utf-8")))
-    document.setModified(True)
 
 
 def selected():

@@ -1,7 +1,7 @@
 """Lists of things that steer a picture, each switched on and off and removed by itself: what the sections of LoRAs, control
 layers and regions have in common. Nothing here knows what an entry holds."""
 
-from .document import in_front, keep_note, note
+from .layers import in_front, keep_note, note
 from .qt import QtCore, QtWidgets, guarded
 from .section import Section
 from .widgets import Fold, column, row, tool

@@ -4,7 +4,7 @@ import os
 
 from krita import Krita
 
-from .document import Sorry, layers_in_front, selected
+from .document import Sorry, Target, selected
 from .filters import Chain, Missing, keep, kept
 from .preview import Preview
 from .qt import QtCore, QtWidgets, guarded
@@ -33,7 +33,7 @@ class Filters(Section):
         super().__init__()
         self._busy = False
         folded, buttons, switches = (QtWidgets.QWidget() for _ in range(3))
-        self._chain = Chain(Krita.instance().icon, layers_in_front)
+        self._chain = Chain(Krita.instance().icon, _layers)
         self._chain.changed.connect(self._chain_changed)
         self._chain.said.connect(self.said)
         self._chain.added.connect(self.added)
@@ -151,3 +151,11 @@ class Filters(Section):
 def _chain_file():
     """Where the chain is kept between sessions: a table of colours in it may be a megabyte, too much for Krita's settings."""
     return os.path.join(Krita.instance().getAppDataLocation(), "underpaint-filters.json")
+
+
+def _layers():
+    """The layers of the picture in front, for a filter's inputs."""
+    try:
+        return Target.active().layers()
+    except Sorry:
+        return []

@@ -35,7 +35,26 @@ DONE, CANCELLED, FAILED = "done", "cancelled", "failed"
 _tokens = itertools.count(1)
 
 
-class Job(QtCore.QObject):
+class Sending:
+    """What the members of a request are sent by: something with `target`, `context` (the part of the canvas that is read),
+    `send_layer`, `send_alpha` and `send_text`. Sections use it, see `section.Section.members`."""
+
+    def filters(self, chain):
+        """A chain as the protocol has it, the layers it needs uploaded."""
+        found = []
+        for step in chain:
+            images = {}
+            for name, layer in step["images"].items():
+                node = self.target.find(layer)
+                images[name] = yield from self.send_layer(node, self.target.covered(node))
+            texts = {}
+            for name, data in long_texts(step).items():
+                texts[name] = yield from self.send_text(data)
+            found.append(filter_call(step, images, texts))
+        return found
+
+
+class Job(QtCore.QObject, Sending):
     """Something under way. Make it, connect the signals, `start` it. `Sorry` from the constructor: it makes no sense."""
 
     WHAT = "picture"
@@ -93,7 +112,7 @@ class Job(QtCore.QObject):
         for blob in blobs:
             self._connection.notify("blob/free", {"blob": blob})
 
-    # What stories consist of. Sections use these, too.
+    # What stories consist of
 
     def send(self, strips, rect, bytes_per_pixel):
         """Uploads strips as they are read; returns the blob's name, which is freed when the story ends."""
@@ -112,26 +131,16 @@ class Job(QtCore.QObject):
     def send_alpha(self, node, rect):
         """Uploads how opaque what a layer shows of `rect` is; returns the image, or None if there is nothing."""
         strips = []
-        for strip in self.target.read_alpha(node, rect, self._connection.chunk_bytes):
-            strips.append(strip)
+        for strip in self.target.read_layer(node, rect, self._connection.chunk_bytes):
+            strips.append(strip[3::4])
             yield next_turn
         if not any(strip.count(0) < len(strip) for strip in strips):
             return None
         return _image((yield from self.send(strips, rect, 1)), rect, "g8")
 
-    def filters(self, chain):
-        """The chain as the protocol has it, the layers it needs uploaded."""
-        found = []
-        for step in chain:
-            images = {}
-            for name, layer in step["images"].items():
-                node = self.target.find(layer)
-                images[name] = yield from self.send_layer(node, self.target.covered(node))
-            texts = {}
-            for name, data in long_texts(step).items():
-                texts[name] = yield from self.send(pieces(data, self._connection.chunk_bytes), (0, 0, len(data), 1), 1)
-            found.append(filter_call(step, images, texts))
-        return found
+    def send_text(self, data):
+        """Uploads a text's bytes; returns the blob's name."""
+        return (yield from self.send(pieces(data, self._connection.chunk_bytes), (0, 0, len(data), 1), 1))
 
     def _call(self, method, params, cancellable=False):
         def arm(resume):
@@ -251,19 +260,19 @@ class Fill(Job):
         wish, target, connection = self._wish, self.target, self._connection
         members, prompt = dict(wish.members), wish.members.get("prompt", "")
         if target.selection is not None:
-            asked = {"mode": wish.mode, "extent": list(target.extent), "mask_bounds": _json_rect(target.selection)}
+            asked = {"mode": wish.mode, "extent": list(target.extent), "mask_bounds": json_rect(target.selection)}
             asked.update((name, members[name]) for name in ASKED_FOR_CONTEXT if name in members)
             answer = yield self._call("fill/context", asked)
-            self.context = _within(answer.get("rect"), target.extent)
+            self.context = within(answer.get("rect"), target.extent)
 
         canvas = self.context
         pixels = yield from self.send(target.read(canvas, connection.chunk_bytes), canvas, 4)
         params = {
             "mode": wish.mode, "progress": self._token, "preview": PREVIEW, "label": layer_name(prompt, wish.mode, None),
-            "canvas": {"extent": list(target.extent), "rect": _json_rect(canvas), "image": _image(pixels, canvas, PX)}}
+            "canvas": {"extent": list(target.extent), "rect": json_rect(canvas), "image": _image(pixels, canvas, PX)}}
         if target.selection is not None:
             mask = yield from self.send(target.read_mask(connection.chunk_bytes), target.selection, 1)
-            params["mask"] = {"rect": _json_rect(target.selection), "image": _image(mask, target.selection, "g8")}
+            params["mask"] = {"rect": json_rect(target.selection), "image": _image(mask, target.selection, "g8")}
         for name, value in members.items():
             params[name] = (yield from value(self)) if callable(value) else value
         result = yield self._call("generate", params, cancellable=True)
@@ -289,7 +298,7 @@ class Filtering(Job):
 
     def _story(self):
         target, rect = self.target, self._rect
-        params = {"rect": _json_rect(rect), "label": self._title, "progress": self._token}
+        params = {"rect": json_rect(rect), "label": self._title, "progress": self._token}
         params["image"] = yield from self.send_layer(self._layer, rect)
         if target.selection is not None:
             mask = yield from self.send(target.read_mask(self._connection.chunk_bytes, rect), rect, 1)
@@ -301,7 +310,7 @@ class Filtering(Job):
         return (yield from self._place(result, lambda _seed: layer_name(self._title, "filter", None)))
 
 
-def _json_rect(rect):
+def json_rect(rect):
     return dict(zip("xywh", rect))
 
 
@@ -309,7 +318,7 @@ def _image(blob, rect, px):
     return image(blob, rect[2], rect[3], px)
 
 
-def _within(rect, extent):
+def within(rect, extent):
     """The daemon's rect as (x, y, w, h); `ProtocolError` unless it lies within the canvas."""
     try:
         x, y, width, height = (int(rect[side]) for side in "xywh")

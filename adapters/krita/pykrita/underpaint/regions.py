@@ -4,8 +4,9 @@ An entry is {"layer", "prompt", "on"}. The prompt of the whole picture follows e
 the whole prompt's alone.
 """
 
-from .document import common
 from .entries import Bound, Entry
+from .job import json_rect
+from .layers import part_with_pixels
 from .qt import guarded
 from .widgets import LayerBox, Words
 
@@ -50,11 +51,10 @@ def _sent(job, regions):
     found = []
     for region in regions:
         node = job.target.find(region["layer"])
-        rect = job.target.part_with_pixels(node)
-        rect = rect and common(rect, job.context)
+        rect = part_with_pixels(node, job.context)
         mask = (yield from job.send_alpha(node, rect)) if rect is not None else None
         if mask is not None:
-            found.append({"prompt": region["prompt"], "mask": {"rect": dict(zip("xywh", rect)), "image": mask}})
+            found.append({"prompt": region["prompt"], "mask": {"rect": json_rect(rect), "image": mask}})
     return found
 
 

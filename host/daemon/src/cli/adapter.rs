@@ -31,9 +31,13 @@ const PLUG_IN: &[(&str, &[u8])] = plug_in![
     "underpaint/filtering.py",
     "underpaint/filters.py",
     "underpaint/job.py",
+    "underpaint/layers.py",
+    "underpaint/live.py",
     "underpaint/loras.py",
+    "underpaint/mirror.py",
     "underpaint/models.py",
     "underpaint/modes.py",
+    "underpaint/moment.py",
     "underpaint/more.py",
     "underpaint/preview.py",
     "underpaint/prompt.py",
@@ -42,6 +46,7 @@ const PLUG_IN: &[(&str, &[u8])] = plug_in![
     "underpaint/section.py",
     "underpaint/story.py",
     "underpaint/styles.py",
+    "underpaint/watching.py",
     "underpaint/widgets.py",
 ];
 /// The client that every Python adapter brings along.

@@ -1,0 +1,153 @@
+"""The section of live painting: the switch, how strongly the model changes what is painted, and the picture it makes."""
+
+import random
+
+from .document import Sorry
+from .qt import QtCore, QtWidgets, guarded
+from .section import Section
+from .story import Story, next_turn
+from .watching import OURS, Watching
+from .widgets import Fold, Picture, calm, column, row, tool
+
+SEEDS = 1 << 32
+STRENGTH = 60
+"""In percent: the painting is still what was painted, and already a picture."""
+
+
+class Live(Section):
+    """What the model makes of the picture while it is painted."""
+
+    NAME = "live"
+
+    def __init__(self, icon, connection, members):
+        """`icon(name)` gives a QIcon of Krita's; `connection()` the connection there is, or None; `members()` what the sections
+        add to a request now."""
+        super().__init__()
+        self._icon, self._members = icon, members
+        self._seed, self._result, self._placing = random.randrange(SEEDS), None, None
+        self._busy = False
+        self._watching = Watching(connection, self._wish, self)
+        self._watching.painted.connect(guarded(self._painted))
+        self._watching.said.connect(guarded(self._say))
+        folded = QtWidgets.QWidget()
+        self._fold = Fold("Live painting", folded)
+        self._switch = QtWidgets.QPushButton("Paint live")
+        self._switch.setCheckable(True)
+        self._switch.setToolTip("The model follows what you paint: all of the canvas, or what is selected")
+        self._switch.toggled.connect(guarded(lambda *_: self._turn()))
+        self._keep = QtWidgets.QPushButton("Keep")
+        self._keep.setToolTip("Puts the picture on a new layer, above the one you are on")
+        self._keep.setEnabled(False)
+        self._keep.clicked.connect(guarded(lambda *_: self._place()))
+        self._picture = Picture()
+        self._note = QtWidgets.QLabel()
+        self._note.setWordWrap(True)
+        self._note.setEnabled(False)
+        buttons, dice = QtWidgets.QWidget(), tool(None, "⚄", "Another picture: another seed", self._reseed)
+        line = row(buttons, 4)
+        for button in (self._switch, self._keep):
+            button.setSizePolicy(QtWidgets.QSizePolicy.Policy.Ignored, QtWidgets.QSizePolicy.Policy.Fixed)
+            line.addWidget(button, 1)
+        line.addWidget(dice)
+        lines = column(folded, 4)
+        for widget in (buttons, self._build_strength(), self._note, self._picture):
+            lines.addWidget(widget)
+        lines = column(self, 4)
+        lines.addWidget(self._fold)
+        lines.addWidget(folded)
+        named = {"live": self._fold, "live_switch": self._switch, "live_keep": self._keep, "live_strength": self._strength,
+                 "live_picture": self._picture, "live_note": self._note, "live_dice": dice}
+        for name, widget in named.items():
+            widget.setObjectName("underpaint_" + name)
+        self._say("")
+
+    def _build_strength(self):
+        holder = QtWidgets.QWidget()
+        self._strength, number = QtWidgets.QSlider(QtCore.Qt.Orientation.Horizontal), QtWidgets.QSpinBox()
+        for widget in (self._strength, number):
+            widget.setRange(1, 100)
+            widget.setValue(STRENGTH)
+            widget.setToolTip("How much of what you paint the model may change")
+            calm(widget)
+        number.setSuffix(" %")
+        self._strength.valueChanged.connect(number.setValue)
+        number.valueChanged.connect(self._strength.setValue)
+        self._strength.valueChanged.connect(guarded(lambda *_: self._watching.look()))
+        line = row(holder)
+        line.addWidget(QtWidgets.QLabel("Strength"))
+        line.addWidget(self._strength, 1)
+        line.addWidget(number)
+        return holder
+
+    @property
+    def watching(self):
+        """What does the work."""
+        return self._watching
+
+    def suit(self, scene):
+        """Live painting waits while a job is under way, and for a model that reads words."""
+        self._busy = scene.busy
+        self._switch.setEnabled(scene.reads_prompts)
+        if not scene.reads_prompts:
+            self._switch.setChecked(False)
+            self._say("This model does not follow what is painted.")
+        elif not self._watching.on:
+            self._say("")
+        self._turn()
+        self._watching.look()
+
+    def remembered(self):
+        """How strongly, and whether this is open. It is never on by itself."""
+        return {"open": self._fold.isChecked(), "strength": self._strength.value()}
+
+    def recall(self, held):
+        """The same."""
+        self._fold.setChecked(bool(held.get("open")))
+        self._strength.setValue(int(held.get("strength", STRENGTH)))
+
+    def _turn(self):
+        wanted = self._switch.isChecked()
+        self._watching.turn(wanted and not self._busy)
+        self._fold.setText("Live painting (on)" if wanted else "Live painting")
+        if not wanted:
+            self._show(None)
+
+    def _wish(self):
+        members = {name: value for name, value in self._members().items() if name not in OURS}
+        return dict(members, seed=self._seed, denoise_strength=self._strength.value() / 100)
+
+    def _reseed(self):
+        self._seed = random.randrange(SEEDS)
+        self._watching.look()
+
+    def _say(self, sentence):
+        self._note.setText(sentence)
+        self._note.setVisible(bool(sentence))
+
+    # The picture
+
+    def _painted(self, result):
+        self._show(result)
+
+    def _show(self, result):
+        self._result = result
+        self._picture.show_picture(result.picture if result is not None else None)
+        self._keep.setEnabled(result is not None and self._placing is None)
+
+    def _place(self):
+        if self._result is not None and self._placing is None:
+            self._placing = Story(self._insert(self._result), self._placed)
+            self._keep.setEnabled(False)
+            self._placing.start()
+
+    def _insert(self, result):
+        for _ in result.target.insert(result.patch, result.name):
+            yield next_turn
+
+    def _placed(self, _value, error):
+        self._placing = None
+        self._keep.setEnabled(self._result is not None)
+        if isinstance(error, Sorry):
+            self.said.emit(str(error))
+        elif error is not None:
+            raise error

@@ -1,0 +1,213 @@
+"""The stories of live painting: strokes of a real brush, and what travels because of them."""
+
+import time
+
+from krita import Krita
+from PyQt5 import QtCore, QtGui, QtWidgets
+
+from underpaint import live as adapter_live
+from underpaint import moment as adapter_moment
+from underpaint.underpaint_client import Conversation
+
+from .bench import Docker, Heartbeat, bounds, check, document, layers, no_dialog, screenshot, seen, select
+from .scenarios import PAUSE, tiled
+
+SIDE = 2048
+TILE_BYTES = 256 * 256 * 4
+
+
+class Wire:
+    """Counts what the adapter sends, by method, and when."""
+
+    def __init__(self):
+        self._real = Conversation._write
+        self.sent = []
+        counted = self
+
+        def write(conversation, header, tail=b""):
+            counted.sent.append((time.perf_counter(), header.get("method"), header.get("params") or {}, memoryview(tail).nbytes))
+            return counted._real(conversation, header, tail)
+        Conversation._write = write
+
+    def stop(self):
+        """Counts no more."""
+        Conversation._write = self._real
+
+    def clear(self):
+        """Counts from now on."""
+        self.sent = []
+
+    def of(self, *methods):
+        """(time, params, bytes of the tail) of those messages."""
+        return [(when, params, size) for when, method, params, size in self.sent if method in methods]
+
+    def bytes(self):
+        """Of pixels, in both kinds of message."""
+        return sum(size for _, _, size in self.of("blob/put", "blob/write"))
+
+    def requests(self):
+        """The live requests."""
+        return [(when, params) for when, params, _ in self.of("generate")]
+
+
+class Brush:
+    """A mouse on the canvas of the active view, with Krita's freehand brush."""
+
+    def __init__(self):
+        Krita.instance().action("KritaShape/KisToolBrush").trigger()
+        view = Krita.instance().activeWindow().activeView()
+        presets = Krita.instance().resources("preset")
+        name = next(name for name in sorted(presets) if "Basic-5 Size" in name and "Opacity" not in name)
+        view.setCurrentBrushPreset(presets[name])
+        view.setBrushSize(40)
+        view.setForeGroundColor(view.foregroundColor())
+        view.canvas().setZoomLevel(0.25)
+
+    @staticmethod
+    def _at(x, y):
+        canvas = adapter_moment.canvas_widget()
+        area = canvas.parentWidget().parentWidget()
+        view = Krita.instance().activeWindow().activeView()
+        zoom = view.canvas().zoomLevel() * 72 / view.document().resolution()
+        return QtCore.QPointF(x * zoom - area.horizontalScrollBar().value(), y * zoom - area.verticalScrollBar().value())
+
+    def _send(self, kind, x, y, buttons):
+        canvas = adapter_moment.canvas_widget()
+        point = self._at(x, y)
+        event = QtGui.QMouseEvent(kind, point, canvas.mapToGlobal(point.toPoint()), QtCore.Qt.LeftButton, buttons, QtCore.Qt.NoModifier)
+        QtWidgets.QApplication.sendEvent(canvas, event)
+
+    def down(self, x, y):
+        """Puts the pen down."""
+        self._send(QtCore.QEvent.MouseMove, x, y, QtCore.Qt.NoButton)
+        self._send(QtCore.QEvent.MouseButtonPress, x, y, QtCore.Qt.LeftButton)
+
+    def move(self, x, y):
+        """Draws on to there."""
+        self._send(QtCore.QEvent.MouseMove, x, y, QtCore.Qt.LeftButton)
+
+    def up(self, x, y):
+        """Lifts the pen."""
+        self._send(QtCore.QEvent.MouseButtonRelease, x, y, QtCore.Qt.NoButton)
+
+    def stroke(self, x, y, to_x, to_y):
+        """A stroke of some 200 ms."""
+        self.down(x, y)
+        for step in range(1, 11):
+            yield 20
+            self.move(x + (to_x - x) * step / 10, y + (to_y - y) * step / 10)
+        self.up(to_x, to_y)
+
+
+class Live:
+    """The section, as a painter reaches it."""
+
+    def __init__(self):
+        self.docker = Docker()
+        self.docker.arrange(tall=True)
+        self.section = self.docker.widget.findChild(adapter_live.Live)
+        self.switch = self.docker.part("live_switch")
+
+    def begin(self, prompt="a photo of a cat"):
+        """On, with the tiny model."""
+        yield lambda: self.docker.part("model").findData("tiny-sd") >= 0
+        self.docker.ask("generate", prompt=prompt, seed="5", model="tiny-sd")
+        self.docker.part("steps").setValue(4)
+        self.docker.part("live").setChecked(True)
+
+    def picture(self):
+        """What is shown, or None."""
+        return self.section._result
+
+    def end(self):
+        """Leaves nothing behind."""
+        self.switch.setChecked(False)
+        self.docker.part("live").setChecked(False)
+        self.docker.part("steps").setValue(0)
+        self.docker.ask("fill", model="")
+
+
+def live_painting_sends_what_changed():
+    """On a large picture: first all of it, then for each stroke the tiles it touched, and nothing while the pen is down, while
+    nothing changes, or when it is off. What comes is shown, and kept as a layer."""
+    live, wire = Live(), None
+    target = tiled(SIDE, SIDE)
+    yield 1000
+    yield from live.begin()
+    brush = Brush()
+    yield 500
+    wire = Wire()
+    try:
+        yield 1000
+        check(not wire.sent, "something was sent before it was on: %s", [line[1] for line in wire.sent])
+        heart = Heartbeat()
+        live.switch.setChecked(True)
+        yield lambda: live.picture() is not None
+        whole = wire.bytes()
+        check(whole == SIDE * SIDE * 4, "the picture was sent as %d bytes", whole)
+        wire.clear()
+        yield 1500
+        check(not wire.sent, "nothing changed, and this was sent: %s", [line[1] for line in wire.sent])
+
+        counts, delays = [], []
+        for x, y, to_x, to_y in [(300, 300, 700, 420), (900, 1500, 1300, 1500), (1700, 200, 1750, 1200)]:
+            wire.clear()
+            before, shown = seen(target), live.picture()
+            brush.down(x, y)
+            for step in range(1, 11):
+                yield 20
+                brush.move(x + (to_x - x) * step / 10, y + (to_y - y) * step / 10)
+            yield 300
+            check(not wire.sent, "while the pen was down this was sent: %s", [line[1] for line in wire.sent])
+            brush.up(to_x, to_y)
+            lifted = time.perf_counter()
+            yield lambda: wire.requests()
+            delays.append((wire.requests()[0][0] - lifted) * 1000)
+            yield lambda: live.picture() is not shown
+            yield 1000
+            after = seen(target)
+            touched = different_tiles(before, after)
+            counts.append((len(touched), wire.bytes()))
+            check(touched, "the brush did not paint")
+            check(wire.bytes() == len(touched) * TILE_BYTES, "%d tiles changed, and %d bytes were sent", len(touched), wire.bytes())
+            check(not wire.of("blob/put"), "a picture was sent anew")
+            check(len(wire.requests()) <= 2, "%d requests for one stroke", len(wire.requests()))
+        gap = heart.stop()
+        check(gap[1] < 100, PAUSE, *gap)
+        params = wire.requests()[-1][1]
+        check(params["live"] == {"key": "live"} and params["denoise_strength"] == 0.6, "the request is %s", params)
+        yield 300
+        screenshot("krita-live.png")
+
+        shown = live.picture()
+        live.docker.part("live_keep").click()
+        yield lambda: len(layers(target.rootNode())) == 2
+        check(bounds(layers(target.rootNode())[1]) == (0, 0, SIDE, SIDE), "the layer covers %s", bounds(layers(target.rootNode())[1]))
+        check(bytes(layers(target.rootNode())[1].pixelData(0, 0, SIDE, 64)) == bytes(shown.patch.pixels)[:SIDE * 64 * 4],
+              "the layer is not what was shown")
+        live.switch.setChecked(False)
+        wire.clear()
+        yield from brush.stroke(500, 900, 900, 900)
+        yield 1500
+        check(not wire.sent and no_dialog(), "it is off, and this was sent: %s", [line[1] for line in wire.sent])
+    finally:
+        brush.up(0, 0)  # Krita waits for ever for a stroke that does not end
+        wire.stop()
+        live.end()
+    return "all %d KiB; strokes (tiles, KiB) %s; from the stroke's end to the request %s ms; %s" % (
+        whole // 1024, [(tiles, size // 1024) for tiles, size in counts], [round(delay) for delay in delays], PAUSE % gap)
+
+
+def different_tiles(before, after):
+    """The 256 by 256 tiles in which two pictures of the large size differ."""
+    row = SIDE * 4
+    found = set()
+    for y in range(SIDE):
+        if before[y * row:y * row + row] != after[y * row:y * row + row]:
+            for x in range(0, row, 1024):
+                if before[y * row + x:y * row + x + 1024] != after[y * row + x:y * row + x + 1024]:
+                    found.add((x // 1024, y // 256))
+    return found
+
+
+ALL = [live_painting_sends_what_changed]
