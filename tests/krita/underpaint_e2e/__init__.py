@@ -92,11 +92,12 @@ def play():
         quit_krita()
     sys.excepthook = fatal
     faulthandler.enable(open(os.path.join(RESULTS, "crash"), "w"))
-    from . import filtering, painting_live, scenarios, steering
+    from . import filtering, painting_live, scenarios, seeing, steering
     Krita.instance().setBatchmode(True)
     only = [name for name in os.environ.get("UNDERPAINT_E2E_ONLY", "").split(",") if name]
     global driver  # Qt holds only the function it is to call, not the object behind it
-    driver = Driver([scenario for scenario in scenarios.ALL + filtering.ALL + steering.ALL + painting_live.ALL if not only or scenario.__name__ in only])
+    every = scenarios.ALL + filtering.ALL + seeing.ALL + steering.ALL + painting_live.ALL
+    driver = Driver([scenario for scenario in every if not only or scenario.__name__ in only])
 
 
 class Begin(Extension):

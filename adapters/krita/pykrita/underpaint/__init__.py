@@ -4,19 +4,31 @@ A thin adapter: it reads pixels and a selection, sends them, shows progress and 
 crop, resolution, masks and colour is taken by the daemon. Who does what:
 
     document.py    the only file that touches Krita's documents
+    canvas.py      where pixels are on the screen, and pictures shown there
     connection.py  the protocol over QLocalSocket on the GUI thread
     daemon.py      finds, starts and finds again the one daemon
     story.py       generators that the event loop steps
-    job.py         a fill, and filters over a layer, each as such a story
+    job.py         what jobs have in common, as such a story
+    fill.py        fills, and jobs taken up again
+    apply.py       filters over a layer
+    jobs.py        all jobs of a docker, and those whose connection was lost
+    ledger.py      what was asked for and has not come back, across sessions
     docker.py      what the painter sees, put together of sections
     section.py     what sections have in common, and how to add one
     modes.py       the sections, from top to bottom: what is to happen
+    expand.py      by how much the canvas grows
     prompt.py      the words
-    amount.py      how much
+    weights.py     weights in the words
+    amount.py      how much, how many
     models.py      which model
     styles.py      a named set of all these
     filtering.py   the filters
     more.py        what is folded away
+    queue.py       what waits for the device
+    history.py     what was painted
+    status.py      what goes on: the button, progress, one sentence
+    choice.py      the pictures of a batch
+    results.py     pictures shown where they will be, chosen, placed
     filters.py     the chain of filters that `filtering.py` shows
     filter_controls.py  controls made from a filter's schema
     preview.py     what the filters make of what is in sight, while sliders move

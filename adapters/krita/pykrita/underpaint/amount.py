@@ -1,12 +1,15 @@
-"""How much: the strength."""
+"""How much: the strength, and how many pictures."""
 
 from .qt import QtCore, QtWidgets, guarded
 from .section import Section
 from .widgets import row
 
+BATCH = 16
+"""The most pictures of one request."""
+
 
 class Amount(Section):
-    """How much of what is there is repainted."""
+    """How much of what is there is repainted, and how many pictures are made to choose from."""
 
     NAME = "amount"
     STYLE = ("denoise_strength",)
@@ -25,9 +28,15 @@ class Amount(Section):
         self._strength.valueChanged.connect(number.setValue)
         number.valueChanged.connect(self._strength.setValue)
         self._strength.valueChanged.connect(guarded(lambda *_: self.changed.emit()))
+        self._batch = QtWidgets.QSpinBox()
+        self._batch.setObjectName("underpaint_batch")
+        self._batch.setRange(1, BATCH)
+        self._batch.setPrefix("× ")
+        self._batch.setToolTip("How many pictures are made. Of several you choose which become layers")
         line.addWidget(QtWidgets.QLabel("Strength"))
         line.addWidget(self._strength, 1)
         line.addWidget(number)
+        line.addWidget(self._batch)
 
     def strength(self):
         """0..1."""
@@ -38,8 +47,11 @@ class Amount(Section):
         self.setVisible(scene.reads_prompts)
 
     def members(self, scene):
-        """The strength."""
-        return {"denoise_strength": self.strength()} if scene.reads_prompts else {}
+        """Both."""
+        if not scene.reads_prompts:
+            return {}
+        found = {"denoise_strength": self.strength()}
+        return dict(found, batch=self._batch.value()) if self._batch.value() > 1 else found
 
     def style(self):
         """The strength."""
@@ -51,9 +63,10 @@ class Amount(Section):
             self._strength.setValue(round(settings["denoise_strength"] * 100))
 
     def remembered(self):
-        """The strength."""
-        return {"strength": self._strength.value()}
+        """Both."""
+        return {"strength": self._strength.value(), "batch": self._batch.value()}
 
     def recall(self, held):
-        """The strength."""
+        """Both."""
         self._strength.setValue(int(held.get("strength", 100)))
+        self._batch.setValue(int(held.get("batch", 1)))

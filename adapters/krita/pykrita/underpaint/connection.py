@@ -5,7 +5,7 @@ leaves Krita painting. What is said lives in `underpaint_client.Conversation`; t
 """
 
 from .qt import QtCore, QtNetwork, guarded, later
-from .underpaint_client import Answer, Conversation, Disconnected, ProtocolError
+from .underpaint_client import Answer, Conversation, Disconnected, ProtocolError, packed_pixels
 
 PIECE_BYTES = 1 << 20
 HELLO_MS = 5000
@@ -95,6 +95,15 @@ class Connection(QtCore.QObject):
     def patches(self, result):
         """The patches of a job's result."""
         return self._conversation.patches(result)
+
+    def images(self, described):
+        """The pixels of images that an answer describes, packed; takes their blobs, several may share one."""
+        blobs = {}
+        for image in described:
+            name = image.get("blob") if isinstance(image, dict) else None
+            if name not in blobs:
+                blobs[name] = self._conversation.take(name)
+        return [packed_pixels(image, blobs[image["blob"]]) for image in described]
 
     def when_drained(self, resume):
         """Calls `resume()` from the event loop as soon as little is waiting to be written."""

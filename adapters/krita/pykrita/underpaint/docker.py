@@ -1,9 +1,10 @@
 """The docker: its sections put together. It holds no pixels and knows no protocol.
 
-From top to bottom: the sections, which scroll when the docker is low; the live preview, progress, the one big button, and
-one line that says what is going on. No dialog but for choosing a colour or a file, and none that stops Krita.
+From top to bottom: the sections, which scroll when the docker is low; what goes on (`status.py`); the pictures of a batch to
+choose from, the queue and the history, where there are any. No dialog but for choosing a colour or a file, and none that
+stops Krita.
 
-A further section is a class in a file of its own (see `section.py`) and a line in `_sections` below. Who chooses a style
+A further section is a class in a file of its own (see `section.py`) and a line in `_make_sections` below. Who chooses a style
 chooses for all sections; what a style holds that none of them shows goes along with each request as it is.
 """
 
@@ -12,11 +13,17 @@ import json
 from krita import DockWidget, Krita
 
 from .amount import Amount
+from .apply import Filtering
+from .choice import Choice
 from .controls import Controls
 from .daemon import Daemon
-from .document import Sorry, selected
+from .document import Sorry, Target, survey
+from .expand import Margins
+from .fill import Fill, Wish
 from .filtering import Filters
-from .job import FAILED, Fill, Filtering, Wish
+from .history import History
+from .job import FAILED
+from .jobs import Jobs
 from .layers import active_layer, layers_in_front
 from .live import Live
 from .loras import Loras
@@ -25,16 +32,19 @@ from .modes import Modes
 from .more import More
 from .prompt import Prompt
 from .qt import QtCore, QtWidgets, guarded, later, on_trouble
+from .queue import Queue
 from .regions import Regions
+from .results import Results
 from .section import Scene
+from .status import Status
 from .styles import Styles
 from .underpaint_client import ProtocolError
-from .widgets import Picture, Scroll, column
+from .widgets import Scroll, column
 
 DOCKER_ID = "underpaint_docker"
 SETTINGS = "underpaint"
 TOPICS = {"models/list": "models", "loras/list": "models", "controls/list": "models", "filters/list": "filters",
-          "styles/list": "styles"}
+          "styles/list": "styles", "job/list": "queue"}
 """The topic whose `changed` event says that a list is another one."""
 GLANCE_MS = 700
 """How often the docker looks whether something is selected: Krita tells no plug-in."""
@@ -48,17 +58,17 @@ class UnderpaintDocker(DockWidget):
     def __init__(self):
         super().__init__()
         self.setWindowTitle("Underpaint")
-        self._job = None
-        self._wanted = None
-        """What is to begin as soon as the daemon is there: a function that makes the job."""
         self._unshown = {}
         """The chosen style's settings that no section shows."""
         self._asked = []
         """Which of `ASKED_ANEW` the chosen style has."""
-        self._preview_words = ""
+        self._filter_words = ""
         self._daemon = Daemon(lambda: self._more.program(), self)
+        self._jobs = Jobs(self._daemon, self)
+        self._survey = survey()
         self._sections = self._make_sections()
         self._build()
+        self._results = Results(self._daemon, self._status, self._choice, self._history, self._more, self.parentWidget, self)
         self._glances = QtCore.QTimer(self)
         self._glances.setInterval(GLANCE_MS)
         self._glances.timeout.connect(guarded(lambda: self._glance()))
@@ -66,18 +76,31 @@ class UnderpaintDocker(DockWidget):
         for section in self._sections:
             section.changed.connect(guarded(lambda: self._suit()))
             section.said.connect(self._trouble)
+        self._connect()
+        on_trouble.append(self._trouble)
+        self._suit()
+
+    def _connect(self):
         self._daemon.ready.connect(self._connected)
-        self._daemon.starting.connect(guarded(lambda: self._say("Starting Underpaint…")))
+        self._daemon.starting.connect(guarded(lambda: self._status.say("Starting Underpaint…")))
         self._daemon.lost.connect(self._lost)
         self._daemon.notice.connect(self._noticed)
+        self._jobs.changed.connect(guarded(self._jobs_changed))
+        self._jobs.told.connect(guarded(self._told))
+        self._jobs.offered.connect(guarded(self._results.offer))
+        self._jobs.ended.connect(guarded(self._ended))
+        self._jobs.said.connect(guarded(self._status.say))
+        self._status.go.connect(guarded(lambda: self.start()))
+        self._status.cancel.connect(guarded(self._jobs.cancel))
+        self._queue.cancel.connect(guarded(self._cancel))
+        self._queue.cancel_all.connect(guarded(self._jobs.cancel_all))
+        self._queue.move.connect(guarded(lambda job, to: self._call("job/move", {"job": job, "position": to})))
+        self._results.reuse.connect(guarded(self._reuse))
         self.visibilityChanged.connect(self._visible)
         notifier = Krita.instance().notifier()
         notifier.setActive(True)
-        notifier.imageClosed.connect(self._some_image_closed)
+        notifier.imageClosed.connect(guarded(lambda *_: later(self._jobs.documents_may_be_gone)))
         notifier.applicationClosing.connect(self._save_settings)
-        on_trouble.append(self._trouble)
-        self._say("")
-        self._show_state()
 
     def canvasChanged(self, canvas):
         """Called by Krita when another document comes to the front. A job keeps the document it was started on."""
@@ -87,21 +110,25 @@ class UnderpaintDocker(DockWidget):
     def _look(self):
         self._glance()
         self._filters.picture_changed()
+        self._jobs.look_for_documents()
 
     # What the painter sees
 
     def _make_sections(self):
-        """From top to bottom, as they stand in the docker."""
+        """From top to bottom, as they stand in the docker; the last two below the button."""
+        icon = Krita.instance().icon
         self._modes = Modes()
+        self._margins = Margins()
         self._prompt = Prompt()
         self._amount = Amount()
         self._models = Models()
-        self._styles = Styles(Krita.instance().icon)
+        self._styles = Styles(icon)
         self._filters = Filters(lambda: self._daemon.connection)
-        icon = Krita.instance().icon
         steering = [Loras(icon), Controls(icon, layers_in_front), Regions(icon, layers_in_front, active_layer)]
-        self._live = Live(icon, lambda: self._daemon.connection, lambda: self._members(self._scene()))
+        self._live = Live(lambda: self._daemon.connection, lambda: self._members(self._scene()), self.parentWidget)
         self._more = More()
+        self._queue = Queue(icon)
+        self._history = History(icon, lambda: self._daemon.connection)
         self._prompt.submitted.connect(guarded(self.start))
         self._styles.chosen.connect(self._style_chosen)
         self._styles.save.connect(self._save_style)
@@ -112,101 +139,69 @@ class UnderpaintDocker(DockWidget):
             section.added.connect(guarded(lambda part: later(lambda: self._scroll.ensureWidgetVisible(part))))
         self._filters.previewed.connect(self._previewed)
         self._filters.preview_said.connect(self._preview_said)
-        return [self._modes, self._prompt, self._amount, self._models, self._styles, *steering, self._live,
-                self._filters, self._more]
+        return [self._modes, self._margins, self._prompt, self._amount, self._models, self._styles, *steering, self._live,
+                self._filters, self._more, self._queue, self._history]
 
     def _build(self):
-        """Settings scroll when the docker is low; the button, the preview and the sentence always are in sight."""
+        """Settings scroll when the docker is low; the button and the sentence always are in sight."""
         settings = QtWidgets.QWidget()
         lines = column(settings)
-        for section in self._sections:
+        for section in self._sections[:-2]:
             lines.addWidget(section)
-        self._preview = Picture()
-        self._preview.setObjectName("underpaint_preview")
-        self._bar = QtWidgets.QProgressBar()
-        self._bar.setObjectName("underpaint_bar")
-        self._bar.setTextVisible(False)
-        self._bar.setFixedHeight(6)
-        self._go = QtWidgets.QPushButton()
-        self._go.setObjectName("underpaint_go")
-        self._go.setMinimumHeight(34)
-        font = self._go.font()
-        font.setBold(True)
-        self._go.setFont(font)
-        self._go.setToolTip("Ctrl+Return in the prompt does the same")
-        self._go.clicked.connect(self._go_or_stop)
-        self._words = QtWidgets.QLabel()
-        self._words.setObjectName("underpaint_words")
-        self._words.setWordWrap(True)
-        self._words.setTextInteractionFlags(QtCore.Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._status = Status()
+        self._choice = Choice(Krita.instance().icon)
         body = QtWidgets.QWidget(self)
         lines = column(body)
         lines.setContentsMargins(6, 6, 6, 6)
         self._scroll = Scroll(settings)
-        for widget in (self._scroll, self._preview, self._bar, self._go, self._words):
+        for widget in (self._scroll, self._status, self._choice, self._queue, self._history):
             lines.addWidget(widget)
         lines.addStretch(1)
         self.setWidget(body)
 
-    # One sentence, and what can be pressed
-
-    def _say(self, sentence, trouble=False):
-        self._words.setText(sentence)
-        self._words.setStyleSheet("color: #d9705f" if trouble else "")
-        self._words.setVisible(bool(sentence))
-
     @guarded
     def _trouble(self, sentence):
-        self._say(sentence, trouble=True)
-
-    def _busy(self):
-        return self._job is not None or self._wanted is not None
+        self._status.say(sentence, trouble=True)
 
     def _scene(self):
-        model = self._models.chosen()
+        model, strength = self._models.chosen(), self._amount.strength()
         return Scene(
-            mode=self._modes.mode(), model=model, reads_prompts=model is None or bool(model.get("samplers")),
-            strength=self._amount.strength(), selected=selected(), busy=self._busy())
+            mode=self._modes.decide(self._survey, strength, model), model=model, strength=strength,
+            reads_prompts=model is None or bool(model.get("samplers")), selected=self._survey.selected, busy=self._jobs.busy)
 
     def _suit(self):
         """Something was chosen somewhere: everybody may look different now."""
         scene = self._scene()
         for section in self._sections:
             section.suit(scene)
-        self._go.setText("Cancel" if scene.busy else self._modes.label())
-
-    def _show_state(self):
-        busy = self._busy()
-        self._go.setEnabled(True)
-        self._bar.setVisible(busy)
-        self._suit()
-        if busy:
-            self._bar.setRange(0, 0)
-        elif not self._filters.live:
-            self._preview.show_picture(None)
+        self._status.show_state(scene.busy, self._modes.label(scene))
 
     def _glance(self):
+        found = survey()
+        if found != self._survey:
+            self._survey = found
+            self._suit()
         for section in self._sections:
             section.look()
 
     @guarded
     def _previewed(self, after, before):
-        if self._job is None:
-            self._preview.show_picture(after, before)
+        if not self._jobs.busy:
+            self._status.picture.show_picture(after, before)
 
     @guarded
     def _preview_said(self, sentence):
         if sentence:
-            self._say(sentence, trouble=True)
-        elif self._preview_words and self._words.text() == self._preview_words:
-            self._say("")
-        self._preview_words = sentence
+            self._trouble(sentence)
+        elif self._filter_words and self._status.words() == self._filter_words:
+            self._status.say("")
+        self._filter_words = sentence
 
     # Styles
 
     @guarded
     def _style_chosen(self, settings):
-        self._say("")
+        self._status.say("")
         if settings is None:
             self._unshown, self._asked = {}, []
             return
@@ -232,17 +227,17 @@ class UnderpaintDocker(DockWidget):
 
     def _tell_styles(self, method, params, sentence):
         if self._daemon.connection is None:
-            self._say("Underpaint keeps the styles, and it is not running.", trouble=True)
+            self._status.say("Underpaint keeps the styles, and it is not running.", trouble=True)
             return
 
         @guarded
         def answered(_result, error):
-            self._say(str(error) if error is not None else sentence, trouble=error is not None)
+            self._status.say(str(error) if error is not None else sentence, trouble=error is not None)
             self._ask_for_lists("styles")
         try:
             self._daemon.connection.call(method, params, answered)
         except ProtocolError:
-            self._say("This is too much for a style: a filter in the chain holds a long text.", trouble=True)
+            self._status.say("This is too much for a style: a filter in the chain holds a long text.", trouble=True)
 
     # The daemon
 
@@ -250,6 +245,7 @@ class UnderpaintDocker(DockWidget):
     def _visible(self, visible):
         self._daemon.watch(visible)
         self._filters.turn()
+        self._history.refresh()
         if visible:
             self._glance()
             self._glances.start()
@@ -257,25 +253,27 @@ class UnderpaintDocker(DockWidget):
                 self._daemon.wake()
         else:
             self._glances.stop()
+            self._results.hover_nothing()
 
     @guarded
     def _connected(self):
-        if self._daemon.connection.server is not None:
-            self._daemon.connection.call("subscribe", {"topics": sorted(set(TOPICS.values()))})
-            self._ask_for_lists()
-            self._filters.picture_changed()
-        if self._wanted is not None:
-            self._begin()
-        elif self._job is None:
-            self._say("")
+        keeps = self._daemon.offers("history")
+        self._call("subscribe", {"topics": sorted(set(TOPICS.values()) | ({"history"} if keeps else set()))})
+        self._ask_for_lists()
+        self._history.connected(keeps)
+        self._filters.picture_changed()
+        if not self._jobs.busy:
+            self._status.say("")
+
+    def _call(self, method, params, then=None):
+        if self._daemon.connection is not None:
+            self._daemon.connection.call(method, params, then)
 
     def _ask_for_lists(self, topic=None):
         """Brings the sections the lists they want: all, or those of a topic."""
-        connection = self._daemon.connection
-        wanted = {method for section in self._sections for method in section.LISTS}
-        for method in sorted(wanted):
-            if connection is not None and topic in (None, TOPICS.get(method)):
-                connection.call(method, {}, guarded(lambda answer, error, method=method: self._offer(method, answer, error)))
+        for method in sorted({method for section in self._sections for method in section.LISTS}):
+            if topic in (None, TOPICS.get(method)):
+                self._call(method, {}, guarded(lambda answer, error, method=method: self._offer(method, answer, error)))
 
     def _offer(self, method, answer, error):
         if error is None:
@@ -286,61 +284,50 @@ class UnderpaintDocker(DockWidget):
     @guarded
     def _lost(self, sentence):
         self._filters.lost()
-        if self._wanted is not None or self._job is None:
-            self._wanted = None
-            self._say(sentence, trouble=True)
-            self._show_state()
+        self._queue.lost()
+        self._history.connected(False)
+        if not list(self._jobs):
+            self._trouble(sentence)
 
     @guarded
     def _noticed(self, notice):
         topic, _, what = notice.method.partition("/")
         if what == "changed" and topic in TOPICS.values():
             self._ask_for_lists(topic)
+        elif notice.method == "history/changed":
+            self._history.refresh()
 
     # Fills and filterings
 
     def start(self):
-        """Fills with what the docker shows, as if the button was pressed; nothing if something is under way."""
-        self._want(lambda: Fill(self._daemon.connection, self._wish(), self))
+        """Fills with what the docker shows, as if the button was pressed; after what is under way."""
+        def fill():
+            target, wish = Target.active(), self._wish()
+            target.aim(wish.mode, wish.margins)
+            self._prompt.used(wish.members.get("prompt"))
+            return lambda: Fill(self._daemon.connection, target, wish, self._jobs)
+        self._want(fill)
 
     @guarded
     def _apply_pressed(self):
-        self._want(lambda: Filtering(self._daemon.connection, *self._filters.running(), self))
+        def filtering():
+            target, chain, wants = Target.active(), *self._filters.running()
+            return lambda: Filtering(self._daemon.connection, target, chain, wants, self._jobs)
+        self._want(filtering)
 
-    def _want(self, make):
-        """Begins the job that `make()` makes, as soon as the daemon is there."""
-        if not self._busy():
-            self._wanted = make
-            self._say("")
-            self._show_state()
-            self._daemon.wake()
-
-    @guarded
-    def _go_or_stop(self, *_):
-        if self._job is not None:
-            self._go.setEnabled(False)
-            self._job.cancel()
-        elif self._wanted is not None:
-            self._wanted = None
-            self._say("Cancelled.")
-            self._show_state()
-        else:
-            self.start()
-
-    def _begin(self):
-        make, self._wanted = self._wanted, None
+    def _want(self, prepare):
+        """`prepare()` takes down what is asked for, as it is now, and returns what makes the job of it."""
+        self._survey = survey()
+        self._status.fail("")
         try:
-            self._job = make()
+            make = prepare()
         except Sorry as error:
-            self._say(str(error), trouble=True)
-            self._show_state()
+            self._status.say(str(error), trouble=True)
             return
-        if isinstance(self._job, Fill):
-            self._preview.show_picture(None)
-        self._job.progress.connect(self._progressed)
-        self._job.ended.connect(self._ended)
-        self._show_state()
-        self._job.start()
+        if not self._jobs.busy:
+            self._status.say("")
+            self._results.begin()
+        self._jobs.want(make)
 
     def _members(self, scene):
         members = dict(self._unshown) if scene.reads_prompts else {}
@@ -349,28 +336,47 @@ class UnderpaintDocker(DockWidget):
         return members
 
     def _wish(self):
-        members = self._members(self._scene())
-        return Wish(members.pop("mode"), members)
+        scene = self._scene()
+        members = self._members(scene)
+        return Wish(members.pop("mode"), members, self._margins.margins(scene))
 
-    @guarded
-    def _progressed(self, progress):
-        self._say(progress.text + "…")
-        self._bar.setRange(0, progress.steps)
-        self._bar.setValue(progress.step)
+    def _cancel(self, job_id):
+        job = self._jobs.find(job_id)
+        if job is not None:
+            job.cancel()
+        else:
+            self._call("job/cancel", {"job": job_id})
+
+    def _jobs_changed(self):
+        self._queue.know({job.id: job.label for job in self._jobs if job.id is not None})
+        self._suit()
+        if not self._jobs.busy:
+            self._results.end()
+
+    def _told(self, job, progress):
+        if job is not self._jobs.current:
+            return
+        waiting = self._jobs.waiting
+        self._status.say(progress.text + "…" + (" %d more after it." % waiting if waiting else ""))
+        self._status.show_step(progress.step, progress.steps)
         if progress.preview is not None:
-            self._preview.show_picture(progress.preview)
+            self._results.show_preview(job.target, progress.preview, progress.rect)
 
-    @guarded
-    def _ended(self, outcome, sentence):
-        if self._job is not None and self._job.seed is not None:
-            self._more.painted(self._job.seed)
-        self._job = None
-        self._say(sentence, trouble=outcome == FAILED)
-        self._show_state()
+    def _ended(self, job, outcome, sentence):
+        if job is not None and job.seed is not None:
+            self._more.painted(job.seed)
+        if self._jobs.busy:
+            self._results.begin()
+            if outcome == FAILED:
+                self._status.fail(sentence)
+        else:
+            self._status.say(sentence, trouble=outcome == FAILED)
 
-    @guarded
-    def _some_image_closed(self, *_):
-        later(lambda: self._job is not None and self._job.document_may_be_gone())
+    def _reuse(self, settings):
+        """What a picture of the history was made with."""
+        for section in self._sections:
+            if set(section.STYLE) & set(settings):
+                section.put_style(dict(section.style(), **settings))
 
     # What is remembered between sessions: how, not what
 

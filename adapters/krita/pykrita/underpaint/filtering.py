@@ -4,7 +4,7 @@ import os
 
 from krita import Krita
 
-from .document import Sorry, Target, selected
+from .document import Sorry, Target
 from .filters import Chain, Missing, keep, kept
 from .preview import Preview
 from .qt import QtCore, QtWidgets, guarded
@@ -91,12 +91,8 @@ class Filters(Section):
     def suit(self, scene):
         """While a picture is made, its own preview is shown."""
         self._busy = scene.busy
-        self._apply.setEnabled(not scene.busy)
+        self._apply.setText("Apply to selection" if scene.selected else "Apply to layer")
         self._turn_preview()
-
-    def look(self):
-        """What Apply would be applied to; the preview may be of another picture."""
-        self._apply.setText("Apply to selection" if selected() else "Apply to layer")
 
     def picture_changed(self):
         """Another picture came to the front, or there is a connection again."""

@@ -2,10 +2,12 @@
 
 import random
 
+from .canvas import Glass
 from .document import Sorry
+from .job import placed
 from .qt import QtCore, QtWidgets, guarded
 from .section import Section
-from .story import Story, next_turn
+from .story import Story
 from .watching import OURS, Watching
 from .widgets import Fold, Picture, calm, column, row, tool
 
@@ -19,16 +21,18 @@ class Live(Section):
 
     NAME = "live"
 
-    def __init__(self, icon, connection, members):
-        """`icon(name)` gives a QIcon of Krita's; `connection()` the connection there is, or None; `members()` what the sections
-        add to a request now."""
+    def __init__(self, connection, members, window):
+        """`connection()` the connection there is, or None; `members()` what the sections add to a request now; `window()` the
+        QMainWindow whose canvases are meant."""
         super().__init__()
-        self._icon, self._members = icon, members
+        self._members, self._glass = members, Glass(window, self)
         self._seed, self._result, self._placing = random.randrange(SEEDS), None, None
         self._busy = False
         self._watching = Watching(connection, self._wish, self)
         self._watching.painted.connect(guarded(self._painted))
         self._watching.said.connect(guarded(self._say))
+        self._watching.pen.pressed.connect(guarded(self._glass.clear))  # the painter wants to see the stroke
+        self._watching.pen.lifted.connect(guarded(lambda: self._show(self._result)))
         folded = QtWidgets.QWidget()
         self._fold = Fold("Live painting", folded)
         self._switch = QtWidgets.QPushButton("Paint live")
@@ -39,6 +43,9 @@ class Live(Section):
         self._keep.setToolTip("Puts the picture on a new layer, above the one you are on")
         self._keep.setEnabled(False)
         self._keep.clicked.connect(guarded(lambda *_: self._place()))
+        self._on_canvas = QtWidgets.QCheckBox("On the canvas")
+        self._on_canvas.setToolTip("Shows the picture over the canvas while the pen is up, instead of below")
+        self._on_canvas.toggled.connect(guarded(lambda *_: self._show(self._result)))
         self._picture = Picture()
         self._note = QtWidgets.QLabel()
         self._note.setWordWrap(True)
@@ -50,13 +57,13 @@ class Live(Section):
             line.addWidget(button, 1)
         line.addWidget(dice)
         lines = column(folded, 4)
-        for widget in (buttons, self._build_strength(), self._note, self._picture):
+        for widget in (buttons, self._build_strength(), self._on_canvas, self._note, self._picture):
             lines.addWidget(widget)
         lines = column(self, 4)
         lines.addWidget(self._fold)
         lines.addWidget(folded)
         named = {"live": self._fold, "live_switch": self._switch, "live_keep": self._keep, "live_strength": self._strength,
-                 "live_picture": self._picture, "live_note": self._note, "live_dice": dice}
+                 "live_on_canvas": self._on_canvas, "live_picture": self._picture, "live_note": self._note, "live_dice": dice}
         for name, widget in named.items():
             widget.setObjectName("underpaint_" + name)
         self._say("")
@@ -97,13 +104,14 @@ class Live(Section):
         self._watching.look()
 
     def remembered(self):
-        """How strongly, and whether this is open. It is never on by itself."""
-        return {"open": self._fold.isChecked(), "strength": self._strength.value()}
+        """How strongly, where it is shown, and whether this is open. It is never on by itself."""
+        return {"open": self._fold.isChecked(), "strength": self._strength.value(), "on_canvas": self._on_canvas.isChecked()}
 
     def recall(self, held):
         """The same."""
         self._fold.setChecked(bool(held.get("open")))
         self._strength.setValue(int(held.get("strength", STRENGTH)))
+        self._on_canvas.setChecked(bool(held.get("on_canvas")))
 
     def _turn(self):
         wanted = self._switch.isChecked()
@@ -131,18 +139,18 @@ class Live(Section):
 
     def _show(self, result):
         self._result = result
-        self._picture.show_picture(result.picture if result is not None else None)
+        if result is not None and self._on_canvas.isChecked() and not self._watching.pen.down():
+            self._glass.show(result.target.document, result.patch.rect, result.picture)
+        else:
+            self._glass.clear()
+        self._picture.show_picture(result.picture if result is not None and not self._on_canvas.isChecked() else None)
         self._keep.setEnabled(result is not None and self._placing is None)
 
     def _place(self):
         if self._result is not None and self._placing is None:
-            self._placing = Story(self._insert(self._result), self._placed)
+            self._placing = Story(placed(self._result.target, self._result.patch, self._result.name), self._placed)
             self._keep.setEnabled(False)
             self._placing.start()
-
-    def _insert(self, result):
-        for _ in result.target.insert(result.patch, result.name):
-            yield next_turn
 
     def _placed(self, _value, error):
         self._placing = None

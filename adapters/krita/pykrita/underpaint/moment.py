@@ -4,9 +4,8 @@ Decision: nothing here waits for Krita. The reading in `document.py` waits until
 that is under way: right for a job, wrong for watching. So it is asked first whether the picture is `calm`.
 """
 
-from krita import Krita
-
-from .document import SRGB, Sorry, _Conversion, _canvas_area, _space
+from .canvas import sight
+from .document import SRGB, Sorry, _Conversion, _space
 from .qt import QtCore, QtWidgets, guarded
 
 
@@ -95,9 +94,8 @@ class Opaque(Shown):
 
 def canvas_widget():
     """The widget of the active view that is painted on; None if no picture is open."""
-    window = Krita.instance().activeWindow()
-    area = _canvas_area(window.qwindow()) if window is not None and window.qwindow() is not None else None
-    found = area.viewport().findChildren(QtWidgets.QWidget) if area is not None else ()
+    seen = sight()
+    found = seen.area.viewport().findChildren(QtWidgets.QWidget) if seen is not None else ()
     return next((widget for widget in found if "Canvas" in widget.metaObject().className()), None)
 
 

@@ -5,8 +5,7 @@ the whole prompt's alone.
 """
 
 from .entries import Bound, Entry
-from .job import json_rect
-from .layers import part_with_pixels
+from .layers import lies_at, part_with_pixels
 from .qt import guarded
 from .widgets import LayerBox, Words
 
@@ -51,10 +50,10 @@ def _sent(job, regions):
     found = []
     for region in regions:
         node = job.target.find(region["layer"])
-        rect = part_with_pixels(node, job.context)
+        rect = part_with_pixels(job.target, node, job.context)
         mask = (yield from job.send_alpha(node, rect)) if rect is not None else None
         if mask is not None:
-            found.append({"prompt": region["prompt"], "mask": {"rect": json_rect(rect), "image": mask}})
+            found.append({"prompt": region["prompt"], "mask": {"rect": lies_at(job.target, rect), "image": mask}})
     return found
 
 

@@ -9,7 +9,8 @@ now and then besides. While a stroke is under way nothing is sent, unless it las
 import collections
 
 from .document import Sorry, Target, layer_name
-from .job import ASKED_FOR_CONTEXT, json_rect, within
+from .fill import ASKED_FOR_CONTEXT
+from .job import json_rect, within
 from .layers import in_front
 from .mirror import Mirrors
 from .moment import Pen, calm
