@@ -7,9 +7,11 @@ from PyQt5 import QtCore, QtGui, QtWidgets
 
 from underpaint import live as adapter_live
 from underpaint import moment as adapter_moment
+from underpaint import regions as adapter_regions
+from underpaint import watching as adapter_watching
 from underpaint.underpaint_client import Conversation
 
-from .bench import Docker, Heartbeat, bounds, check, document, layers, no_dialog, screenshot, seen, select
+from .bench import Docker, Heartbeat, bounds, check, layers, no_dialog, screenshot, seen, select
 from .scenarios import PAUSE, tiled
 
 SIDE = 2048
@@ -210,4 +212,147 @@ def different_tiles(before, after):
     return found
 
 
-ALL = [live_painting_sends_what_changed]
+class Answers:
+    """What became of the live requests: `done`, or the kind of the error."""
+
+    def __init__(self):
+        self.kinds = []
+        self._real = adapter_watching.Watching._came
+
+        def came(watching, number, connection, target, words, result, error):
+            self.kinds.append(getattr(error, "kind", type(error).__name__) if error is not None else "done")
+            return self._real(watching, number, connection, target, words, result, error)
+        adapter_watching.Watching._came = came
+
+    def stop(self):
+        """Notes no more."""
+        adapter_watching.Watching._came = self._real
+
+
+def live_requests_take_each_others_place():
+    """Strokes faster than the model: one request runs, one waits, those between are superseded, and the last is answered.
+    A stroke that lasts is followed before it ends. Switched off in the middle: nothing more comes."""
+    live, answers, wire = Live(), Answers(), Wire()
+    target = tiled(1024, 1024)
+    yield 1000
+    yield from live.begin()
+    live.docker.part("steps").setValue(400)
+    brush = Brush()
+    yield 500
+    try:
+        live.switch.setChecked(True)
+        yield lambda: wire.requests()
+        for at in range(6):
+            requests = len(wire.requests())
+            yield from brush.stroke(100 + 120 * at, 200, 150 + 120 * at, 800)
+            yield lambda: len(wire.requests()) > requests
+        yield lambda: len(answers.kinds) == len(wire.requests())
+        kinds, requests = list(answers.kinds), len(wire.requests())
+        check(kinds[-1] == "done" and set(kinds) == {"done", "superseded"}, "the requests became %s", kinds)
+        check(kinds.count("done") < requests, "nothing was superseded: %s", kinds)
+        shown, last = live.picture(), wire.requests()[-1][1]
+        check(shown is not None and shown.patch.seed == last["seed"], "the last is not shown")
+
+        live.docker.part("steps").setValue(4)
+        yield lambda: live.picture() is not shown and len(answers.kinds) == len(wire.requests())
+        wire.clear()
+        brush.down(500, 100)
+        for step in range(120):
+            yield 20
+            brush.move(500 + step * 2, 100 + step * 5)
+        check(wire.requests(), "a stroke of 2.4 s was not followed before it ended")
+        during = len(wire.requests())
+        check(during == 1, "a stroke of 2.4 s was followed %d times", during)
+        brush.up(740, 700)
+        yield 1500
+
+        live.docker.part("steps").setValue(400)
+        requests = len(wire.requests())
+        yield lambda: len(wire.requests()) > requests
+        live.switch.setChecked(False)
+        check(live.picture() is None, "it is off and still shows a picture")
+        freed = wire.of("blob/free")
+        check(freed, "the daemon's copy was not given back")
+        yield lambda: answers.kinds[-1] in ("done", "cancelled") and len(answers.kinds) > len(kinds)
+        yield 300
+        check(live.picture() is None and no_dialog(), "what came too late is shown")
+    finally:
+        brush.up(0, 0)
+        wire.stop()
+        answers.stop()
+        live.end()
+    return "%d requests: %s; %d during a stroke of 2.4 s" % (len(kinds), " ".join(kinds), during)
+
+
+def live_painting_of_a_selection():
+    """With something selected only the part around it is looked at, and the picture lies in the selection; a region's layer
+    is watched, too; on the canvas the picture is shown while the pen is up."""
+    live, wire = Live(), Wire()
+    regions = live.docker.widget.findChild(adapter_regions.Regions)
+    target = tiled(1024, 1024)
+    yield 1000
+    yield from live.begin()
+    select(target, 300, 300, 200, 160)
+    brush = Brush()
+    yield 500
+    try:
+        live.docker.part("live_on_canvas").setChecked(True)
+        live.switch.setChecked(True)
+        yield lambda: live.picture() is not None
+        params = wire.requests()[-1][1]
+        rect = params["canvas"]["rect"]
+        check(max(rect["x"] + rect["w"], rect["y"] + rect["h"]) < 960, "%s is looked at", rect)
+        check(params["mask"]["rect"] == {"x": 300, "y": 300, "w": 200, "h": 160}, "the mask is %s", params["mask"])
+        x, y, width, height = live.picture().patch.rect
+        check(250 <= x and 250 <= y and x + width <= 550 and y + height <= 510, "the patch lies at %s", live.picture().patch.rect)
+        glass = live.docker.window.findChild(QtWidgets.QWidget, "underpaint_on_canvas")
+        check(glass is not None and glass.isVisible(), "the picture is not on the canvas")
+        check(live.docker.part("live_picture").isHidden(), "it is in the docker, too")
+        yield 300
+        screenshot("krita-live-canvas.png")
+        wire.clear()
+        yield from brush.stroke(985, 985, 1010, 1010)
+        yield 1500
+        check(not wire.requests(), "a stroke elsewhere was sent: %s", [line[1] for line in wire.sent])
+        brush.down(320, 320)
+        check(not glass.isVisible(), "the picture hides the stroke")
+        for step in range(1, 9):
+            yield 20
+            brush.move(320 + 20 * step, 320 + 15 * step)
+        brush.up(480, 440)
+        yield lambda: wire.requests()
+        yield lambda: glass.isVisible()
+
+        wire.clear()
+        layer = target.createNode("left", "paintlayer")
+        layer.setPixelData(QtCore.QByteArray(b"\x20\x40\x60\xff" * (100 * 160)), 300, 300, 100, 160)
+        target.rootNode().addChildNode(layer, None)
+        layer.setOpacity(1)
+        yield lambda: target.activeNode() == layer
+        regions.adder.click()
+        regions.entries()[-1].findChild(QtWidgets.QPlainTextEdit, "underpaint_region_prompt").setPlainText("an old tree")
+        yield lambda: any(request[1].get("regions") for request in wire.requests())
+        region = next(request[1] for request in wire.requests() if request[1].get("regions"))["regions"][0]
+        check(region["prompt"] == "an old tree" and region["mask"]["rect"] == {"x": 300, "y": 300, "w": 100, "h": 160},
+              "the region is %s", region)
+        yield 1500
+        wire.clear()
+        layer.setPixelData(QtCore.QByteArray(bytes(4 * 100 * 80)), 300, 380, 100, 80)
+        yield lambda: wire.requests()
+        sent = [(params["rows"], params["row_bytes"]) for _, params, _ in wire.of("blob/write")]
+        check((160, 100) in sent, "the region's layer changed, and this was sent: %s", sent)
+
+        target.setModified(False)
+        yield 500
+        target.close()
+        yield 1500
+        check(no_dialog() and live.section.watching.on, "the picture was closed: %s", live.docker.words())
+    finally:
+        brush.up(0, 0)
+        wire.stop()
+        live.docker.part("live_on_canvas").setChecked(False)
+        live.end()
+    return "looked at %s" % rect
+
+
+ALL = [live_painting_sends_what_changed, live_requests_take_each_others_place, live_painting_of_a_selection]

@@ -11,8 +11,8 @@ from underpaint import loras as adapter_loras
 from underpaint import regions as adapter_regions
 from underpaint.daemon import find_program
 
-from .bench import RESULTS, Docker, bounds, check, document, layers, no_dialog, screenshot, seen, select, woven
-from .scenarios import SIZE, filled
+from .bench import RESULTS, Docker, check, document, layers, no_dialog, screenshot, seen, select, woven
+from .scenarios import SIZE
 
 LARGE_HOLE = (32, 24, 256, 192)
 """Most of the picture, so that halves and layers lie in it."""
@@ -247,7 +247,7 @@ def regions_are_bound_to_layers():
     are what the command line makes; a soft edge counts; an empty layer is no region."""
     steered = Steered()
     yield from steered.begin()
-    regions, docker, target = steered.regions, steered.docker, steered.target
+    regions, target = steered.regions, steered.target
     steered.open("regions")
     plain = yield from steered.paint()
     group = target.createNode("left half", "grouplayer")

@@ -5,6 +5,7 @@ import random
 from .canvas import Glass
 from .document import Sorry
 from .job import placed
+from .modes import SEGMENT
 from .qt import QtCore, QtWidgets, guarded
 from .section import Section
 from .story import Story
@@ -37,6 +38,7 @@ class Live(Section):
         self._fold = Fold("Live painting", folded)
         self._switch = QtWidgets.QPushButton("Paint live")
         self._switch.setCheckable(True)
+        self._switch.setStyleSheet(SEGMENT)
         self._switch.setToolTip("The model follows what you paint: all of the canvas, or what is selected")
         self._switch.toggled.connect(guarded(lambda *_: self._turn()))
         self._keep = QtWidgets.QPushButton("Keep")
@@ -50,12 +52,15 @@ class Live(Section):
         self._note = QtWidgets.QLabel()
         self._note.setWordWrap(True)
         self._note.setEnabled(False)
-        buttons, dice = QtWidgets.QWidget(), tool(None, "⚄", "Another picture: another seed", self._reseed)
+        buttons, again = QtWidgets.QWidget(), tool(None, "⚄", "Another picture: another seed", self._reseed)
+        font = again.font()
+        font.setPointSizeF(font.pointSizeF() * 1.6)
+        again.setFont(font)
         line = row(buttons, 4)
         for button in (self._switch, self._keep):
             button.setSizePolicy(QtWidgets.QSizePolicy.Policy.Ignored, QtWidgets.QSizePolicy.Policy.Fixed)
             line.addWidget(button, 1)
-        line.addWidget(dice)
+        line.addWidget(again)
         lines = column(folded, 4)
         for widget in (buttons, self._build_strength(), self._on_canvas, self._note, self._picture):
             lines.addWidget(widget)
@@ -63,7 +68,7 @@ class Live(Section):
         lines.addWidget(self._fold)
         lines.addWidget(folded)
         named = {"live": self._fold, "live_switch": self._switch, "live_keep": self._keep, "live_strength": self._strength,
-                 "live_on_canvas": self._on_canvas, "live_picture": self._picture, "live_note": self._note, "live_dice": dice}
+                 "live_on_canvas": self._on_canvas, "live_picture": self._picture, "live_note": self._note, "live_again": again}
         for name, widget in named.items():
             widget.setObjectName("underpaint_" + name)
         self._say("")

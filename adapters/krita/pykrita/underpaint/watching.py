@@ -44,8 +44,6 @@ class Watching(QtCore.QObject):
     """A `Result`."""
     said = QtCore.pyqtSignal(str)
     """Why nothing can be painted now, as a sentence; empty once something can."""
-    asked = QtCore.pyqtSignal()
-    """A request was sent."""
 
     def __init__(self, connection, members, parent=None):
         """`connection()`: the one there is, or None; `members()`: those of `generate`, as sections give them, with `seed` and
@@ -104,7 +102,7 @@ class Watching(QtCore.QObject):
             self._round = None
 
     def _young(self):
-        """Whether the last result, and the last moment in which the picture was calm, are not long ago."""
+        """Whether the last request, the last result or the last moment in which the picture was calm is not long ago."""
         return self._age.elapsed() < OLD_MS
 
     def _forget(self):
@@ -189,8 +187,8 @@ class Watching(QtCore.QObject):
         def came(result, error):
             self._came(number, connection, target, words, result, error)
         connection.call("generate", dict(params, live={"key": KEY}, label="Live"), came)
+        self._age.start()
         self._tell("")
-        self.asked.emit()
 
     def _came(self, number, connection, target, words, result, error):
         if error is None:
