@@ -7,7 +7,7 @@ IP-Adapter looks through is the daemon's to choose.
 
 from .document import Sorry
 from .entries import Bound, Entry, families, misfit, number, real
-from .layers import lies_at, part_with_pixels
+from .layers import lies_at
 from .qt import QtCore, QtWidgets, guarded
 from .widgets import Box, LayerBox, calm, row
 
@@ -124,7 +124,7 @@ def _sent(job, controls, kinds):
         if control["layer"]:
             node = job.target.find(control["layer"])
             whole = kinds.get(control["model"]) == "ip_adapter"  # a reference is shown whole, wherever it lies
-            rect = part_with_pixels(job.target, node, (0, 0) + job.target.extent if whole else job.context)
+            rect = job.part(node, whole)
             if rect is None:
                 raise Sorry("“%s” is empty where the picture is painted, so it cannot steer." % node.name())
             call["image"] = {"rect": lies_at(job.target, rect), "image": (yield from job.send_layer(node, rect))}

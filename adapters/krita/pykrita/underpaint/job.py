@@ -8,6 +8,7 @@ import collections
 import itertools
 
 from .document import Sorry, layer_name
+from .layers import part_with_pixels
 from .qt import QtCore, QtGui, guarded
 from .story import Story, next_turn, pause
 from .underpaint_client import Disconnected, ProtocolError, Refused, image, packed_pixels
@@ -42,6 +43,11 @@ _tokens = itertools.count(1)
 class Sending:
     """What the members of a request are sent by: something with `target`, `context` (the part of the canvas that is read),
     `send_layer`, `send_alpha` and `send_text`. Sections use it, see `section.Section.members`."""
+
+    def part(self, node, whole=False):
+        """The part of the canvas to send of a layer: where it has pixels in what is read, or `whole`: anywhere. None if it
+        has none there."""
+        return part_with_pixels(self.target, node, (0, 0) + self.target.extent if whole else self.context)
 
     def filters(self, chain):
         """A chain as the protocol has it, the layers it needs uploaded."""

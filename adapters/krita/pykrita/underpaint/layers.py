@@ -5,7 +5,6 @@ import json
 from krita import Krita
 
 from .document import common
-from .job import json_rect
 from .qt import QtCore
 
 NOTE = "underpaint"
@@ -53,7 +52,7 @@ def part_with_pixels(target, node, within):
 def lies_at(target, rect):
     """Where a rect of the canvas lies in what a request speaks of, as the protocol has it."""
     left, top = target.margins[:2]
-    return json_rect((rect[0] + left, rect[1] + top) + tuple(rect[2:]))
+    return dict(zip("xywh", (rect[0] + left, rect[1] + top) + tuple(rect[2:])))
 
 
 def note(document):

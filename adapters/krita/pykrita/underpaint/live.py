@@ -28,7 +28,7 @@ class Live(Section):
         super().__init__()
         self._members, self._glass = members, Glass(window, self)
         self._seed, self._result, self._placing = random.randrange(SEEDS), None, None
-        self._busy = False
+        self._busy, self._mode = False, "add"
         self._watching = Watching(connection, self._wish, self)
         self._watching.painted.connect(guarded(self._painted))
         self._watching.said.connect(guarded(self._say))
@@ -99,6 +99,8 @@ class Live(Section):
     def suit(self, scene):
         """Live painting waits while a job is under way, and for a model that reads words."""
         self._busy = scene.busy
+        # Not `fill`, if there is a choice: without words that would be continued, not painted.
+        self._mode = "add" if scene.model is None or "add" in (scene.model.get("modes") or ()) else "fill"
         self._switch.setEnabled(scene.reads_prompts)
         if not scene.reads_prompts:
             self._switch.setChecked(False)
@@ -127,7 +129,7 @@ class Live(Section):
 
     def _wish(self):
         members = {name: value for name, value in self._members().items() if name not in OURS}
-        return dict(members, seed=self._seed, denoise_strength=self._strength.value() / 100)
+        return dict(members, mode=self._mode, seed=self._seed, denoise_strength=self._strength.value() / 100)
 
     def _reseed(self):
         self._seed = random.randrange(SEEDS)

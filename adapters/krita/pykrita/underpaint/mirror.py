@@ -7,6 +7,7 @@ as Krita holds them; only tiles that are get converted and sent. Reading takes s
 import time
 import zlib
 
+from .document import common
 from .job import Sending, json_rect
 from .moment import Opaque, Picture, Selected, Shown
 from .story import next_turn
@@ -159,6 +160,17 @@ class Mirrors(Sending):
         source = Selected(self.target.selected)
         mirror = yield from self._look(("mask",), self.target.selection, source)
         return {"rect": json_rect(self.target.selection), "image": mirror.image(source.PX)}
+
+    def part(self, node, whole=False):
+        """See `Sending`; in whole tiles where what is around does not matter, so that a layer may grow without being sent
+        anew."""
+        rect = super().part(node, whole)
+        if rect is None or whole:
+            return rect
+        x, y, width, height = self.context
+        left, top = x + (rect[0] - x) // TILE * TILE, y + (rect[1] - y) // TILE * TILE
+        right, bottom = (start + -(-(end - start) // TILE) * TILE for start, end in ((x, rect[0] + rect[2]), (y, rect[1] + rect[3])))
+        return common(self.context, (left, top, right - left, bottom - top))
 
     def send_layer(self, node, rect):
         """What a layer shows, as an image."""

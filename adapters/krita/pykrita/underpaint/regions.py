@@ -5,7 +5,7 @@ the whole prompt's alone.
 """
 
 from .entries import Bound, Entry
-from .layers import lies_at, part_with_pixels
+from .layers import lies_at
 from .qt import guarded
 from .widgets import LayerBox, Words
 
@@ -50,7 +50,7 @@ def _sent(job, regions):
     found = []
     for region in regions:
         node = job.target.find(region["layer"])
-        rect = part_with_pixels(job.target, node, job.context)
+        rect = job.part(node)
         mask = (yield from job.send_alpha(node, rect)) if rect is not None else None
         if mask is not None:
             found.append({"prompt": region["prompt"], "mask": {"rect": lies_at(job.target, rect), "image": mask}})

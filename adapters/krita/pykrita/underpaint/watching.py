@@ -46,8 +46,8 @@ class Watching(QtCore.QObject):
     """Why nothing can be painted now, as a sentence; empty once something can."""
 
     def __init__(self, connection, members, parent=None):
-        """`connection()`: the one there is, or None; `members()`: those of `generate`, as sections give them, with `seed` and
-        `denoise_strength`, or it raises `Sorry`."""
+        """`connection()`: the one there is, or None; `members()`: those of `generate`, as sections give them, with `seed`,
+        `denoise_strength`, and the `mode` for where something is selected; or it raises `Sorry`."""
         super().__init__(parent)
         self._connection, self._members = connection, members
         self._on = False
@@ -152,7 +152,7 @@ class Watching(QtCore.QObject):
         held = self._held
         held.begin(target)
         held.context = yield from self._context(connection, target, members)
-        params = {"mode": "generate", "canvas": (yield from held.canvas(held.context))}
+        params = {"mode": _mode(target, members), "canvas": (yield from held.canvas(held.context))}
         if target.selection is not None:
             params["mask"] = yield from held.mask()
         for name, value in members.items():
@@ -167,7 +167,7 @@ class Watching(QtCore.QObject):
         """The part of the canvas that is worth sending: asked once for each selection."""
         if target.selection is None:
             return (0, 0) + target.extent
-        asked = {"mode": "generate", "extent": list(target.extent), "mask_bounds": json_rect(target.selection)}
+        asked = {"mode": _mode(target, members), "extent": list(target.extent), "mask_bounds": json_rect(target.selection)}
         asked.update((name, members[name]) for name in ASKED_FOR_CONTEXT if name in members)
         key = repr(asked)
         if key not in self._contexts:
@@ -200,6 +200,10 @@ class Watching(QtCore.QObject):
         elif isinstance(error, Refused) and error.kind not in GONE and self._on and number > self._answered:
             self._answered = number
             self._tell(str(error))
+
+
+def _mode(target, members):
+    return "generate" if target.selection is None else members["mode"]
 
 
 def _result(target, patch, words):
