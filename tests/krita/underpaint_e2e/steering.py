@@ -105,13 +105,13 @@ def load(path):
     return bytes(bits)
 
 
-def mask_of(*boxes):
-    """White boxes on black, as bgra8."""
+def mask_of(box, grey=255):
+    """A white or grey box on black, as bgra8."""
     rows = bytearray(bytes((0, 0, 0, 255)) * SIZE[0] * SIZE[1])
-    for x, y, width, height in boxes:
-        for top in range(y, y + height):
-            at = (top * SIZE[0] + x) * 4
-            rows[at:at + width * 4] = b"\xff" * width * 4
+    x, y, width, height = box
+    for top in range(y, y + height):
+        at = (top * SIZE[0] + x) * 4
+        rows[at:at + width * 4] = bytes((grey, grey, grey, 255)) * width
     return bytes(rows)
 
 
@@ -258,7 +258,7 @@ def regions_are_bound_to_layers():
     right = layer_with(target, "right half", RIGHT, b"\x60\x40\x20\xff" * (RIGHT[2] * RIGHT[3]))
     empty = layer_with(target, "empty", (0, 0, 1, 1), b"\0\0\0\0")
     for node in (group, right):
-        node.setOpacity(1)  # nearly invisible: the picture stays what it is, and the layers are still opaque themselves
+        node.setVisible(False)  # the picture stays what it is
     target.refreshProjection()
     yield 500
     steered.again()
@@ -278,6 +278,13 @@ def regions_are_bound_to_layers():
     one = yield from steered.paint(*options[:2])
     check(differ(plain, both) > 10000 and differ(plain, one) > 10000 and differ(one, both) > 1000,
           "pixels that differ: %d with both, %d with one, %d between them", differ(plain, both), differ(plain, one), differ(one, both))
+    right.setPixelData(QtCore.QByteArray(b"\x60\x40\x20\x80" * (RIGHT[2] * RIGHT[3])), *RIGHT)
+    regions.entries()[0].findChild(QtWidgets.QToolButton, "underpaint_entry_switch").click()
+    regions.entries()[1].findChild(QtWidgets.QToolButton, "underpaint_entry_switch").click()
+    save(mask_of(RIGHT, grey=128), masks[1])
+    half = yield from steered.paint(*options[2:])
+    check(differ(half, plain) > 1000 and differ(half, both) > 1000, "half a region is like a whole one, or none")
+    regions.entries()[0].findChild(QtWidgets.QToolButton, "underpaint_entry_switch").click()
     for path in masks:
         os.unlink(path)
 

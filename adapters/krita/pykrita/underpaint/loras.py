@@ -123,7 +123,7 @@ class _Lora(Entry):
         self.name = held["name"]
         self._title = Elided(self.name)
         super().__init__(icon, self._title, held.get("on") is not False)
-        self._text_weight = held.get("text_weight")
+        self._text_weight = held.get("text_weight") if held.get("text_weight") != held.get("weight", 1) else None
         self._weight = number(-WEIGHT, WEIGHT, real(held.get("weight"), -WEIGHT, WEIGHT, 1),
                               "1 as it was trained, 0 nothing, less than 0 the opposite")
         self._weight.setObjectName("underpaint_lora_weight")
