@@ -146,6 +146,8 @@ def live_painting_sends_what_changed():
         heart = Heartbeat()
         live.switch.setChecked(True)
         yield lambda: live.picture() is not None
+        yield 500
+        gaps = [heart.stop()]
         whole = wire.bytes()
         check(whole == SIDE * SIDE * 4, "the picture was sent as %d bytes", whole)
         wire.clear()
@@ -162,12 +164,14 @@ def live_painting_sends_what_changed():
                 brush.move(x + (to_x - x) * step / 10, y + (to_y - y) * step / 10)
             yield 300
             check(not wire.sent, "while the pen was down this was sent: %s", [line[1] for line in wire.sent])
+            heart = Heartbeat()
             brush.up(to_x, to_y)
             lifted = time.perf_counter()
             yield lambda: wire.requests()
             delays.append((wire.requests()[0][0] - lifted) * 1000)
             yield lambda: live.picture() is not shown
             yield 1000
+            gaps.append(heart.stop())
             after = seen(target)
             touched = different_tiles(before, after)
             counts.append((len(touched), wire.bytes()))
@@ -175,7 +179,7 @@ def live_painting_sends_what_changed():
             check(wire.bytes() == len(touched) * TILE_BYTES, "%d tiles changed, and %d bytes were sent", len(touched), wire.bytes())
             check(not wire.of("blob/put"), "a picture was sent anew")
             check(len(wire.requests()) <= 2, "%d requests for one stroke", len(wire.requests()))
-        gap = heart.stop()
+        gap = tuple(map(max, zip(*gaps)))
         check(gap[1] < 100, PAUSE, *gap)
         params = wire.requests()[-1][1]
         check(params["live"] == {"key": "live"} and params["denoise_strength"] == 0.6, "the request is %s", params)

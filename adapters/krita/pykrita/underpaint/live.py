@@ -150,7 +150,7 @@ class Live(Section):
             self._glass.show(result.target.document, result.patch.rect, result.picture)
         else:
             self._glass.clear()
-        self._picture.show_picture(result.picture if result is not None and not self._on_canvas.isChecked() else None)
+        self._picture.show_picture(result.small if result is not None and not self._on_canvas.isChecked() else None)
         self._keep.setEnabled(result is not None and self._placing is None)
 
     def _place(self):

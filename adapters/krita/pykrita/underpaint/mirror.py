@@ -47,7 +47,7 @@ class Mirror:
         finally:
             source.close()
         if self._blob is None:
-            yield from self._put(changed, source)
+            yield from self._put(changed, source, pace)
             return True
         for tile, (found, pixels) in changed.items():
             self._rewrite(tile, pixels, source.BYTES)
@@ -55,7 +55,7 @@ class Mirror:
             yield self._connection.when_drained
         return bool(changed)
 
-    def _put(self, changed, source):
+    def _put(self, changed, source, pace):
         """Sends all of it for the first time."""
         left, top, width, height = self.rect
         whole, row = bytearray(width * height * source.BYTES), width * source.BYTES
@@ -64,6 +64,7 @@ class Mirror:
             for at in range(high):
                 start = (y - top + at) * row + (x - left) * source.BYTES
                 whole[start:start + part] = pixels[at * part:at * part + part]
+            yield from pace()
         upload = self._connection.upload(len(whole))
         try:
             for start in range(0, len(whole), self._connection.chunk_bytes):

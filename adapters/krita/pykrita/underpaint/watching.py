@@ -33,8 +33,11 @@ GONE = ("cancelled", "superseded")
 OURS = ("mode", "seed", "denoise_strength", "batch", "passes")
 """Members that live painting settles itself."""
 
-Result = collections.namedtuple("Result", "target patch picture name")
-Result.__doc__ = "What was painted: the `Patch`, the same as a QImage, and what its layer would be called."
+Result = collections.namedtuple("Result", "target patch picture small name")
+Result.__doc__ = """What was painted: the `Patch`, the same as a QImage on the patch's pixels, a small copy, and what its layer would
+be called."""
+SMALL = 512
+"""Longest side of the small copy."""
 
 
 class Watching(QtCore.QObject):
@@ -208,5 +211,12 @@ def _mode(target, members):
 
 def _result(target, patch, words):
     _x, _y, width, height = patch.rect
-    picture = QtGui.QImage(bytes(patch.pixels), width, height, width * 4, QtGui.QImage.Format.Format_ARGB32).copy()
-    return Result(target, patch, picture, layer_name(words, "live", patch.seed))
+    patch = patch._replace(pixels=bytes(patch.pixels))
+    picture = QtGui.QImage(patch.pixels, width, height, width * 4, QtGui.QImage.Format.Format_ARGB32)
+    picture.pixels = patch.pixels  # Qt does not copy them, so they must stay as long as it does
+    small = picture
+    for side, how in ((2 * SMALL, "FastTransformation"), (SMALL, "SmoothTransformation")):
+        if max(small.width(), small.height()) > side:
+            how = getattr(QtCore.Qt.TransformationMode, how)
+            small = small.scaled(side, side, QtCore.Qt.AspectRatioMode.KeepAspectRatio, how)
+    return Result(target, patch, picture, small.copy(), layer_name(words, "live", patch.seed))
