@@ -86,7 +86,7 @@ class Place:
         socket and everything of a run; the mounts end with the command."""
         if self.root is None:
             return list(words)
-        mounts = 'mount --rbind /tmp "$0/tmp" && mount -t proc proc "$0/proc" && exec chroot "$0" "$@"'
+        mounts = 'mount --rbind /tmp "$0/tmp" && mount -t proc proc "$0/proc" && exec /usr/sbin/chroot "$0" "$@"'
         return ["unshare", "--mount", "sh", "-c", mounts, str(self.root)] + list(words)
 
     def has(self, program):

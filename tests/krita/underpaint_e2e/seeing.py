@@ -17,8 +17,7 @@ MARK = (60, 50, 97, 83)
 MAGENTA = (255, 0, 255)
 VIEWS = [
     # zoom, rotation, mirrored, by how much it is scrolled
-    (0.5, 0, False, 0), (1.0, 0, False, 0), (2.7, 0, False, 0), (6.0, 0, False, 40), (1.0, 30, False, 0), (3.0, -75, False, 60),
-    (1.0, 0, True, 0), (2.0, 40, True, 50),
+    (0.5, 0, False, 0), (2.7, 0, False, 0), (6.0, 0, False, 40), (3.0, -75, False, 60), (1.0, 0, True, 0), (2.0, 40, True, 50),
 ]
 OFF = 1.5
 """Pixels of the screen that an edge may lie apart: Krita's canvas and Qt's painter round a half differently."""
@@ -28,14 +27,12 @@ def marked(viewport):
     """How many pixels of the canvas on the screen are magenta, and their extreme points in eight directions."""
     screenshot("mark.png")
     corner = viewport.mapToGlobal(QtCore.QPoint(0, 0))
-    screen = QtGui.QImage(os.path.join(RESULTS, "mark.png")).copy(QtCore.QRect(corner, viewport.size())).convertToFormat(QtGui.QImage.Format_RGB32)
-    bits = screen.constBits()
-    bits.setsize(screen.sizeInBytes())
-    data, width = bytes(bits), screen.width()
-    found = [at for at in range(0, len(data), 4) if data[at] > 200 and data[at + 1] < 60 and data[at + 2] > 200]
-    points = [(at // 4 % width, at // 4 // width) for at in found]
+    screen = QtGui.QImage(os.path.join(RESULTS, "mark.png")).copy(QtCore.QRect(corner, viewport.size()))
+    mask = screen.convertToFormat(QtGui.QImage.Format_RGB32).createMaskFromColor(QtGui.qRgb(*MAGENTA), QtCore.Qt.MaskOutColor)
+    rects = QtGui.QRegion(QtGui.QBitmap.fromImage(mask)).rects()
+    points = [(x, y) for rect in rects for x in (rect.left(), rect.right()) for y in (rect.top(), rect.bottom())]
     directions = [(1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, -1), (1, -1), (-1, 1)]
-    return len(points), [max(x * a + y * b for x, y in points) / math.hypot(a, b) for a, b in directions] if points else []
+    return sum(rect.width() * rect.height() for rect in rects), [max(x * a + y * b for x, y in points) / math.hypot(a, b) for a, b in directions] if points else []
 
 
 def previews_lie_where_layers_will():
@@ -57,25 +54,24 @@ def previews_lie_where_layers_will():
         canvas.setMirror(mirrored)
         canvas.setRotation(rotation)
         canvas.setZoomLevel(zoom)
-        yield 300
+        yield 150
         for bar in (area.horizontalScrollBar(), area.verticalScrollBar()):
             bar.setValue(bar.value() + scrolled)
         layer = target.createNode("mark", "paintlayer")
         layer.setPixelData(QtCore.QByteArray(bytes((255, 0, 255, 255)) * MARK[2] * MARK[3]), *MARK)
         target.rootNode().addChildNode(layer, None)
-        yield 500
+        yield 250
         real = marked(area.viewport())
         layer.remove()
         target.refreshProjection()
-        yield 500
+        yield 250
         check(marked(area.viewport())[0] == 0, "the mark did not go away")
         glass.show(target, MARK, picture)
-        yield 400
+        yield 150
         shown = marked(area.viewport())
         if zoom == 2.0:
             screenshot("krita-over-the-canvas.png")
         glass.clear()
-        yield 200
         check(real[0] and shown[0], "%s, %s: the layer has %d pixels on the screen, the preview %d", kind, (zoom, rotation, mirrored), real[0], shown[0])
         off = max(abs(a - b) for a, b in zip(real[1], shown[1]))
         notes.append("%g %d°%s %.1f" % (zoom, rotation, " mirrored" if mirrored else "", off))
