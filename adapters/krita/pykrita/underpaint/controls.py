@@ -29,6 +29,7 @@ STEERS = ("controlnet", "controlnet_union", "t2i_adapter", "ip_adapter")
 """Kinds of `controls/list` that steer by themselves."""
 TITLES = {"controlnet": "ControlNet", "controlnet_union": "ControlNet Union", "t2i_adapter": "T2I-Adapter",
           "ip_adapter": "IP-Adapter: a reference image"}
+ENDING = ".safetensors"
 WEIGHT = 10
 
 
@@ -86,7 +87,8 @@ class Controls(Bound):
                 why = misfit(control.get("family"), self._families)
                 if control["kind"] == "ip_adapter" and not encoders:
                     why = why or "without its image encoder"
-                found.append((control["id"], control.get("name") or control["id"], control["kind"], why))
+                name = str(control.get("name") or control["id"])
+                found.append((control["id"], name[:-len(ENDING)] if name.endswith(ENDING) else name, control["kind"], why))
         return sorted(found, key=lambda model: (bool(model[3]), STEERS.index(model[2]), model[1].lower()))
 
     def sees_depth(self):

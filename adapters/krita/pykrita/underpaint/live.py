@@ -28,7 +28,7 @@ class Live(Section):
         super().__init__()
         self._members, self._glass = members, Glass(window, self)
         self._seed, self._result, self._placing = random.randrange(SEEDS), None, None
-        self._busy, self._mode = False, "add"
+        self._mode = "add"
         self._watching = Watching(connection, self._wish, self)
         self._watching.painted.connect(guarded(self._painted))
         self._watching.said.connect(guarded(self._say))
@@ -98,7 +98,7 @@ class Live(Section):
 
     def suit(self, scene):
         """Live painting waits while a job is under way, and for a model that reads words."""
-        self._busy = scene.busy
+        self._watching.paused = scene.busy
         # Not `fill`, if there is a choice: without words that would be continued, not painted.
         self._mode = "add" if scene.model is None or "add" in (scene.model.get("modes") or ()) else "fill"
         self._switch.setEnabled(scene.reads_prompts)
@@ -122,7 +122,7 @@ class Live(Section):
 
     def _turn(self):
         wanted = self._switch.isChecked()
-        self._watching.turn(wanted and not self._busy)
+        self._watching.turn(wanted)
         self._fold.setText("Live painting (on)" if wanted else "Live painting")
         if not wanted:
             self._show(None)

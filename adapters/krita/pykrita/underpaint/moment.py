@@ -5,7 +5,8 @@ that is under way: right for a job, wrong for watching. So it is asked first whe
 """
 
 from .canvas import sight
-from .document import SRGB, Sorry, _Conversion, _space
+from .conversion import SRGB, Conversion, space
+from .document import Sorry
 from .qt import QtCore, QtWidgets, guarded
 
 
@@ -72,7 +73,7 @@ class Shown(Picture):
     def read(self, rect):
         """The rect's packed pixels as the daemon has them."""
         if self._to_srgb is None:
-            self._to_srgb = _Conversion(_space(self._node), SRGB)
+            self._to_srgb = Conversion(space(self._node), SRGB)
         return bytes(self._to_srgb.convert(self.native(rect), rect[2], rect[3]))
 
     def close(self):

@@ -54,6 +54,8 @@ class Watching(QtCore.QObject):
         super().__init__(parent)
         self._connection, self._members = connection, members
         self._on = False
+        self.paused = False
+        """While set, nothing is looked at; the daemon keeps its copies."""
         self._round = self._held = self._sent = None
         self._contexts = {}
         self._asked = self._answered = 0
@@ -125,7 +127,7 @@ class Watching(QtCore.QObject):
             return
         self.pen.watch(True)
         document = in_front()
-        if self._connection() is None or document is None:
+        if self.paused or self._connection() is None or document is None:
             self._timer.start(LOOK_MS)
             return
         busy = self.pen.down() or not calm(document)

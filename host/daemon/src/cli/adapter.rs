@@ -26,6 +26,7 @@ const PLUG_IN: &[(&str, &[u8])] = plug_in![
     "underpaint/choice.py",
     "underpaint/connection.py",
     "underpaint/controls.py",
+    "underpaint/conversion.py",
     "underpaint/daemon.py",
     "underpaint/docker.py",
     "underpaint/document.py",
