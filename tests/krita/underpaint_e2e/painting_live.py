@@ -11,7 +11,9 @@ from underpaint import regions as adapter_regions
 from underpaint import watching as adapter_watching
 from underpaint.underpaint_client import Conversation
 
-from .bench import Docker, Heartbeat, bounds, check, layers, no_dialog, screenshot, seen, select
+from .bench import (
+    SRGB, Docker, Heartbeat, bounds, check, daemon_lives, daemon_pid, kill_daemon, layers, no_dialog, screenshot, seen, select,
+)
 from .scenarios import PAUSE, tiled
 
 SIDE = 2048
@@ -376,4 +378,39 @@ def live_painting_of_a_selection():
     return "looked at %s" % rect
 
 
-ALL = [live_painting_sends_what_changed, live_requests_take_each_others_place, live_painting_of_a_selection]
+def live_painting_outlives_the_daemon():
+    """The daemon is killed while it paints live: it is started again, gets all of the picture, and goes on. In a document of
+    16 bits, which is watched like any other."""
+    live, wire = Live(), Wire()
+    target = tiled(512, 512)
+    target.setColorSpace("RGBA", "U16", SRGB)
+    target.waitForDone()
+    yield 1000
+    yield from live.begin()
+    brush = Brush()
+    yield 500
+    try:
+        live.switch.setChecked(True)
+        yield lambda: live.picture() is not None
+        old, shown = daemon_pid(), live.picture()
+        wire.clear()
+        kill_daemon()
+        yield lambda: live.picture() is not shown
+        check(daemon_lives() and daemon_pid() != old, "no new daemon was started")
+        check(wire.bytes() == 512 * 512 * 4, "the new one was sent %d bytes", wire.bytes())
+        wire.clear()
+        shown = live.picture()
+        yield from brush.stroke(100, 100, 160, 160)
+        yield lambda: live.picture() is not shown
+        check(wire.bytes() == TILE_BYTES and no_dialog(), "%d bytes were sent for one tile", wire.bytes())
+    finally:
+        brush.up()
+        wire.stop()
+        live.end()
+    return live.docker.words()
+
+
+ALL = [
+    live_painting_sends_what_changed, live_requests_take_each_others_place, live_painting_of_a_selection,
+    live_painting_outlives_the_daemon,
+]

@@ -6,6 +6,7 @@ import subprocess
 from krita import Krita
 from PyQt5 import QtCore, QtGui, QtWidgets
 
+from underpaint import connection as adapter_connection
 from underpaint import controls as adapter_controls
 from underpaint import loras as adapter_loras
 from underpaint import regions as adapter_regions
@@ -343,4 +344,46 @@ def sections_say_why_they_are_empty():
     return "; ".join(sentences[:2])
 
 
-ALL = [a_lora_changes_the_picture, control_layers_steer, regions_are_bound_to_layers, sections_say_why_they_are_empty]
+def control_layers_when_the_canvas_grows():
+    """Where the canvas is enlarged, layers lie further in; a region, too."""
+    steered = Steered()
+    yield from steered.begin()
+    docker, target = steered.docker, steered.target
+    stripes = layer_with(target, "stripes", (40, 30, 100, 80), b"\xff\xff\xff\xff" * 8000)
+    yield 300
+    target.setSelection(None)
+    steered.controls.adder.click()
+    set_part(steered.controls.entries()[0], "control_layer", stripes.uniqueId().toString())
+    steered.regions.adder.click()
+    set_part(steered.regions.entries()[0], "region_layer", stripes.uniqueId().toString())
+    steered.regions.entries()[0].findChild(QtWidgets.QPlainTextEdit, "underpaint_region_prompt").setPlainText("a stone")
+    docker.ask("expand", prompt="a wall", seed="5")
+    docker.part("expand_left").setValue(64)
+    docker.part("expand_top").setValue(32)
+    asked = []
+    real = adapter_connection.Connection.call
+
+    def call(connection, method, params=None, then=None):
+        asked.append((method, params))
+        return real(connection, method, params, then)
+    adapter_connection.Connection.call = call
+    try:
+        docker.press()
+        yield docker.idle
+    finally:
+        adapter_connection.Connection.call = real
+    check(docker.words().startswith("Done"), "the docker says: %s", docker.words())
+    params = next(params for method, params in asked if method == "generate")
+    there = {"x": 104, "y": 62, "w": 100, "h": 80}
+    rects = [params["controls"][0]["image"]["rect"], params["regions"][0]["mask"]["rect"]]
+    check(params["canvas"]["rect"]["x"] == 0 and rects == [there, there], "of %s they lie at %s", params["canvas"]["rect"], rects)
+    for side in ("left", "top"):
+        docker.part("expand_" + side).setValue(0)
+    steered.end()
+    return "%s" % there
+
+
+ALL = [
+    a_lora_changes_the_picture, control_layers_steer, control_layers_when_the_canvas_grows, regions_are_bound_to_layers,
+    sections_say_why_they_are_empty,
+]

@@ -137,6 +137,7 @@ class UnderpaintDocker(DockWidget):
         steering[0].words.connect(guarded(self._prompt.insert))
         for section in steering + [self._filters]:
             section.added.connect(guarded(lambda part: later(lambda: self._scroll.ensureWidgetVisible(part))))
+        self._live.lonely.connect(guarded(self._daemon.wake))
         self._filters.previewed.connect(self._previewed)
         self._filters.preview_said.connect(self._preview_said)
         return [self._modes, self._margins, self._prompt, self._amount, self._models, self._styles, *steering, self._live,
@@ -284,6 +285,7 @@ class UnderpaintDocker(DockWidget):
     @guarded
     def _lost(self, sentence):
         self._filters.lost()
+        self._live.lost()
         self._queue.lost()
         self._history.connected(False)
         if not list(self._jobs):

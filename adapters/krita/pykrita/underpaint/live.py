@@ -22,6 +22,9 @@ class Live(Section):
 
     NAME = "live"
 
+    lonely = QtCore.pyqtSignal()
+    """There is no daemon to ask: somebody should start it."""
+
     def __init__(self, connection, members, window):
         """`connection()` the connection there is, or None; `members()` what the sections add to a request now; `window()` the
         QMainWindow whose canvases are meant."""
@@ -32,6 +35,8 @@ class Live(Section):
         self._watching = Watching(connection, self._wish, self)
         self._watching.painted.connect(guarded(self._painted))
         self._watching.said.connect(guarded(self._say))
+        self._watching.lonely.connect(self.lonely)
+        self._watching.broken.connect(guarded(lambda: self._switch.setChecked(False)))
         self._watching.pen.pressed.connect(guarded(self._glass.clear))  # the painter wants to see the stroke
         self._watching.pen.lifted.connect(guarded(lambda: self._show(self._result)))
         folded = QtWidgets.QWidget()
@@ -95,6 +100,10 @@ class Live(Section):
     def watching(self):
         """What does the work."""
         return self._watching
+
+    def lost(self):
+        """The connection ended."""
+        self._watching.lost()
 
     def suit(self, scene):
         """Live painting waits while a job is under way, and for a model that reads words."""

@@ -16,7 +16,7 @@ from .mirror import Mirrors
 from .moment import Pen, calm
 from .qt import QtCore, QtGui, guarded
 from .story import Story
-from .underpaint_client import ProtocolError, Refused
+from .underpaint_client import Disconnected, ProtocolError, Refused
 
 LOOK_MS = 400
 """How often it is looked while nothing happens, if looking is quick."""
@@ -48,12 +48,18 @@ class Watching(QtCore.QObject):
     said = QtCore.pyqtSignal(str)
     """Why nothing can be painted now, as a sentence; empty once something can."""
 
+    lonely = QtCore.pyqtSignal()
+    """There is no daemon to ask. Told once, until there is one."""
+
+    broken = QtCore.pyqtSignal()
+    """Something went wrong that nobody expected, and would again: it should be switched off."""
+
     def __init__(self, connection, members, parent=None):
         """`connection()`: the one there is, or None; `members()`: those of `generate`, as sections give them, with `seed`,
         `denoise_strength`, and the `mode` for where something is selected; or it raises `Sorry`."""
         super().__init__(parent)
         self._connection, self._members = connection, members
-        self._on = False
+        self._on = self._told_lonely = False
         self.paused = False
         """While set, nothing is looked at; the daemon keeps its copies."""
         self._round = self._held = self._sent = None
@@ -79,7 +85,7 @@ class Watching(QtCore.QObject):
             return
         self._on = on
         if on:
-            self._sent = None
+            self._sent, self._told_lonely = None, False
             self._age.start()
             self.look()
         else:
@@ -89,6 +95,12 @@ class Watching(QtCore.QObject):
             self._forget()
             self._answered = self._asked  # what is still under way comes too late
             self._tell("")
+
+    def lost(self):
+        """The connection ended, and the daemon's copies with it."""
+        self._stop_round()
+        self._held = None
+        self.look()
 
     def look(self):
         """Something may be another now."""
@@ -127,9 +139,13 @@ class Watching(QtCore.QObject):
             return
         self.pen.watch(True)
         document = in_front()
+        if self._connection() is None and not self._told_lonely:
+            self._told_lonely = True
+            self.lonely.emit()
         if self.paused or self._connection() is None or document is None:
             self._timer.start(LOOK_MS)
             return
+        self._told_lonely = False
         busy = self.pen.down() or not calm(document)
         if busy and self._young():
             self._timer.start(DOWN_MS if self.pen.down() else SETTLE_MS)
@@ -145,8 +161,8 @@ class Watching(QtCore.QObject):
         self._timer.start(max(LOOK_MS, int(spent * 1000 * SHARE)))
         if isinstance(error, (Sorry, Refused)):
             self._tell(str(error))
-        elif error is not None and not isinstance(error, ProtocolError):
-            self._on = False
+        elif error is not None and not isinstance(error, (Disconnected, ProtocolError)):
+            self.broken.emit()
             raise error
 
     def _story(self):
