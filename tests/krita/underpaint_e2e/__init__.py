@@ -61,6 +61,9 @@ class Driver:
         line = {"name": self._scenario.__name__, "ok": ok, "seconds": time.time() - self._began, "note": note, "error": error}
         with open(os.path.join(RESULTS, "results.jsonl"), "a") as file:
             file.write(json.dumps(line) + "\n")
+        if getattr(self._scenario, "ends_krita", False):
+            QtCore.QTimer.singleShot(0, self._next)  # with its documents open, as a painter leaves
+            return
         # Krita crashes when a script closes a document whose view is still being built.
         QtCore.QTimer.singleShot(400, self._tidy)
 
@@ -92,12 +95,13 @@ def play():
         quit_krita()
     sys.excepthook = fatal
     faulthandler.enable(open(os.path.join(RESULTS, "crash"), "w"))
-    from . import filtering, painting_live, scenarios, seeing, steering
+    from . import feel, filtering, painting_live, scenarios, seeing, steering, working
     Krita.instance().setBatchmode(True)
     only = [name for name in os.environ.get("UNDERPAINT_E2E_ONLY", "").split(",") if name]
     global driver  # Qt holds only the function it is to call, not the object behind it
-    every = scenarios.ALL + filtering.ALL + seeing.ALL + steering.ALL + painting_live.ALL
-    driver = Driver([scenario for scenario in every if not only or scenario.__name__ in only])
+    every = scenarios.ALL + working.ALL + filtering.ALL + seeing.ALL + steering.ALL + painting_live.ALL + feel.ALL + working.LAST
+    named = {scenario.__name__: scenario for scenario in every + working.NEXT}
+    driver = Driver([named[name] for name in only if name in named] if only else every)
 
 
 class Begin(Extension):

@@ -113,6 +113,15 @@ class Daemon(QtCore.QObject):
         if self.connection is None and self._trying is None and not self._determined:
             self._try()
 
+    def leave(self):
+        """Ends the connection; nothing is looked for any more."""
+        self._watch.stop()
+        self._determined = False
+        connection, self.connection = self.connection, None
+        for ending in (connection, self._trying):
+            if ending is not None:
+                ending.close()
+
     @property
     def instance(self):
         """Which daemon this is: another one each time it starts."""

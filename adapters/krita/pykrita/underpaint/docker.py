@@ -77,7 +77,9 @@ class UnderpaintDocker(DockWidget):
             section.changed.connect(guarded(lambda: self._suit()))
             section.said.connect(self._trouble)
         self._connect()
-        on_trouble.append(self._trouble)
+        trouble = self._trouble
+        on_trouble.append(trouble)
+        self.destroyed.connect(lambda *_: on_trouble.remove(trouble))
         self._suit()
 
     def _connect(self):
@@ -263,8 +265,8 @@ class UnderpaintDocker(DockWidget):
         self._ask_for_lists()
         self._history.connected(keeps)
         self._filters.picture_changed()
-        if not self._jobs.busy:
-            self._status.say("")
+        self._status.say("")
+        self._jobs.connected()
 
     def _call(self, method, params, then=None):
         if self._daemon.connection is not None:
@@ -395,6 +397,9 @@ class UnderpaintDocker(DockWidget):
                 _set(section.NAME, section.remembered())
             section.about_to_close()
         _set("unshown", self._unshown)
+        # Krita closes its documents and takes its windows apart: what is under way goes on without us and is kept.
+        self._jobs.leave()
+        self._daemon.leave()
 
 
 def _setting(name):

@@ -409,7 +409,10 @@ def _all_under(parent):
 
 def content(document):
     """The part of the canvas, as (x, y, w, h), outside of which all layers are transparent; None if all is."""
-    box = document.rootNode().bounds()
+    box = QtCore.QRect()
+    for node in document.rootNode().childNodes():  # the root itself says the whole canvas
+        if node.type().endswith("layer") and node.visible():
+            box = box.united(node.bounds())
     return common((0, 0, document.width(), document.height()), box.getRect())
 
 

@@ -129,6 +129,13 @@ class Job(QtCore.QObject, Sending):
         elif self._telling is not None:
             self._end(CANCELLED, self._reason)
 
+    def leave(self):
+        """Ends it here without a word; the daemon goes on."""
+        telling, self._telling = self._telling, None
+        if telling is not None:
+            self._connection.notice.disconnect(self._heard)
+            telling.stop()
+
     def document_may_be_gone(self):
         """To be called when Krita closed some document."""
         if self._telling is not None and not self.target.is_open():

@@ -34,7 +34,6 @@ class Jobs(QtCore.QObject):
         self._wanted, self._jobs, self._adrift = [], [], []
         self._told_of = set()
         """Jobs of earlier sessions that the painter was told about."""
-        daemon.ready.connect(guarded(self._ready))
         daemon.lost.connect(guarded(lambda *_: self._lost()))
         daemon.absent.connect(guarded(lambda: self._absent()))
 
@@ -86,6 +85,12 @@ class Jobs(QtCore.QObject):
             job.cancel()
         self.changed.emit()
 
+    def leave(self):
+        """Lets go of all of them; the daemon goes on, and the next session takes them up."""
+        jobs, self._jobs, self._wanted, self._adrift = self._jobs, [], [], []
+        for job in jobs:
+            job.leave()
+
     def documents_may_be_gone(self):
         """To be called when Krita closed some document."""
         for job in list(self._jobs):
@@ -106,7 +111,8 @@ class Jobs(QtCore.QObject):
             except Sorry as error:
                 self.said.emit(str(error), True)
 
-    def _ready(self):
+    def connected(self):
+        """There is a daemon: what waited for it begins, and what was lost is taken up again."""
         self._begin_wanted()
         adrift, self._adrift = self._adrift, []
         for record, target in adrift:

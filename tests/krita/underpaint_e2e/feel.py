@@ -1,0 +1,126 @@
+"""How it feels: from the click to the first preview and to the layer, for a selection of a megapixel in a picture of 24, and where
+the time goes. Nothing is asserted of the wall's clock: what else the machine does counts in it."""
+
+import time
+
+from krita import Krita
+
+from underpaint import document as adapter_document
+from underpaint import job as adapter_job
+
+from .bench import Docker, Heartbeat, check, layers, select
+from .scenarios import PAUSE, filled, tiled
+from .working import tiny
+
+CANVAS = (6000, 4000)
+CHOSEN = (2400, 1500, 1000, 1000)
+MODELS = [("tiny diffusion model", None), ("built-in fill", "exemplar")]
+
+
+class Clock:
+    """Notes when what happens in a fill, by standing in for functions of the adapter."""
+
+    def __init__(self):
+        self.at, self.spent, self.timing = {}, {}, {}
+        self._real = []
+        for name in ("read", "read_marked", "insert", "enlarge"):
+            self._replace(adapter_document.Target, name, self._timed)
+        self._replace(adapter_job.Job, "_place", self._placing)
+        self._replace(adapter_job.Job, "_call", self._calling)
+        self._replace(adapter_job.Job, "_tell", self._telling)
+
+    def _replace(self, owner, name, make):
+        real = getattr(owner, name)
+        self._real.append((owner, name, real))
+        setattr(owner, name, make(name, real))
+
+    def stop(self):
+        """Puts the functions back."""
+        for owner, name, real in self._real:
+            setattr(owner, name, real)
+
+    def mark(self, name):
+        """Now, if it did not happen before."""
+        self.at.setdefault(name, time.perf_counter())
+
+    def _timed(self, name, real):
+        def timed(*args, **kwargs):
+            steps = real(*args, **kwargs)
+            while True:
+                began = time.perf_counter()
+                try:
+                    step = next(steps)
+                except StopIteration:
+                    return
+                finally:
+                    self.spent[name] = self.spent.get(name, 0) + time.perf_counter() - began
+                yield step
+        return timed
+
+    def _calling(self, _name, real):
+        def calling(job, method, params, cancellable=False):
+            self.mark("asked" if method == "generate" else "began")
+            return real(job, method, params, cancellable)
+        return calling
+
+    def _placing(self, _name, real):
+        def placing(job, result):
+            self.mark("answered")
+            self.timing = result["timing_ms"]
+            return (yield from real(job, result))
+        return placing
+
+    def _telling(self, _name, real):
+        def telling(job, text, step=0, steps=0, preview=None, rect=None):
+            if job.id is not None:
+                self.mark("accepted")
+            if job.running:
+                self.mark("running")
+            if preview is not None:
+                self.mark("preview")
+            real(job, text, step, steps, preview, rect)
+        return telling
+
+
+def feels_quick():
+    """The table of where the time goes."""
+    docker = Docker()
+    docker.arrange()
+    target = tiled(*CANVAS)
+    select(target, *CHOSEN)
+    yield 2500
+    table = []
+    for title, model in MODELS:
+        docker.ask("fill", prompt="a cat", model=model or tiny(docker), seed="5")
+        docker.part("steps").setValue(8)
+        yield 500
+        count = len(layers(target.rootNode()))
+        clock, heart = Clock(), Heartbeat()
+        clock.mark("click")
+        docker.press()
+        clock.mark("pressed")
+        yield docker.idle
+        clock.mark("layer")
+        gap = heart.stop()
+        clock.stop()
+        yield from filled(docker, target, count)
+        check("answered" in clock.at, "no answer was seen: %s", sorted(clock.at))
+        click, at, ms = clock.at["click"], clock.at, lambda seconds: "%.0f" % (1000 * seconds)
+        compute = sum(value for name, value in clock.timing.items() if name != "total") / 1000
+        read = clock.spent.get("read", 0) + clock.spent.get("read_marked", 0)
+        parts = [
+            ("press", at["pressed"] - click), ("read", read), ("send", at["asked"] - at["pressed"] - read), ("accepted", at["accepted"] - at["asked"]),
+            ("begun", at["running"] - at["accepted"]), ("compute", compute),
+            ("prepare, compose, receive", at["answered"] - at["running"] - compute),
+            ("insert", at["layer"] - at["answered"]), ("to the first preview", at.get("preview", at["layer"]) - click),
+            ("to the layer", at["layer"] - click), ("all but compute", at["layer"] - click - compute)]
+        table.append("%s: %s; %s" % (title, ", ".join("%s %s ms" % (name, ms(value)) for name, value in parts), PAUSE % gap))
+        Krita.instance().action("edit_undo").trigger()
+        yield 500
+    docker.part("steps").setValue(0)
+    docker.ask("fill", model="")
+    target.setModified(False)
+    return " | ".join(table)
+
+
+ALL = [feels_quick]
