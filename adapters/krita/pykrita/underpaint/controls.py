@@ -42,12 +42,13 @@ class Controls(Bound):
     ADD = "Add a control layer"
     MOST = 8
 
-    def __init__(self, icon, layers):
-        """`layers()` gives the (id, name) of the document's layers."""
+    def __init__(self, icon, layers, active):
+        """`layers()` gives the (id, name) of the document's layers, `active()` the id of the one the painter is on."""
         self.layers = layers
         self._known, self._models, self._families, self._reads = [], [], set(), True
         super().__init__(icon)
-        self.adder.clicked.connect(guarded(lambda *_: self.add({"model": self._first()})))
+        self.adder.setToolTip("The layer you are on steers the picture")
+        self.adder.clicked.connect(guarded(lambda *_: self.add({"layer": active(), "model": self._first()})))
 
     def offer(self, method, answer):
         """What there is."""

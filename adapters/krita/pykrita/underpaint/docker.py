@@ -126,7 +126,8 @@ class UnderpaintDocker(DockWidget):
         self._models = Models()
         self._styles = Styles(icon)
         self._filters = Filters(lambda: self._daemon.connection)
-        steering = [Loras(icon), Controls(icon, layers_in_front), Regions(icon, layers_in_front, active_layer)]
+        steering = [Loras(icon), Controls(icon, layers_in_front, active_layer),
+                    Regions(icon, layers_in_front, active_layer)]
         self._live = Live(lambda: self._daemon.connection, lambda: self._members(self._scene()), self.parentWidget)
         self._more = More()
         self._queue = Queue(icon)
