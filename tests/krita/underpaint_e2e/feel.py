@@ -17,6 +17,11 @@ CHOSEN = (2400, 1500, 1000, 1000)
 MODELS = [("tiny diffusion model", None), ("built-in fill", "exemplar")]
 
 
+def now():
+    """The wall's clock, and what this thread has computed, in seconds."""
+    return time.perf_counter(), time.thread_time()
+
+
 class Clock:
     """Notes when what happens in a fill, by standing in for functions of the adapter."""
 
@@ -27,6 +32,7 @@ class Clock:
             self._replace(adapter_document.Target, name, self._timed)
         self._replace(adapter_job.Job, "_place", self._placing)
         self._replace(adapter_job.Job, "_call", self._calling)
+        self._replace(adapter_job.Job, "_heard", self._hearing)
         self._replace(adapter_job.Job, "_tell", self._telling)
 
     def _replace(self, owner, name, make):
@@ -41,19 +47,22 @@ class Clock:
 
     def mark(self, name):
         """Now, if it did not happen before."""
-        self.at.setdefault(name, time.perf_counter())
+        self.at.setdefault(name, now())
 
     def _timed(self, name, real):
         def timed(*args, **kwargs):
             steps = real(*args, **kwargs)
             while True:
-                began = time.perf_counter()
+                began = now()
                 try:
                     step = next(steps)
                 except StopIteration:
+                    if name == "insert":
+                        self.mark("placed")
                     return
                 finally:
-                    self.spent[name] = self.spent.get(name, 0) + time.perf_counter() - began
+                    spent = self.spent.get(name, (0, 0))
+                    self.spent[name] = tuple(before + new - old for before, new, old in zip(spent, now(), began))
                 yield step
         return timed
 
@@ -62,6 +71,13 @@ class Clock:
             self.mark("asked" if method == "generate" else "began")
             return real(job, method, params, cancellable)
         return calling
+
+    def _hearing(self, _name, real):
+        def hearing(job, notice):
+            if notice.method == "job/state" and notice.params.get("state") == "done":
+                self.mark("done")
+            real(job, notice)
+        return hearing
 
     def _placing(self, _name, real):
         def placing(job, result):
@@ -92,7 +108,7 @@ def feels_quick():
     table = []
     for title, model in MODELS:
         docker.ask("fill", prompt="a cat", model=model or tiny(docker), seed="5")
-        docker.part("steps").setValue(8)
+        docker.part("steps").setValue(4)
         yield 500
         count = len(layers(target.rootNode()))
         clock, heart = Clock(), Heartbeat()
@@ -100,21 +116,23 @@ def feels_quick():
         docker.press()
         clock.mark("pressed")
         yield docker.idle
-        clock.mark("layer")
         gap = heart.stop()
         clock.stop()
         yield from filled(docker, target, count)
-        check("answered" in clock.at, "no answer was seen: %s", sorted(clock.at))
-        click, at, ms = clock.at["click"], clock.at, lambda seconds: "%.0f" % (1000 * seconds)
+        check("placed" in clock.at, "no answer was seen: %s", sorted(clock.at))
+        at = clock.at
+        took = lambda start, end: [new - old for new, old in zip(at[end], at[start])]
         compute = sum(value for name, value in clock.timing.items() if name != "total") / 1000
-        read = clock.spent.get("read", 0) + clock.spent.get("read_marked", 0)
+        read = [sum(spent) for spent in zip(clock.spent["read"], clock.spent["read_marked"])]
+        composed, all_ = took("running", "done"), took("click", "placed")
         parts = [
-            ("press", at["pressed"] - click), ("read", read), ("send", at["asked"] - at["pressed"] - read), ("accepted", at["accepted"] - at["asked"]),
-            ("begun", at["running"] - at["accepted"]), ("compute", compute),
-            ("prepare, compose, receive", at["answered"] - at["running"] - compute),
-            ("insert", at["layer"] - at["answered"]), ("to the first preview", at.get("preview", at["layer"]) - click),
-            ("to the layer", at["layer"] - click), ("all but compute", at["layer"] - click - compute)]
-        table.append("%s: %s; %s" % (title, ", ".join("%s %s ms" % (name, ms(value)) for name, value in parts), PAUSE % gap))
+            ("press", took("click", "pressed")), ("read", read),
+            ("send", [whole - part for whole, part in zip(took("pressed", "asked"), read)]),
+            ("accept", took("asked", "accepted")), ("begin", took("accepted", "running")), ("compute", [compute, 0]),
+            ("plan and compose", [composed[0] - compute, 0]), ("receive", took("done", "answered")), ("insert", took("answered", "placed")),
+            ("to the first preview", took("click", "preview") if "preview" in at else all_), ("to the layer", all_),
+            ("all but compute", [all_[0] - compute, all_[1]])]
+        table.append("%s: %s; %s" % (title, ", ".join("%s %.0f/%.0f ms" % (name, *(1000 * each for each in took_)) for name, took_ in parts), PAUSE % gap))
         Krita.instance().action("edit_undo").trigger()
         yield 500
     docker.part("steps").setValue(0)

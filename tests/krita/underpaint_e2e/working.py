@@ -11,7 +11,7 @@ from underpaint.connection import Connection
 from underpaint.docker import UnderpaintDocker
 from underpaint.underpaint_client import find_endpoint
 
-from .bench import Docker, check, document, layers, no_dialog, screenshot, seen, select, woven
+from .bench import Docker, bounds, check, document, kill_daemon, layers, no_dialog, screenshot, seen, select, woven
 from .scenarios import HOLE, SIZE, SOFT, filled, spotted, untouched
 
 KEPT = 220
@@ -337,6 +337,99 @@ def connection_lost():
     return docker.words()
 
 
+def history_keeps_what_was_painted():
+    """What was painted is listed with thumbnails, shown in its place while hovered over, and becomes the same layer again, after
+    the daemon was killed, too; its seed and settings are used again; it is removed, and all of it."""
+    docker = Docker()
+    docker.arrange()
+    if not docker.widget._daemon.offers("history"):
+        return "this daemon keeps no history"
+    target = spotted()
+    select(target, *HOLE, feather=SOFT)
+    docker.ask("fill", prompt="a cat in the grass", model=tiny(docker), seed="21")
+    docker.part("steps").setValue(7)
+    docker.press()
+    yield from filled(docker, target, 1)
+    first = layers(target.rootNode())[1]
+    pixels, box = bytes(first.pixelData(0, 0, *SIZE)), bounds(first)
+    docker.ask("fill", prompt="something else", model="starter", seed="1")
+    docker.part("history").setChecked(True)
+    listed = docker.part("history_list")
+    yield lambda: listed.count() >= 1 and "a cat in the grass" in listed.item(0).toolTip()
+    check("21" in listed.item(0).toolTip(), "the entry says %s", listed.item(0).toolTip())
+    yield 400
+    glass = docker.widget._results._glass
+    listed.itemEntered.emit(listed.item(0))
+    check(glass.shown and not docker.part("preview").isVisible(), "hovering shows nothing on the canvas")
+    yield 300
+    screenshot("krita-history.png")
+    listed.hovered.emit(-1)
+    check(not glass.shown, "the picture stays on the canvas")
+
+    def apply():
+        listed.setCurrentRow(0)
+        count = len(layers(target.rootNode()))
+        docker.part("history_apply").click()
+        yield lambda: len(layers(target.rootNode())) == count + 1
+        again = layers(target.rootNode())[-1]
+        check(again.name() == "a cat in the grass (21)" and bounds(again) == box, "the layer %s covers %s", again.name(), bounds(again))
+        check(bytes(again.pixelData(0, 0, *SIZE)) == pixels, "it is another picture")
+    yield from apply()
+    docker.part("history_seed").click()
+    check(docker.part("seed").text() == "21" and QtWidgets.QApplication.clipboard().text() == "21", "the seed is %s", docker.part("seed").text())
+    docker.part("history_settings").click()
+    yield lambda: docker.part("prompt").toPlainText() == "a cat in the grass"
+    check(docker.part("model").currentData() == tiny(docker) and docker.part("steps").value() == 7, "%s with %d steps paints",
+          docker.part("model").currentText(), docker.part("steps").value())
+
+    kill_daemon()
+    yield lambda: "stopped" in docker.words()
+    check(not listed.isVisible(), "a history is shown that nobody keeps")
+    docker.part("steps").setValue(1)
+    docker.press()
+    yield docker.idle
+    yield lambda: listed.isVisible() and listed.count() >= 2
+    row = next(at for at in range(listed.count()) if "grass" in listed.item(at).toolTip() and "21" in listed.item(at).toolTip())
+    listed.setCurrentRow(row)
+    count = listed.count()
+    docker.part("history_remove").click()
+    yield lambda: listed.count() == count - 1
+    docker.part("history_clear").click()
+    check(docker.part("history_clear").text() == "Clear all?", "the button says %s", docker.part("history_clear").text())
+    yield 400
+    check(listed.count() == count - 1, "one press cleared it")
+    docker.part("history_clear").click()
+    yield lambda: listed.count() == 0 and not listed.isVisible()
+    docker.part("history").setChecked(False)
+    docker.part("steps").setValue(0)
+    docker.ask("fill", model="")
+    return "%d entries" % count
+
+
+def restarted_meanwhile():
+    """The daemon is killed while two jobs run and wait, and another answers: a sentence, nothing in the ledger, and the docker
+    goes on."""
+    docker = Docker()
+    target = spotted()
+    select(target, *HOLE)
+    docker.part("steps").setValue(LONG)
+    for words in ("one", "two"):
+        docker.ask("fill", prompt=words, model=tiny(docker))
+        docker.press()
+    yield lambda: "step" in docker.words() and all(job.id is not None for job in docker.widget._jobs)
+    check(len(ledger.entries()) == 2, "the ledger holds %s", ledger.entries())
+    kill_daemon()
+    yield docker.idle
+    sentence = docker.words()
+    check("stopped" in sentence and ledger.entries() == [] and no_dialog(), "the docker says: %s; the ledger holds %s", sentence, ledger.entries())
+    docker.part("steps").setValue(1)
+    docker.press()
+    yield from filled(docker, target, 1)
+    docker.part("steps").setValue(0)
+    docker.ask("fill", model="")
+    return sentence
+
+
 LEFT = os.path.join(os.environ.get("HOME", ""), "left.kra")
 
 
@@ -377,7 +470,7 @@ def finds_what_was_left():
 
 ALL = [
     modes_follow_the_selection, expands_the_canvas, paints_a_background, chooses_from_a_batch, queue_of_three,
-    words_are_remembered_and_weighed, connection_lost,
+    words_are_remembered_and_weighed, connection_lost, restarted_meanwhile, history_keeps_what_was_painted,
 ]
 LAST = [leaves_a_job_behind]
 """Krita ends with it."""

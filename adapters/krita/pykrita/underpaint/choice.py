@@ -36,10 +36,11 @@ class Thumbnails(QtWidgets.QListWidget):
 
     def fit(self):
         """Takes the height that shows all, or `rows` rows."""
-        cell = self._side + 6
-        across = max(1, (self.viewport().width() or self.width()) // cell)
-        wanted = max(1, min(self._rows, -(-self.count() // across)))
-        self.setFixedHeight(wanted * cell + 2 * self.frameWidth() + 2)
+        cell, policy = self._side + 6, QtCore.Qt.ScrollBarPolicy
+        across = max(1, (self.width() - 2 * self.frameWidth()) // cell)
+        wanted = max(1, -(-self.count() // across))
+        self.setVerticalScrollBarPolicy(policy.ScrollBarAlwaysOn if wanted > self._rows else policy.ScrollBarAlwaysOff)
+        self.setFixedHeight(min(self._rows, wanted) * cell + 2 * self.frameWidth() + 2)
 
     def resizeEvent(self, event):
         """Qt's report of a new size."""

@@ -312,18 +312,17 @@ class Target:
         x, y, width, _ = patch.rect
         node = self._document.createNode(name, "paintlayer")
         native = Conversion(SRGB, space(self._document))
-        yield
         try:
             row = width * 4
             for _, top, _, rows in strips(patch.rect, 4, PIECE_PIXELS * 4):
+                if top > y:
+                    yield
                 self._still_open()
                 start = (top - y) * row
                 piece = QtCore.QByteArray(bytes(patch.pixels[start:start + rows * row]))
                 node.setPixelData(native.convert(piece, width, rows), x, top, width, rows)
-                yield
         finally:
             native.close()
-        yield
         self._still_open()
         parent, above = self._insertion_point()
         parent.addChildNode(node, above)

@@ -194,6 +194,8 @@ class Job(QtCore.QObject, Sending):
             if cancellable:
                 self._request = request
                 self._free()  # the job keeps what it was submitted with
+            else:
+                self._connection.answer_soon()
         return arm
 
     def _place(self, result):

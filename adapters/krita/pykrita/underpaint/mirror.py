@@ -14,6 +14,8 @@ from .story import next_turn
 from .underpaint_client import image
 
 TILE = 256
+AT_ONCE = 1 << 20
+"""Bytes that are sent before it is waited for the daemon to read them."""
 TURN_S = 0.012
 """How long one turn of the event loop may be spent on looking."""
 
@@ -49,10 +51,14 @@ class Mirror:
         if self._blob is None:
             yield from self._put(changed, source, pace)
             return True
+        waiting = 0
         for tile, (found, pixels) in changed.items():
             self._rewrite(tile, pixels, source.BYTES)
             self._note(tile, found, pixels)
-            yield self._connection.when_drained
+            waiting += len(pixels)
+            if waiting >= AT_ONCE:
+                waiting = 0
+                yield self._connection.when_drained
         return bool(changed)
 
     def _put(self, changed, source, pace):
@@ -120,7 +126,6 @@ class Mirrors(Sending):
         """A round begins."""
         self.target, self.spent = target, 0.0
         self._used = set()
-        self._turn = time.perf_counter()
 
     def end(self):
         """A round is over: what it did not need is forgotten."""
@@ -143,6 +148,7 @@ class Mirrors(Sending):
             self._turn = time.perf_counter()
 
     def _look(self, key, rect, source):
+        self._turn = time.perf_counter()
         key += (rect,)
         self._used.add(key)
         mirror = self._mirrors.setdefault(key, Mirror(self.connection, rect))
