@@ -109,7 +109,8 @@ def previews_lie_where_layers_will():
     glass.clear()
     check(len(layers(document(woven(64, 64), 64, 64).rootNode())) == 1, "the next picture cannot be opened")
     yield 500
-    return "%s: %s" % (kind, "; ".join(notes))
+    how = "as Krita tells" if hasattr(view, "flakeToCanvasTransform") else "from zoom and scroll bars"
+    return "%s, %s: %s" % (kind, how, "; ".join(notes))
 
 
 ALL = [previews_lie_where_layers_will]

@@ -1,7 +1,5 @@
 """The stories of a docker at work: modes chosen by what is selected, a larger canvas, another background, a batch to choose
-from, the queue, words remembered and weighed, and what becomes of jobs whose connection is lost."""
-
-import os
+from, the queue, words remembered and weighed."""
 
 from krita import Krita
 from PyQt5 import QtCore, QtGui, QtWidgets
@@ -11,7 +9,9 @@ from underpaint.connection import Connection
 from underpaint.docker import UnderpaintDocker
 from underpaint.underpaint_client import find_endpoint
 
-from .bench import Docker, bounds, check, document, kill_daemon, layers, no_dialog, screenshot, seen, select, woven
+from .bench import (
+    Docker, check, document, layers, no_dialog, photograph, screenshot, seen, select, woven,
+)
 from .scenarios import HOLE, SIZE, SOFT, filled, spotted, untouched
 
 KEPT = 220
@@ -265,6 +265,31 @@ def queue_of_three():
     return ", ".join(said)
 
 
+def picture_of_a_queue():
+    """For the README: a photograph with what is being painted over it, and what waits."""
+    docker = Docker()
+    docker.arrange(tall=True)
+    target, marked = photograph("raccoon")
+    yield 500
+    target.setSelection(marked)
+    docker.part("steps").setValue(30)
+    for words in ("a cushion of moss and small flowers", "a pile of autumn leaves", "a snow drift"):
+        docker.ask("fill", prompt=words, model="starter", seed="")
+        docker.press()
+    glass = docker.widget._results._glass
+    yield lambda: glass.shown and len(lines(docker)) == 3 or docker.idle()
+    check(glass.shown, "no preview was shown: %s", docker.words())
+    yield lambda: "step 6" in docker.words() or docker.idle()
+    yield 300
+    screenshot("krita-working.png")
+    docker.part("cancel_all").click()
+    yield docker.idle
+    check(len(layers(target.rootNode())) == 1, "a layer was added")
+    docker.part("steps").setValue(0)
+    docker.ask("fill", model="")
+    return ""
+
+
 def key(widget, which, modifier):
     """A key as Krita's window system brings it."""
     for kind in (QtCore.QEvent.ShortcutOverride, QtCore.QEvent.KeyPress):
@@ -313,166 +338,7 @@ def words_are_remembered_and_weighed():
     return ""
 
 
-def connection_lost():
-    """The connection breaks while a job runs, the daemon lives: the docker finds it again and places what comes of the job,
-    with a document in front that it is not for."""
-    docker = Docker()
-    docker.show()
-    target = spotted()
-    select(target, *HOLE)
-    docker.ask("fill", prompt="a cat", model=tiny(docker), seed="4")
-    docker.part("steps").setValue(LONG)
-    docker.press()
-    yield lambda: "step" in docker.words()
-    job = next(iter(docker.widget._jobs)).id
-    document(woven(64, 64), 64, 64)
-    yield 300
-    docker.widget._daemon.connection._socket.abort()
-    yield lambda: any(job == taken.id for taken in docker.widget._jobs) and docker.widget._daemon.connection is not None
-    yield from filled(docker, target, 1)
-    check(layers(target.rootNode())[1].name() == "a cat (4)", "the layer is called %s", layers(target.rootNode())[1].name())
-    check(ledger.entries() == [], "the ledger still holds %s", ledger.entries())
-    docker.part("steps").setValue(0)
-    docker.ask("fill", model="")
-    return docker.words()
-
-
-def history_keeps_what_was_painted():
-    """What was painted is listed with thumbnails, shown in its place while hovered over, and becomes the same layer again, after
-    the daemon was killed, too; its seed and settings are used again; it is removed, and all of it."""
-    docker = Docker()
-    docker.arrange()
-    if not docker.widget._daemon.offers("history"):
-        return "this daemon keeps no history"
-    target = spotted()
-    select(target, *HOLE, feather=SOFT)
-    docker.ask("fill", prompt="a cat in the grass", model=tiny(docker), seed="21")
-    docker.part("steps").setValue(7)
-    docker.press()
-    yield from filled(docker, target, 1)
-    first = layers(target.rootNode())[1]
-    pixels, box = bytes(first.pixelData(0, 0, *SIZE)), bounds(first)
-    docker.ask("fill", prompt="something else", model="starter", seed="1")
-    docker.part("history").setChecked(True)
-    listed = docker.part("history_list")
-    yield lambda: listed.count() >= 1 and "a cat in the grass" in listed.item(0).toolTip()
-    check("21" in listed.item(0).toolTip(), "the entry says %s", listed.item(0).toolTip())
-    yield 400
-    glass = docker.widget._results._glass
-    listed.itemEntered.emit(listed.item(0))
-    check(glass.shown and not docker.part("preview").isVisible(), "hovering shows nothing on the canvas")
-    yield 300
-    screenshot("krita-history.png")
-    listed.hovered.emit(-1)
-    check(not glass.shown, "the picture stays on the canvas")
-
-    def apply():
-        listed.setCurrentRow(0)
-        count = len(layers(target.rootNode()))
-        docker.part("history_apply").click()
-        yield lambda: len(layers(target.rootNode())) == count + 1
-        again = layers(target.rootNode())[-1]
-        check(again.name() == "a cat in the grass (21)" and bounds(again) == box, "the layer %s covers %s", again.name(), bounds(again))
-        check(bytes(again.pixelData(0, 0, *SIZE)) == pixels, "it is another picture")
-    yield from apply()
-    docker.part("history_seed").click()
-    check(docker.part("seed").text() == "21" and QtWidgets.QApplication.clipboard().text() == "21", "the seed is %s", docker.part("seed").text())
-    docker.part("history_settings").click()
-    yield lambda: docker.part("prompt").toPlainText() == "a cat in the grass"
-    check(docker.part("model").currentData() == tiny(docker) and docker.part("steps").value() == 7, "%s with %d steps paints",
-          docker.part("model").currentText(), docker.part("steps").value())
-
-    kill_daemon()
-    yield lambda: "stopped" in docker.words()
-    check(not listed.isVisible(), "a history is shown that nobody keeps")
-    docker.part("steps").setValue(1)
-    docker.press()
-    yield docker.idle
-    yield lambda: listed.isVisible() and listed.count() >= 2
-    row = next(at for at in range(listed.count()) if "grass" in listed.item(at).toolTip() and "21" in listed.item(at).toolTip())
-    listed.setCurrentRow(row)
-    count = listed.count()
-    docker.part("history_remove").click()
-    yield lambda: listed.count() == count - 1
-    docker.part("history_clear").click()
-    check(docker.part("history_clear").text() == "Clear all?", "the button says %s", docker.part("history_clear").text())
-    yield 400
-    check(listed.count() == count - 1, "one press cleared it")
-    docker.part("history_clear").click()
-    yield lambda: listed.count() == 0 and not listed.isVisible()
-    docker.part("history").setChecked(False)
-    docker.part("steps").setValue(0)
-    docker.ask("fill", model="")
-    return "%d entries" % count
-
-
-def restarted_meanwhile():
-    """The daemon is killed while two jobs run and wait, and another answers: a sentence, nothing in the ledger, and the docker
-    goes on."""
-    docker = Docker()
-    target = spotted()
-    select(target, *HOLE)
-    docker.part("steps").setValue(LONG)
-    for words in ("one", "two"):
-        docker.ask("fill", prompt=words, model=tiny(docker))
-        docker.press()
-    yield lambda: "step" in docker.words() and all(job.id is not None for job in docker.widget._jobs)
-    check(len(ledger.entries()) == 2, "the ledger holds %s", ledger.entries())
-    kill_daemon()
-    yield docker.idle
-    sentence = docker.words()
-    check("stopped" in sentence and ledger.entries() == [] and no_dialog(), "the docker says: %s; the ledger holds %s", sentence, ledger.entries())
-    docker.part("steps").setValue(1)
-    docker.press()
-    yield from filled(docker, target, 1)
-    docker.part("steps").setValue(0)
-    docker.ask("fill", model="")
-    return sentence
-
-
-LEFT = os.path.join(os.environ.get("HOME", ""), "left.kra")
-
-
-def leaves_a_job_behind():
-    """Krita ends while a job runs for a saved picture. The next session takes it up: `finds_what_was_left`."""
-    docker = Docker()
-    target = spotted()
-    check(target.saveAs(LEFT), "the picture could not be saved")
-    yield 500
-    select(target, *HOLE)
-    docker.ask("fill", prompt="left behind", model=tiny(docker), seed="8")
-    docker.part("steps").setValue(LONG)
-    docker.press()
-    yield lambda: "step" in docker.words()
-    docker.part("steps").setValue(0)
-    docker.ask("fill", model="")
-    return "%d in the ledger" % len(ledger.entries())
-
-
-leaves_a_job_behind.ends_krita = True
-
-
-def finds_what_was_left():
-    """The picture of a job that an earlier session asked for: told of while its picture is closed, placed when it is opened."""
-    docker = Docker()
-    docker.show()
-    yield lambda: "left.kra" in docker.words()
-    sentence = docker.words()
-    target = Krita.instance().openDocument(LEFT)
-    target.setBatchmode(True)
-    Krita.instance().activeWindow().addView(target)
-    yield lambda: len(layers(target.rootNode())) == 2
-    yield docker.idle
-    check(layers(target.rootNode())[1].name() == "left behind (8)", "the layer is called %s", layers(target.rootNode())[1].name())
-    check(ledger.entries() == [], "the ledger still holds %s", ledger.entries())
-    return sentence
-
-
 ALL = [
-    modes_follow_the_selection, expands_the_canvas, paints_a_background, chooses_from_a_batch, queue_of_three,
-    words_are_remembered_and_weighed, connection_lost, restarted_meanwhile, history_keeps_what_was_painted,
+    modes_follow_the_selection, expands_the_canvas, paints_a_background, chooses_from_a_batch, queue_of_three, picture_of_a_queue,
+    words_are_remembered_and_weighed,
 ]
-LAST = [leaves_a_job_behind]
-"""Krita ends with it."""
-NEXT = [finds_what_was_left]
-"""For another session with the same home."""

@@ -111,6 +111,8 @@ class Results(QtCore.QObject):
             except Sorry as sorry:
                 self._status.say(str(sorry), trouble=True)
                 return
+            if entry.get("extent") != list(target.extent):
+                patches = [patch._replace(rect=_within(patch.rect, target.extent)) for patch in patches]
             words, mode = entry.get("prompt") or "", entry.get("mode") or "picture"
             pictures = Pictures(target, patches, lambda seed: layer_name(words, mode, seed))
             if len(patches) > 1:
@@ -167,6 +169,12 @@ def _in_front():
         return Target.in_front()
     except Sorry:  # a selection beyond the canvas
         return None
+
+
+def _within(rect, extent):
+    """The rect moved into a canvas of another size than it was made for, as far as it fits."""
+    x, y = (max(0, min(at, whole - side)) for at, side, whole in zip(rect, rect[2:], extent))
+    return (x, y) + tuple(rect[2:])
 
 
 def _rect(entry):
