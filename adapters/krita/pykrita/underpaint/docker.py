@@ -102,7 +102,7 @@ class UnderpaintDocker(DockWidget):
         notifier = Krita.instance().notifier()
         notifier.setActive(True)
         notifier.imageClosed.connect(guarded(lambda *_: later(self._jobs.documents_may_be_gone)))
-        notifier.applicationClosing.connect(self._save_settings)
+        notifier.applicationClosing.connect(self._closing)
 
     def canvasChanged(self, canvas):
         """Called by Krita when another document comes to the front. A job keeps the document it was started on."""
@@ -392,15 +392,18 @@ class UnderpaintDocker(DockWidget):
         self._unshown = _setting("unshown")
 
     @guarded
-    def _save_settings(self, *_):
+    def _closing(self, *_):
+        """Krita closes its documents and takes its windows apart: what is under way goes on without us and is kept."""
+        self._save_settings()
+        self._jobs.leave()
+        self._daemon.leave()
+
+    def _save_settings(self):
         for section in self._sections:
             if section.NAME:
                 _set(section.NAME, section.remembered())
             section.about_to_close()
         _set("unshown", self._unshown)
-        # Krita closes its documents and takes its windows apart: what is under way goes on without us and is kept.
-        self._jobs.leave()
-        self._daemon.leave()
 
 
 def _setting(name):

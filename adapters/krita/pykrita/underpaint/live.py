@@ -129,6 +129,10 @@ class Live(Section):
         self._strength.setValue(int(held.get("strength", STRENGTH)))
         self._on_canvas.setChecked(bool(held.get("on_canvas")))
 
+    def about_to_close(self):
+        """Documents go away: they must not be looked at any more."""
+        self._switch.setChecked(False)
+
     def _turn(self):
         wanted = self._switch.isChecked()
         self._watching.turn(wanted)
