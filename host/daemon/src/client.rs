@@ -21,10 +21,12 @@ use underpaint_wire::event::Progress;
 use underpaint_wire::frame::{self, MAX_FRAME_BYTES, Reader};
 use underpaint_wire::generate::{FilterCall, Generate, Preview};
 use underpaint_wire::hello::{Hello, OURS, Peer, Welcome};
+use underpaint_wire::history::{FetchedEntry, HistoryList, ListHistory};
 use underpaint_wire::image::{self, Px};
 use underpaint_wire::methods::{JobResult, Upscale};
+use underpaint_wire::pairing::{Begun, Ended};
 use underpaint_wire::rpc::{self, Id, Message};
-use underpaint_wire::{Error, json};
+use underpaint_wire::{Error, json, methods};
 
 /// How often a running request looks whether its job was cancelled.
 const LOOK: Duration = Duration::from_millis(20);
@@ -111,6 +113,7 @@ impl Client {
             reader: Reader::new(MAX_FRAME_BYTES),
             blobs: HashMap::new(),
             held: Vec::new(),
+            event: None,
             next_id: 0,
             next_blob: 0,
         };
@@ -177,6 +180,21 @@ impl Client {
         })
     }
 
+    /// An entry of the history, its patches as they were painted.
+    pub fn entry(&mut self, entry: &str) -> Result<(FetchedEntry, Vec<(Patch, u64)>), ClientError> {
+        let answer = self.call("history/get", &json!({ "entry": entry }))?;
+        let fetched: FetchedEntry = read_result(answer)?;
+        let patches = self.link.patches(&fetched.patches)?;
+        Ok((fetched, patches))
+    }
+
+    /// Entries of the history, without their thumbnails.
+    pub fn entries(&mut self, asked: &ListHistory) -> Result<HistoryList, ClientError> {
+        let answer = self.call("history/list", asked);
+        self.link.blobs.clear();
+        read_result(answer?)
+    }
+
     /// Enlarges a whole picture by the upscaler of `request`.
     pub fn upscale(
         &mut self,
@@ -191,6 +209,25 @@ impl Client {
             self.link.put_regions(calls, regions).await?;
             params.insert("image".into(), json!(self.link.put_image(picture).await?));
             self.link.paint("upscale", params, job).await
+        })
+    }
+
+    /// Lets one program in that shows the code; [`Client::paired`] waits for it.
+    pub fn pair(&mut self) -> Result<Begun, ClientError> {
+        read_result(self.call("pairing/begin", &json!({}))?)
+    }
+
+    /// Waits for the end of the pairing.
+    pub fn paired(&mut self) -> Result<Ended, ClientError> {
+        self.runtime.block_on(async {
+            loop {
+                if let Some((method, params)) = self.link.event.take()
+                    && method == "pairing/ended"
+                {
+                    return read_result(Value::Object(params));
+                }
+                self.link.receive(&Unattended).await?;
+            }
         })
     }
 
@@ -210,6 +247,8 @@ struct Link {
     blobs: HashMap<Name, Vec<u8>>,
     /// Blobs of ours that the daemon holds.
     held: Vec<Name>,
+    /// The newest event that is neither of blobs nor of progress.
+    event: Option<(String, serde_json::Map<String, Value>)>,
     next_id: u64,
     next_blob: u64,
 }
@@ -267,7 +306,11 @@ impl Link {
             return match message {
                 Message::Response { id, outcome } => Ok(Some(Response { id, outcome })),
                 Message::Notification { method, params } => {
-                    notice(&method, &params, frame.tail, &mut self.blobs, job).map(|()| None)
+                    notice(&method, &params, frame.tail, &mut self.blobs, job)?;
+                    if !matches!(method.as_str(), "blob/put" | "progress") {
+                        self.event = Some((method, params));
+                    }
+                    Ok(None)
                 }
                 Message::Request { .. } => Err(ClientError::Nonsense("it asks instead of answering.".into())),
             };
@@ -334,8 +377,14 @@ impl Link {
             self.send(&rpc::notification("blob/free", &json!({ "blob": blob }), &[])).await?;
         }
         let result: JobResult = read_result(answer?)?;
+        let patches = self.patches(&result.patches)?;
+        Ok(Painted { patches, used: result.used, receipt: result.receipt, timing_ms: result.timing_ms })
+    }
+
+    /// Patches whose blobs have come, each with its seed.
+    fn patches(&mut self, told: &[methods::PatchRef]) -> Result<Vec<(Patch, u64)>, ClientError> {
         let mut patches = Vec::new();
-        for patch in &result.patches {
+        for patch in told {
             let bytes = self.blobs.remove(&patch.image.blob).unwrap_or_default();
             patch
                 .image
@@ -344,7 +393,7 @@ impl Link {
             image::check_placed("patch", patch.rect, &patch.image).map_err(|e| ClientError::Nonsense(e.message))?;
             patches.push((Patch { rect: patch.rect, image: patch.image.to_raster(&bytes) }, patch.seed));
         }
-        Ok(Painted { patches, used: result.used, receipt: result.receipt, timing_ms: result.timing_ms })
+        Ok(patches)
     }
 }
 

@@ -78,6 +78,11 @@ impl Home {
         self.root.join("styles.json")
     }
 
+    /// What was painted, private to the user: receipts hold prompts.
+    pub fn history_dir(&self) -> PathBuf {
+        self.root.join("history")
+    }
+
     /// What can be made again: compiled filters, hashes of models, the starter's files.
     pub fn cache_dir(&self) -> PathBuf {
         self.root.join("cache")
@@ -107,6 +112,9 @@ pub struct Endpoint {
     pub instance: String,
     /// A socket's path, or a pipe's on Windows.
     pub socket: String,
+    /// Where the WebSocket is on this machine; absent if it is switched off or found no free port.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ws_port: Option<u16>,
     /// Beside `endpoint.json`.
     pub token_file: String,
 }

@@ -14,9 +14,12 @@ pub mod event;
 pub mod frame;
 pub mod generate;
 pub mod hello;
+pub mod history;
 pub mod image;
 pub mod json;
 pub mod methods;
+pub mod pairing;
 pub mod rpc;
+pub mod websocket;
 
 pub use error::{Error, Kind};

@@ -17,10 +17,12 @@ mod fill;
 mod filter;
 mod filter_worker;
 mod generate;
+mod history;
 mod models;
 mod options;
 mod output;
 mod paint;
+mod pair;
 mod play;
 mod preprocess;
 mod progress;
@@ -63,8 +65,10 @@ enum Command {
     Upscale(upscale::Upscale),
     Filter(filter::Filter),
     Models(models::Models),
+    History(history::History),
     Demo(demo::Demo),
     Serve(serve::Serve),
+    Pair(pair::Pair),
     Status(serve::Status),
     Stop(serve::Stop),
     Doctor(doctor::Doctor),
@@ -145,8 +149,10 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Upscale(upscale) => upscale.run(&global),
         Command::Filter(filter) => filter.run(&global),
         Command::Models(models) => models.run(&global),
+        Command::History(history) => history.run(&global),
         Command::Demo(demo) => demo.run(&global),
         Command::Serve(serve) => serve.run(&global),
+        Command::Pair(pair) => pair.run(&global),
         Command::Status(status) => status.run(&global),
         Command::Stop(stop) => stop.run(&global),
         Command::Doctor(doctor) => doctor.run(&global),
