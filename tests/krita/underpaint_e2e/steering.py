@@ -174,6 +174,15 @@ def a_lora_changes_the_picture():
     check("gone" in docker.words() and no_dialog(), "the docker says: %s", docker.words())
     loras.entries()[1].findChild(QtWidgets.QToolButton, "underpaint_entry_remove").click()
     yield from steered.paint("--lora", "loha,weight=0.5")
+    docker.part("style_save").click()
+    docker.part("style_name").setText("Inky")
+    docker.part("style_name").returnPressed.emit()
+    yield lambda: docker.part("style").currentText() == "Inky"
+    loras.set_values([])
+    docker.part("style").activated.emit(docker.part("style").currentIndex())
+    check(loras.style() == {"loras": [{"name": "loha", "weight": 0.5}]}, "the style brings back %s", loras.style())
+    docker.part("style_remove").click()
+    yield lambda: docker.part("style").count() == 1
     steered.end()
     return "%d of %d pixels" % (differ(plain, with_it), LARGE_HOLE[2] * LARGE_HOLE[3])
 
