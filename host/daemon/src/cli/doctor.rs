@@ -1,6 +1,6 @@
 //! `underpaint doctor`: what is here, and what to do about what is not.
 
-use super::adapter::Places;
+use super::adapter::{Editor, State};
 use super::{Failure, Global, paint};
 use crate::client::Client;
 use crate::home::Home;
@@ -30,24 +30,24 @@ const COMFORTABLE_BYTES: u64 = 16_000_000_000;
 impl Doctor {
     pub fn run(self, global: &Global) -> Result<(), Failure> {
         let home = global.home()?;
-        let findings = [
+        let mut findings = vec![
             plain("home", home.root().display().to_string()),
             device(),
             memory(),
             models(&home)?,
             filters(&home)?,
             daemon(&home),
-            krita(),
         ];
+        findings.extend(Editor::ALL.map(editor));
         if global.json {
             let row = |f: &Finding| (f.what.to_owned(), json!({"found": f.found, "advice": f.advice}));
             global.print(&serde_json::Value::Object(findings.iter().map(row).collect()));
             return Ok(());
         }
         for Finding { what, found, advice } in findings {
-            outln!("{what:<8} {found}");
+            outln!("{what:<9} {found}");
             if let Some(advice) = advice {
-                outln!("{:<8} -> {advice}", "");
+                outln!("{:<9} -> {advice}", "");
             }
         }
         Ok(())
@@ -117,7 +117,7 @@ fn daemon(home: &Home) -> Finding {
         Ok(None) => Finding {
             what: "daemon",
             found: "not running".into(),
-            advice: Some("Krita starts it by itself; `underpaint serve` starts it here".into()),
+            advice: Some("Krita and GIMP start it by themselves; `underpaint serve` starts it here".into()),
         },
         Err(error) => Finding {
             what: "daemon",
@@ -127,16 +127,18 @@ fn daemon(home: &Home) -> Finding {
     }
 }
 
-fn krita() -> Finding {
-    let install = Some("`underpaint adapter install krita`".to_owned());
-    let places = match Places::find() {
-        Ok(places) => places,
-        Err(sentence) => return plain("krita", sentence),
-    };
-    let installed: Vec<_> = places.iter().filter(|p| p.is_installed()).collect();
-    match installed.as_slice() {
-        [] => Finding { what: "krita", found: "the adapter is not installed".into(), advice: install },
-        all if all.iter().all(|p| p.is_current()) => plain("krita", "the adapter is installed".into()),
-        _ => Finding { what: "krita", found: "the adapter is of another version".into(), advice: install },
+fn editor(editor: Editor) -> Finding {
+    let name = editor.name();
+    let install = Some(format!("`underpaint adapter install {name}`"));
+    match editor.look() {
+        Err(sentence) => plain(name, sentence),
+        Ok((_, State::Current)) => plain(name, "the adapter is installed".into()),
+        Ok((_, State::Other)) => {
+            Finding { what: name, found: "the adapter is of another version".into(), advice: install }
+        }
+        Ok((true, State::Absent)) => {
+            Finding { what: name, found: "the adapter is not installed".into(), advice: install }
+        }
+        Ok((false, State::Absent)) => plain(name, "not found here".into()),
     }
 }
