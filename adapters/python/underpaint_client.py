@@ -474,7 +474,11 @@ class Client:
         self.close()
 
     def close(self):
-        """Ends the connection."""
+        """Ends the connection, for a thread that waits in it as well."""
+        try:
+            self._sock.shutdown(socket.SHUT_RDWR)  # closing alone would leave the daemon waiting until that thread is done
+        except OSError:
+            pass  # the other side was first
         self._sock.close()
 
     def call(self, method, params=None, tail=b""):
@@ -566,14 +570,21 @@ class Job:
         self._client, self._token = client, token
         self.request_id, self.id, self.state = request_id, None, None
         self.on_progress = None
+        self.on_notice = None
+        """Called with every `Notice` about this job, its tail included: states, progress, previews."""
         self.result = None
 
     def _heard(self, notice):
         params = notice.params
         if notice.method == "job/state" and (params.get("id") == self.request_id or params.get("job") == self.id):
             self.id, self.state = params.get("job"), params.get("state")
-        if notice.method == "progress" and params.get("progress") == self._token and self.on_progress:
-            self.on_progress(params)
+        elif notice.method == "progress" and params.get("progress") == self._token:
+            if self.on_progress:
+                self.on_progress(params)
+        else:
+            return
+        if self.on_notice:
+            self.on_notice(notice)
 
     def wait_until(self, *states):
         """Blocks until the daemon told one of `states`, or a final one. Returns the state."""

@@ -1,0 +1,115 @@
+/** The modes: from the painter's wish to patches. Read from top to bottom; every decision about pixels is the daemon's. */
+
+import type { Params } from "../protocol/conversation.js";
+import { ProtocolError } from "../protocol/frames.js";
+import { rect, type Rect } from "../protocol/images.js";
+import { readPixels, readSelection } from "../photoshop/read.js";
+import { PX, Sorry, type Depth, type Target } from "../photoshop/target.js";
+import type { Job } from "./job.js";
+
+export type Mode = "fill" | "add" | "remove" | "expand" | "background" | "generate";
+
+export interface Wish {
+  mode: Mode;
+  prompt: string;
+  /** Members of `generate`; those left to the daemon are absent. */
+  settings: Params;
+}
+
+/** What is repainted. */
+type Masking = "selection" | "all but the selection" | "what is transparent" | "everything";
+
+/** What a mode repaints in a document. `Sorry` where it needs a selection and there is none. */
+export function masking(mode: Mode, target: Target): Masking {
+  if (mode === "background") {
+    if (!target.selection) throw new Sorry("Nothing is selected. Select what is to stay; everything around it is painted anew.");
+    return "all but the selection";
+  }
+  if (target.selection) return "selection";
+  if (mode === "generate") return "everything";
+  if (mode === "expand") return "what is transparent";
+  throw new Sorry(`Nothing is selected. Select the part of the picture to ${mode === "add" ? "add something to" : mode} first.`);
+}
+
+export async function fill(job: Job, wish: Wish): Promise<void> {
+  const { target } = job;
+  const session = await job.session();
+  const { mode, prompt, settings } = wish;
+  const whole: Rect = { x: 0, y: 0, ...target.extent };
+  const extent = [target.extent.w, target.extent.h];
+  const repainted = masking(mode, target);
+
+  let canvas = whole;
+  if (repainted === "selection") {
+    const { model, denoise_strength } = settings;
+    const asked = { mode, prompt, model, denoise_strength, extent, mask_bounds: wire(target.selection!) };
+    canvas = within(rect((await job.call(session, "fill/context", asked)).rect), whole);
+  }
+
+  const linear = target.depth === 32;
+  const clear = repainted === "what is transparent" ? new Clear(whole, target.depth) : undefined;
+  const pixels = await job.send(session, canvas, PX[target.depth], readPixels(target, canvas), linear, (band) => clear?.see(band));
+  const params = { ...settings, mode, prompt, label: layerName(prompt, mode, undefined), canvas: { extent, rect: wire(canvas), image: pixels } };
+
+  let mask;
+  if (repainted === "selection") {
+    const where = target.selection!;
+    mask = { rect: wire(where), image: await job.send(session, where, "g8", readSelection(target, where)) };
+  } else if (repainted === "all but the selection") {
+    mask = { rect: wire(whole), image: await job.send(session, whole, "g8", inverted(readSelection(target, whole))) };
+  } else if (clear) {
+    mask = { rect: wire(whole), image: await job.send(session, whole, "g8", clear.bands()) };
+  }
+
+  const { result, patches } = await job.result(session, "generate", { ...params, mask });
+  if (typeof result.seed === "string" || typeof result.seed === "number") job.seed = String(result.seed);
+  await job.put(patches, (patch) => layerName(prompt, mode, patch.seed));
+}
+
+/** `prompt (seed)` on one line, the prompt cut to a readable length; the mode where there is no prompt. */
+export function layerName(prompt: string, mode: string, seed: string | undefined): string {
+  let words = prompt.split(/\s+/).filter(Boolean).join(" ") || mode[0]!.toUpperCase() + mode.slice(1);
+  if (words.length > 48) words = words.slice(0, 47).trimEnd() + "…";
+  return seed === undefined ? words : `${words} (${seed})`;
+}
+
+/** Where the canvas is see-through, collected while it is sent: 255 where nothing is. */
+class Clear {
+  private readonly mask: Uint8Array;
+  private at = 0;
+
+  constructor(size: Rect, private readonly depth: Depth) {
+    this.mask = new Uint8Array(size.w * size.h);
+  }
+
+  see(band: Uint8Array): void {
+    const { buffer, byteOffset, byteLength } = band;
+    const [samples, scale] =
+      this.depth === 8 ? [band, 1] as const
+      : this.depth === 16 ? [new Uint16Array(buffer, byteOffset, byteLength / 2), 1 / 257] as const
+      : [new Float32Array(buffer, byteOffset, byteLength / 4), 255] as const;
+    for (let i = 3; i < samples.length; i += 4) this.mask[this.at++] = 255 - Math.round(samples[i]! * scale);
+  }
+
+  async *bands(): AsyncGenerator<Uint8Array> {
+    if (this.mask.every((value) => value === 0)) {
+      throw new Sorry("Nothing in this picture is empty. Enlarge the canvas first (Image > Canvas Size), or select the part to paint.");
+    }
+    yield this.mask;
+  }
+}
+
+async function* inverted(bands: AsyncGenerator<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const band of bands) yield band.map((value) => 255 - value);
+}
+
+function wire({ x, y, w, h }: Rect) {
+  return { x, y, w, h };
+}
+
+function within(inner: Rect, outer: Rect): Rect {
+  if (inner.x < 0 || inner.y < 0 || inner.x + inner.w > outer.w || inner.y + inner.h > outer.h) {
+    throw new ProtocolError("a context outside the picture");
+  }
+  return inner;
+}

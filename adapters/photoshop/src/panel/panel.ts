@@ -1,0 +1,370 @@
+/** The panel: what the painter sees and touches. It holds no pixels and knows no frames. */
+
+import { Connection, type State } from "../daemon/connection.js";
+import { fill, layerName, masking, type Mode } from "../job/fill.js";
+import { filter, filtered } from "../job/filtering.js";
+import { Job, sentence } from "../job/job.js";
+import { activeTarget, glance, openDocument, Sorry } from "../photoshop/target.js";
+import { isMembers, type Params } from "../protocol/conversation.js";
+import type { Members, Sayable } from "../protocol/frames.js";
+import type { Json } from "../protocol/json.js";
+import { Chain, type Step } from "./chain.js";
+import { History } from "./history.js";
+import { Queue } from "./queue.js";
+import { MODES, load, save } from "./settings.js";
+import { Choice, byId, fold, make } from "./widgets.js";
+
+const LABELS: Record<Mode, [label: string, tip: string]> = {
+  fill: ["Fill", "Repaint the selection so that it belongs to its surroundings"],
+  add: ["Add", "Paint something new inside the selection"],
+  remove: ["Remove", "Make what is selected disappear"],
+  expand: ["Expand", "Continue the picture into the selection, or where the canvas is empty"],
+  background: ["Background", "Keep what is selected, and paint a new background around it"],
+  generate: ["Generate", "Paint the whole canvas, or all of the selection, from the prompt"],
+};
+/** How often the panel looks what is selected, while it is shown: no event tells of every change. */
+const GLANCE_MS = 700;
+const SHOWN_SETTINGS = new Set(["model", "prompt", "negative_prompt", "denoise_strength", "steps", "guidance_scale", "filters"]);
+
+export class Panel {
+  readonly connection = new Connection();
+  private readonly settings = load();
+  private readonly queue = new Queue(this.connection);
+  private readonly modes = new Map<Mode, HTMLElement>();
+  private readonly model = new Choice(byId("model"), (value) => this.set("model", value));
+  private readonly style = new Choice(byId("style"), (value) => this.chooseStyle(value));
+  private readonly chain = new Chain(byId("chain"), byId("add-filter"), () => this.set("chain", this.chain.steps));
+  private readonly history = new History({
+    connection: this.connection,
+    play: (job, story) => this.play(job, story),
+    useSeed: (seed) => this.useSeed(seed),
+    attempt: (action) => this.attempt(action),
+  });
+  private styles = new Map<string, Members>();
+  /** The chosen style's members that the panel has no controls for: they go along as they are. */
+  private unshown: Params = {};
+  private lastSeed: string | undefined;
+  private said = "";
+  private glances: ReturnType<typeof setInterval> | undefined;
+
+  constructor() {
+    this.build();
+    this.connection.onState = (state) => this.connected(state);
+    this.connection.listen(({ method }) => {
+      if (method === "queue/changed") void this.queue.look();
+      if (method === "models/changed") this.attempt(() => this.lookForModels());
+      if (method === "styles/changed") this.attempt(() => this.lookForStyles());
+      if (method === "filters/changed") this.attempt(() => this.lookForFilters());
+      if (method === "history/changed") this.history.invalidate();
+      if (method === "server/closing") this.say("Underpaint is closing.");
+    });
+    void this.connection.run();
+  }
+
+  shown(): void {
+    this.look();
+    this.glances ??= setInterval(() => this.look(), GLANCE_MS);
+  }
+
+  hidden(): void {
+    clearInterval(this.glances);
+    this.glances = undefined;
+  }
+
+  /** Photoshop is closing: nobody will be there for what is under way. */
+  destroy(): void {
+    this.hidden();
+    for (const job of this.queue.jobs) job.cancel();
+    this.connection.stop();
+  }
+
+  /** The big button, Ctrl+Enter, and the menu command. */
+  start(): void {
+    this.attempt(() => {
+      const held = this.queue.jobs.find(({ phase }) => phase === "held");
+      if (held) return void this.replay(held);
+      if (this.connection.state.kind !== "ready") throw new Sorry(this.absence());
+      const { mode, prompt, chain, withFills } = this.settings;
+      const target = activeTarget();
+      masking(mode, target);
+      const filters: Sayable[] = withFills && chain.length > 0 ? this.chain.running() : [];
+      const settings: Params = { ...this.wanted(), ...(filters.length > 0 ? { filters } : {}) };
+      const job = new Job(this.connection, target, layerName(prompt, LABELS[mode][0], undefined), LABELS[mode][0]);
+      this.play(job, () => fill(job, { mode, prompt, settings }));
+    });
+  }
+
+  cancel(): void {
+    this.queue.jobs[0]?.cancel();
+  }
+
+  // How jobs go
+
+  private play(job: Job, story: () => Promise<void>): void {
+    this.queue.add(job);
+    job.onChange = () => {
+      this.queue.draw(job);
+      this.look();
+    };
+    void job.play(story).then(() => this.ended(job));
+    this.say("");
+  }
+
+  private replay(job: Job): void {
+    void job.placeAgain().then(() => this.ended(job));
+    this.say("");
+  }
+
+  private ended(job: Job): void {
+    if (job.phase !== "held") this.queue.remove(job);
+    if (job.seed !== undefined) this.lastSeed = job.seed;
+    this.say(job.text);
+    byId("status").title = Object.entries(job.times).map(([part, ms]) => `${part} ${Math.round(ms)} ms`).join(", ");
+    this.look();
+  }
+
+  private filterLayer(): void {
+    if (this.connection.state.kind !== "ready") throw new Sorry(this.absence());
+    const filters = this.chain.running();
+    if (filters.length === 0) throw new Sorry("There is no filter that is switched on. Add one first.");
+    const target = activeTarget();
+    filtered(target);
+    const title = this.chain.title();
+    const job = new Job(this.connection, target, title, "Apply filters");
+    this.play(job, () => filter(job, filters, title));
+  }
+
+  /** The members of `generate` that the panel's controls and the chosen style say; those left alone are absent. */
+  private wanted(): Params {
+    const { negative, strength, model, steps, guidance, seed, batch, mode } = this.settings;
+    const number = (text: string, what: string, min: number, max: number) => {
+      if (text.trim() === "") return undefined;
+      const value = Number(text.replace(",", "."));
+      if (!(value >= min && value <= max)) throw new Sorry(`${what} “${text}” is not a number from ${min} to ${max}.`);
+      return value;
+    };
+    if (!/^\d{0,20}$/.test(seed.trim())) throw new Sorry(`The seed “${seed}” is no whole number. Leave it empty for a random one.`);
+    return {
+      ...this.unshown,
+      model: model || undefined,
+      negative_prompt: negative || undefined,
+      denoise_strength: mode === "remove" || strength === 100 ? undefined : strength / 100,
+      steps: number(steps, "Steps", 1, 1000),
+      guidance_scale: number(guidance, "Guidance", 0, 100),
+      seed: seed.trim() || undefined,
+      batch: batch > 1 ? batch : undefined,
+    };
+  }
+
+  // What the painter sees
+
+  private build(): void {
+    const settings = this.settings;
+    for (const mode of MODES) {
+      const button = make("div", "mode", LABELS[mode][0]);
+      button.id = `mode-${mode}`;
+      button.title = LABELS[mode][1];
+      button.addEventListener("click", () => this.set("mode", mode));
+      byId("modes").appendChild(button);
+      this.modes.set(mode, button);
+    }
+    this.text("prompt", "prompt");
+    this.text("negative", "negative");
+    this.text("steps", "steps");
+    this.text("guidance", "guidance");
+    this.text("seed", "seed");
+    this.number("strength", " %");
+    this.number("batch", "");
+    this.chain.set(settings.chain);
+    byId("with-fills").checked = settings.withFills;
+    byId("with-fills").addEventListener("change", () => this.set("withFills", byId("with-fills").checked));
+    byId("apply").addEventListener("click", () => this.attempt(() => this.filterLayer()));
+    byId("last-seed").addEventListener("click", () => this.lastSeed !== undefined && this.useSeed(this.lastSeed));
+    for (const name of ["filters", "more", "history"]) {
+      fold(byId(`${name}-fold`), byId(name), (open) => {
+        this.set("open", open ? [...settings.open, name] : settings.open.filter((other) => other !== name));
+        if (name === "history" && open) this.attempt(() => this.history.look());
+      }).open(settings.open.includes(name));
+    }
+    byId("go").addEventListener("click", () => this.start());
+    byId("pair").addEventListener("click", () => this.pair());
+    document.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+        event.preventDefault();
+        this.start();
+      } else if (event.key === "Enter" && document.activeElement?.id === "code") {
+        this.pair();
+      } else if (event.key === "Escape") {
+        this.cancel();
+      }
+    });
+    this.model.fill([["", "Automatic"], ...(settings.model ? [[settings.model, settings.model] as const] : [])], settings.model);
+    this.style.fill([["", "No style"]]);
+    this.look();
+  }
+
+  private text(id: string, name: "prompt" | "negative" | "steps" | "guidance" | "seed"): void {
+    const control = byId(id);
+    control.value = this.settings[name];
+    control.addEventListener("input", () => this.set(name, control.value));
+  }
+
+  private number(name: "strength" | "batch", unit: string): void {
+    const control = byId(name);
+    const tell = () => (byId(`${name}-value`).textContent = `${this.settings[name]}${unit}`);
+    control.value = String(this.settings[name]);
+    tell();
+    control.addEventListener("input", () => {
+      this.set(name, Math.round(Number(control.value)));
+      tell();
+    });
+  }
+
+  private set<K extends keyof typeof this.settings>(name: K, value: (typeof this.settings)[K]): void {
+    this.settings[name] = value;
+    save(this.settings);
+    this.look();
+  }
+
+  private useSeed(seed: string): void {
+    byId("seed").value = seed;
+    this.set("seed", seed);
+    this.say(`The next picture uses the seed ${seed}.`);
+  }
+
+  /** Brings everything that follows from elsewhere up to date: the chosen mode, the button, what is selected, the sentence. */
+  private look(): void {
+    const { mode } = this.settings;
+    const { state } = this.connection;
+    for (const [other, button] of this.modes) button.classList.toggle("chosen", other === mode);
+    byId("strength-row").hidden = mode === "remove";
+    byId("pairing").hidden = state.kind !== "pairing";
+    byId("light").className = state.kind;
+    for (const job of [...this.queue.jobs]) {
+      if (job.phase === "working" && !openDocument(job.target)) job.cancel("The picture was closed, so its job was cancelled.");
+    }
+    const held = this.queue.jobs.some(({ phase }) => phase === "held");
+    const busy = this.queue.jobs.length > 0;
+    byId("go").textContent = held ? "Place layer" : busy ? `${LABELS[mode][0]} another` : LABELS[mode][0];
+    byId("status").textContent = this.said || this.hint();
+  }
+
+  /** What the sentence says while there is nothing to say. */
+  private hint(): string {
+    if (this.connection.state.kind !== "ready") return this.absence();
+    if (this.queue.jobs.length > 0) return "";
+    const document = glance();
+    if (!document) return "Open a picture to begin.";
+    const { mode } = this.settings;
+    if (document.selection) return `${document.selection.w} × ${document.selection.h} pixels are selected.`;
+    if (mode === "generate") return "The whole canvas is painted.";
+    if (mode === "expand") return "Where the canvas is empty, the picture is continued.";
+    return mode === "background" ? "Select what is to stay." : `Select the part to ${mode === "add" ? "add something to" : mode}.`;
+  }
+
+  private absence(): string {
+    switch (this.connection.state.kind) {
+      case "pairing": return "Underpaint is running and waits to be paired.";
+      case "absent": return "Underpaint is not running. Start it with `underpaint serve`; this panel finds it by itself.";
+      default: return "Looking for Underpaint…";
+    }
+  }
+
+  private say(words: string): void {
+    this.said = words;
+    this.look();
+  }
+
+  /** Does something the painter asked for; what goes wrong becomes the sentence. */
+  private attempt(action: () => void | Promise<void>): void {
+    const told = (error: unknown) => this.say(sentence(error, LABELS[this.settings.mode][0]));
+    try {
+      void Promise.resolve(action()).catch(told);
+    } catch (error) {
+      told(error);
+    }
+  }
+
+  // The daemon and its lists
+
+  private connected(state: State): void {
+    if (state.kind !== "ready") return this.look();
+    this.said = "";
+    this.look();
+    const topics = ["queue", "models", "filters", "styles", ...(state.server.caps.includes("history") ? ["history"] : [])];
+    this.attempt(async () => {
+      await state.session.conversation.request("subscribe", { topics });
+      await Promise.all([this.lookForModels(), this.lookForStyles(), this.lookForFilters(), this.queue.look()]);
+      this.history.invalidate();
+      await this.history.look();
+    });
+  }
+
+  private pair(): void {
+    this.attempt(async () => {
+      const code = byId("code").value.replace(/\s/g, "");
+      if (!/^\d{6}$/.test(code)) throw new Sorry("The code has six digits. `underpaint pair` shows it.");
+      this.say("Pairing…");
+      await this.connection.pair(code);
+      byId("code").value = "";
+      this.say("");
+    });
+  }
+
+  private async ask(method: string): Promise<Members[]> {
+    if (this.connection.state.kind !== "ready") return [];
+    const list: Json = await this.connection.state.session.conversation.request(method);
+    return Array.isArray(list) ? list.filter(isMembers) : [];
+  }
+
+  private async lookForModels(): Promise<void> {
+    const models = (await this.ask("models/list")).filter(({ kind, state }) => kind === "painter" && state !== "unusable");
+    const entries = models.map(({ id, name }) => [String(id), String(name)] as const);
+    this.model.fill([["", "Automatic"], ...entries], this.settings.model);
+  }
+
+  private async lookForFilters(): Promise<void> {
+    this.chain.offer(await this.ask("filters/list"));
+  }
+
+  private async lookForStyles(): Promise<void> {
+    this.styles = new Map((await this.ask("styles/list")).map((style) => [String(style.name), isMembers(style.settings) ? style.settings : {}]));
+    this.style.fill([["", "No style"], ...[...this.styles.keys()].map((name) => [name, name] as const)], this.settings.style);
+    const chosen = this.styles.get(this.settings.style);
+    this.unshown = chosen ? unshown(chosen) : {};
+  }
+
+  /** A style's members go to the controls that show them; the others go along with each job. */
+  private chooseStyle(name: string): void {
+    this.set("style", name);
+    const style = this.styles.get(name);
+    this.unshown = style ? unshown(style) : {};
+    if (!style) return;
+    const put = (id: string, key: "prompt" | "negative" | "steps" | "guidance", value: Json | undefined) => {
+      if (value === undefined) return;
+      byId(id).value = String(value);
+      this.set(key, String(value));
+    };
+    put("prompt", "prompt", style.prompt);
+    put("negative", "negative", style.negative_prompt ?? "");
+    put("steps", "steps", style.steps ?? "");
+    put("guidance", "guidance", style.guidance_scale ?? "");
+    if (typeof style.model === "string") {
+      this.model.value = style.model;
+      this.set("model", this.model.value);
+    }
+    if (typeof style.denoise_strength === "number") {
+      const percent = Math.max(1, Math.round(style.denoise_strength * 100));
+      byId("strength").value = String(percent);
+      byId("strength-value").textContent = `${percent} %`;
+      this.set("strength", percent);
+    }
+    const steps = (Array.isArray(style.filters) ? style.filters : []).filter(isMembers).filter(({ name }) => typeof name === "string");
+    this.chain.set(steps.map(({ name, params }): Step => ({ name: String(name), params: isMembers(params) ? params : {} })));
+    this.set("chain", this.chain.steps);
+  }
+}
+
+function unshown(style: Members): Params {
+  return Object.fromEntries(Object.entries(style).filter(([name]) => !SHOWN_SETTINGS.has(name))) as Params;
+}

@@ -1,0 +1,66 @@
+/** What the painter chose, kept from one start of Photoshop to the next. The daemon keeps styles; this is the rest. */
+
+import type { Mode } from "../job/fill.js";
+import { isMembers } from "../protocol/conversation.js";
+import type { Members } from "../protocol/frames.js";
+import { parseJson, type Json } from "../protocol/json.js";
+import type { Step } from "./chain.js";
+
+const KEY = "underpaint.settings";
+export const MODES: Mode[] = ["fill", "add", "remove", "expand", "background", "generate"];
+
+export interface Settings {
+  mode: Mode;
+  prompt: string;
+  negative: string;
+  /** Percent. */
+  strength: number;
+  /** Empty: the daemon chooses. */
+  model: string;
+  style: string;
+  steps: string;
+  guidance: string;
+  seed: string;
+  batch: number;
+  chain: Step[];
+  withFills: boolean;
+  open: string[];
+}
+
+const FRESH: Settings = {
+  mode: "fill", prompt: "", negative: "", strength: 100, model: "", style: "", steps: "", guidance: "", seed: "", batch: 1,
+  chain: [], withFills: true, open: [],
+};
+
+/** The settings as they were left; what cannot be read is as on the first day. */
+export function load(): Settings {
+  let kept: Json = null;
+  try {
+    kept = parseJson(localStorage.getItem(KEY) ?? "null");
+  } catch {
+    // Written by another version, or damaged: nothing worth a sentence.
+  }
+  const found = { ...FRESH };
+  if (!isMembers(kept)) return found;
+  const take = <K extends keyof Settings>(name: K, good: (value: Json) => boolean) => {
+    const value = (kept as Members)[name];
+    if (value !== undefined && good(value)) found[name] = value as Settings[K];
+  };
+  const isText = (value: Json) => typeof value === "string";
+  take("mode", (value) => MODES.includes(value as Mode));
+  for (const name of ["prompt", "negative", "model", "style", "steps", "guidance", "seed"] as const) take(name, isText);
+  take("strength", (value) => typeof value === "number" && value >= 1 && value <= 100);
+  take("batch", (value) => typeof value === "number" && value >= 1 && value <= 8);
+  take("withFills", (value) => typeof value === "boolean");
+  take("open", (value) => Array.isArray(value) && value.every(isText));
+  take("chain", (value) => Array.isArray(value) && value.every((step) => isMembers(step) && isText(step.name ?? null) && isMembers(step.params)));
+  return found;
+}
+
+export function save(settings: Settings): void {
+  try {
+    localStorage.setItem(KEY, JSON.stringify(settings));
+  } catch {
+    // Settings that cannot be kept are no reason to disturb.
+  }
+}

@@ -1,0 +1,106 @@
+/** The widgets the panel is made of: UXP's own `sp-…` elements and plain boxes, and how to fill and read them. */
+
+import type { Picture } from "../protocol/images.js";
+
+/** An `sp-…` control, as far as the panel uses one. */
+export interface Control extends HTMLElement {
+  value: string;
+  checked: boolean;
+  disabled: boolean;
+}
+
+interface Dropdown extends Control {
+  selectedIndex: number;
+}
+
+export function byId<T extends HTMLElement = Control>(id: string): T {
+  return document.getElementById(id) as unknown as T;
+}
+
+/** An element with a class and what is in it. */
+export function make<T extends HTMLElement = HTMLElement>(tag: string, className = "", ...children: (HTMLElement | string)[]): T {
+  const element = document.createElement(tag);
+  if (className) element.className = className;
+  for (const child of children) element.appendChild(typeof child === "string" ? document.createTextNode(child) : child);
+  return element as unknown as T;
+}
+
+/** A small button that shows a sign. */
+export function tool(sign: string, title: string, pressed: () => void): HTMLElement {
+  const element = make("div", "tool", sign);
+  element.title = title;
+  element.addEventListener("click", pressed);
+  return element;
+}
+
+export function clear(element: HTMLElement): void {
+  while (element.firstChild) element.removeChild(element.firstChild);
+}
+
+/** A list to choose from, each entry a value and what is shown for it. */
+export class Choice {
+  private values: string[] = [];
+
+  constructor(private readonly element: Control, chosen: (value: string) => void) {
+    element.addEventListener("change", () => chosen(this.value));
+  }
+
+  /** Replaces the entries; the chosen value stays if it still is among them, else the first one is. */
+  fill(entries: readonly (readonly [value: string, label: string])[], chosen = this.value): void {
+    const menu = this.element.querySelector("sp-menu") as HTMLElement;
+    clear(menu);
+    for (const [, label] of entries) menu.appendChild(make("sp-menu-item", "", label));
+    this.values = entries.map(([value]) => value);
+    this.value = chosen;
+  }
+
+  get value(): string {
+    return this.values[(this.element as Dropdown).selectedIndex] ?? "";
+  }
+
+  set value(value: string) {
+    (this.element as Dropdown).selectedIndex = Math.max(0, this.values.indexOf(value));
+  }
+
+  /** Shows none of the entries as chosen. */
+  unchoose(): void {
+    (this.element as Dropdown).selectedIndex = -1;
+  }
+}
+
+/** A heading that folds what follows it. */
+export function fold(heading: HTMLElement, body: HTMLElement, toggled: (open: boolean) => void): { open(open: boolean): void } {
+  const words = heading.textContent ?? "";
+  const open = (shown: boolean) => {
+    body.hidden = !shown;
+    heading.textContent = `${shown ? "▾" : "▸"} ${words}`;
+  };
+  heading.addEventListener("click", () => {
+    open(body.hidden);
+    toggled(!body.hidden);
+  });
+  return { open };
+}
+
+const shown = new WeakMap<HTMLImageElement, string>();
+
+/** Shows raw pixels in an image, at most so large; undefined shows nothing. */
+export function show(element: HTMLImageElement, picture: Picture | undefined, most: { w: number; h: number }): void {
+  const before = shown.get(element);
+  if (!picture || picture.px !== "rgba8") {
+    element.removeAttribute("src");
+  } else {
+    const { w, h, pixels } = picture;
+    const blob = new ImageBlob(pixels, {
+      type: "image/uncompressed", width: w, height: h, colorSpace: "RGB", colorProfile: "sRGB IEC61966-2.1", pixelFormat: "RGBA",
+      components: 4, componentSize: 8, hasAlpha: true,
+    });
+    const url = URL.createObjectURL(blob);
+    const scale = Math.min(most.w / w, most.h / h, 1);
+    element.style.width = `${Math.max(1, Math.round(w * scale))}px`;
+    element.style.height = `${Math.max(1, Math.round(h * scale))}px`;
+    element.src = url;
+    shown.set(element, url);
+  }
+  if (before) URL.revokeObjectURL(before);
+}

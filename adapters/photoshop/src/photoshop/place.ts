@@ -1,0 +1,102 @@
+/**
+ * The one write: patches as new layers, inside one modal scope and one history state.
+ *
+ * Decision: nothing is computed or waited for in here. Photoshop is the painter's until the pixels are ready, then
+ * locked for as long as it takes to put them down.
+ */
+
+import { app, constants, core, imaging } from "photoshop";
+
+import { BYTES_PER_PIXEL, type Picture, type Rect } from "../protocol/images.js";
+import { sleep } from "../daemon/socket.js";
+import { SRGB, findLayer } from "./read.js";
+import { Sorry, openDocument, type Target } from "./target.js";
+
+export interface Patch extends Picture {
+  rect: Rect;
+  seed: string | undefined;
+}
+
+/** Photoshop is inside a dialog or another plug-in's work. Nothing is lost; the same can be tried again. */
+export class Busy extends Error {}
+
+const MODAL_IN_THE_WAY = 9;
+/** How long Photoshop itself is to try again before it says so, in seconds. */
+const PATIENCE_S = 2;
+
+/**
+ * Puts each patch on a layer of its own above the layer the job began on; `name` is the layer's. `history` is the one
+ * history state's. `Busy` and `Sorry` leave the document as it is.
+ */
+export async function place(target: Target, patches: Patch[], name: (patch: Patch) => string, history: string): Promise<void> {
+  if (!openDocument(target)) throw new Sorry("The picture was closed meanwhile, so there is nowhere to put the layer.");
+  const images: Awaited<ReturnType<typeof imageData>>[] = [];
+  try {
+    for (const patch of patches) images.push(await imageData(patch));
+    const options = { commandName: history, timeOut: PATIENCE_S };
+    await core.executeAsModal(async (context) => {
+      const document = openDocument(target);
+      if (!document) throw new Sorry("The picture was closed meanwhile, so there is nowhere to put the layer.");
+      const front = app.activeDocument;
+      // New layers belong to the document in front, whatever object they are asked of.
+      if (front.id !== document.id) app.activeDocument = document;
+      const suspension = await context.hostControl.suspendHistory({ documentID: document.id, name: history });
+      let whole = false;
+      try {
+        for (const [i, patch] of patches.entries()) {
+          if (context.isCancelled) throw new Sorry("Cancelled. The picture is unchanged.");
+          const layer = await document.createLayer(constants.LayerKind.NORMAL, { name: name(patch) });
+          if (!layer) throw new Sorry("Photoshop made no new layer. Can the active layer be unlocked, or another one be chosen?");
+          const anchor = target.layerID === undefined ? undefined : findLayer(target, target.layerID);
+          if (anchor && anchor.id !== layer.id) layer.move(anchor, constants.ElementPlacement.PLACEBEFORE);
+          await imaging.putPixels({
+            documentID: document.id, layerID: layer.id, imageData: images[i]!,
+            targetBounds: { left: patch.rect.x, top: patch.rect.y, right: patch.rect.x + patch.w, bottom: patch.rect.y + patch.h },
+            commandName: history,
+          });
+        }
+        whole = true;
+      } finally {
+        await context.hostControl.resumeHistory(suspension, whole);
+        if (front.id !== document.id && [...app.documents].some(({ id }) => id === front.id)) app.activeDocument = front;
+      }
+    }, options);
+  } catch (error) {
+    if ((error as { number?: unknown }).number === MODAL_IN_THE_WAY) {
+      throw new Busy("Photoshop is busy with a dialog or another plug-in. Finish that, then press Place layer.");
+    }
+    throw error;
+  } finally {
+    for (const image of images) void image.dispose();
+  }
+}
+
+async function imageData(patch: Patch) {
+  const px = patch.px;
+  if (px !== "rgba8" && px !== "rgba16" && px !== "rgbaf32") throw new Sorry(`Underpaint answered with pixels of the kind ${px}, which is not what was asked for.`);
+  // A view of 16 or 32 bits must begin on such a boundary.
+  const size = BYTES_PER_PIXEL[px] / 4;
+  const bytes = patch.pixels.byteOffset % size === 0 ? patch.pixels : patch.pixels.slice();
+  const data =
+    px === "rgba8" ? bytes
+    : px === "rgba16" ? new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2)
+    : await linear(new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4), patch.linear);
+  return imaging.createImageDataFromBuffer(data, {
+    width: patch.w, height: patch.h, components: 4, chunky: true, colorSpace: "RGB", colorProfile: SRGB, fullRange: true,
+  });
+}
+
+/** Photoshop's 32-bit pixels are linear light, and the daemon's answer says whether it is. */
+async function linear(data: Float32Array, already: boolean): Promise<Float32Array> {
+  if (already) return data;
+  const found = new Float32Array(data.length);
+  const some = 1 << 18;
+  for (let start = 0; start < data.length; start += some) {
+    for (let i = start; i < Math.min(data.length, start + some); i++) {
+      const v = data[i]!;
+      found[i] = i % 4 === 3 ? v : v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+    }
+    await sleep(0);
+  }
+  return found;
+}

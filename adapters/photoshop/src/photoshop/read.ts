@@ -1,0 +1,162 @@
+/**
+ * Pixels out of Photoshop, in bands of some megabytes so that nothing blocks and nothing is held twice.
+ *
+ * Photoshop converts: whatever the document's profile, mode or depth, pixels are asked for as sRGB in the document's
+ * own depth (32 bits: linear light). It returns only the area that holds pixels, and three components where nothing is
+ * transparent; both are undone here.
+ */
+
+import { app, imaging } from "photoshop";
+
+import { BYTES_PER_PIXEL, type Rect } from "../protocol/images.js";
+import { MASK_PX, PX, type Depth, type Target } from "./target.js";
+
+export const SRGB = "sRGB IEC61966-2.1";
+const BAND_BYTES = 16 * 1024 * 1024;
+
+type Samples = Uint8Array | Uint16Array | Float32Array;
+type Bounds = { left: number; top: number; right: number; bottom: number };
+
+/** The composite's pixels in `rect`, or one layer's: packed rows of `PX[target.depth]`, band by band. */
+export async function* readPixels(target: Target, rect: Rect, layerID?: number): AsyncGenerator<Uint8Array> {
+  const options = {
+    documentID: target.documentID, ...(layerID === undefined ? {} : { layerID }),
+    colorSpace: "RGB", colorProfile: SRGB, componentSize: target.depth,
+  };
+  for (const band of bands(rect, BYTES_PER_PIXEL[PX[target.depth]])) {
+    yield await readBand(band, target.depth, 4, () => imaging.getPixels({ ...options, sourceBounds: bounds(band) }), () => isEmpty(target, band, layerID));
+  }
+}
+
+/** How much of each pixel in `rect` is selected: packed rows of `MASK_PX[8]`. */
+export async function* readSelection(target: Target, rect: Rect): AsyncGenerator<Uint8Array> {
+  for (const band of bands(rect, BYTES_PER_PIXEL[MASK_PX[8]])) {
+    const selected = target.selection && meets(target.selection, band);
+    yield selected
+      ? await readBand(band, 8, 1, () => imaging.getSelection({ documentID: target.documentID, sourceBounds: bounds(band) }), () => false)
+      : new Uint8Array(band.w * band.h);
+  }
+}
+
+/** What of a layer lies inside the canvas; undefined where nothing does. */
+export function layerBounds(target: Target, layerID: number): Rect | undefined {
+  const layer = findLayer(target, layerID);
+  return layer && inside(layer.bounds, target.extent);
+}
+
+/** The layer of that id in the target's document, in groups as well. */
+export function findLayer(target: Target, layerID: number) {
+  type Layer = (typeof app.activeDocument)["layers"][number];
+  const search = (layers: Iterable<Layer>): Layer | undefined => {
+    for (const layer of layers) {
+      const found = layer.id === layerID ? layer : layer.layers ? search(layer.layers) : undefined;
+      if (found) return found;
+    }
+    return undefined;
+  };
+  const document = [...app.documents].find(({ id }) => id === target.documentID);
+  return document && search(document.layers);
+}
+
+function* bands(rect: Rect, bytesPerPixel: number): Generator<Rect> {
+  const rows = Math.max(1, Math.floor(BAND_BYTES / (rect.w * bytesPerPixel)));
+  for (let y = 0; y < rect.h; y += rows) {
+    yield { x: rect.x, y: rect.y + y, w: rect.w, h: Math.min(rows, rect.h - y) };
+  }
+}
+
+type Got = { imageData: { width: number; height: number; components: number; componentSize: 8 | 16 | 32; getData: (options: { chunky: boolean; fullRange: boolean }) => Promise<Samples>; dispose: () => unknown }; sourceBounds: Bounds };
+
+/** One band: what Photoshop gave, put where it belongs in a band of `channels`; where it gave nothing, zeros. */
+async function readBand(band: Rect, depth: Depth, channels: 1 | 4, get: () => Promise<Got>, empty: () => boolean): Promise<Uint8Array> {
+  const blank = () => samples(depth, band.w * band.h * channels);
+  let got: Got;
+  try {
+    got = await get();
+  } catch (error) {
+    if (!empty()) throw error;
+    return bytes(blank());
+  }
+  const { imageData, sourceBounds } = got;
+  try {
+    const { width, height, components } = imageData;
+    const data = asDepth(await imageData.getData({ chunky: true, fullRange: true }), depth);
+    if (components === channels && width === band.w && height === band.h) return bytes(data);
+    const whole = blank();
+    place(data, { w: width, h: height, components }, whole, { w: band.w, h: band.h, channels }, sourceBounds.left - band.x, sourceBounds.top - band.y);
+    return bytes(whole);
+  } finally {
+    void imageData.dispose();
+  }
+}
+
+/** Copies `source` into `target` at (dx, dy), what does not fit left out; missing alpha is full. */
+function place(source: Samples, from: { w: number; h: number; components: number }, target: Samples, to: { w: number; h: number; channels: 1 | 4 }, dx: number, dy: number): void {
+  const full = target instanceof Float32Array ? 1 : target instanceof Uint16Array ? 65535 : 255;
+  const grey = from.components < 3;
+  const alpha = from.components === 2 ? 1 : from.components === 4 ? 3 : -1;
+  const left = Math.max(0, -dx);
+  const right = Math.min(from.w, to.w - dx);
+  for (let y = Math.max(0, -dy); y < Math.min(from.h, to.h - dy); y++) {
+    let i = (y * from.w + left) * from.components;
+    let o = ((y + dy) * to.w + left + dx) * to.channels;
+    if (from.components === to.channels) {
+      target.set(source.subarray(i, i + (right - left) * to.channels), o);
+      continue;
+    }
+    for (let x = left; x < right; x++, i += from.components, o += to.channels) {
+      target[o] = source[i]!;
+      if (to.channels === 1) continue;
+      target[o + 1] = source[grey ? i : i + 1]!;
+      target[o + 2] = source[grey ? i : i + 2]!;
+      target[o + 3] = alpha < 0 ? full : source[i + alpha]!;
+    }
+  }
+}
+
+function samples(depth: Depth, count: number): Samples {
+  return depth === 8 ? new Uint8Array(count) : depth === 16 ? new Uint16Array(count) : new Float32Array(count);
+}
+
+/** Photoshop gives a selection in a depth of its own choice: brought to the one that is wanted. */
+function asDepth(data: Samples, depth: Depth): Samples {
+  const has = data instanceof Float32Array ? 32 : data instanceof Uint16Array ? 16 : 8;
+  if (has === depth) return data;
+  const most = { 8: 255, 16: 65535, 32: 1 };
+  const scale = most[depth] / most[has];
+  const found = samples(depth, data.length);
+  for (let i = 0; i < data.length; i++) found[i] = depth === 32 ? data[i]! * scale : Math.round(data[i]! * scale);
+  return found;
+}
+
+/** The samples' own bytes, little endian as every machine Photoshop runs on. */
+function bytes(data: Samples): Uint8Array {
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+}
+
+function bounds(rect: Rect): Bounds {
+  return { left: rect.x, top: rect.y, right: rect.x + rect.w, bottom: rect.y + rect.h };
+}
+
+function inside(bounds: Bounds, extent: { w: number; h: number }): Rect | undefined {
+  const x = Math.max(0, bounds.left);
+  const y = Math.max(0, bounds.top);
+  const w = Math.min(extent.w, bounds.right) - x;
+  const h = Math.min(extent.h, bounds.bottom) - y;
+  return w > 0 && h > 0 ? { x, y, w, h } : undefined;
+}
+
+function meets(a: Rect, b: Rect): boolean {
+  return a.x < b.x + b.w && b.x < a.x + a.w && a.y < b.y + b.h && b.y < a.y + a.h;
+}
+
+/** Whether no visible pixel lies in `rect`: Photoshop has nothing to give there, and says so with an error. */
+function isEmpty(target: Target, rect: Rect, layerID: number | undefined): boolean {
+  const document = [...app.documents].find(({ id }) => id === target.documentID);
+  if (!document) return false;
+  const layers = layerID === undefined ? [...document.layers] : [findLayer(target, layerID)];
+  return layers.every((layer) => {
+    const held = layer && layer.visible ? inside(layer.bounds, target.extent) : undefined;
+    return !held || !meets(held, rect);
+  });
+}

@@ -1,0 +1,188 @@
+"""The stage of the scenarios: a daemon of its own, and the panel in a real Chromium on the mock of Photoshop.
+
+Decision: the panel's page is a Chromium extension's. Its origin is neither http nor https, as a UXP plug-in's is not, so
+the daemon's WebSocket lets it in for the same reason; a page from a file or a local server would be refused.
+"""
+
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+ADAPTER = ROOT / "adapters" / "photoshop"
+OUTPUT = ROOT / "tests" / "output"
+PAINTER_HOME = "/home/painter/.local/state/underpaint"
+HANG_S = 120
+
+
+def wait_for(what, condition):
+    """The first truth that `condition` gives."""
+    end = time.monotonic() + HANG_S
+    while True:
+        found = condition()
+        if found:
+            return found
+        assert time.monotonic() < end, "gave up waiting for " + what
+        time.sleep(0.01)
+
+
+class Daemon:
+    """A daemon in a home of its own, with the tiny model of the reference pictures."""
+
+    def __init__(self, program, home):
+        self.program, self.home, self.process = program, home, None
+        home.mkdir(parents=True)
+        shutil.copytree(str(ROOT / "tests/reference/golden/tiny-sd"), str(home / "models/tiny-sd"))
+
+    def start(self):
+        """Starts it. All three ports may be taken by other tests' daemons for a while: then it is started once more."""
+        end = time.monotonic() + HANG_S
+        while True:
+            environment = dict(os.environ, UNDERPAINT_HOME=str(self.home))
+            environment.pop("UNDERPAINT_SOCKET", None)
+            with open(str(self.home / "log"), "ab") as log:
+                self.process = subprocess.Popen([str(self.program), "serve"], env=environment, stdout=log, stderr=log)
+            wait_for("the daemon", lambda: (self.endpoint() or {}).get("pid") == self.process.pid)
+            if "ws_port" in self.endpoint():
+                return
+            self.stop()
+            assert time.monotonic() < end, "the ports of the WebSocket are taken by other programs"
+            time.sleep(1)
+
+    def endpoint(self):
+        try:
+            return json.loads((self.home / "run/endpoint.json").read_text())
+        except (OSError, ValueError):
+            return None
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def command(self, *arguments):
+        """What the program says to a command."""
+        environment = dict(os.environ, UNDERPAINT_HOME=str(self.home))
+        done = subprocess.run([str(self.program), *arguments], env=environment, stdout=subprocess.PIPE, check=True)
+        return done.stdout.decode()
+
+    def read(self, path):
+        """A file under the painter's home as the plug-in sees it; None where there is none."""
+        if not path.startswith(PAINTER_HOME + "/"):
+            return None
+        try:
+            return (self.home / path[len(PAINTER_HOME) + 1:]).read_text()
+        except OSError:
+            return None
+
+
+def lay_out(folder, mock):
+    """The extension: the plug-in's own files, and the mock in front of them."""
+    folder.mkdir()
+    (folder / "manifest.json").write_text(json.dumps({"manifest_version": 3, "name": "Underpaint on the mock", "version": "1"}))
+    shutil.copy(str(ADAPTER / "manifest.json"), str(folder / "plugin-manifest.json"))
+    shutil.copy(str(ADAPTER / "style.css"), str(folder))
+    shutil.copytree(str(ADAPTER / "dist"), str(folder / "dist"))
+    shutil.copy(str(mock), str(folder / "mock.js"))
+    shutil.copy(str(HERE / "mock/host.css"), str(folder))
+    page = (ADAPTER / "index.html").read_text()
+    before = '<script src="dist/main.js"></script>'
+    assert before in page
+    (folder / "index.html").write_text(page.replace(before, '<link rel="stylesheet" href="host.css"><script src="mock.js"></script>' + before))
+    # Chromium names an unpacked extension after its path.
+    digest = hashlib.sha256(str(folder).encode()).hexdigest()[:32]
+    return "chrome-extension://%s/index.html" % "".join(chr(ord("a") + int(digit, 16)) for digit in digest)
+
+
+class Photoshop:
+    """The panel in Chromium. One browser; `open` gives a fresh page, which is a fresh start of Photoshop."""
+
+    def __init__(self, playwright, chromium, work, mock):
+        self.address = lay_out(work / "extension", mock)
+        self.context = playwright.chromium.launch_persistent_context(
+            str(work / "profile"), executable_path=chromium, headless=True, viewport={"width": 320, "height": 720},
+            ignore_default_args=["--disable-extensions"], args=[
+                "--no-sandbox", "--disable-extensions-except=%s" % (work / "extension"), "--load-extension=%s" % (work / "extension")])
+        self.page, self.wrong = None, []
+
+    def open(self, daemon, full_access=True, forget=True):
+        """Starts Photoshop anew, with the panel shown. `forget`: nothing is left of last time."""
+        if self.page:
+            self.page.close()
+        self.wrong = []
+        self.page = page = self.context.new_page()
+        page.set_default_timeout(60000)
+        page.on("pageerror", lambda error: self.wrong.append(str(error)))
+        # A port where nobody listens is an error to Chromium's console, and daily bread to the panel.
+        page.on("console", lambda said: said.type == "error" and "WebSocket" not in said.text and self.wrong.append(said.text))
+        page.expose_function("readHostFile", daemon.read)
+        page.goto(self.address)
+        if forget:
+            page.evaluate("localStorage.clear()")
+            page.reload()
+        page.evaluate("full => { mock.host.fullAccess = full }", full_access)
+        page.evaluate("mock.start()")
+        return self
+
+    def mock(self, call, *arguments):
+        """Calls a function of the mock by its name."""
+        return self.page.evaluate("([call, a]) => mock[call](...a)", [call, list(arguments)])
+
+    def document(self, name="picture.psd", select=None, soft=0, **made):
+        """Opens a document, with a selection [left, top, right, bottom]."""
+        self.mock("open", dict(made, name=name))
+        if select:
+            self.select(name, select, soft)
+
+    def select(self, name, box, soft=0):
+        self.mock("select", name, box and dict(zip(("left", "top", "right", "bottom"), box)), soft)
+
+    def layers(self, name="picture.psd"):
+        return self.mock("look", name)["layers"]
+
+    def ready(self):
+        self.page.wait_for_selector("#light.ready")
+        self.page.wait_for_function("document.querySelectorAll('#model sp-menu-item').length > 1")
+        return self
+
+    def mode(self, mode):
+        self.page.click("#mode-" + mode)
+
+    def go(self):
+        self.page.click("#go")
+
+    def said(self):
+        return self.page.inner_text("#status")
+
+    def until(self, words, timeout=None):
+        """Waits until the sentence holds these words; returns it."""
+        options = {} if timeout is None else {"timeout": timeout}
+        try:
+            self.page.wait_for_function("words => document.querySelector('#status').textContent.includes(words)", arg=words, **options)
+        except Exception:
+            raise AssertionError("waited for %r, and the panel says %r; in the queue: %r" % (words, self.said(), self.page.inner_text("#queue")))
+        return self.said()
+
+    def shot(self, name, width=320, height=720):
+        """A screenshot for people to look at."""
+        OUTPUT.mkdir(exist_ok=True)
+        self.page.set_viewport_size({"width": width, "height": height})
+        self.page.screenshot(path=str(OUTPUT / ("photoshop-%s.png" % name)))
+        self.page.set_viewport_size({"width": 320, "height": 720})
+
+    def nothing_wrong(self):
+        assert not self.wrong, self.wrong
+        assert self.page.evaluate("mock.host.violations") == []
+        assert self.page.evaluate("mock.trouble.held") == 0, "image data was not disposed of"
+
+    def close(self):
+        self.context.close()
