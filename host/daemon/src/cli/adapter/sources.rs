@@ -6,14 +6,29 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-/// Folders below `adapters/`, and where their content goes.
+/// Folders and files below `adapters/`, and where they, or their content, go.
 type Folders = &'static [(&'static str, &'static str)];
 
-/// Where every adapter's files come from, by the editor's name. The Python ones bring the shared client along.
+/// Where every adapter's files come from, by the editor's name. The Python ones bring along what they share.
 pub const SOURCES: &[(&str, Folders)] = &[
     ("krita", &[("krita/pykrita", ""), ("python/underpaint_client.py", "underpaint/underpaint_client.py")]),
-    ("gimp", &[("gimp/underpaint", "underpaint"), ("python/underpaint_client.py", "underpaint/underpaint_client.py")]),
-    ("photoshop", &[("photoshop/dist", "")]),
+    (
+        "gimp",
+        &[
+            ("gimp/underpaint", "underpaint"),
+            ("python/underpaint_client.py", "underpaint/underpaint_client.py"),
+            ("python/underpaint_program.py", "underpaint/underpaint_program.py"),
+        ],
+    ),
+    (
+        "photoshop",
+        &[
+            ("photoshop/manifest.json", "manifest.json"),
+            ("photoshop/index.html", "index.html"),
+            ("photoshop/style.css", "style.css"),
+            ("photoshop/dist", "dist"),
+        ],
+    ),
 ];
 
 /// (path in what is installed, file) of all that belongs to `editor`, sorted; `adapters` is the repository's folder of
