@@ -3,7 +3,7 @@
 One file, standard library only, Python 3.8 syntax, because it is copied next to the plug-ins of editors that bring
 their own Python. Decision: the conversation (`Conversation`) never touches a socket. It turns calls into buffers to
 write and received bytes into events, so the same code runs under Krita's event loop, under GIMP's blocking reads and
-in tests. `Client` is that conversation on a blocking Unix socket. The contract is host/wire/PROTOCOL.md.
+in tests. `Client` is that conversation on a blocking Unix socket or pipe. The contract is host/wire/PROTOCOL.md.
 
 What is absent: nothing here starts the daemon, converts colours, resamples or decides what to send.
 
@@ -432,8 +432,24 @@ def find_endpoint():
 
 # The blocking client
 
+def _connected(path, timeout_s):
+    """A Unix socket, or what is like one on Windows."""
+    if path.startswith("\\\\.\\pipe\\"):
+        from underpaint_pipe import Pipe
+        return Pipe(path, timeout_s)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.settimeout(timeout_s)
+        sock.connect(path)
+        return sock
+    except BaseException:
+        sock.close()
+        raise
+
+
 class Client:
-    """A conversation on a blocking Unix socket, for scripts, tests and editors whose plug-ins have their own process.
+    """A conversation on a blocking Unix socket, on Windows on a pipe, for scripts, tests and editors whose plug-ins have
+    their own process.
 
     One thread reads: whoever calls `call` or `Job.wait`. Closing the client gives up its jobs, unless they were
     started with `keep=True`.
@@ -453,10 +469,11 @@ class Client:
             if endpoint is None:
                 raise NotRunning("Underpaint is not running; start it with `underpaint serve`.")
             path = endpoint.socket
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            sock.settimeout(timeout_s)
-            sock.connect(path)
+            sock = _connected(path, timeout_s)
+        except OSError as error:
+            raise NotRunning("Underpaint does not answer at %s (%s)." % (path, error)) from None
+        try:
             client = cls(sock, name, version, preview)
             sock.settimeout(None)
             return client
