@@ -114,9 +114,10 @@ class Photoshop:
                 "--no-sandbox", "--disable-extensions-except=%s" % (work / "extension"), "--load-extension=%s" % (work / "extension")])
         self.page, self.wrong = None, []
 
-    def open(self, daemon, full_access=True, forget=True):
-        """Starts Photoshop anew, with the panel shown. `forget`: nothing is left of last time."""
+    def open(self, daemon, full_access=True, forget=True, domains=None):
+        """Starts Photoshop anew, with the panel shown. `forget`: nothing is left of last time; `domains`: other than the manifest's."""
         if self.page:
+            self.page.evaluate("mock.entry.destroy()")
             self.page.close()
         self.wrong = []
         self.page = page = self.context.new_page()
@@ -130,6 +131,9 @@ class Photoshop:
             page.evaluate("localStorage.clear()")
             page.reload()
         page.evaluate("full => { mock.host.fullAccess = full }", full_access)
+        if domains is not None:
+            page.evaluate("domains => { mock.host.manifest.requiredPermissions.network.domains = domains }", domains)
+        self.denied = domains is not None
         page.evaluate("mock.start()")
         return self
 
@@ -151,7 +155,7 @@ class Photoshop:
 
     def ready(self):
         self.page.wait_for_selector("#light.ready")
-        self.page.wait_for_function("document.querySelectorAll('#model sp-menu-item').length > 1")
+        self.wait("document.querySelectorAll('#model sp-menu-item').length > 1")
         return self
 
     def mode(self, mode):
@@ -163,13 +167,16 @@ class Photoshop:
     def said(self):
         return self.page.inner_text("#status")
 
-    def until(self, words, timeout=None):
+    def wait(self, truth):
+        """Waits until an expression of the page holds. (Playwright's own waiting needs `eval`, which an extension's page forbids.)"""
+        end = time.monotonic() + HANG_S
+        while not self.page.evaluate(truth):
+            assert time.monotonic() < end, "waited for %s; the panel says %r; in the queue: %r" % (truth, self.said(), self.page.inner_text("#queue"))
+            self.page.wait_for_timeout(10)
+
+    def until(self, words):
         """Waits until the sentence holds these words; returns it."""
-        options = {} if timeout is None else {"timeout": timeout}
-        try:
-            self.page.wait_for_function("words => document.querySelector('#status').textContent.includes(words)", arg=words, **options)
-        except Exception:
-            raise AssertionError("waited for %r, and the panel says %r; in the queue: %r" % (words, self.said(), self.page.inner_text("#queue")))
+        self.wait("document.querySelector('#status').textContent.includes(%s)" % json.dumps(words))
         return self.said()
 
     def shot(self, name, width=320, height=720):
@@ -182,6 +189,7 @@ class Photoshop:
     def nothing_wrong(self):
         assert not self.wrong, self.wrong
         assert self.page.evaluate("mock.host.violations") == []
+        assert self.denied or self.page.evaluate("mock.host.denied") == []
         assert self.page.evaluate("mock.trouble.held") == 0, "image data was not disposed of"
 
     def close(self):

@@ -8,7 +8,7 @@ import os
 import tempfile
 import time
 
-from underpaint_client import Client, NotRunning, find_endpoint
+from underpaint_client import Client, Disconnected, NotRunning, find_endpoint
 from underpaint_program import POLL_S, RIVAL_S, START_S, complaint, find_program, start_program
 
 VERSION = "0.1.0"
@@ -59,4 +59,8 @@ def _knock(preview):
     endpoint = find_endpoint()
     if endpoint is None:
         raise NotRunning("Underpaint is not running.")
-    return Client.connect(endpoint.socket, "gimp", VERSION, preview=preview)
+    try:
+        return Client.connect(endpoint.socket, "gimp", VERSION, preview=preview)
+    except Disconnected:
+        # A daemon that is just being killed still takes connections, and says nothing.
+        raise NotRunning("Underpaint is not running any more.") from None

@@ -56,7 +56,8 @@ class Target:
 
     def visible(self):
         """A snapshot of what is seen, to be read from and closed."""
-        return Snapshot(Gimp.Layer.new_from_visible(self._image, self._image, "underpaint"))
+        merged = Gimp.Layer.new_from_visible(self._image, self._image, "underpaint")
+        return Snapshot(merged, (0, 0), merged.delete)
 
     def mask(self, rect, inverse=False):
         """The selection within `rect` as packed g8: 0 outside, 255 selected, soft edges kept."""
@@ -72,14 +73,28 @@ class Target:
         return self._anchor
 
     def shown(self, layer):
-        """A snapshot of one layer with its effects and its mask, as large as the canvas."""
-        copy = layer.copy()
+        """A snapshot of one layer with its effects and its mask."""
+        _, x, y = layer.get_offsets()
+        if layer.get_mask() is None and not layer.get_filters():
+            return Snapshot(layer, (x, y), lambda: None)
+        # A mask is applied only to a layer that is in an image; so that undo does not hear of it, in one of its own.
+        scratch = _image_like(self._image, layer.get_width(), layer.get_height())
+        copy = Gimp.Layer.new_from_drawable(layer, scratch)
+        scratch.insert_layer(copy, None, 0)
         if copy.get_mask() is not None:
             copy.remove_mask(Gimp.MaskApplyMode.APPLY)
         if not copy.is_group():
             copy.merge_filters()
-        _, x, y = layer.get_offsets()
-        return Snapshot(copy, (x, y))
+        return Snapshot(copy, (x, y), scratch.delete)
+
+    def layers(self):
+        """(id, name) of every layer of the image, from the top; those in groups are indented."""
+        def under(siblings, depth):
+            for layer in siblings:
+                yield layer.get_id(), "  " * depth + layer.get_name()
+                if layer.is_group():
+                    yield from under(layer.get_children(), depth + 1)
+        return list(under(self._image.get_layers(), 0))
 
     def find(self, layer):
         """The layer of that id. `Sorry` if the image has none."""
@@ -141,10 +156,7 @@ class Target:
     def new_image(self, patch, name, show):
         """A new image of the same kind that holds nothing but the patch; in a window of its own if `show`."""
         _, _, width, height = patch.rect
-        image = Gimp.Image.new_with_precision(width, height, self._image.get_base_type(), self._image.get_precision())
-        profile = self._image.get_color_profile()
-        if profile is not None:
-            image.set_color_profile(profile)
+        image = _image_like(self._image, width, height)
         image.insert_layer(_new_layer(image, patch, name), None, 0)
         image.undo_disable()
         image.undo_enable()  # nothing happened yet that could be undone
@@ -161,16 +173,16 @@ class Target:
 
 
 class Snapshot:
-    """A layer that is in no image: pixels that do not change while they are read. A context manager."""
+    """Pixels to be read, in canvas coordinates. A context manager, for what was made only to be read."""
 
-    def __init__(self, layer, offset=(0, 0)):
-        self._layer, self._offset = layer, offset
+    def __init__(self, layer, offset, close):
+        self._layer, self._offset, self._close = layer, offset, close
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        self._layer.delete()
+        self._close()
 
     def read(self, rect, px):
         """The pixels of `rect` (canvas coordinates) as packed `px`, straight alpha, sRGB; transparent where there is
@@ -184,6 +196,15 @@ class Snapshot:
         x, y = _moved(rect, self._offset)[:2]
         box = Gegl.Rectangle.new(int(x * scale), int(y * scale), width, height)
         return self._layer.get_buffer().get(box, scale, EIGHT_BITS[1], Gegl.AbyssPolicy.NONE), width, height
+
+
+def _image_like(image, width, height):
+    """A new image of the same base type, precision and colour space."""
+    made = Gimp.Image.new_with_precision(width, height, image.get_base_type(), image.get_precision())
+    profile = image.get_color_profile()
+    if profile is not None:
+        made.set_color_profile(profile)
+    return made
 
 
 def _new_layer(image, patch, name):

@@ -47,7 +47,7 @@ ALL = collections.OrderedDict([
     ("underpaint-filter", Action(
         "filter", None, "Filter", "Run installed Underpaint filters over the active layer or the selection",
         "The result is a new layer above the active one. The argument “filters” is the name of a filter, or JSON: a list of "
-        '{"name": "film-grain", "params": {"amount": 0.5}}.', ("filters",))),
+        '{"name": "film-grain", "params": {"strength": 0.5}}.', ("filters",))),
     ("underpaint-upscale", Action(
         "upscale", None, "Enlarge", "Enlarge all that is seen by an upscaler, as a new image",
         "The new image has one layer. Without a scale the upscaler's own is taken.", ("upscaler", "scale"))),
@@ -130,9 +130,9 @@ def asked(action, config, seen, monitor):
         return Asked(settings=_upscale(value, monitor))
     chain = parse_chain(value("filters"))
     if action.kind == "filter":
-        schemas = {entry["name"]: entry for entry in _lists(monitor, "filters/list")}
+        schemas = {entry["name"]: entry for entry in lists(monitor, "filters")["filters"]}
         return Asked(chain=chain, schemas=schemas)
-    settings = style_settings(value("style"), _lists(monitor, "styles/list")) if value("style") else {}
+    settings = style_settings(value("style"), lists(monitor, "styles")["styles"]) if value("style") else {}
     styled = settings.pop("filters", None) or []
     if seen:
         for _, member, _ in MEMBERS:
@@ -157,6 +157,19 @@ def _members(value):
     return found
 
 
+def arguments_of(settings):
+    """A style's settings as arguments; those it does not name at their defaults, but for the prompt, which stays."""
+    found = {"model": "", "negative-prompt": "", "strength": 100, "steps": 0, "guidance": 0, "filters": ""}
+    for argument, member, _ in MEMBERS:
+        if settings.get(member) is not None:
+            found[argument] = settings[member]
+    if "denoise_strength" in settings:
+        found["strength"] = settings["denoise_strength"] * 100
+    if settings.get("filters"):
+        found["filters"] = json.dumps(settings["filters"], ensure_ascii=False)
+    return found
+
+
 def style_settings(name, styles):
     """A copy of the style's settings. `Sorry` if there is no such style."""
     for style in styles:
@@ -168,7 +181,7 @@ def style_settings(name, styles):
 def _upscale(value, monitor):
     model = value("upscaler").strip()
     if not model:
-        found = [entry["id"] for entry in _lists(monitor, "models/list") if entry.get("kind") == "upscaler"]
+        found = [entry["id"] for entry in lists(monitor, "models")["models"] if entry.get("kind") == "upscaler"]
         if not found:
             raise Sorry("There is no upscaler on this computer. Put one (4x-UltraSharp, RealESRGAN …) into a folder that "
                         "“underpaint models add-folder” names.")
@@ -176,17 +189,15 @@ def _upscale(value, monitor):
     return {"model": model, "scale": value("scale")} if value("scale") else {"model": model}
 
 
-def _lists(monitor, method):
-    """What the daemon lists, as dicts that have a name or an id."""
+def lists(monitor, *names):
+    """What the daemon has to offer, by name (`models`, `styles`, `filters`): dicts that have a name or an id."""
     def ask():
-        with connect(False, lambda: None) as client:
-            return client.call(method)
-    return entries(monitor.apart(ask))
-
-
-def entries(listed):
-    """Those of a list that can be used."""
-    return [entry for entry in listed if isinstance(entry, dict) and (entry.get("name") or entry.get("id"))]
+        with connect(False, starting) as client:
+            return {name: client.call(name + "/list") for name in names}
+    starting = monitor.later(lambda: monitor.say("Starting Underpaint"))
+    found = monitor.apart(ask)
+    return {name: [entry for entry in found[name] if isinstance(entry, dict) and (entry.get("name") or entry.get("id"))]
+            for name in names}
 
 
 def parse_chain(text):
@@ -197,8 +208,8 @@ def parse_chain(text):
     try:
         steps = json.loads(text)
     except ValueError as error:
-        raise Sorry("“filters” is no JSON (%s). Write a filter's name, or a list such as "
-                    '[{"name": "film-grain", "params": {"amount": 0.5}}].' % error) from None
+        raise Sorry("The argument “filters” is no JSON (%s). Write a filter's name, or a list such as "
+                    '[{"name": "film-grain", "params": {"strength": 0.5}}].' % error) from None
     steps = [steps] if isinstance(steps, dict) else steps
     for step in steps:
         if not isinstance(step, dict) or not isinstance(step.get("name"), str) or not isinstance(step.get("params", {}), dict):

@@ -48,10 +48,8 @@ def run(procedure, run_mode, image, drawables, config, _data):
     seen = run_mode != Gimp.RunMode.NONINTERACTIVE
     try:
         target = Target(image, drawables)
-        if run_mode == Gimp.RunMode.INTERACTIVE:
-            import dialog
-            if not dialog.ask(procedure, config, action, image):
-                return procedure.new_return_values(Gimp.PDBStatusType.CANCEL, None)
+        if run_mode == Gimp.RunMode.INTERACTIVE and not _asked(procedure, config, action, target):
+            return procedure.new_return_values(Gimp.PDBStatusType.CANCEL, None)
         return _done(procedure, _act(action, target, config, seen))
     except Cancelled:
         return procedure.new_return_values(Gimp.PDBStatusType.CANCEL, None)
@@ -64,6 +62,20 @@ def run(procedure, run_mode, image, drawables, config, _data):
     except ProtocolError as error:
         sentence = "Underpaint's answer cannot be used (%s). Are it and this plug-in of the same version?" % error
     return procedure.new_return_values(Gimp.PDBStatusType.EXECUTION_ERROR, GLib.Error(sentence))
+
+
+def _asked(procedure, config, action, target):
+    """Shows the dialog, with what the daemon has to offer in it; False if the painter thought better of it."""
+    gi.require_version("GimpUi", "3.0")
+    from gi.repository import GimpUi
+    GimpUi.init("underpaint")
+    import dialog
+    monitor = Monitor("Underpaint: starting", target.is_open)
+    try:
+        lists = procedures.lists(monitor, "models", "styles", "filters")
+    finally:
+        monitor.close()
+    return dialog.ask(procedure, config, action, dict(lists, layers=target.layers()))
 
 
 def _act(action, target, config, seen):

@@ -23,8 +23,9 @@ class WindowMonitor(Monitor):
 
     def __init__(self, title, still_there):
         super().__init__(title, still_there)
+        GimpUi.init("underpaint")  # the painter's theme
         self._base = self._rect = None
-        self._window = Gtk.Window(title=title, resizable=False, border_width=12)
+        self._window = Gtk.Window(title=title + " – at work", resizable=False, border_width=12)
         self._window.set_role("underpaint-progress")
         self._window.set_focus_on_map(False)
         GimpUi.window_set_transient(self._window)

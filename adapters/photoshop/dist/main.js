@@ -369,20 +369,23 @@
   var import_fs = __require("fs");
   var import_os = __require("os");
   var import_uxp = __require("uxp");
-  var TOKEN_KEY = "underpaint.token";
-  function daemonHome(home, system) {
-    return system === "win32" ? `${home}\\AppData\\Local\\underpaint` : `${home}/.local/state/underpaint`;
+
+  // src/daemon/home.ts
+  function daemonFile(home, system, ...names) {
+    const [folder, mark] = system === "win32" ? [["AppData", "Local", "underpaint"], "\\"] : [[".local", "state", "underpaint"], "/"];
+    return [home, ...folder, ...names].join(mark);
   }
+
+  // src/daemon/pairing.ts
+  var TOKEN_KEY = "underpaint.token";
   async function readPublished() {
     try {
-      const system = (0, import_os.platform)();
-      const folder = daemonHome((0, import_os.homedir)(), system);
-      const path = (...parts) => "file:" + [folder, ...parts].join(system === "win32" ? "\\" : "/");
-      const endpoint = parseJson(await (0, import_fs.readFile)(path("run", "endpoint.json"), { encoding: "utf-8" }));
+      const path = (name) => `file:${daemonFile((0, import_os.homedir)(), (0, import_os.platform)(), "run", name)}`;
+      const endpoint = parseJson(await (0, import_fs.readFile)(path("endpoint.json"), { encoding: "utf-8" }));
       if (!isMembers(endpoint)) return void 0;
       const file = typeof endpoint.token_file === "string" ? endpoint.token_file : "token";
       if (!/^[A-Za-z0-9_.-]+$/.test(file)) return void 0;
-      const token = (await (0, import_fs.readFile)(path("run", file), { encoding: "utf-8" })).trim();
+      const token = (await (0, import_fs.readFile)(path(file), { encoding: "utf-8" })).trim();
       return { port: typeof endpoint.ws_port === "number" ? endpoint.ws_port : void 0, token };
     } catch {
       return void 0;
@@ -664,7 +667,8 @@
       extent: { w: document2.width, h: document2.height },
       depth,
       selection: selectionOf(document2),
-      layerID: document2.activeLayers[0]?.id
+      layerID: document2.activeLayers[0]?.id,
+      began: Date.now()
     };
   }
   function glance() {
@@ -939,6 +943,12 @@
   };
   var MODAL_IN_THE_WAY = 9;
   var PATIENCE_S = 2;
+  var newest = /* @__PURE__ */ new Map();
+  function anchorOf(target) {
+    const put = newest.get(`${target.documentID}/${target.layerID}`);
+    const later = put && put.at >= target.began ? findLayer(target, put.layerID) : void 0;
+    return later ?? (target.layerID === void 0 ? void 0 : findLayer(target, target.layerID));
+  }
   async function place2(target, patches2, name, history) {
     if (!openDocument(target)) throw new Sorry("The picture was closed meanwhile, so there is nowhere to put the layer.");
     const images = [];
@@ -957,8 +967,9 @@
             if (context.isCancelled) throw new Sorry("Cancelled. The picture is unchanged.");
             const layer = await document2.createLayer(import_photoshop4.constants.LayerKind.NORMAL, { name: name(patch) });
             if (!layer) throw new Sorry("Photoshop made no new layer. Can the active layer be unlocked, or another one be chosen?");
-            const anchor = target.layerID === void 0 ? void 0 : findLayer(target, target.layerID);
+            const anchor = anchorOf(target);
             if (anchor && anchor.id !== layer.id) layer.move(anchor, import_photoshop4.constants.ElementPlacement.PLACEBEFORE);
+            newest.set(`${target.documentID}/${target.layerID}`, { layerID: layer.id, at: Date.now() });
             await import_photoshop4.imaging.putPixels({
               documentID: document2.id,
               layerID: layer.id,

@@ -88,6 +88,13 @@ export const fs = {
   },
 };
 
+const sockets = new Set<WebSocket>();
+
+/** Breaks every connection. */
+export function cut(): void {
+  for (const socket of sockets) socket.close();
+}
+
 /** Puts UXP's globals in the place of the browser's. */
 export function install(): void {
   const Real = window.WebSocket;
@@ -99,6 +106,8 @@ export function install(): void {
         throw new Error(`Permission denied to the url ${url}. Manifest entry not found.`);
       }
       super(url);
+      sockets.add(this);
+      this.addEventListener("close", () => sockets.delete(this));
     }
   };
   Object.assign(window, { ImageBlob: RawImage });

@@ -3,7 +3,7 @@
 import * as constants from "photoshop-constants";
 
 import { MockDocument, MockLayer, all, front } from "./document.js";
-import { entry, fs, host, install, os, uxp } from "./host.js";
+import { cut, entry, fs, host, install, os, uxp } from "./host.js";
 import { photoshop, trouble } from "./photoshop.js";
 import { FULL, SRGB, height, samples, width, type Box, type Depth } from "./pixels.js";
 import { define } from "./widgets.js";
@@ -154,6 +154,9 @@ const mock = {
     gaps.last = performance.now();
     return longest;
   },
+
+  /** Breaks every connection, as a sleeping machine does. */
+  cut: () => cut(),
 
   /** Opens the panel. */
   start(): void {

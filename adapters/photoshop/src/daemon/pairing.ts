@@ -10,6 +10,7 @@ import { storage } from "uxp";
 import { isMembers } from "../protocol/conversation.js";
 import { parseJson } from "../protocol/json.js";
 import { decodeUtf8 } from "../protocol/utf8.js";
+import { daemonFile } from "./home.js";
 
 const TOKEN_KEY = "underpaint.token";
 
@@ -19,23 +20,16 @@ export interface Published {
   token: string;
 }
 
-/** The daemon's home as it computes it itself, unless UNDERPAINT_HOME moved it, which a plug-in cannot know. */
-export function daemonHome(home: string, system: string): string {
-  return system === "win32" ? `${home}\\AppData\\Local\\underpaint` : `${home}/.local/state/underpaint`;
-}
-
 /** Reads the daemon's `endpoint.json` and token; undefined where there are none, or Photoshop does not let us. */
 export async function readPublished(): Promise<Published | undefined> {
   try {
-    const system = platform();
-    const folder = daemonHome(homedir(), system);
-    const path = (...parts: string[]) => "file:" + [folder, ...parts].join(system === "win32" ? "\\" : "/");
-    const endpoint = parseJson(await readFile(path("run", "endpoint.json"), { encoding: "utf-8" }));
+    const path = (name: string) => `file:${daemonFile(homedir(), platform(), "run", name)}`;
+    const endpoint = parseJson(await readFile(path("endpoint.json"), { encoding: "utf-8" }));
     if (!isMembers(endpoint)) return undefined;
     const file = typeof endpoint.token_file === "string" ? endpoint.token_file : "token";
     // The name of a file beside it, never a path to somewhere else.
     if (!/^[A-Za-z0-9_.-]+$/.test(file)) return undefined;
-    const token = (await readFile(path("run", file), { encoding: "utf-8" })).trim();
+    const token = (await readFile(path(file), { encoding: "utf-8" })).trim();
     return { port: typeof endpoint.ws_port === "number" ? endpoint.ws_port : undefined, token };
   } catch {
     return undefined;

@@ -24,6 +24,16 @@ const MODAL_IN_THE_WAY = 9;
 /** How long Photoshop itself is to try again before it says so, in seconds. */
 const PATIENCE_S = 2;
 
+/** The newest layer that was put above another one, by document and layer, and when. */
+const newest = new Map<string, { layerID: number; at: number }>();
+
+/** The layer to go above: the one the job began on, or what has been put above it since, so that the last is on top. */
+function anchorOf(target: Target) {
+  const put = newest.get(`${target.documentID}/${target.layerID}`);
+  const later = put && put.at >= target.began ? findLayer(target, put.layerID) : undefined;
+  return later ?? (target.layerID === undefined ? undefined : findLayer(target, target.layerID));
+}
+
 /**
  * Puts each patch on a layer of its own above the layer the job began on; `name` is the layer's. `history` is the one
  * history state's. `Busy` and `Sorry` leave the document as it is.
@@ -47,8 +57,9 @@ export async function place(target: Target, patches: Patch[], name: (patch: Patc
           if (context.isCancelled) throw new Sorry("Cancelled. The picture is unchanged.");
           const layer = await document.createLayer(constants.LayerKind.NORMAL, { name: name(patch) });
           if (!layer) throw new Sorry("Photoshop made no new layer. Can the active layer be unlocked, or another one be chosen?");
-          const anchor = target.layerID === undefined ? undefined : findLayer(target, target.layerID);
+          const anchor = anchorOf(target);
           if (anchor && anchor.id !== layer.id) layer.move(anchor, constants.ElementPlacement.PLACEBEFORE);
+          newest.set(`${target.documentID}/${target.layerID}`, { layerID: layer.id, at: Date.now() });
           await imaging.putPixels({
             documentID: document.id, layerID: layer.id, imageData: images[i]!,
             targetBounds: { left: patch.rect.x, top: patch.rect.y, right: patch.rect.x + patch.w, bottom: patch.rect.y + patch.h },

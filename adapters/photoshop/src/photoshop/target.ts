@@ -20,6 +20,8 @@ export interface Target {
   selection: Rect | undefined;
   /** The new layer goes above this one. */
   layerID: number | undefined;
+  /** When, in milliseconds. */
+  began: number;
 }
 
 /** The layout in which pixels of a depth travel. */
@@ -42,6 +44,7 @@ export function activeTarget(): Target {
     depth,
     selection: selectionOf(document),
     layerID: document.activeLayers[0]?.id,
+    began: Date.now(),
   };
 }
 
