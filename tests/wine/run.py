@@ -45,6 +45,7 @@ def main():
     work = pathlib.Path(tempfile.mkdtemp(prefix="upw-"))
     wine = Wine(work, pathlib.Path(chosen.program).absolute())
     try:
+        wine.start()
         return play(Stage(wine, chosen.native))
     finally:
         wine.end()
@@ -74,6 +75,9 @@ class Wine:
                             if not name.startswith(("UNDERPAINT", "WINE")) and name != "DISPLAY"}
         # Neither Mono nor Gecko is wanted, and nothing is to appear on a screen.
         self.environment.update(WINEPREFIX=str(self.prefix), WINEDEBUG="-all", WINEDLLOVERRIDES="mscoree,mshtml=;winemenubuilder.exe=")
+
+    def start(self):
+        """Makes the prefix."""
         self.run_wine("cmd", "/c", "ver")
         library = self.prefix / "drive_c/windows/system32/bcryptprimitives.dll"
         if not library.exists():

@@ -64,11 +64,15 @@ fn krita_gets_its_plug_in_and_is_told_to_use_it() {
         let installed = std::fs::read(plug_in.join("underpaint/installed.json")).expect("installed.json");
         let program: Value = serde_json::from_slice(&installed).expect("JSON");
         assert!(Path::new(program["program"].as_str().expect("a path")).is_file());
-        assert!(plug_in.join("underpaint/underpaint_client.py").is_file() && plug_in.join("underpaint.desktop").is_file());
+        assert!(
+            plug_in.join("underpaint/underpaint_client.py").is_file() && plug_in.join("underpaint.desktop").is_file()
+        );
     }
     let text = std::fs::read_to_string(&settings).expect("kritarc");
     assert!(text.contains("enable_underpaint=true") && text.starts_with("[theme]\nTheme=Krita dark\n"), "{text}");
-    assert!(std::fs::read_to_string(flatpak.join("config/kritarc")).expect("kritarc").contains("enable_underpaint=true"));
+    assert!(
+        std::fs::read_to_string(flatpak.join("config/kritarc")).expect("kritarc").contains("enable_underpaint=true")
+    );
     assert_eq!(home.json(&["doctor"])["krita"]["found"], "the adapter is installed");
 
     std::fs::write(plug_ins[1].join("underpaint/docker.py"), "old").expect("a file");
@@ -105,7 +109,10 @@ fn every_gimp_3_gets_its_plug_in() {
 fn where_photoshop_cannot_be_its_plug_in_is_packed_to_be_carried_there() {
     let home = Home::new();
     let told = home.json(&["adapter", "install", "photoshop"]);
-    assert_eq!((&told["installed"], told["next"].as_str().map(|s| s.contains("not here"))), (&false.into(), Some(true)));
+    assert_eq!(
+        (&told["installed"], told["next"].as_str().map(|s| s.contains("not here"))),
+        (&false.into(), Some(true))
+    );
     let ccx = home.path("home/adapters/underpaint-photoshop.ccx");
     let packed = std::fs::read(&ccx).expect("the .ccx");
     home.says(&["adapter", "pack", "photoshop", "-o", "own.zip"]);
@@ -130,7 +137,10 @@ fn a_folder_of_ones_own_and_a_checkout_will_do() {
         home.says(&["adapter", "pack", editor]);
         home.says(&["adapter", "pack", editor, "-o", "tree.zip", "--tree", tree]);
         let packed = std::fs::read(home.path(&format!("underpaint-{editor}.zip"))).expect("a zip");
-        assert!(packed == std::fs::read(home.path("tree.zip")).expect("a zip"), "{editor}: is the program older than the tree?");
+        assert!(
+            packed == std::fs::read(home.path("tree.zip")).expect("a zip"),
+            "{editor}: is the program older than the tree?"
+        );
     }
     assert!(!home.path(".config").exists() && !home.path(".local/share").exists());
 }

@@ -105,7 +105,7 @@ impl Editor {
     fn next(self) -> &'static str {
         match self {
             Editor::Krita => "start Krita again and open Settings > Dockers > Underpaint",
-            Editor::Gimp => "start GIMP again and look under Filters > Generate",
+            Editor::Gimp => "start GIMP again and open Filters > Generate > Underpaint",
             Editor::Photoshop => "start Photoshop again and open Plugins > Underpaint",
         }
     }

@@ -27,6 +27,7 @@ pub const SOURCES: &[(&str, Folders)] = &[
             ("photoshop/manifest.json", "manifest.json"),
             ("photoshop/index.html", "index.html"),
             ("photoshop/style.css", "style.css"),
+            ("photoshop/icons", "icons"),
             ("photoshop/dist", "dist"),
         ],
     ),
