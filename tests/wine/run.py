@@ -46,7 +46,7 @@ def main():
     wine = Wine(work, pathlib.Path(chosen.program).absolute())
     try:
         wine.start()
-        return play(Stage(wine, chosen.native))
+        return play(Stage(wine, chosen.native and os.path.abspath(chosen.native)))
     finally:
         wine.end()
         if chosen.keep:
@@ -167,7 +167,7 @@ def fills(stage):
         home = str(stage.wine.work / "native")
         asked = ["fill", "--image", "rocket.jpg", "--mask", "rocket-mask.png", "--seed", "7", "-o", "native.png"]
         subprocess.run([stage.native, *asked], env=dict(os.environ, UNDERPAINT_HOME=home), cwd=str(stage.wine.work), check=True,
-                       stdout=subprocess.DEVNULL, timeout=HANG_S)
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=HANG_S)
         same_pixels(stage.wine.work, "filled.png", "native.png")
 
 
