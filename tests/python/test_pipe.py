@@ -1,17 +1,16 @@
-"""The Windows pipe of the Python client, against the real daemon. No Windows here: its three functions are played over
+"""The Windows pipe of the Python client, against the real daemon. No Windows here: its two functions are played over
 the daemon's Unix socket, and what is tested is everything that is built upon them.
 """
 
 import errno
 import fcntl
+import functools
 import io
 import os
 import socket
 import struct
-import sys
 import termios
 import threading
-import types
 import unittest
 from unittest import mock
 
@@ -19,13 +18,12 @@ import test_daemon
 from test_daemon import mask, picture
 
 import underpaint_client as up
-import underpaint_pipe
 
-NAME = underpaint_pipe.PREFIX + "underpaint-9f2c41d7a0b35e68"
+NAME = up.PIPES + "underpaint-9f2c41d7a0b35e68"
 
 
 class Windows:
-    """`open`, `msvcrt` and `_winapi` as the client's pipe needs them; the pipe leads to `path`."""
+    """`open` and `PeekNamedPipe` as the client's pipe needs them; the pipe leads to `path`."""
 
     def __init__(self, path, busy=0):
         self.path, self.busy, self.opened = path, busy, []
@@ -44,8 +42,7 @@ class Windows:
         return io.FileIO(sock.detach(), "r+")
 
     @staticmethod
-    def peek(handle, size):
-        assert size == 0
+    def peek(handle):
         here = struct.unpack("i", fcntl.ioctl(handle, termios.FIONREAD, b"\0" * 4))[0]
         if not here:  # nothing yet, or never again
             sock = socket.socket(fileno=os.dup(handle))
@@ -55,13 +52,12 @@ class Windows:
                         raise BrokenPipeError(errno.EPIPE, "The pipe has been ended")
                 except BlockingIOError:
                     pass
-        return here, 0
+        return here
 
     def __enter__(self):
-        self.patches = [
-            mock.patch.object(underpaint_pipe, "open", self.open, create=True),
-            mock.patch.dict(sys.modules, {"msvcrt": types.SimpleNamespace(get_osfhandle=lambda number: number),
-                                          "_winapi": types.SimpleNamespace(PeekNamedPipe=self.peek)})]
+        opened = functools.partial(up.Pipe.connect, opener=self.open)
+        self.patches = [mock.patch.object(up.Pipe, "connect", opened),
+                        mock.patch.object(up, "_arrived", lambda file: functools.partial(self.peek, file.fileno()))]
         for patch in self.patches:
             patch.start()
         return self

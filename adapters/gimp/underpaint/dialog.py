@@ -28,11 +28,11 @@ HINTS = {
 }
 
 
-def ask(procedure, config, action, lists, preview=None):
+def ask(procedure, config, action, lists, preview):
     """Shows the dialog; returns whether to go on, with the answers in `config`.
 
     `lists`: `models`, `styles`, `filters` as the daemon lists them, and `layers`, (id, name) of what a filter's input may
-    be. `preview(chain)`: makes a widget that shows what a chain does, or None.
+    be. `preview(config)`: makes a widget that shows what the chain in it does.
     """
     dialog = GimpUi.ProcedureDialog.new(procedure, config, "Underpaint: " + action.label)
     dialog.set_ok_label(action.label.split()[0])
@@ -42,6 +42,7 @@ def ask(procedure, config, action, lists, preview=None):
     first = build(column, dialog, config, action, lists, preview)
     column.show_all()
     dialog.get_content_area().pack_start(column, True, True, 0)
+    dialog.connect("key-press-event", _key)
     if first is not None:
         dialog.connect("map", lambda _: first.grab_focus())
     try:
@@ -50,13 +51,23 @@ def ask(procedure, config, action, lists, preview=None):
         dialog.destroy()
 
 
-def _painting(column, dialog, config, action, lists, _preview):
+def _key(dialog, event):
+    """Ctrl+Return is the big button, wherever the focus is: in a text Return alone begins a line."""
+    if event.keyval in (Gdk.KEY_Return, Gdk.KEY_KP_Enter) and event.state & Gdk.ModifierType.CONTROL_MASK:
+        button = dialog.get_widget_for_response(Gtk.ResponseType.OK)
+        if button is not None and button.get_sensitive():
+            dialog.response(Gtk.ResponseType.OK)
+        return True
+    return False
+
+
+def _painting(column, _dialog, config, action, lists, _preview):
     models = [model for model in lists["models"] if model.get("kind", "painter") == "painter"
               and action.mode in (model.get("modes") or ()) and model.get("state") != "unusable"]
     hint = Gtk.Label(xalign=0)
     hint.get_style_context().add_class("dim-label")
     hint.set_text(HINTS[action.mode])
-    words = _words(config, "prompt", dialog)
+    words = _words(config, "prompt")
     _labelled(column, "_Prompt", words)
     column.pack_start(hint, False, False, 0)
     if action.mode == "expand":
@@ -77,11 +88,11 @@ def _painting(column, dialog, config, action, lists, _preview):
     steps = _spin(config, "steps", lambda: models_own("steps"))
     guidance = _spin(config, "guidance", lambda: models_own("guidance_scale"), digits=1)
     seed = _spin(config, "seed", lambda: "another each time", least=-1)
-    _rows(more, [("Avoi_d", _words(config, "negative-prompt", dialog)), ("S_teps", steps), ("G_uidance", guidance),
+    _rows(more, [("Avoi_d", _words(config, "negative-prompt")), ("S_teps", steps), ("G_uidance", guidance),
                  ("Seed", seed)])
     column.pack_start(_folded("More", more), False, False, 0)
     chain = Chain(config, lists["filters"], lists["layers"])
-    column.pack_start(_folded("Filters", _scrolled(chain), bool(config.get_property("filters"))), True, True, 0)
+    column.pack_start(_folded("Filters", _chain(chain, 90), bool(config.get_property("filters"))), True, True, 0)
 
     denoising = {facts["id"] for facts in models if facts.get("samplers")} | {""}
 
@@ -99,14 +110,14 @@ def _painting(column, dialog, config, action, lists, _preview):
 
 def _filtering(column, dialog, config, _action, lists, preview):
     chain = Chain(config, lists["filters"], lists["layers"])
-    if preview is not None:
-        column.pack_start(preview(config), False, False, 0)
-    column.pack_start(_scrolled(chain, 220), True, True, 0)
+    column.pack_start(preview(config), False, False, 0)
+    column.pack_start(_chain(chain, 180), True, True, 0)
 
     def changed(*_):
         dialog.set_response_sensitive(Gtk.ResponseType.OK, bool(config.get_property("filters")))
     config.connect("notify::filters", changed)
     changed()
+    return chain.adder
 
 
 def _enlarging(column, _dialog, config, _action, lists, _preview):
@@ -121,17 +132,10 @@ def _enlarging(column, _dialog, config, _action, lists, _preview):
 
 # Controls bound to the config
 
-def _words(config, name, dialog):
-    """A text of several lines. Ctrl+Return is the dialog's big button."""
+def _words(config, name):
+    """A text of several lines."""
     view = Gtk.TextView(wrap_mode=Gtk.WrapMode.WORD_CHAR, accepts_tab=False, left_margin=4, right_margin=4, top_margin=3)
     config.bind_property(name, view.get_buffer(), "text", BOTH)
-
-    def key(_view, event):
-        if event.keyval in (Gdk.KEY_Return, Gdk.KEY_KP_Enter) and event.state & Gdk.ModifierType.CONTROL_MASK:
-            dialog.response(Gtk.ResponseType.OK)
-            return True
-        return False
-    view.connect("key-press-event", key)
     scrolled = Gtk.ScrolledWindow(shadow_type=Gtk.ShadowType.IN, min_content_height=PROMPT_HEIGHT, hexpand=True)
     scrolled.add(view)
     scrolled.focus = view
@@ -153,10 +157,10 @@ def _choice(config, name, entries):
 def _slider(config, name, least, most, step):
     adjustment = Gtk.Adjustment(lower=least, upper=most, step_increment=step, page_increment=step * 10)
     config.bind_property(name, adjustment, "value", BOTH)
-    return slider(adjustment, 0)
+    return _slid(adjustment, 0)
 
 
-def slider(adjustment, digits):
+def _slid(adjustment, digits):
     """A scale with a spin button on the same number."""
     row = Gtk.Box(spacing=SPACING, hexpand=True)
     row.pack_start(Gtk.Scale(adjustment=adjustment, draw_value=False, hexpand=True), True, True, 0)
@@ -257,8 +261,12 @@ def _folded(text, widget, unfolded=False):
     return fold
 
 
-def _scrolled(widget, height=150):
+def _chain(chain, height):
+    """The steps, which scroll, and below them the button that adds one, always in sight."""
     scrolled = Gtk.ScrolledWindow(hscrollbar_policy=Gtk.PolicyType.NEVER, min_content_height=height, max_content_height=height * 2)
     scrolled.set_propagate_natural_height(True)
-    scrolled.add(widget)
-    return scrolled
+    scrolled.add(chain)
+    column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=SPACING)
+    column.pack_start(scrolled, True, True, 0)
+    column.pack_start(chain.adder, False, False, 0)
+    return column

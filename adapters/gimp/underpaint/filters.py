@@ -20,7 +20,7 @@ SHOWN_TEXT = 4096
 
 
 class Chain(Gtk.Box):
-    """The steps from top to bottom, and the list that adds one."""
+    """The steps from top to bottom, and the menu that adds one."""
 
     def __init__(self, config, schemas, layers):
         super().__init__(orientation=Gtk.Orientation.VERTICAL, spacing=6)
@@ -28,14 +28,15 @@ class Chain(Gtk.Box):
         self._schemas = {schema["name"]: schema for schema in schemas}
         self._steps, self._text = [], None
         self._rows = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6)
-        self._adder = Gtk.ComboBoxText(halign=Gtk.Align.START)
-        self._adder.append("", "Add a filter…")
+        menu = Gtk.Menu()
         for schema in sorted(self._schemas.values(), key=_title):
-            self._adder.append(schema["name"], _title(schema))
-        self._adder.set_active(0)
-        self._adder.connect("changed", self._add)
+            entry = Gtk.MenuItem(label=_title(schema), tooltip_text=schema.get("description"))
+            entry.connect("activate", lambda _, name=schema["name"]: self._add(name))
+            menu.append(entry)
+        menu.show_all()
+        self.adder = Gtk.MenuButton(label="Add _filter…", use_underline=True, popup=menu, halign=Gtk.Align.START)
+        """The button with the menu, for whoever lays things out to place."""
         self.pack_start(self._rows, False, False, 0)
-        self.pack_start(self._adder, False, False, 0)
         config.connect("notify::filters", self._follow)
         self._follow()
 
@@ -55,13 +56,10 @@ class Chain(Gtk.Box):
         self._text = json.dumps(self._steps, ensure_ascii=False) if self._steps else ""
         self._config.set_property("filters", self._text)
 
-    def _add(self, box):
-        name = box.get_active_id()
-        if name:
-            self._steps.append({"name": name, "params": {}})
-            box.set_active(0)
-            self._show()
-            self._tell()
+    def _add(self, name):
+        self._steps.append({"name": name, "params": {}})
+        self._show()
+        self._tell()
 
     def _drop(self, step):
         self._steps = [other for other in self._steps if other is not step]

@@ -131,7 +131,7 @@ class Fill(Job):
         with target.visible() as snapshot:
             pixels = snapshot.read(seen, target.px)
             if monitor.previews:
-                monitor.show_canvas(*snapshot.reduced(seen, PREVIEW["max_side"]), canvas)
+                monitor.show_canvas(*snapshot.reduced(seen, min(1.0, PREVIEW["max_side"] / max(seen[2:]))), canvas)
         blobs = [self._put(pixels)]
         params = dict(
             wish.settings, mode=wish.mode, preview=PREVIEW, label=layer_name(wish.settings.get("prompt", ""), wish.mode, None),

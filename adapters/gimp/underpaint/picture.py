@@ -64,6 +64,11 @@ class Target:
         found = _read(self._image.get_selection(), rect, "g8")
         return found.translate(INVERSE) if inverse else found
 
+    def reduced_mask(self, rect, scale):
+        """The same, smaller by `scale` (0..1)."""
+        box = _scaled(rect, scale)
+        return self._image.get_selection().get_buffer().get(box, scale, BABL["g8"], Gegl.AbyssPolicy.NONE)
+
     # What lies on one layer
 
     def layer(self):
@@ -117,6 +122,11 @@ class Target:
         if rect is None:
             raise Sorry("The layer “%s” lies outside the picture, so there is nothing to filter." % layer.get_name())
         return rect
+
+    def shown_part(self, layer):
+        """Which part of the layer a preview shows: what is selected of it, or all that lies on the canvas."""
+        whole = self.covered(layer)
+        return whole if self.selection is None else common(whole, self.selection) or whole
 
     def filtered_part(self, layer):
         """Which part of the layer to send, for all of it or all of the selection to be filtered."""
@@ -189,13 +199,11 @@ class Snapshot:
         nothing."""
         return _read(self._layer, _moved(rect, self._offset), px)
 
-    def reduced(self, rect, max_side):
-        """The same as rgba8, no side longer than `max_side`: a picture to look at. Returns (pixels, width, height)."""
-        scale = min(1.0, max_side / max(rect[2:]))
-        width, height = max(1, int(rect[2] * scale)), max(1, int(rect[3] * scale))
-        x, y = _moved(rect, self._offset)[:2]
-        box = Gegl.Rectangle.new(int(x * scale), int(y * scale), width, height)
-        return self._layer.get_buffer().get(box, scale, EIGHT_BITS[1], Gegl.AbyssPolicy.NONE), width, height
+    def reduced(self, rect, scale):
+        """The same as rgba8, smaller by `scale` (0..1): a picture to look at. Returns (pixels, width, height)."""
+        box = _scaled(_moved(rect, self._offset), scale)
+        return self._layer.get_buffer().get(box, scale, EIGHT_BITS[1], Gegl.AbyssPolicy.NONE), box.width, box.height
+
 
 
 def _image_like(image, width, height):
@@ -221,6 +229,11 @@ def _new_layer(image, patch, name):
 
 def _read(drawable, rect, px):
     return drawable.get_buffer().get(Gegl.Rectangle.new(*rect), 1.0, BABL[px], Gegl.AbyssPolicy.NONE)
+
+
+def _scaled(rect, scale):
+    x, y, width, height = rect
+    return Gegl.Rectangle.new(int(x * scale), int(y * scale), max(1, int(width * scale)), max(1, int(height * scale)))
 
 
 def _moved(rect, offset):

@@ -8,6 +8,7 @@ because GIMP remembers settings, gives shortcuts and repeats by procedure. All t
     job.py         from the wish to the new layers                    filters.py  its controls for filters
     picture.py     GIMP's images: pixels, selection, layers           monitor.py  progress, and waiting for the daemon
     daemon.py      finds and starts the daemon                        window.py   progress with a window and a preview
+    pixbufs.py     pixels as GTK shows them                           preview.py  what filters do, in the dialog
     underpaint_client.py, underpaint_program.py  the protocol; the program on this computer (kept in adapters/python)
 """
 
@@ -75,7 +76,9 @@ def _asked(procedure, config, action, target):
         lists = procedures.lists(monitor, "models", "styles", "filters")
     finally:
         monitor.close()
-    return dialog.ask(procedure, config, action, dict(lists, layers=target.layers()))
+    from preview import Preview
+    lists["layers"] = target.layers()
+    return dialog.ask(procedure, config, action, lists, lambda bound: Preview(bound, target))
 
 
 def _act(action, target, config, seen):

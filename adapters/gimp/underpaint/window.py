@@ -8,12 +8,11 @@ gi.require_version("Gtk", "3.0")
 from gi.repository import Gdk, GdkPixbuf, GimpUi, GLib, Gtk  # noqa: E402
 
 from monitor import Monitor  # noqa: E402
+from pixbufs import checkered, pixbuf  # noqa: E402
 from underpaint_client import packed_pixels  # noqa: E402
 
 PATIENCE_MS = 600
 """What is done sooner is not worth a window."""
-CHECK = 8
-DARK, LIGHT = 0xFF999999, 0xFFBBBBBB
 
 
 class WindowMonitor(Monitor):
@@ -52,8 +51,7 @@ class WindowMonitor(Monitor):
             self._bar.set_fraction(fraction)
 
     def show_canvas(self, pixels, width, height, rect):
-        seen = GdkPixbuf.Pixbuf.new_from_bytes(GLib.Bytes.new(pixels), GdkPixbuf.Colorspace.RGB, True, 8, width, height, width * 4)
-        self._base = seen.composite_color_simple(width, height, GdkPixbuf.InterpType.NEAREST, 255, CHECK, DARK, LIGHT)
+        self._base = checkered(pixels, width, height)
         self._rect = rect
         self._picture.set_from_pixbuf(self._base)
 
@@ -61,8 +59,7 @@ class WindowMonitor(Monitor):
         if described.get("px") != "rgba8" or self._base is None or rect is None:
             return
         width, height = described["w"], described["h"]
-        pixels = GLib.Bytes.new(bytes(packed_pixels(described, tail)))
-        patch = GdkPixbuf.Pixbuf.new_from_bytes(pixels, GdkPixbuf.Colorspace.RGB, True, 8, width, height, width * 4)
+        patch = pixbuf(packed_pixels(described, tail), width, height)
         becoming = self._base.copy()
         scale = becoming.get_width() / self._rect[2]
         x, y = (rect["x"] - self._rect[0]) * scale, (rect["y"] - self._rect[1]) * scale

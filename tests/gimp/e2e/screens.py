@@ -265,13 +265,23 @@ def two_images():
 
 
 def filter_dialog():
-    """The controls of a filter; what they say is what the layer becomes."""
+    """Filters are added in the dialog, which shows what they do; the layer becomes what they say."""
     image = show(picture(LARGE))
+    before = seen(image)
     dialog("filter")
-    press("Tab")
-    screenshot("filter-empty")
-    press("Escape")
+    for _ in range(2):
+        press("alt+f", *["Down"] * 4, "Return")  # the fifth from the top: film grain
+    time.sleep(1)
+    screenshot("filter")
+    press("ctrl+Return")
+    layer = layers(image, 2)
     idle()
+    check(layer.get_name() == "Film grain + Film grain", "the layer is called %s", layer.get_name())
+    untouched(before, image, layer)
+    front()
+    press("ctrl+z")
+    layers(image, 1)
+    check(seen(image) == before, "undo does not bring back the picture")
 
 
 ALL = [

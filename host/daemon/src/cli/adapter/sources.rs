@@ -17,7 +17,6 @@ pub const SOURCES: &[(&str, Folders)] = &[
         &[
             ("gimp/underpaint", "underpaint"),
             ("python/underpaint_client.py", "underpaint/underpaint_client.py"),
-            ("python/underpaint_pipe.py", "underpaint/underpaint_pipe.py"),
             ("python/underpaint_program.py", "underpaint/underpaint_program.py"),
         ],
     ),
