@@ -44,16 +44,19 @@ class Daemon:
         """Starts it. All three ports may be taken by other tests' daemons for a while: then it is started once more."""
         end = time.monotonic() + HANG_S
         while True:
-            environment = dict(os.environ, UNDERPAINT_HOME=str(self.home))
-            environment.pop("UNDERPAINT_SOCKET", None)
             with open(str(self.home / "log"), "ab") as log:
-                self.process = subprocess.Popen([str(self.program), "serve"], env=environment, stdout=log, stderr=log)
+                self.process = subprocess.Popen([str(self.program), "serve"], env=self.environment(), stdout=log, stderr=log)
             wait_for("the daemon", lambda: (self.endpoint() or {}).get("pid") == self.process.pid)
             if "ws_port" in self.endpoint():
                 return
             self.stop()
             assert time.monotonic() < end, "the ports of the WebSocket are taken by other programs"
             time.sleep(1)
+
+    def environment(self):
+        """A home of its own, and the ports that the manifest names."""
+        kept = {name: value for name, value in os.environ.items() if name not in ("UNDERPAINT_SOCKET", "UNDERPAINT_WS_PORTS")}
+        return dict(kept, UNDERPAINT_HOME=str(self.home))
 
     def endpoint(self):
         try:
@@ -69,20 +72,24 @@ class Daemon:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
-    def command(self, *arguments):
-        """What the program says to a command."""
-        environment = dict(os.environ, UNDERPAINT_HOME=str(self.home))
-        done = subprocess.run([str(self.program), *arguments], env=environment, stdout=subprocess.PIPE, check=True)
-        return done.stdout.decode()
+    def pair(self):
+        """Has the program show a code; returns the process, which waits for it to be typed, and the code."""
+        showing = subprocess.Popen([str(self.program), "--json", "pair"], env=self.environment(), stdout=subprocess.PIPE)
+        return showing, json.loads(showing.stdout.readline())["code"]
 
     def read(self, path):
         """A file under the painter's home as the plug-in sees it; None where there is none."""
         if not path.startswith(PAINTER_HOME + "/"):
             return None
         try:
-            return (self.home / path[len(PAINTER_HOME) + 1:]).read_text()
+            text = (self.home / path[len(PAINTER_HOME) + 1:]).read_text()
         except OSError:
             return None
+        return json.dumps(self.published(json.loads(text))) if path.endswith("endpoint.json") else text
+
+    def published(self, endpoint):
+        """What the plug-in gets to see of endpoint.json; a scenario may change it."""
+        return endpoint
 
 
 def lay_out(folder, mock):

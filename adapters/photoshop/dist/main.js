@@ -486,12 +486,12 @@
       let retryMs = FIRST_RETRY_MS;
       while (!this.stopped) {
         const found = await this.find();
-        if (typeof found !== "string") {
+        if ("conversation" in found) {
           retryMs = FIRST_RETRY_MS;
           await this.stay(found);
           if (!this.stopped) this.become({ kind: "searching" });
         } else {
-          this.become({ kind: found });
+          this.become(found);
           await Promise.race([sleep(retryMs), new Promise((resolve) => this.wake = resolve)]);
           retryMs = Math.min(retryMs * 2, LAST_RETRY_MS);
         }
@@ -543,32 +543,37 @@
       }
       throw refusal;
     }
+    /**
+     * Looks once. The token of the daemon's own file goes to the port that the file names and to no other; a token from
+     * pairing goes to the three ports, for there nothing tells which.
+     */
     async find() {
       const published = await readPublished();
-      const tokens = new Set([published?.token, this.token, await storedToken()].filter((token) => !!token));
-      const ports = /* @__PURE__ */ new Set([published?.port ?? PORTS[0], ...PORTS]);
+      let why = published && published.port === void 0 ? "Underpaint listens on no port that Photoshop may reach; `underpaint doctor` says why." : void 0;
       let reached = false;
-      for (const port of ports) {
-        for (const token of tokens.size > 0 ? tokens : [void 0]) {
-          const link = await openLink(port, OPEN_MS).catch(() => void 0);
-          if (!link) break;
-          if (token === void 0) {
-            link.close();
-            reached = true;
-            break;
-          }
-          const conversation = converse(link);
-          try {
-            await within(HELLO_MS, conversation.hello(CLIENT, token));
-            return { conversation, link };
-          } catch (error) {
-            link.close();
-            if (!(error instanceof Refused)) break;
-            reached = true;
-          }
+      const tries = [];
+      if (published?.port !== void 0) tries.push([published.port, published.token]);
+      const tokens = new Set([this.token, await storedToken()].filter((token) => !!token));
+      for (const port of PORTS) tries.push(...(tokens.size > 0 ? [...tokens] : [void 0]).map((token) => [port, token]));
+      for (const [port, token] of tries) {
+        const link = await openLink(port, OPEN_MS).catch(() => void 0);
+        if (!link) continue;
+        if (token === void 0) {
+          link.close();
+          reached = true;
+          continue;
+        }
+        const conversation = converse(link);
+        try {
+          await within(HELLO_MS, conversation.hello(CLIENT, token));
+          return { conversation, link };
+        } catch (error) {
+          link.close();
+          if (error instanceof Refused && error.kind === "unauthorized") reached = true;
+          else if (error instanceof Refused) why = error.message;
         }
       }
-      return reached ? "pairing" : "absent";
+      return reached ? { kind: "pairing" } : { kind: "absent", ...why === void 0 ? {} : { why } };
     }
     /** Lives with a session until it ends. */
     async stay(session) {
@@ -704,7 +709,7 @@
 
   // src/photoshop/read.ts
   var SRGB = "sRGB IEC61966-2.1";
-  var BAND_BYTES = 16 * 1024 * 1024;
+  var BAND_BYTES = 8 * 1024 * 1024;
   async function* readPixels(target, rect2, layerID) {
     const options = {
       documentID: target.documentID,
@@ -996,8 +1001,8 @@
   async function imageData(patch) {
     const px = patch.px;
     if (px !== "rgba8" && px !== "rgba16" && px !== "rgbaf32") throw new Sorry(`Underpaint answered with pixels of the kind ${px}, which is not what was asked for.`);
-    const size = BYTES_PER_PIXEL[px] / 4;
-    const bytes2 = patch.pixels.byteOffset % size === 0 ? patch.pixels : patch.pixels.slice();
+    const { pixels } = patch;
+    const bytes2 = pixels.length === pixels.buffer.byteLength ? pixels : pixels.slice();
     const data = px === "rgba8" ? bytes2 : px === "rgba16" ? new Uint16Array(bytes2.buffer, bytes2.byteOffset, bytes2.length / 2) : await linear(new Float32Array(bytes2.buffer, bytes2.byteOffset, bytes2.length / 4), patch.linear);
     return import_photoshop4.imaging.createImageDataFromBuffer(data, {
       width: patch.w,
@@ -1077,7 +1082,6 @@
     cancel(reason = "Cancelled. The picture is unchanged.") {
       if (this.phase === "held") {
         this.held = void 0;
-        this.forget();
         return this.end("cancelled", reason);
       }
       if (this.phase !== "working" || this.reason !== void 0) return;
@@ -1162,10 +1166,7 @@
     /** Puts patches into the picture, each on a layer called `name`, and says so. */
     async put(patches2, name) {
       this.free();
-      if (patches2.length === 0) {
-        this.forget();
-        return this.end("done", "Underpaint found nothing to change there.");
-      }
+      if (patches2.length === 0) return this.end("done", "Underpaint found nothing to change there.");
       this.share = 1;
       this.tell(patches2.length === 1 ? "Placing the layer" : `Placing ${patches2.length} layers`);
       const since = Date.now();
@@ -1174,7 +1175,6 @@
       this.held = void 0;
       this.spent("insert", since);
       this.times.total = Date.now() - this.began;
-      this.forget();
       const seconds = ((this.times.total ?? 0) / 1e3).toFixed(1);
       this.end("done", patches2.length === 1 ? `Done in ${seconds} s, as a new layer.` : `Done in ${seconds} s, as ${patches2.length} new layers.`);
     }
@@ -1182,6 +1182,7 @@
     check() {
       if (this.reason !== void 0) throw new Sorry(this.reason);
     }
+    /** The daemon keeps what came of a job until it is told that nobody will ask again. */
     forget() {
       const { id } = this;
       if (id !== void 0) void this.connection.session().then(({ conversation }) => conversation.request("job/forget", { job: id })).catch(() => {
@@ -1193,8 +1194,8 @@
     heard({ method, params, tail }) {
       if (method === "job/state" && this.asked && params.id === this.asked.id) {
         if (typeof params.job === "string") this.id = params.job;
-        if (params.state === "queued" && typeof params.position === "number" && params.position > 0) {
-          this.tell(params.position === 1 ? "Waiting for one picture before this one" : `Waiting for ${params.position} pictures before this one`);
+        if (params.state === "queued") {
+          this.tell(typeof params.position === "number" && params.position > 0 ? `Waiting, with ${params.position} more before it` : "Waiting for its turn");
         } else if (params.state === "running") {
           this.tell("Painting");
         }
@@ -1226,6 +1227,7 @@
     end(phase, text) {
       this.phase = phase;
       this.share = void 0;
+      if (phase !== "held") this.forget();
       this.tell(text);
     }
   };
@@ -1271,9 +1273,19 @@
   }
   function tool(sign, title, pressed) {
     const element = make("div", "tool", sign);
-    element.title = title;
+    tip(element, title);
     element.addEventListener("click", pressed);
     return element;
+  }
+  function tip(element, words) {
+    element.setAttribute("title", words);
+  }
+  function reveal(element, shown2) {
+    if (shown2) element.removeAttribute("hidden");
+    else element.setAttribute("hidden", "");
+  }
+  function isShown(element) {
+    return !element.hasAttribute("hidden");
   }
   function clear(element) {
     while (element.firstChild) element.removeChild(element.firstChild);
@@ -1306,12 +1318,12 @@
   function fold(heading, body, toggled) {
     const words = heading.textContent ?? "";
     const open = (shown2) => {
-      body.hidden = !shown2;
+      reveal(body, shown2);
       heading.textContent = `${shown2 ? "▾" : "▸"} ${words}`;
     };
     heading.addEventListener("click", () => {
-      open(body.hidden);
-      toggled(!body.hidden);
+      open(!isShown(body));
+      toggled(isShown(body));
     });
     return { open };
   }
@@ -1322,7 +1334,7 @@
       element.removeAttribute("src");
     } else {
       const { w, h, pixels } = picture2;
-      const blob = new ImageBlob(pixels, {
+      const blob = new ImageBlob(pixels.slice().buffer, {
         type: "image/uncompressed",
         width: w,
         height: h,
@@ -1334,7 +1346,7 @@
         hasAlpha: true
       });
       const url = URL.createObjectURL(blob);
-      const scale = Math.min(most.w / w, most.h / h, 1);
+      const scale = Math.min(most.w / w, most.h / h);
       element.style.width = `${Math.max(1, Math.round(w * scale))}px`;
       element.style.height = `${Math.max(1, Math.round(h * scale))}px`;
       element.src = url;
@@ -1392,7 +1404,7 @@
     drawStep(step, i) {
       const description = this.known.get(step.name);
       const on = make("sp-checkbox");
-      on.title = "Runs, or is left out";
+      tip(on, "Runs, or is left out");
       on.checked = !step.off;
       on.addEventListener("change", () => {
         if (on.checked) delete step.off;
@@ -1405,7 +1417,7 @@
         this.edited();
       };
       const title = make("div", "title", description?.title ?? `${step.name} (not installed)`);
-      title.title = typeof description?.description === "string" ? description.description : "";
+      tip(title, typeof description?.description === "string" ? description.description : "");
       const remove = () => {
         this.steps.splice(i, 1);
         this.edited();
@@ -1420,7 +1432,7 @@
     drawParam(step, param) {
       const name = String(param.name);
       const label = make("div", "name", String(param.label ?? name));
-      label.title = `${param.help ?? ""} A double click sets it back.`.trim();
+      tip(label, `${param.help ?? ""} A double click sets it back.`.trim());
       label.addEventListener("dblclick", () => {
         delete step.params[name];
         this.edited();
@@ -1445,8 +1457,9 @@
       return [box];
     }
     if (param.type === "choice" && Array.isArray(param.choices)) {
-      const list = make("sp-dropdown", "grow", make("sp-menu"));
-      list.firstElementChild.setAttribute("slot", "options");
+      const menu = make("sp-menu");
+      menu.setAttribute("slot", "options");
+      const list = make("sp-dropdown", "grow", menu);
       const entries = param.choices.filter(isMembers).map((choice) => [String(choice.name), String(choice.label ?? choice.name)]);
       new Choice(list, keep).fill(entries, String(value));
       return [list];
@@ -1504,6 +1517,7 @@
     constructor(hands) {
       this.hands = hands;
       this.stale = true;
+      this.boxes = [];
       this.body = byId("entries");
       this.row = byId("entry-row");
       byId("entry-apply").addEventListener("click", () => hands.attempt(() => this.apply()));
@@ -1513,13 +1527,13 @@
     /** The daemon's history changed, or is another's. */
     invalidate() {
       this.stale = true;
-      if (!byId("history").hidden) this.hands.attempt(() => this.look());
+      if (isShown(byId("history"))) this.hands.attempt(() => this.look());
     }
     /** Reads the newest entries, if they are not what is shown. */
     async look() {
       const { state } = this.hands.connection;
       const offered = state.kind === "ready" && state.server.caps.includes("history");
-      byId("history-fold").hidden = !offered;
+      reveal(byId("history-fold"), offered);
       if (!offered || state.kind !== "ready" || !this.stale) return;
       this.stale = false;
       const answer = await state.session.conversation.request("history/list", { limit: SHOWN });
@@ -1528,13 +1542,15 @@
     }
     draw(entries, session) {
       clear(this.body);
+      this.boxes = [];
       this.choose(void 0, void 0);
       if (entries.length === 0) this.body.appendChild(make("div", "words tell", "What you paint will be here."));
       const blobs = /* @__PURE__ */ new Map();
       for (const entry of entries) {
         const image2 = make("img");
         const box = make("div", "entry", image2);
-        box.title = caption(entry);
+        tip(box, caption(entry));
+        this.boxes.push(box);
         box.addEventListener("click", () => this.choose(entry, box));
         this.body.appendChild(box);
         const thumbnail = isMembers(entry.thumbnail) ? entry.thumbnail : {};
@@ -1546,8 +1562,8 @@
     }
     choose(entry, box) {
       this.chosen = entry;
-      for (const other of Array.from(this.body.children)) other.classList.toggle("chosen", other === box);
-      this.row.hidden = !entry;
+      for (const other of this.boxes) other.className = other === box ? "entry chosen" : "entry";
+      reveal(this.row, !!entry);
       byId("entry-words").textContent = entry ? caption(entry) : "";
     }
     apply() {
@@ -1582,7 +1598,8 @@
       this.jobs = [];
       this.others = [];
       this.rows = /* @__PURE__ */ new Map();
-      this.body = byId("queue");
+      this.body = byId("jobs");
+      this.elsewhere = byId("others");
       this.preview = byId("preview");
       this.picture = byId("picture");
     }
@@ -1593,7 +1610,7 @@
       const title = make("div", "title grow", job.title);
       const row = make("div", "job", make("div", "row", title, tool("✕", "Cancel", () => job.cancel())), tell, make("div", "bar", bar));
       this.rows.set(job, { row, tell, bar });
-      this.body.insertBefore(row, this.body.children[this.jobs.length - 1] ?? null);
+      this.body.appendChild(row);
       this.draw(job);
     }
     remove(job) {
@@ -1605,7 +1622,7 @@
     draw(job) {
       const parts = this.rows.get(job);
       if (!parts) return;
-      parts.tell.textContent = job.text;
+      parts.tell.textContent = job.phase === "held" ? "Painted, and waiting for Photoshop" : job.text;
       parts.bar.style.width = `${Math.round((job.share ?? 0) * 100)}%`;
       this.drawPreview();
     }
@@ -1624,14 +1641,14 @@
     showOthers(texts) {
       if (texts.join("\n") === this.others.join("\n")) return;
       this.others = texts;
-      for (const row of Array.from(this.body.children).slice(this.jobs.length)) row.remove();
-      for (const text of texts) this.body.appendChild(make("div", "job", make("div", "tell words", text)));
+      clear(this.elsewhere);
+      for (const text of texts) this.elsewhere.appendChild(make("div", "job", make("div", "tell words", text)));
     }
     drawPreview() {
       const latest = this.jobs.find(({ preview }) => preview)?.preview;
       if (latest === this.seen) return;
       this.seen = latest;
-      this.preview.hidden = !latest;
+      reveal(this.preview, !!latest);
       show(this.picture, latest, { w: this.preview.clientWidth || 280, h: 200 });
     }
   };
@@ -1683,6 +1700,60 @@
     }
   }
 
+  // src/panel/styles.ts
+  var SHOWN2 = /* @__PURE__ */ new Set(["model", "prompt", "negative_prompt", "denoise_strength", "steps", "guidance_scale", "filters"]);
+  var ASKED_ANEW = /* @__PURE__ */ new Set(["prompt", "denoise_strength"]);
+  var Styles = class {
+    constructor(hands, wanted) {
+      this.hands = hands;
+      this.wanted = wanted;
+      this.known = /* @__PURE__ */ new Map();
+      this.list = new Choice(byId("style"), (name) => this.hands.put(this.known.get(name), name));
+      this.list.fill([["", "No style"]]);
+      byId("style-save").addEventListener("click", () => this.ask(!isShown(byId("style-naming"))));
+      byId("style-keep").addEventListener("click", () => hands.attempt(() => this.keep()));
+      byId("style-remove").addEventListener("click", () => hands.attempt(() => this.remove()));
+    }
+    /** What `styles/list` answered. */
+    offer(styles) {
+      this.known = new Map(styles.map(({ name, settings }) => [String(name), isMembers(settings) ? settings : {}]));
+      this.list.fill([["", "No style"], ...[...this.known.keys()].map((name) => [name, name])], this.list.value || this.wanted);
+      this.wanted = "";
+    }
+    /** The chosen style's settings that the panel does not show. */
+    unshown() {
+      const chosen = this.known.get(this.list.value) ?? {};
+      return Object.fromEntries(Object.entries(chosen).filter(([name]) => !SHOWN2.has(name)));
+    }
+    /** Enter in the name's field. */
+    named() {
+      this.hands.attempt(() => this.keep());
+    }
+    ask(open) {
+      reveal(byId("style-naming"), open);
+      if (!open) return;
+      byId("style-name").value = this.list.value;
+      byId("style-name").focus();
+    }
+    async keep() {
+      const name = byId("style-name").value.trim();
+      if (!name) return this.hands.say("A style needs a name.");
+      const chosen = this.known.get(this.list.value) ?? {};
+      const shown2 = Object.entries(this.hands.current()).filter(([member, value]) => value !== void 0 && (!ASKED_ANEW.has(member) || member in chosen));
+      await this.hands.request("styles/put", { name, settings: { ...this.unshown(), ...Object.fromEntries(shown2) } });
+      this.wanted = name;
+      this.list.unchoose();
+      this.ask(false);
+      this.hands.say(`“${name}” was saved, for every editor.`);
+    }
+    async remove() {
+      const name = this.list.value;
+      if (!name) return this.hands.say("Choose the style to delete first.");
+      await this.hands.request("styles/remove", { name });
+      this.hands.say(`“${name}” was deleted. What the panel shows stays as it is.`);
+    }
+  };
+
   // src/panel/panel.ts
   var LABELS = {
     fill: ["Fill", "Repaint the selection so that it belongs to its surroundings"],
@@ -1693,7 +1764,6 @@
     generate: ["Generate", "Paint the whole canvas, or all of the selection, from the prompt"]
   };
   var GLANCE_MS = 700;
-  var SHOWN_SETTINGS = /* @__PURE__ */ new Set(["model", "prompt", "negative_prompt", "denoise_strength", "steps", "guidance_scale", "filters"]);
   var Panel = class {
     constructor() {
       this.connection = new Connection();
@@ -1701,7 +1771,13 @@
       this.queue = new Queue(this.connection);
       this.modes = /* @__PURE__ */ new Map();
       this.model = new Choice(byId("model"), (value) => this.set("model", value));
-      this.style = new Choice(byId("style"), (value) => this.chooseStyle(value));
+      this.styles = new Styles({
+        request: async (method, params) => (await this.connection.session(() => true)).conversation.request(method, params),
+        put: (settings, name) => this.chooseStyle(settings, name),
+        current: () => ({ ...this.wanted(), seed: void 0, batch: void 0, prompt: this.settings.prompt || void 0, filters: this.running() }),
+        say: (words) => this.say(words),
+        attempt: (action) => this.attempt(action)
+      }, this.settings.style);
       this.chain = new Chain(byId("chain"), byId("add-filter"), () => this.set("chain", this.chain.steps));
       this.history = new History({
         connection: this.connection,
@@ -1709,9 +1785,6 @@
         useSeed: (seed) => this.useSeed(seed),
         attempt: (action) => this.attempt(action)
       });
-      this.styles = /* @__PURE__ */ new Map();
-      /** The chosen style's members that the panel has no controls for: they go along as they are. */
-      this.unshown = {};
       this.said = "";
       this.build();
       this.connection.onState = (state) => this.connected(state);
@@ -1745,11 +1818,10 @@
         const held = this.queue.jobs.find(({ phase }) => phase === "held");
         if (held) return void this.replay(held);
         if (this.connection.state.kind !== "ready") throw new Sorry(this.absence());
-        const { mode, prompt, chain, withFills } = this.settings;
+        const { mode, prompt } = this.settings;
         const target = activeTarget();
         masking(mode, target);
-        const filters = withFills && chain.length > 0 ? this.chain.running() : [];
-        const settings = { ...this.wanted(), ...filters.length > 0 ? { filters } : {} };
+        const settings = { ...this.styles.unshown(), ...this.wanted(), filters: this.running() };
         const job = new Job(this.connection, target, layerName(prompt, LABELS[mode][0], void 0), LABELS[mode][0]);
         this.play(job, () => fill(job, { mode, prompt, settings }));
       });
@@ -1774,8 +1846,8 @@
     ended(job) {
       if (job.phase !== "held") this.queue.remove(job);
       if (job.seed !== void 0) this.lastSeed = job.seed;
+      tip(byId("status"), Object.entries(job.times).map(([part, ms]) => `${part} ${Math.round(ms)} ms`).join(", "));
       this.say(job.text);
-      byId("status").title = Object.entries(job.times).map(([part, ms]) => `${part} ${Math.round(ms)} ms`).join(", ");
       this.look();
     }
     filterLayer() {
@@ -1788,7 +1860,12 @@
       const job = new Job(this.connection, target, title, "Apply filters");
       this.play(job, () => filter(job, filters, title));
     }
-    /** The members of `generate` that the panel's controls and the chosen style say; those left alone are absent. */
+    /** The filters that run over what is painted. */
+    running() {
+      const filters = this.settings.withFills ? this.chain.running() : [];
+      return filters.length > 0 ? filters : void 0;
+    }
+    /** The members of `generate` that the panel's controls say; those left alone are absent. */
     wanted() {
       const { negative, strength, model, steps, guidance, seed, batch, mode } = this.settings;
       const number = (text, what, min, max) => {
@@ -1799,7 +1876,6 @@
       };
       if (!/^\d{0,20}$/.test(seed.trim())) throw new Sorry(`The seed “${seed}” is no whole number. Leave it empty for a random one.`);
       return {
-        ...this.unshown,
         model: model || void 0,
         negative_prompt: negative || void 0,
         denoise_strength: mode === "remove" || strength === 100 ? void 0 : strength / 100,
@@ -1815,7 +1891,7 @@
       for (const mode of MODES) {
         const button = make("div", "mode", LABELS[mode][0]);
         button.id = `mode-${mode}`;
-        button.title = LABELS[mode][1];
+        tip(button, LABELS[mode][1]);
         button.addEventListener("click", () => this.set("mode", mode));
         byId("modes").appendChild(button);
         this.modes.set(mode, button);
@@ -1846,12 +1922,13 @@
           this.start();
         } else if (event.key === "Enter" && document.activeElement?.id === "code") {
           this.pair();
+        } else if (event.key === "Enter" && document.activeElement?.id === "style-name") {
+          this.styles.named();
         } else if (event.key === "Escape") {
           this.cancel();
         }
       });
       this.model.fill([["", "Automatic"], ...settings.model ? [[settings.model, settings.model]] : []], settings.model);
-      this.style.fill([["", "No style"]]);
       this.look();
     }
     text(id, name) {
@@ -1872,7 +1949,7 @@
     set(name, value) {
       this.settings[name] = value;
       save(this.settings);
-      this.look();
+      this.say("");
     }
     useSeed(seed) {
       byId("seed").value = seed;
@@ -1883,9 +1960,9 @@
     look() {
       const { mode } = this.settings;
       const { state } = this.connection;
-      for (const [other, button] of this.modes) button.classList.toggle("chosen", other === mode);
-      byId("strength-row").hidden = mode === "remove";
-      byId("pairing").hidden = state.kind !== "pairing";
+      for (const [other, button] of this.modes) button.className = other === mode ? "mode chosen" : "mode";
+      reveal(byId("strength-row"), mode !== "remove");
+      reveal(byId("pairing"), state.kind === "pairing");
       byId("light").className = state.kind;
       for (const job of [...this.queue.jobs]) {
         if (job.phase === "working" && !openDocument(job.target)) job.cancel("The picture was closed, so its job was cancelled.");
@@ -1908,14 +1985,10 @@
       return mode === "background" ? "Select what is to stay." : `Select the part to ${mode === "add" ? "add something to" : mode}.`;
     }
     absence() {
-      switch (this.connection.state.kind) {
-        case "pairing":
-          return "Underpaint is running and waits to be paired.";
-        case "absent":
-          return "Underpaint is not running. Start it with `underpaint serve`; this panel finds it by itself.";
-        default:
-          return "Looking for Underpaint…";
-      }
+      const { state } = this.connection;
+      if (state.kind === "pairing") return "Underpaint is running and waits to be paired.";
+      if (state.kind !== "absent") return "Looking for Underpaint…";
+      return state.why ?? "Underpaint is not running. Start it with `underpaint serve`; this panel finds it by itself.";
     }
     say(words) {
       this.said = words;
@@ -1967,16 +2040,11 @@
       this.chain.offer(await this.ask("filters/list"));
     }
     async lookForStyles() {
-      this.styles = new Map((await this.ask("styles/list")).map((style) => [String(style.name), isMembers(style.settings) ? style.settings : {}]));
-      this.style.fill([["", "No style"], ...[...this.styles.keys()].map((name) => [name, name])], this.settings.style);
-      const chosen = this.styles.get(this.settings.style);
-      this.unshown = chosen ? unshown(chosen) : {};
+      this.styles.offer(await this.ask("styles/list"));
     }
-    /** A style's members go to the controls that show them; the others go along with each job. */
-    chooseStyle(name) {
+    /** A chosen style's members go to the controls that show them. */
+    chooseStyle(style, name) {
       this.set("style", name);
-      const style = this.styles.get(name);
-      this.unshown = style ? unshown(style) : {};
       if (!style) return;
       const put = (id, key, value) => {
         if (value === void 0) return;
@@ -2002,15 +2070,14 @@
       this.set("chain", this.chain.steps);
     }
   };
-  function unshown(style) {
-    return Object.fromEntries(Object.entries(style).filter(([name]) => !SHOWN_SETTINGS.has(name)));
-  }
 
   // src/main.ts
   var panel;
   var ready = () => panel ?? (panel = new Panel());
   import_uxp2.entrypoints.setup({
-    plugin: { destroy: () => panel?.destroy() },
+    // Without `create` Photoshop takes `plugin` for a mistake.
+    plugin: { create: () => {
+    }, destroy: () => panel?.destroy() },
     panels: {
       underpaint: {
         create: (root) => {

@@ -11,7 +11,8 @@ let panel: Panel | undefined;
 const ready = () => (panel ??= new Panel());
 
 entrypoints.setup({
-  plugin: { destroy: () => panel?.destroy() },
+  // Without `create` Photoshop takes `plugin` for a mistake.
+  plugin: { create: () => {}, destroy: () => panel?.destroy() },
   panels: {
     underpaint: {
       create: (root) => {

@@ -13,7 +13,7 @@ declare module "uxp" {
     destroy?(root: HTMLElement): void;
   }
   export const entrypoints: {
-    setup(points: { plugin?: { create?(): void; destroy?(): void }; panels?: Record<string, PanelEntry>; commands?: Record<string, () => void> }): void;
+    setup(points: { plugin?: { create(): void; destroy?(): void }; panels?: Record<string, PanelEntry>; commands?: Record<string, () => void> }): void;
   };
   /** A cache rather than a store: what lies here can be lost, and must be had anew. */
   export const storage: {
@@ -38,7 +38,7 @@ declare module "fs" {
 
 /** Raw pixels that an `<img>` can show through `URL.createObjectURL`. */
 declare class ImageBlob extends Blob {
-  constructor(pixels: ArrayBufferView | ArrayBuffer, options: {
+  constructor(pixels: ArrayBuffer, options: {
     type: "image/uncompressed";
     width: number;
     height: number;

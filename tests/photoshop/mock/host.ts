@@ -23,6 +23,8 @@ export const host = {
   violations: [] as string[],
   secrets: new Map<string, string>(),
   denied: [] as string[],
+  /** Connections that were opened so far. */
+  opened: 0,
 };
 
 const ENTRY_LIMIT_MS = 300;
@@ -61,6 +63,7 @@ export const uxp: typeof Uxp = {
   entrypoints: {
     setup: (given) => {
       if (points) throw new Error("entrypoints.setup can be called once only.");
+      if (given.plugin && !given.plugin.create) throw new Error("plugin needs a create handler.");
       points = given;
     },
   },
@@ -107,6 +110,7 @@ export function install(): void {
       }
       super(url);
       sockets.add(this);
+      this.addEventListener("open", () => (host.opened += 1));
       this.addEventListener("close", () => sockets.delete(this));
     }
   };
@@ -118,9 +122,9 @@ export function install(): void {
 
 /** Raw RGBA as a picture that Chromium shows, too: a bitmap with an alpha mask. */
 class RawImage extends Blob {
-  constructor(pixels: ArrayBufferView | ArrayBuffer, options: { type: string; width: number; height: number; components: number; componentSize: number; pixelFormat: string; hasAlpha: boolean }) {
+  constructor(pixels: ArrayBuffer, options: { type: string; width: number; height: number; components: number; componentSize: number; pixelFormat: string; hasAlpha: boolean }) {
     const { width, height, components } = options;
-    const data = pixels instanceof ArrayBuffer ? new Uint8Array(pixels) : new Uint8Array(pixels.buffer, pixels.byteOffset, pixels.byteLength);
+    const data = new Uint8Array(pixels);
     if (options.type !== "image/uncompressed" || components !== 4 || options.componentSize !== 8 || options.pixelFormat !== "RGBA" || !options.hasAlpha) {
       throw new Error("the mock shows 8-bit RGBA only");
     }

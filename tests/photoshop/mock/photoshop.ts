@@ -26,8 +26,10 @@ export const trouble = {
   cancelNext: false,
   /** Image data that was made and not yet disposed of. */
   held: 0,
-  /** Milliseconds in modal scopes. */
-  modalMs: 0,
+  /** Modal scopes so far. */
+  scopes: 0,
+  /** Profiles in which pixels were read and made, in order. */
+  profiles: [] as (string | undefined)[],
 };
 
 /** Everything real takes at least a turn of the event loop. */
@@ -80,6 +82,7 @@ function documentOf(id: number | undefined): MockDocument {
 
 const getPixels: Imaging["getPixels"] = async (options) => {
   await turn();
+  trouble.profiles.push(options.colorProfile);
   const document = documentOf(options.documentID);
   const layer = options.layerID === undefined ? undefined : document.find(options.layerID);
   if (options.layerID !== undefined && layer?.kind !== constants.LayerKind.NORMAL) throw new Error("The requested layer has no pixels.");
@@ -112,6 +115,7 @@ const getSelection: Imaging["getSelection"] = async (options) => {
 
 const createImageDataFromBuffer: Imaging["createImageDataFromBuffer"] = async (buffer, options) => {
   await turn();
+  trouble.profiles.push(options.colorProfile);
   const { width: w, height: h, components } = options;
   if (buffer.length !== w * h * components) throw new Error("The number of elements must be width * height * components.");
   if (options.colorProfile?.includes("(Linear RGB Profile)")) throw new Error("There is no profile of that name.");
@@ -144,7 +148,7 @@ const executeAsModal: Ps["core"]["executeAsModal"] = async (work, options) => {
       throw Object.assign(new Error("host is in a modal state"), { number: 9 });
     }
   }
-  const began = performance.now();
+  trouble.scopes += 1;
   scope.modal = true;
   let suspended: { document: MockDocument; at: number; name: string } | undefined;
   try {
@@ -177,7 +181,6 @@ const executeAsModal: Ps["core"]["executeAsModal"] = async (work, options) => {
     trouble.cancelNext = false;
     scope.modal = false;
     scope.suspended = undefined;
-    trouble.modalMs += performance.now() - began;
     if (suspended) throw new Error("The modal scope ended while history was suspended.");
   }
 };

@@ -17,7 +17,8 @@ const CLIENT = { name: "photoshop", version: VERSION };
 
 export type State =
   | { kind: "searching" }
-  | { kind: "absent" }
+  /** `why`: a sentence, where it is not that nobody is there. */
+  | { kind: "absent"; why?: string }
   /** A daemon is there, and wants a token that we do not have. */
   | { kind: "pairing" }
   | { kind: "ready"; server: Server; session: Session };
@@ -41,12 +42,12 @@ export class Connection {
     let retryMs = FIRST_RETRY_MS;
     while (!this.stopped) {
       const found = await this.find();
-      if (typeof found !== "string") {
+      if ("conversation" in found) {
         retryMs = FIRST_RETRY_MS;
         await this.stay(found);
         if (!this.stopped) this.become({ kind: "searching" });
       } else {
-        this.become({ kind: found });
+        this.become(found);
         await Promise.race([sleep(retryMs), new Promise<void>((resolve) => (this.wake = resolve))]);
         retryMs = Math.min(retryMs * 2, LAST_RETRY_MS);
       }
@@ -106,34 +107,39 @@ export class Connection {
   /** The token of this run's pairing: kept here as well, for where nothing can be stored. */
   private token: string | undefined;
 
-  private async find(): Promise<Session | "absent" | "pairing"> {
+  /**
+   * Looks once. The token of the daemon's own file goes to the port that the file names and to no other; a token from
+   * pairing goes to the three ports, for there nothing tells which.
+   */
+  private async find(): Promise<Session | State> {
     const published = await readPublished();
-    const tokens = new Set([published?.token, this.token, await storedToken()].filter((token): token is string => !!token));
-    const ports = new Set([published?.port ?? PORTS[0]!, ...PORTS]);
+    let why = published && published.port === undefined ? "Underpaint listens on no port that Photoshop may reach; `underpaint doctor` says why." : undefined;
     let reached = false;
-    for (const port of ports) {
-      // The daemon closes after a refused token, so each token has a connection of its own.
-      for (const token of tokens.size > 0 ? tokens : [undefined]) {
-        const link = await openLink(port, OPEN_MS).catch(() => undefined);
-        if (!link) break;
-        if (token === undefined) {
-          link.close();
-          reached = true;
-          break;
-        }
-        const conversation = converse(link);
-        try {
-          await within(HELLO_MS, conversation.hello(CLIENT, token));
-          return { conversation, link };
-        } catch (error) {
-          link.close();
-          // Anything but a refusal: some other program has this port.
-          if (!(error instanceof Refused)) break;
-          reached = true;
-        }
+    const tries: [port: number, token: string | undefined][] = [];
+    if (published?.port !== undefined) tries.push([published.port, published.token]);
+    const tokens = new Set([this.token, await storedToken()].filter((token): token is string => !!token));
+    // The daemon closes after a refused token, so each token has a connection of its own.
+    for (const port of PORTS) tries.push(...(tokens.size > 0 ? [...tokens] : [undefined]).map((token): [number, string | undefined] => [port, token]));
+    for (const [port, token] of tries) {
+      const link = await openLink(port, OPEN_MS).catch(() => undefined);
+      if (!link) continue;
+      if (token === undefined) {
+        link.close();
+        reached = true;
+        continue;
+      }
+      const conversation = converse(link);
+      try {
+        await within(HELLO_MS, conversation.hello(CLIENT, token));
+        return { conversation, link };
+      } catch (error) {
+        link.close();
+        // Anything but a refusal: some other program has this port.
+        if (error instanceof Refused && error.kind === "unauthorized") reached = true;
+        else if (error instanceof Refused) why = error.message;
       }
     }
-    return reached ? "pairing" : "absent";
+    return reached ? { kind: "pairing" } : { kind: "absent", ...(why === undefined ? {} : { why }) };
   }
 
   /** Lives with a session until it ends. */

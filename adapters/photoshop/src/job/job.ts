@@ -76,7 +76,6 @@ export class Job {
   cancel(reason = "Cancelled. The picture is unchanged."): void {
     if (this.phase === "held") {
       this.held = undefined;
-      this.forget();
       return this.end("cancelled", reason);
     }
     if (this.phase !== "working" || this.reason !== undefined) return;
@@ -167,10 +166,7 @@ export class Job {
   /** Puts patches into the picture, each on a layer called `name`, and says so. */
   async put(patches: Patch[], name: (patch: Patch) => string): Promise<void> {
     this.free();
-    if (patches.length === 0) {
-      this.forget();
-      return this.end("done", "Underpaint found nothing to change there.");
-    }
+    if (patches.length === 0) return this.end("done", "Underpaint found nothing to change there.");
     this.share = 1;
     this.tell(patches.length === 1 ? "Placing the layer" : `Placing ${patches.length} layers`);
     const since = Date.now();
@@ -179,7 +175,6 @@ export class Job {
     this.held = undefined;
     this.spent("insert", since);
     this.times.total = Date.now() - this.began;
-    this.forget();
     const seconds = ((this.times.total ?? 0) / 1000).toFixed(1);
     this.end("done", patches.length === 1 ? `Done in ${seconds} s, as a new layer.` : `Done in ${seconds} s, as ${patches.length} new layers.`);
   }
@@ -189,6 +184,7 @@ export class Job {
     if (this.reason !== undefined) throw new Sorry(this.reason);
   }
 
+  /** The daemon keeps what came of a job until it is told that nobody will ask again. */
   private forget(): void {
     const { id } = this;
     if (id !== undefined) void this.connection.session().then(({ conversation }) => conversation.request("job/forget", { job: id })).catch(() => {});
@@ -201,8 +197,8 @@ export class Job {
   private heard({ method, params, tail }: Notice): void {
     if (method === "job/state" && this.asked && params.id === this.asked.id) {
       if (typeof params.job === "string") this.id = params.job;
-      if (params.state === "queued" && typeof params.position === "number" && params.position > 0) {
-        this.tell(params.position === 1 ? "Waiting for one picture before this one" : `Waiting for ${params.position} pictures before this one`);
+      if (params.state === "queued") {
+        this.tell(typeof params.position === "number" && params.position > 0 ? `Waiting, with ${params.position} more before it` : "Waiting for its turn");
       } else if (params.state === "running") {
         this.tell("Painting");
       }
@@ -237,6 +233,7 @@ export class Job {
   private end(phase: Phase, text: string): void {
     this.phase = phase;
     this.share = undefined;
+    if (phase !== "held") this.forget();
     this.tell(text);
   }
 }

@@ -3,7 +3,7 @@
 import { isMembers } from "../protocol/conversation.js";
 import type { Members, Sayable } from "../protocol/frames.js";
 import type { Json } from "../protocol/json.js";
-import { Choice, clear, make, tool, type Control } from "./widgets.js";
+import { Choice, clear, make, tip, tool, type Control } from "./widgets.js";
 
 export interface Step {
   name: string;
@@ -70,7 +70,7 @@ export class Chain {
   private drawStep(step: Step, i: number): HTMLElement {
     const description = this.known.get(step.name);
     const on = make<Control>("sp-checkbox");
-    on.title = "Runs, or is left out";
+    tip(on, "Runs, or is left out");
     on.checked = !step.off;
     on.addEventListener("change", () => {
       if (on.checked) delete step.off;
@@ -83,7 +83,7 @@ export class Chain {
       this.edited();
     };
     const title = make("div", "title", description?.title ?? `${step.name} (not installed)`);
-    title.title = typeof description?.description === "string" ? description.description : "";
+    tip(title, typeof description?.description === "string" ? description.description : "");
     const remove = () => {
       this.steps.splice(i, 1);
       this.edited();
@@ -99,7 +99,7 @@ export class Chain {
   private drawParam(step: Step, param: Members): HTMLElement {
     const name = String(param.name);
     const label = make("div", "name", String(param.label ?? name));
-    label.title = `${param.help ?? ""} A double click sets it back.`.trim();
+    tip(label, `${param.help ?? ""} A double click sets it back.`.trim());
     label.addEventListener("dblclick", () => {
       delete step.params[name];
       this.edited();
@@ -126,8 +126,9 @@ function control(param: Members, value: Json, keep: (value: Json) => void): HTML
     return [box];
   }
   if (param.type === "choice" && Array.isArray(param.choices)) {
-    const list = make<Control>("sp-dropdown", "grow", make("sp-menu"));
-    list.firstElementChild!.setAttribute("slot", "options");
+    const menu = make("sp-menu");
+    menu.setAttribute("slot", "options");
+    const list = make<Control>("sp-dropdown", "grow", menu);
     const entries = param.choices.filter(isMembers).map((choice) => [String(choice.name), String(choice.label ?? choice.name)] as const);
     new Choice(list, keep).fill(entries, String(value));
     return [list];

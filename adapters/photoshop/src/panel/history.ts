@@ -7,7 +7,7 @@ import { isMembers } from "../protocol/conversation.js";
 import type { Members } from "../protocol/frames.js";
 import { picture } from "../protocol/images.js";
 import { PX, activeTarget } from "../photoshop/target.js";
-import { byId, clear, make, show } from "./widgets.js";
+import { byId, clear, isShown, make, reveal, show, tip } from "./widgets.js";
 
 const SHOWN = 24;
 const SIDE_PX = 60;
@@ -23,6 +23,7 @@ interface Hands {
 export class History {
   private chosen: Members | undefined;
   private stale = true;
+  private boxes: HTMLElement[] = [];
   private readonly body = byId<HTMLElement>("entries");
   private readonly row = byId<HTMLElement>("entry-row");
 
@@ -35,14 +36,14 @@ export class History {
   /** The daemon's history changed, or is another's. */
   invalidate(): void {
     this.stale = true;
-    if (!byId("history").hidden) this.hands.attempt(() => this.look());
+    if (isShown(byId("history"))) this.hands.attempt(() => this.look());
   }
 
   /** Reads the newest entries, if they are not what is shown. */
   async look(): Promise<void> {
     const { state } = this.hands.connection;
     const offered = state.kind === "ready" && state.server.caps.includes("history");
-    byId("history-fold").hidden = !offered;
+    reveal(byId("history-fold"), offered);
     if (!offered || state.kind !== "ready" || !this.stale) return;
     this.stale = false;
     const answer = await state.session.conversation.request("history/list", { limit: SHOWN });
@@ -52,13 +53,15 @@ export class History {
 
   private draw(entries: Members[], session: Session): void {
     clear(this.body);
+    this.boxes = [];
     this.choose(undefined, undefined);
     if (entries.length === 0) this.body.appendChild(make("div", "words tell", "What you paint will be here."));
     const blobs = new Map<string, Uint8Array>();
     for (const entry of entries) {
       const image = make<HTMLImageElement>("img");
       const box = make("div", "entry", image);
-      box.title = caption(entry);
+      tip(box, caption(entry));
+      this.boxes.push(box);
       box.addEventListener("click", () => this.choose(entry, box));
       this.body.appendChild(box);
       const thumbnail = isMembers(entry.thumbnail) ? entry.thumbnail : {};
@@ -71,8 +74,8 @@ export class History {
 
   private choose(entry: Members | undefined, box: HTMLElement | undefined): void {
     this.chosen = entry;
-    for (const other of Array.from(this.body.children)) other.classList.toggle("chosen", other === box);
-    this.row.hidden = !entry;
+    for (const other of this.boxes) other.className = other === box ? "entry chosen" : "entry";
+    reveal(this.row, !!entry);
     byId("entry-words").textContent = entry ? caption(entry) : "";
   }
 

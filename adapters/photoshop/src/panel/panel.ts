@@ -12,7 +12,8 @@ import { Chain, type Step } from "./chain.js";
 import { History } from "./history.js";
 import { Queue } from "./queue.js";
 import { MODES, load, save } from "./settings.js";
-import { Choice, byId, fold, make } from "./widgets.js";
+import { Styles } from "./styles.js";
+import { Choice, byId, fold, make, reveal, tip } from "./widgets.js";
 
 const LABELS: Record<Mode, [label: string, tip: string]> = {
   fill: ["Fill", "Repaint the selection so that it belongs to its surroundings"],
@@ -24,7 +25,6 @@ const LABELS: Record<Mode, [label: string, tip: string]> = {
 };
 /** How often the panel looks what is selected, while it is shown: no event tells of every change. */
 const GLANCE_MS = 700;
-const SHOWN_SETTINGS = new Set(["model", "prompt", "negative_prompt", "denoise_strength", "steps", "guidance_scale", "filters"]);
 
 export class Panel {
   readonly connection = new Connection();
@@ -32,7 +32,13 @@ export class Panel {
   private readonly queue = new Queue(this.connection);
   private readonly modes = new Map<Mode, HTMLElement>();
   private readonly model = new Choice(byId("model"), (value) => this.set("model", value));
-  private readonly style = new Choice(byId("style"), (value) => this.chooseStyle(value));
+  private readonly styles = new Styles({
+    request: async (method, params) => (await this.connection.session(() => true)).conversation.request(method, params),
+    put: (settings, name) => this.chooseStyle(settings, name),
+    current: () => ({ ...this.wanted(), seed: undefined, batch: undefined, prompt: this.settings.prompt || undefined, filters: this.running() }),
+    say: (words) => this.say(words),
+    attempt: (action) => this.attempt(action),
+  }, this.settings.style);
   private readonly chain = new Chain(byId("chain"), byId("add-filter"), () => this.set("chain", this.chain.steps));
   private readonly history = new History({
     connection: this.connection,
@@ -40,9 +46,6 @@ export class Panel {
     useSeed: (seed) => this.useSeed(seed),
     attempt: (action) => this.attempt(action),
   });
-  private styles = new Map<string, Members>();
-  /** The chosen style's members that the panel has no controls for: they go along as they are. */
-  private unshown: Params = {};
   private lastSeed: string | undefined;
   private said = "";
   private glances: ReturnType<typeof setInterval> | undefined;
@@ -84,11 +87,10 @@ export class Panel {
       const held = this.queue.jobs.find(({ phase }) => phase === "held");
       if (held) return void this.replay(held);
       if (this.connection.state.kind !== "ready") throw new Sorry(this.absence());
-      const { mode, prompt, chain, withFills } = this.settings;
+      const { mode, prompt } = this.settings;
       const target = activeTarget();
       masking(mode, target);
-      const filters: Sayable[] = withFills && chain.length > 0 ? this.chain.running() : [];
-      const settings: Params = { ...this.wanted(), ...(filters.length > 0 ? { filters } : {}) };
+      const settings: Params = { ...this.styles.unshown(), ...this.wanted(), filters: this.running() };
       const job = new Job(this.connection, target, layerName(prompt, LABELS[mode][0], undefined), LABELS[mode][0]);
       this.play(job, () => fill(job, { mode, prompt, settings }));
     });
@@ -118,8 +120,8 @@ export class Panel {
   private ended(job: Job): void {
     if (job.phase !== "held") this.queue.remove(job);
     if (job.seed !== undefined) this.lastSeed = job.seed;
+    tip(byId("status"), Object.entries(job.times).map(([part, ms]) => `${part} ${Math.round(ms)} ms`).join(", "));
     this.say(job.text);
-    byId("status").title = Object.entries(job.times).map(([part, ms]) => `${part} ${Math.round(ms)} ms`).join(", ");
     this.look();
   }
 
@@ -134,7 +136,13 @@ export class Panel {
     this.play(job, () => filter(job, filters, title));
   }
 
-  /** The members of `generate` that the panel's controls and the chosen style say; those left alone are absent. */
+  /** The filters that run over what is painted. */
+  private running(): Sayable[] | undefined {
+    const filters = this.settings.withFills ? this.chain.running() : [];
+    return filters.length > 0 ? filters : undefined;
+  }
+
+  /** The members of `generate` that the panel's controls say; those left alone are absent. */
   private wanted(): Params {
     const { negative, strength, model, steps, guidance, seed, batch, mode } = this.settings;
     const number = (text: string, what: string, min: number, max: number) => {
@@ -145,7 +153,6 @@ export class Panel {
     };
     if (!/^\d{0,20}$/.test(seed.trim())) throw new Sorry(`The seed “${seed}” is no whole number. Leave it empty for a random one.`);
     return {
-      ...this.unshown,
       model: model || undefined,
       negative_prompt: negative || undefined,
       denoise_strength: mode === "remove" || strength === 100 ? undefined : strength / 100,
@@ -163,7 +170,7 @@ export class Panel {
     for (const mode of MODES) {
       const button = make("div", "mode", LABELS[mode][0]);
       button.id = `mode-${mode}`;
-      button.title = LABELS[mode][1];
+      tip(button, LABELS[mode][1]);
       button.addEventListener("click", () => this.set("mode", mode));
       byId("modes").appendChild(button);
       this.modes.set(mode, button);
@@ -194,12 +201,13 @@ export class Panel {
         this.start();
       } else if (event.key === "Enter" && document.activeElement?.id === "code") {
         this.pair();
+      } else if (event.key === "Enter" && document.activeElement?.id === "style-name") {
+        this.styles.named();
       } else if (event.key === "Escape") {
         this.cancel();
       }
     });
     this.model.fill([["", "Automatic"], ...(settings.model ? [[settings.model, settings.model] as const] : [])], settings.model);
-    this.style.fill([["", "No style"]]);
     this.look();
   }
 
@@ -223,7 +231,7 @@ export class Panel {
   private set<K extends keyof typeof this.settings>(name: K, value: (typeof this.settings)[K]): void {
     this.settings[name] = value;
     save(this.settings);
-    this.look();
+    this.say("");
   }
 
   private useSeed(seed: string): void {
@@ -236,9 +244,9 @@ export class Panel {
   private look(): void {
     const { mode } = this.settings;
     const { state } = this.connection;
-    for (const [other, button] of this.modes) button.classList.toggle("chosen", other === mode);
-    byId("strength-row").hidden = mode === "remove";
-    byId("pairing").hidden = state.kind !== "pairing";
+    for (const [other, button] of this.modes) button.className = other === mode ? "mode chosen" : "mode";
+    reveal(byId("strength-row"), mode !== "remove");
+    reveal(byId("pairing"), state.kind === "pairing");
     byId("light").className = state.kind;
     for (const job of [...this.queue.jobs]) {
       if (job.phase === "working" && !openDocument(job.target)) job.cancel("The picture was closed, so its job was cancelled.");
@@ -263,11 +271,10 @@ export class Panel {
   }
 
   private absence(): string {
-    switch (this.connection.state.kind) {
-      case "pairing": return "Underpaint is running and waits to be paired.";
-      case "absent": return "Underpaint is not running. Start it with `underpaint serve`; this panel finds it by itself.";
-      default: return "Looking for Underpaint…";
-    }
+    const { state } = this.connection;
+    if (state.kind === "pairing") return "Underpaint is running and waits to be paired.";
+    if (state.kind !== "absent") return "Looking for Underpaint…";
+    return state.why ?? "Underpaint is not running. Start it with `underpaint serve`; this panel finds it by itself.";
   }
 
   private say(words: string): void {
@@ -328,17 +335,12 @@ export class Panel {
   }
 
   private async lookForStyles(): Promise<void> {
-    this.styles = new Map((await this.ask("styles/list")).map((style) => [String(style.name), isMembers(style.settings) ? style.settings : {}]));
-    this.style.fill([["", "No style"], ...[...this.styles.keys()].map((name) => [name, name] as const)], this.settings.style);
-    const chosen = this.styles.get(this.settings.style);
-    this.unshown = chosen ? unshown(chosen) : {};
+    this.styles.offer(await this.ask("styles/list"));
   }
 
-  /** A style's members go to the controls that show them; the others go along with each job. */
-  private chooseStyle(name: string): void {
+  /** A chosen style's members go to the controls that show them. */
+  private chooseStyle(style: Members | undefined, name: string): void {
     this.set("style", name);
-    const style = this.styles.get(name);
-    this.unshown = style ? unshown(style) : {};
     if (!style) return;
     const put = (id: string, key: "prompt" | "negative" | "steps" | "guidance", value: Json | undefined) => {
       if (value === undefined) return;
@@ -363,8 +365,4 @@ export class Panel {
     this.chain.set(steps.map(({ name, params }): Step => ({ name: String(name), params: isMembers(params) ? params : {} })));
     this.set("chain", this.chain.steps);
   }
-}
-
-function unshown(style: Members): Params {
-  return Object.fromEntries(Object.entries(style).filter(([name]) => !SHOWN_SETTINGS.has(name))) as Params;
 }

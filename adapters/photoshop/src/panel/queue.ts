@@ -3,7 +3,7 @@
 import type { Connection } from "../daemon/connection.js";
 import type { Job } from "../job/job.js";
 import { isMembers } from "../protocol/conversation.js";
-import { byId, make, show, tool } from "./widgets.js";
+import { byId, clear, make, reveal, show, tool } from "./widgets.js";
 
 const EDITORS: Record<string, string> = { krita: "Krita", gimp: "GIMP", photoshop: "another Photoshop", python: "a script", cli: "the command line" };
 
@@ -11,7 +11,8 @@ export class Queue {
   readonly jobs: Job[] = [];
   private others: string[] = [];
   private rows = new Map<Job, { row: HTMLElement; tell: HTMLElement; bar: HTMLElement }>();
-  private readonly body = byId<HTMLElement>("queue");
+  private readonly body = byId<HTMLElement>("jobs");
+  private readonly elsewhere = byId<HTMLElement>("others");
   private readonly preview = byId<HTMLElement>("preview");
   private readonly picture = byId<HTMLImageElement>("picture");
   private seen: Job["preview"];
@@ -25,7 +26,7 @@ export class Queue {
     const title = make("div", "title grow", job.title);
     const row = make("div", "job", make("div", "row", title, tool("✕", "Cancel", () => job.cancel())), tell, make("div", "bar", bar));
     this.rows.set(job, { row, tell, bar });
-    this.body.insertBefore(row, this.body.children[this.jobs.length - 1] ?? null);
+    this.body.appendChild(row);
     this.draw(job);
   }
 
@@ -39,7 +40,7 @@ export class Queue {
   draw(job: Job): void {
     const parts = this.rows.get(job);
     if (!parts) return;
-    parts.tell.textContent = job.text;
+    parts.tell.textContent = job.phase === "held" ? "Painted, and waiting for Photoshop" : job.text;
     parts.bar.style.width = `${Math.round((job.share ?? 0) * 100)}%`;
     this.drawPreview();
   }
@@ -61,15 +62,15 @@ export class Queue {
   private showOthers(texts: string[]): void {
     if (texts.join("\n") === this.others.join("\n")) return;
     this.others = texts;
-    for (const row of Array.from(this.body.children).slice(this.jobs.length)) row.remove();
-    for (const text of texts) this.body.appendChild(make("div", "job", make("div", "tell words", text)));
+    clear(this.elsewhere);
+    for (const text of texts) this.elsewhere.appendChild(make("div", "job", make("div", "tell words", text)));
   }
 
   private drawPreview(): void {
     const latest = this.jobs.find(({ preview }) => preview)?.preview;
     if (latest === this.seen) return;
     this.seen = latest;
-    this.preview.hidden = !latest;
+    reveal(this.preview, !!latest);
     show(this.picture, latest, { w: this.preview.clientWidth || 280, h: 200 });
   }
 }

@@ -1,4 +1,9 @@
-/** The widgets the panel is made of: UXP's own `sp-…` elements and plain boxes, and how to fill and read them. */
+/**
+ * The widgets the panel is made of: UXP's own `sp-…` elements and plain boxes, and how to fill and read them.
+ *
+ * Decision: of the DOM only what Adobe's typings of UXP name is used, by the plainest way there is: attributes, and lists
+ * of our own instead of live collections.
+ */
 
 import type { Picture } from "../protocol/images.js";
 
@@ -28,9 +33,24 @@ export function make<T extends HTMLElement = HTMLElement>(tag: string, className
 /** A small button that shows a sign. */
 export function tool(sign: string, title: string, pressed: () => void): HTMLElement {
   const element = make("div", "tool", sign);
-  element.title = title;
+  tip(element, title);
   element.addEventListener("click", pressed);
   return element;
+}
+
+/** What is said of an element while the pointer rests on it. */
+export function tip(element: HTMLElement, words: string): void {
+  element.setAttribute("title", words);
+}
+
+/** Shows an element, or takes it away. */
+export function reveal(element: HTMLElement, shown: boolean): void {
+  if (shown) element.removeAttribute("hidden");
+  else element.setAttribute("hidden", "");
+}
+
+export function isShown(element: HTMLElement): boolean {
+  return !element.hasAttribute("hidden");
 }
 
 export function clear(element: HTMLElement): void {
@@ -72,31 +92,31 @@ export class Choice {
 export function fold(heading: HTMLElement, body: HTMLElement, toggled: (open: boolean) => void): { open(open: boolean): void } {
   const words = heading.textContent ?? "";
   const open = (shown: boolean) => {
-    body.hidden = !shown;
+    reveal(body, shown);
     heading.textContent = `${shown ? "▾" : "▸"} ${words}`;
   };
   heading.addEventListener("click", () => {
-    open(body.hidden);
-    toggled(!body.hidden);
+    open(!isShown(body));
+    toggled(isShown(body));
   });
   return { open };
 }
 
 const shown = new WeakMap<HTMLImageElement, string>();
 
-/** Shows raw pixels in an image, at most so large; undefined shows nothing. */
+/** Shows raw pixels in an image, as large as fits; undefined shows nothing. */
 export function show(element: HTMLImageElement, picture: Picture | undefined, most: { w: number; h: number }): void {
   const before = shown.get(element);
   if (!picture || picture.px !== "rgba8") {
     element.removeAttribute("src");
   } else {
     const { w, h, pixels } = picture;
-    const blob = new ImageBlob(pixels, {
+    const blob = new ImageBlob(pixels.slice().buffer, {
       type: "image/uncompressed", width: w, height: h, colorSpace: "RGB", colorProfile: "sRGB IEC61966-2.1", pixelFormat: "RGBA",
       components: 4, componentSize: 8, hasAlpha: true,
     });
     const url = URL.createObjectURL(blob);
-    const scale = Math.min(most.w / w, most.h / h, 1);
+    const scale = Math.min(most.w / w, most.h / h);
     element.style.width = `${Math.max(1, Math.round(w * scale))}px`;
     element.style.height = `${Math.max(1, Math.round(h * scale))}px`;
     element.src = url;

@@ -7,7 +7,7 @@
 
 import { app, constants, core, imaging } from "photoshop";
 
-import { BYTES_PER_PIXEL, type Picture, type Rect } from "../protocol/images.js";
+import type { Picture, Rect } from "../protocol/images.js";
 import { sleep } from "../daemon/socket.js";
 import { SRGB, findLayer } from "./read.js";
 import { Sorry, openDocument, type Target } from "./target.js";
@@ -85,9 +85,9 @@ export async function place(target: Target, patches: Patch[], name: (patch: Patc
 async function imageData(patch: Patch) {
   const px = patch.px;
   if (px !== "rgba8" && px !== "rgba16" && px !== "rgbaf32") throw new Sorry(`Underpaint answered with pixels of the kind ${px}, which is not what was asked for.`);
-  // A view of 16 or 32 bits must begin on such a boundary.
-  const size = BYTES_PER_PIXEL[px] / 4;
-  const bytes = patch.pixels.byteOffset % size === 0 ? patch.pixels : patch.pixels.slice();
+  // Views of 16 or 32 bits must begin on such a boundary, and Photoshop is given whole buffers, not parts of them.
+  const { pixels } = patch;
+  const bytes = pixels.length === pixels.buffer.byteLength ? pixels : pixels.slice();
   const data =
     px === "rgba8" ? bytes
     : px === "rgba16" ? new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2)

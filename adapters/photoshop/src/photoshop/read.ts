@@ -12,7 +12,7 @@ import { BYTES_PER_PIXEL, type Rect } from "../protocol/images.js";
 import { MASK_PX, PX, type Depth, type Target } from "./target.js";
 
 export const SRGB = "sRGB IEC61966-2.1";
-const BAND_BYTES = 16 * 1024 * 1024;
+const BAND_BYTES = 8 * 1024 * 1024;
 
 type Samples = Uint8Array | Uint16Array | Float32Array;
 type Bounds = { left: number; top: number; right: number; bottom: number };

@@ -1,0 +1,150 @@
+"""Filters, styles, history and what the panel keeps."""
+
+from . import PICTURE, another_editor, ask, filled, painting, scenario, slowly
+
+
+@scenario
+def filters_over_the_active_layer(ps, daemon):
+    ps.open(daemon).document(w=300, h=200, select=[60, 50, 160, 140], soft=10)
+    ps.ready()
+    ps.page.click("#filters-fold")
+    ps.page.click("#apply")
+    ps.until("Add one first")
+    ps.page.select_option("#add-filter select", label="Levels")
+    ps.page.select_option("#add-filter select", label="Film grain")
+    assert ps.page.locator(".step").count() == 2
+    ps.page.locator(".step").nth(1).locator("sp-slider input").first.fill("60")
+    ps.shot("filters")
+    ps.page.click("#apply")
+    ps.until("Done")
+    look = ps.mock("look", PICTURE)
+    assert look["history"] == ["Open", "Apply filters"] and look["layers"][0]["name"] == "Levels + Film grain", look
+    filled(ps, edges=[60, 50, 160, 140], history="Apply filters")
+    alpha = ps.mock("layerPixel", PICTURE, 0, 64, 90)
+    assert alpha and 0 < alpha[3] < 255, alpha
+
+
+@scenario
+def filters_over_what_is_painted(ps, daemon):
+    seen = []
+    for with_filter in (False, True):
+        ps.open(daemon).document(w=300, h=200, select=[60, 50, 160, 140])
+        ps.ready()
+        if with_filter:
+            ps.page.click("#filters-fold")
+            ps.page.select_option("#add-filter select", label="Halftone")
+        ps.go()
+        ps.until("Done")
+        seen.append([ps.mock("layerPixel", PICTURE, 0, 80 + x, 90) for x in range(40)])
+    assert seen[0] != seen[1]
+
+
+@scenario
+def styles_are_the_daemons(ps, daemon):
+    ps.open(daemon).document(w=256, h=192, select=[60, 50, 160, 140])
+    ps.ready()
+    settings = {"model": "tiny-sd", "steps": 3, "guidance_scale": 2.5, "negative_prompt": "fog", "sampler": "euler", "filters": [{"name": "film-grain", "params": {"strength": 0.5}}]}
+    ask(daemon, "styles/put", {"name": "Quick study", "settings": settings})
+    ps.wait("[...document.querySelectorAll('#style sp-menu-item')].some(item => item.textContent === 'Quick study')")
+    ps.page.select_option("#style select", label="Quick study")
+    ps.page.click("#more-fold")
+    assert [ps.page.input_value(field) for field in ("#steps input", "#guidance input", "#negative textarea")] == ["3", "2.5", "fog"]
+    assert ps.page.locator(".step").count() == 1
+    ps.page.fill("#prompt textarea", "a stone")
+    ps.go()
+    ps.until("Done")
+    ps.shot("more", height=900)
+    # Another one is saved here, with what the panel does not show, and the words for this picture left out.
+    ps.page.fill("#steps input", "4")
+    ps.page.click("#style-save")
+    ps.page.fill("#style-name input", "Slower study")
+    ps.page.press("#style-name input", "Enter")
+    ps.until("was saved")
+    kept = {style["name"]: style["settings"] for style in ask(daemon, "styles/list", {})}
+    assert kept["Slower study"] == dict(settings, steps=4), kept
+    ps.wait("document.querySelector('#style').selectedIndex === 2")
+    ps.page.click("#style-remove")
+    ps.until("was deleted")
+    ask(daemon, "styles/remove", {"name": "Quick study"})
+    assert ask(daemon, "styles/list", {}) == []
+
+
+@scenario
+def what_was_chosen_is_kept(ps, daemon):
+    ps.open(daemon).ready()
+    ps.mode("generate")
+    ps.page.fill("#prompt textarea", "a blue door")
+    ps.page.select_option("#model select", label="tiny-sd")
+    ps.page.fill("#strength input", "64")
+    ps.open(daemon, forget=False).ready()
+    assert ps.page.input_value("#prompt textarea") == "a blue door"
+    assert ps.page.inner_text("#strength-value") == "64 %"
+    assert "chosen" in ps.page.get_attribute("#mode-generate", "class")
+    assert ps.page.evaluate("document.querySelector('#model').shadowRoot.querySelector('select').selectedOptions[0].text") == "tiny-sd"
+
+
+@scenario
+def the_menu_commands(ps, daemon):
+    ps.open(daemon).document(w=256, h=192, select=[60, 50, 160, 140])
+    ps.ready()
+    slowly(ps)
+    ps.page.evaluate("mock.entry.command('run')")
+    painting(ps)
+    ps.page.evaluate("mock.entry.command('cancel')")
+    ps.until("Cancelled")
+
+
+@scenario
+def history_of_every_editor(ps, daemon):
+    with another_editor(daemon) as krita:
+        krita.call("history/clear")
+        krita.fill(bytes(range(256)) * 4 * 48, (64, 192), bytes(64 * 96) + b"\xff" * (64 * 32) + bytes(64 * 64), prompt="a krita stone", model="tiny-sd", steps=2, seed=5).wait()
+        ps.open(daemon).document(w=256, h=192, select=[60, 50, 160, 140])
+        ps.ready().go()
+        ps.until("Done")
+        ps.page.click("#history-fold")
+        ps.wait("document.querySelectorAll('.entry').length === 2")
+        ps.page.click(".entry >> nth=1")
+        assert ps.page.inner_text("#entry-words") == "a krita stone (5)"
+        ps.shot("history")
+        ps.page.click("#entry-seed")
+        assert ps.page.input_value("#seed input") == "5"
+        ps.page.click("#entry-apply")
+        ps.until("Done")
+        look = ps.mock("look", PICTURE)
+        assert look["history"] == ["Open", "Fill", "Place from history"] and look["layers"][0]["name"] == "a krita stone (5)", look
+        ps.page.click("#entry-remove")
+        ps.wait("document.querySelectorAll('.entry').length === 1")
+        # What another editor clears is gone here, too.
+        krita.call("history/clear")
+        ps.wait("document.querySelectorAll('.entry').length === 0")
+
+
+@scenario
+def other_editors_wait_in_the_same_queue(ps, daemon):
+    with another_editor(daemon) as krita:
+        ps.open(daemon).document(w=256, h=192, select=[60, 50, 160, 140])
+        ps.ready()
+        job = krita.submit("generate", {"mode": "generate", "model": "tiny-sd", "prompt": "x", "extent": [64, 64], "steps": 1000, "label": "a castle"})
+        ps.wait("document.querySelector('#queue').textContent.includes('for Krita: a castle')")
+        ps.go()
+        ps.wait("document.querySelector('.job').textContent.includes('Waiting for its turn')")
+        job.cancel()
+        ps.until("Done")
+        ps.page.wait_for_selector(".job", state="detached")
+
+
+@scenario
+def narrow_and_wide(ps, daemon):
+    """The panel at its narrowest and wider, with all that can be open: nothing is cut off at the side."""
+    ps.open(daemon).document(w=256, h=192, select=[60, 50, 160, 140])
+    ps.ready()
+    for heading in ("#filters-fold", "#more-fold"):
+        ps.page.click(heading)
+    ps.page.select_option("#add-filter select", label="Levels")
+    ps.page.fill("#prompt textarea", "an old door between two trees, evening light")
+    for width in (240, 280, 400):
+        ps.page.set_viewport_size({"width": width, "height": 1100})
+        reach = ps.page.evaluate("Math.max(...[...document.querySelectorAll('#panel *')].map(part => part.getBoundingClientRect().right))")
+        assert reach <= width, (width, reach)
+        ps.shot("wide-%d" % width, width, 1100)

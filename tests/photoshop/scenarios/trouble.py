@@ -1,0 +1,157 @@
+"""Cancelling, waiting and breaking; pairing and permissions."""
+
+from . import PICTURE, SOFT, filled, painting, scenario, slowly
+
+
+@scenario
+def cancel_a_running_job(ps, daemon):
+    ps.open(daemon).document(w=400, h=300, select=[100, 80, 180, 160])
+    ps.ready()
+    slowly(ps)
+    ps.go()
+    painting(ps)
+    ps.page.wait_for_selector("#picture[src]")
+    ps.shot("painting")
+    ps.page.click(".job .tool")
+    ps.until("Cancelled. The picture is unchanged.")
+    assert ps.mock("look", PICTURE)["history"] == ["Open"]
+    ps.page.wait_for_selector("#preview", state="hidden")
+
+
+@scenario
+def escape_while_the_layer_is_placed(ps, daemon):
+    ps.open(daemon).document(w=400, h=300, select=[100, 80, 180, 160])
+    ps.ready()
+    ps.page.evaluate("mock.trouble.cancelNext = true")
+    ps.go()
+    ps.until("Cancelled")
+    look = ps.mock("look", PICTURE)
+    assert len(look["layers"]) == 1 and look["history"] == ["Open"], look
+
+
+@scenario
+def photoshop_is_busy_and_the_result_waits(ps, daemon):
+    ps.open(daemon).document(w=400, h=300, select=[100, 80, 180, 160])
+    ps.ready()
+    ps.page.evaluate("mock.trouble.busy = true")
+    ps.go()
+    ps.until("busy with a dialog")
+    assert ps.page.inner_text("#go") == "Place layer"
+    ps.shot("busy")
+    ps.go()
+    ps.until("busy with a dialog")
+    ps.page.evaluate("mock.trouble.busy = false")
+    ps.wait("document.querySelector('#go').textContent === 'Place layer'")
+    ps.go()
+    ps.until("Done")
+    filled(ps, edges=[100, 80, 180, 160])
+    assert ps.page.inner_text("#go") == "Fill"
+
+
+@scenario
+def a_queue_of_three(ps, daemon):
+    ps.open(daemon).document(w=256, h=192, select=[60, 50, 160, 140])
+    ps.ready()
+    slowly(ps, 40, "first")
+    ps.go()
+    for words in ("second", "third"):
+        ps.page.fill("#prompt textarea", words)
+        ps.page.fill("#steps input", "3")
+        ps.go()
+    ps.wait("document.querySelectorAll('.job').length === 3")
+    ps.wait("document.querySelectorAll('.job')[2].textContent.includes('Waiting')")
+    ps.shot("queue")
+    ps.page.click(".job:nth-child(2) .tool")
+    ps.wait("mock.look('picture.psd').layers.length === 3")
+    ps.page.wait_for_selector(".job", state="detached")
+    assert [layer["name"].split(" ")[0] for layer in ps.layers()] == ["third", "first", "Background"], ps.layers()
+
+
+@scenario
+def a_lost_connection_is_found_again(ps, daemon):
+    ps.open(daemon).document(w=256, h=192, select=[60, 50, 160, 140])
+    ps.ready()
+    slowly(ps, 40)
+    ps.go()
+    painting(ps)
+    ps.mock("cut")
+    ps.until("Done")
+    filled(ps, edges=[60, 50, 160, 140], spill=SOFT)
+
+
+@scenario
+def the_daemon_is_killed_and_comes_back(ps, daemon):
+    ps.open(daemon).document(w=256, h=192, select=[60, 50, 160, 140])
+    ps.ready()
+    slowly(ps)
+    ps.go()
+    painting(ps)
+    daemon.kill()
+    ps.page.wait_for_selector("#light.absent")
+    assert "waiting for Underpaint" in ps.page.inner_text(".job")
+    daemon.start()
+    ps.until("started anew")
+    ps.ready()
+    ps.page.fill("#steps input", "3")
+    ps.go()
+    ps.until("Done")
+    filled(ps, edges=[60, 50, 160, 140], spill=SOFT)
+
+
+@scenario
+def no_daemon(ps, daemon):
+    daemon.stop()
+    ps.open(daemon).document(w=256, h=192, select=[60, 50, 160, 140])
+    ps.until("Underpaint is not running. Start it with")
+    ps.go()
+    ps.until("not running")
+    ps.shot("absent")
+    daemon.start()
+    ps.ready().go()
+    ps.until("Done")
+
+
+@scenario
+def pairing_with_a_code(ps, daemon):
+    ps.open(daemon, full_access=False).document(w=256, h=192, select=[60, 50, 160, 140])
+    ps.until("waits to be paired")
+    ps.shot("pairing")
+    ps.page.fill("#code input", "12")
+    ps.page.click("#pair")
+    ps.until("six digits")
+    showing, code = daemon.pair()
+    ps.page.fill("#code input", "%06d" % ((int(code) + 1) % 1000000))
+    ps.page.click("#pair")
+    ps.until("The code is wrong")
+    assert ps.page.is_visible("#pairing")
+    ps.page.fill("#code input", code)
+    ps.page.press("#code input", "Enter")
+    ps.ready()
+    assert ps.page.is_hidden("#pairing") and showing.wait() == 0
+    ps.go()
+    ps.until("Done")
+    # The token is kept: after a lost connection nobody is asked again.
+    before = ps.page.evaluate("mock.host.opened")
+    ps.mock("cut")
+    ps.wait("mock.host.opened > %d" % before)
+    ps.ready()
+    assert ps.page.is_hidden("#pairing")
+
+
+@scenario
+def a_daemon_without_a_port(ps, daemon):
+    """Other programs have all three: the daemon publishes none, and the panel says so instead of guessing."""
+    hidden = daemon.published
+    daemon.published = lambda endpoint: {name: value for name, value in endpoint.items() if name != "ws_port"}
+    try:
+        ps.open(daemon, domains=[])
+        ps.until("listens on no port")
+    finally:
+        daemon.published = hidden
+
+
+@scenario
+def the_network_is_denied(ps, daemon):
+    ps.open(daemon, domains=[])
+    ps.until("not running")
+    assert len(ps.page.evaluate("mock.host.denied")) >= 3
