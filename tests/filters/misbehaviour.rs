@@ -463,7 +463,7 @@ fn has_giant_parameters() {
     };
     let numbers = params(64, &|_| [0, float[0], float[1], float[2], float[3], TEXT, 2]);
     assert_eq!(run(&Guest { params: (TEXT + 200, 64), extra: numbers.clone(), ..Guest::new("guest") }), Ok(picture()));
-    let text = params(1, &|_| [5, TEXT, 0, 2 << 20, 1, 0, 0]);
+    let text = params(1, &|_| [5, TEXT, 0, 16 << 20, 1, 0, 0]);
     let guest = Guest { params: (TEXT + 200, 1), extra: text, ..Guest::new("guest") };
     let mut filters = filters();
     filters.add(&guest.wasm(), Origin::File("guest.wasm".into())).unwrap();
@@ -473,9 +473,9 @@ fn has_giant_parameters() {
         let call = [Call { name: "guest".into(), params, ..Call::default() }];
         filters.apply(&picture(), &call, 0, &Unattended).map_err(|e| e.reason)
     };
-    assert_eq!(with(2 << 20), Ok(picture()));
-    assert!(matches!(with((2 << 20) + 2), Err(Reason::BadParameter { .. })));
-    let longer = params(1, &|_| [5, TEXT, 0, (2 << 20) + 1, 1, 0, 0]);
+    assert_eq!(with(16 << 20), Ok(picture()));
+    assert!(matches!(with((16 << 20) + 2), Err(Reason::BadParameter { .. })));
+    let longer = params(1, &|_| [5, TEXT, 0, (16 << 20) + 1, 1, 0, 0]);
     let guest = Guest { params: (TEXT + 200, 1), extra: longer, ..Guest::new("guest") };
     assert!(matches!(run(&guest), Err(Reason::Description(_))));
 }

@@ -21,10 +21,11 @@ use underpaint_wire::event::Progress;
 use underpaint_wire::frame::{self, MAX_FRAME_BYTES, Reader};
 use underpaint_wire::generate::{FilterCall, Generate, Preview};
 use underpaint_wire::hello::{Hello, OURS, Peer, Welcome};
+use underpaint_wire::history::{FetchedEntry, HistoryList, ListHistory};
 use underpaint_wire::image::{self, Px};
 use underpaint_wire::methods::{JobResult, Upscale};
 use underpaint_wire::rpc::{self, Id, Message};
-use underpaint_wire::{Error, json};
+use underpaint_wire::{Error, json, methods};
 
 /// How often a running request looks whether its job was cancelled.
 const LOOK: Duration = Duration::from_millis(20);
@@ -175,6 +176,21 @@ impl Client {
             let params = json!({ "image": image, "filters": filters, "seed": seed.to_string() });
             self.link.paint("filter/apply", object(&params), job).await
         })
+    }
+
+    /// An entry of the history, its patches as they were painted.
+    pub fn entry(&mut self, entry: &str) -> Result<(FetchedEntry, Vec<(Patch, u64)>), ClientError> {
+        let answer = self.call("history/get", &json!({ "entry": entry }))?;
+        let fetched: FetchedEntry = read_result(answer)?;
+        let patches = self.link.patches(&fetched.patches)?;
+        Ok((fetched, patches))
+    }
+
+    /// Entries of the history, without their thumbnails.
+    pub fn entries(&mut self, asked: &ListHistory) -> Result<HistoryList, ClientError> {
+        let answer = self.call("history/list", asked);
+        self.link.blobs.clear();
+        read_result(answer?)
     }
 
     /// Enlarges a whole picture by the upscaler of `request`.
@@ -334,8 +350,14 @@ impl Link {
             self.send(&rpc::notification("blob/free", &json!({ "blob": blob }), &[])).await?;
         }
         let result: JobResult = read_result(answer?)?;
+        let patches = self.patches(&result.patches)?;
+        Ok(Painted { patches, used: result.used, receipt: result.receipt, timing_ms: result.timing_ms })
+    }
+
+    /// Patches whose blobs have come, each with its seed.
+    fn patches(&mut self, told: &[methods::PatchRef]) -> Result<Vec<(Patch, u64)>, ClientError> {
         let mut patches = Vec::new();
-        for patch in &result.patches {
+        for patch in told {
             let bytes = self.blobs.remove(&patch.image.blob).unwrap_or_default();
             patch
                 .image
@@ -344,7 +366,7 @@ impl Link {
             image::check_placed("patch", patch.rect, &patch.image).map_err(|e| ClientError::Nonsense(e.message))?;
             patches.push((Patch { rect: patch.rect, image: patch.image.to_raster(&bytes) }, patch.seed));
         }
-        Ok(Painted { patches, used: result.used, receipt: result.receipt, timing_ms: result.timing_ms })
+        Ok(patches)
     }
 }
 

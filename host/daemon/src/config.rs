@@ -15,6 +15,8 @@ pub struct Config {
     pub model_folders: Vec<PathBuf>,
     /// Id of the model used when a request names none.
     pub default_model: Option<String>,
+    /// What is kept of what was painted.
+    pub history: Keeping,
 }
 
 impl Config {
@@ -42,6 +44,24 @@ impl Config {
     }
 }
 
+/// What the history keeps; the oldest entries go first. Looked at whenever something was painted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Keeping {
+    /// Whether what is painted is entered.
+    pub keep: bool,
+    /// Most bytes of all entries.
+    pub max_bytes: u64,
+    /// Most entries.
+    pub max_entries: usize,
+}
+
+impl Default for Keeping {
+    fn default() -> Self {
+        Self { keep: true, max_bytes: 2 << 30, max_entries: 1000 }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -50,11 +70,17 @@ mod tests {
     fn what_is_saved_is_read_and_a_typing_mistake_is_named() {
         let home = tempfile::tempdir().unwrap();
         assert_eq!(Config::load(home.path()).unwrap(), Config::default());
-        let config = Config { model_folders: vec!["/models".into()], default_model: Some("a".into()) };
+        let history = Keeping { keep: false, ..Keeping::default() };
+        let config = Config { model_folders: vec!["/models".into()], default_model: Some("a".into()), history };
         config.save(home.path()).unwrap();
         assert_eq!(Config::load(home.path()).unwrap(), config);
-        std::fs::write(home.path().join(Config::FILE), r#"{"model_folder": []}"#).unwrap();
-        let sentence = Config::load(home.path()).unwrap_err();
-        assert!(sentence.contains("config.json") && sentence.contains("model_folder"), "{sentence}");
+        std::fs::write(home.path().join(Config::FILE), r#"{"history": {"max_entries": 3}}"#).unwrap();
+        let Keeping { keep, max_bytes, max_entries } = Config::load(home.path()).unwrap().history;
+        assert_eq!((keep, max_bytes, max_entries), (true, 2 << 30, 3));
+        for (text, word) in [(r#"{"model_folder": []}"#, "model_folder"), (r#"{"history": {"kept": 1}}"#, "kept")] {
+            std::fs::write(home.path().join(Config::FILE), text).unwrap();
+            let sentence = Config::load(home.path()).unwrap_err();
+            assert!(sentence.contains("config.json") && sentence.contains(word), "{sentence}");
+        }
     }
 }

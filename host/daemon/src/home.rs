@@ -78,6 +78,11 @@ impl Home {
         self.root.join("styles.json")
     }
 
+    /// What was painted, private to the user: receipts hold prompts.
+    pub fn history_dir(&self) -> PathBuf {
+        self.root.join("history")
+    }
+
     /// What can be made again: compiled filters, hashes of models, the starter's files.
     pub fn cache_dir(&self) -> PathBuf {
         self.root.join("cache")

@@ -1,5 +1,6 @@
 //! Files appear whole or not at all: written beside their target, then renamed into place.
 
+use crate::platform;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -13,6 +14,48 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
         let _ = fs::remove_file(&temporary);
     }
     written
+}
+
+/// Makes the folder `path`, private to the user, with the files that `fill` writes into it by [`private`]. Whatever happens,
+/// the whole folder is there afterwards or none; a process that is killed leaves [`unfinished`] behind. Gives what
+/// `fill` gives. Fails if there is something at `path`.
+pub fn folder<T>(path: &Path, fill: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<T> {
+    if path.symlink_metadata().is_ok() {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    let part = emptied(path)?;
+    let made = platform::private_dir(&part).map_err(io::Error::other).and_then(|()| fill(&part));
+    let made = made.and_then(|made| fs::rename(&part, path).map(|()| made));
+    if made.is_err() {
+        let _ = fs::remove_dir_all(&part);
+    }
+    made
+}
+
+/// Removes a folder with what is in it: it is gone at once, however long its files take and whatever happens meanwhile.
+pub fn remove_folder(path: &Path) -> io::Result<()> {
+    let part = emptied(path)?;
+    fs::rename(path, &part).and_then(|()| fs::remove_dir_all(part))
+}
+
+/// The place of what is not whole, nothing being there.
+fn emptied(path: &Path) -> io::Result<PathBuf> {
+    let part = unfinished(path);
+    match fs::remove_dir_all(&part) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+        _ => Ok(part),
+    }
+}
+
+/// Where [`folder`] and [`remove_folder`] keep what is not whole.
+pub fn unfinished(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.part"))
+}
+
+/// Writes a new file that only the user can read.
+pub fn private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_all(platform::private_file().write(true).create_new(true).open(path)?, bytes)
 }
 
 /// Finds out before long work whether [`replace`] could succeed, leaving nothing behind.
@@ -64,5 +107,21 @@ mod tests {
         assert!(replace(&dir.path().join("folder"), b"x").is_err());
         assert!(probe(&dir.path().join("folder")).is_err());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "no unfinished file stays");
+    }
+
+    #[test]
+    fn a_folder_appears_whole_and_goes_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, other) = (dir.path().join("entry"), dir.path().join("other"));
+        // As a process that was killed leaves it.
+        fs::create_dir(unfinished(&path)).unwrap();
+        fs::write(unfinished(&path).join("old"), "half").unwrap();
+        folder(&path, |part| private(&part.join("a"), b"one")).unwrap();
+        assert_eq!(fs::read_dir(&path).unwrap().count(), 1);
+        assert!(folder(&path, |_| Ok(())).is_err(), "nothing is replaced");
+        let full = |part: &Path| private(&part.join("a"), b"one").and(Err::<(), _>(io::Error::other("full")));
+        assert!(folder(&other, full).is_err());
+        remove_folder(&path).unwrap();
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 }

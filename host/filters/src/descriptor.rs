@@ -279,7 +279,7 @@ impl Descriptor {
 }
 
 /// The longest text a parameter may ask for, in bytes.
-const MAX_TEXT: u32 = 2 << 20;
+const MAX_TEXT: u32 = 16 << 20;
 
 impl Input {
     fn new(said: wit::Input) -> Result<Self, Reason> {

@@ -25,6 +25,7 @@ mod error;
 mod guest;
 mod inline;
 mod package;
+mod pages;
 mod picture;
 mod run;
 mod sandbox;

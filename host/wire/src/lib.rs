@@ -14,6 +14,7 @@ pub mod event;
 pub mod frame;
 pub mod generate;
 pub mod hello;
+pub mod history;
 pub mod image;
 pub mod json;
 pub mod methods;

@@ -203,6 +203,8 @@ pub enum Topic {
     Filters,
     /// `styles/changed`.
     Styles,
+    /// `history/changed`.
+    History,
 }
 
 /// A job has one state, changes only forwards, and reaches exactly one of the last three.
@@ -238,7 +240,10 @@ pub struct JobInfo {
     /// As submitted; in `status` only for those of this connection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
-    /// True if submitted by this connection.
+    /// What the client that submitted it called itself in `hello`.
+    #[serde(default)]
+    pub client: String,
+    /// True if submitted by this connection, or taken over by it with `job/attach`.
     pub mine: bool,
     /// As submitted.
     pub keep: bool,

@@ -104,3 +104,28 @@ fn a_picture_is_enlarged_by_a_model_and_refined_by_another() {
         assert_eq!(error.data["field"], field, "{error}");
     }
 }
+
+/// The sample frames are what these types say, member for member.
+#[test]
+fn samples_of_the_history_are_its_types() {
+    use underpaint_wire::{hello, history};
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/wire/frames.json")).unwrap();
+    let samples: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let header = |name: &str| {
+        let frames = samples["frames"].as_array().unwrap();
+        frames.iter().find(|frame| frame["name"] == name).unwrap_or_else(|| panic!("no sample {name}"))["header"]
+            .clone()
+    };
+    fn same<T: serde::Serialize + serde::de::DeserializeOwned>(value: &serde_json::Value) {
+        let read: T = serde_json::from_value(value.clone()).unwrap();
+        assert_eq!(&serde_json::to_value(&read).unwrap(), value);
+    }
+    same::<hello::Welcome>(&header("welcome-capabilities")["result"]);
+    same::<history::ListHistory>(&header("history-list")["params"]);
+    same::<history::HistoryList>(&header("history-listed")["result"]);
+    same::<history::GetEntry>(&header("history-get")["params"]);
+    same::<history::FetchedEntry>(&header("history-got")["result"]);
+    same::<history::EntryName>(&header("history-remove")["params"]);
+    same::<methods::Subscribe>(&header("subscribe-history")["params"]);
+    same::<Vec<methods::JobInfo>>(&header("job-list")["result"]);
+}

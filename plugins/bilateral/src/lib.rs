@@ -82,7 +82,9 @@ impl<S: Sample> Filter for Bilateral<S> {
 
 impl<S> Bilateral<S> {
     /// Four pixels beginning at (x, y) of the source, as channels.
-    #[inline(always)]
+    ///
+    /// A function of its own: in a larger one, wasmtime has no register left for where memory begins.
+    #[inline(never)]
     fn mean(&self, planes: &Planes, x: usize, y: usize) -> [f32x4; 4] {
         let zero = f32x4::splat(0.0);
         let falloff = f32x4::splat(self.falloff);

@@ -150,13 +150,8 @@ fn opaque<const TAPS: usize, const LINE: usize>(blur: &Blur, tile: &Tile<u8>, ro
         for (y, out) in out.chunks_exact_mut(made).enumerate() {
             let lines = window.next(|line| widened(y + taps - 1, line));
             let (middle, out) = (&mut middle, &mut out[left..left + width]);
-            if let (Some(lines), true) = (lines.first_chunk::<TAPS>(), TAPS > 0) {
-                down(lines, &fixed::<TAPS>(&pairs)[..TAPS / 4 + 1], used, middle);
-                across(middle, TAPS, &fixed::<TAPS>(&pairs)[..TAPS / 4 + 1], out);
-            } else {
-                down(lines, &pairs, used, middle);
-                across(middle, taps, &pairs, out);
-            }
+            down::<TAPS, LINE>(lines, &pairs, used, middle);
+            across::<TAPS, LINE>(middle, taps, &pairs, out);
         }
     }
     rows.trimmed(out)
@@ -164,8 +159,8 @@ fn opaque<const TAPS: usize, const LINE: usize>(blur: &Blur, tile: &Tile<u8>, ro
 
 /// The weights as values of their own, which stay in registers.
 #[inline(always)]
-fn fixed<const TAPS: usize>(pairs: &[i16x8]) -> [i16x8; TAPS] {
-    array::from_fn(|p| pairs.get(p).copied().unwrap_or(i16x8::splat(0)))
+fn fixed<V: Copy, const TAPS: usize>(weights: &[V]) -> [V; TAPS] {
+    array::from_fn(|i| weights.get(i).copied().unwrap_or(weights[0]))
 }
 
 fn widen<const LINE: usize>(bytes: &[u8], line: &mut [i16; LINE]) {
@@ -180,30 +175,53 @@ fn widen<const LINE: usize>(bytes: &[u8], line: &mut [i16; LINE]) {
 }
 
 /// Sums of (above + below) * weight over all distances, two at a time, for `used` columns.
+///
+/// A function of its own: in a larger one, wasmtime has no register left for where memory begins.
+#[inline(never)]
+fn down<const TAPS: usize, const LINE: usize>(
+    lines: &[[i16; LINE]],
+    pairs: &[i16x8],
+    used: usize,
+    out: &mut [i16; LINE],
+) {
+    match lines.first_chunk::<TAPS>() {
+        Some(lines) if TAPS > 0 => columns(lines, &fixed::<i16x8, TAPS>(pairs)[..TAPS / 4 + 1], used, out),
+        _ => columns(lines, pairs, used, out),
+    }
+}
+
 #[inline(always)]
-fn down<const LINE: usize>(lines: &[[i16; LINE]], pairs: &[i16x8], used: usize, out: &mut [i16; LINE]) {
+fn columns<const LINE: usize>(lines: &[[i16; LINE]], pairs: &[i16x8], used: usize, out: &mut [i16; LINE]) {
     let reach = lines.len() / 2;
     let vectors = used.div_ceil(16).min(LINE / 16);
     for (i, out) in out.as_chunks_mut::<16>().0.iter_mut().enumerate().take(vectors) {
         let value = |line: usize, half: usize| load::<i16x8>(&lines[line].as_chunks::<16>().0[i][8 * half..]);
-        let both = |d: usize, half: usize| {
-            let d = d.min(reach);
-            value(reach - d, half) + value(reach + d, half)
+        let both = |d: usize, half: usize| match d <= reach {
+            true => value(reach - d, half) + value(reach + d, half),
+            false => i16x8::splat(0),
         };
         to_middle(sums(pairs, both), out);
     }
 }
 
 /// Sums of (left + right) * weight over all distances.
+#[inline(never)]
+fn across<const TAPS: usize, const LINE: usize>(line: &[i16; LINE], taps: usize, pairs: &[i16x8], out: &mut [u8]) {
+    match TAPS {
+        0 => along(line, taps, pairs, out),
+        _ => along(line, TAPS, &fixed::<i16x8, TAPS>(pairs)[..TAPS / 4 + 1], out),
+    }
+}
+
 #[inline(always)]
-fn across<const LINE: usize>(line: &[i16; LINE], taps: usize, pairs: &[i16x8], out: &mut [u8]) {
+fn along<const LINE: usize>(line: &[i16; LINE], taps: usize, pairs: &[i16x8], out: &mut [u8]) {
     let reach = taps / 2;
     for (i, out) in out.as_chunks_mut::<16>().0.iter_mut().enumerate() {
         // One look whether all of it is there.
         let window = &line[i * 16..][..16 + 8 * reach];
-        let both = |d: usize, half: usize| {
-            let d = d.min(reach);
-            load::<i16x8>(&window[4 * (reach - d) + 8 * half..]) + load(&window[4 * (reach + d) + 8 * half..])
+        let both = |d: usize, half: usize| match d <= reach {
+            true => load::<i16x8>(&window[4 * (reach - d) + 8 * half..]) + load(&window[4 * (reach + d) + 8 * half..]),
+            false => i16x8::splat(0),
         };
         to_bytes(sums(pairs, both), out);
     }
@@ -236,10 +254,12 @@ fn to_middle(sums: [i32x4; 4], out: &mut [i16; 16]) {
     store(c.narrow(d), &mut out[8..]);
 }
 
+/// Rounded once: what the first shift drops could not have mattered to the second.
 #[inline(always)]
 fn to_bytes(sums: [i32x4; 4], out: &mut [u8; 16]) {
-    let [a, b, c, d] = sums.map(|sum| (sum + i32x4::splat(1 << 19)).shr::<20>());
-    store(a.narrow(b).narrow(c.narrow(d)), out);
+    let [a, b, c, d] = sums.map(|sum| sum.shr::<13>());
+    let [low, high] = [a.narrow(b), c.narrow(d)].map(|v| (v + i16x8::splat(1 << 6)).shr::<7>());
+    store(low.narrow(high), out);
 }
 
 /// As `opaque`, with every colour weighed by its alpha. The same numbers where every alpha around is 255.
@@ -350,21 +370,28 @@ fn floats<const TAPS: usize, const LINE: usize>(
         for (y, out) in out.chunks_exact_mut(made).enumerate() {
             let lines = window.next(|line| copied(y + taps - 1, line));
             let (middle, out) = (&mut middle, &mut out[left..left + width]);
-            if let (Some(lines), true) = (lines.first_chunk::<TAPS>(), TAPS > 0) {
-                let weights: [f32x4; TAPS] = array::from_fn(|d| weights.get(d).copied().unwrap_or(f32x4::splat(0.0)));
-                down_floats(lines, &weights[..TAPS / 2 + 1], used, middle);
-                across_floats(middle, &weights[..TAPS / 2 + 1], out);
-            } else {
-                down_floats(lines, &weights, used, middle);
-                across_floats(middle, &weights, out);
-            }
+            down_floats::<TAPS, LINE>(lines, &weights, used, middle);
+            across_floats::<TAPS, LINE>(middle, &weights, out);
         }
     }
     out
 }
 
+#[inline(never)]
+fn down_floats<const TAPS: usize, const LINE: usize>(
+    lines: &[[f32; LINE]],
+    weights: &[f32x4],
+    used: usize,
+    out: &mut [f32; LINE],
+) {
+    match lines.first_chunk::<TAPS>() {
+        Some(lines) if TAPS > 0 => columns_floats(lines, &fixed::<f32x4, TAPS>(weights)[..TAPS / 2 + 1], used, out),
+        _ => columns_floats(lines, weights, used, out),
+    }
+}
+
 #[inline(always)]
-fn down_floats<const LINE: usize>(lines: &[[f32; LINE]], weights: &[f32x4], used: usize, out: &mut [f32; LINE]) {
+fn columns_floats<const LINE: usize>(lines: &[[f32; LINE]], weights: &[f32x4], used: usize, out: &mut [f32; LINE]) {
     let reach = lines.len() / 2;
     let vectors = used.div_ceil(16).min(LINE / 16);
     for (i, out) in out.as_chunks_mut::<16>().0.iter_mut().enumerate().take(vectors) {
@@ -373,8 +400,16 @@ fn down_floats<const LINE: usize>(lines: &[[f32; LINE]], weights: &[f32x4], used
     }
 }
 
+#[inline(never)]
+fn across_floats<const TAPS: usize, const LINE: usize>(line: &[f32; LINE], weights: &[f32x4], out: &mut [f32]) {
+    match TAPS {
+        0 => along_floats(line, weights, out),
+        _ => along_floats(line, &fixed::<f32x4, TAPS>(weights)[..TAPS / 2 + 1], out),
+    }
+}
+
 #[inline(always)]
-fn across_floats<const LINE: usize>(line: &[f32; LINE], weights: &[f32x4], out: &mut [f32]) {
+fn along_floats<const LINE: usize>(line: &[f32; LINE], weights: &[f32x4], out: &mut [f32]) {
     let reach = weights.len() - 1;
     for (i, out) in out.as_chunks_mut::<16>().0.iter_mut().enumerate() {
         let window = &line[i * 16..][..16 + 8 * reach];

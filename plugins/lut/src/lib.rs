@@ -20,7 +20,7 @@ params! {
     /// What the painter sets.
     pub struct Settings {
         /// A .cube file, 1D or 3D. Without one the picture stays as it is.
-        table: String = Param::lines("Table (.cube)", "", 2_097_152),
+        table: String = Param::lines("Table (.cube)", "", 16_777_216),
         /// How much of the look; 0 leaves the picture as it is.
         strength: f32 = Param::float("Strength", 100.0, 0.0..=100.0).step(1.0).unit("%"),
         /// Only colours change, light and dark stay.

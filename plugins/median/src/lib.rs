@@ -84,7 +84,7 @@ impl<S: Ordered> Filter for Median<S> {
 const LINE: usize = 1040;
 
 /// Sorts the first `count` columns, of values one below the other.
-#[inline(always)]
+#[inline(never)]
 fn sorted<S: Ordered, const SIDE: usize>(
     from: [&[S]; SIDE],
     count: usize,
@@ -109,7 +109,7 @@ fn sorted<S: Ordered, const SIDE: usize>(
     }
 }
 
-#[inline(always)]
+#[inline(never)]
 fn medians<S: Ordered, const SIDE: usize>(
     columns: &[[S; LINE]; SIDE],
     out: &mut [[S; 16]],

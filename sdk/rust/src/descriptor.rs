@@ -128,7 +128,7 @@ pub enum Kind {
     Text {
         /// Shown at first.
         default: String,
-        /// The longest, in bytes; at most 2 MiB.
+        /// The longest, in bytes; at most 16 MiB.
         max_bytes: u32,
         /// Several lines, which may be loaded from a file.
         multiline: bool,
@@ -262,7 +262,7 @@ impl Param<String> {
         Self::of(label, Kind::Text { default: default.into(), max_bytes: 1000, multiline: false })
     }
 
-    /// Several lines, which may be loaded from a file of at most `max_bytes` (2 MiB at most).
+    /// Several lines, which may be loaded from a file of at most `max_bytes` (16 MiB at most).
     pub fn lines(label: &str, default: &str, max_bytes: u32) -> Self {
         Self::of(label, Kind::Text { default: default.into(), max_bytes, multiline: true })
     }

@@ -5,6 +5,7 @@
 
 #[cfg(unix)]
 pub mod daemon;
+pub mod holes;
 mod pictures;
 
 pub use pictures::{Pixels, claimed_png, pixels, png, png_text};

@@ -47,6 +47,11 @@ impl Pixels {
         (self.w, self.rgba.len() as u32 / 4 / self.w)
     }
 
+    /// All of it, row by row.
+    pub fn rgba(&self) -> &[u8] {
+        &self.rgba
+    }
+
     /// The pixel at column `x`, row `y`.
     pub fn at(&self, x: u32, y: u32) -> [u8; 4] {
         let i = (y * self.w + x) as usize * 4;

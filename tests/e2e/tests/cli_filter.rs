@@ -131,6 +131,15 @@ fn broken_promises_are_told() {
     assert_eq!((&report["ok"], output.status.code()), (&json!(false), Some(1)));
 }
 
+/// A filter may refuse a text it cannot read, and keeps its promises all the same.
+#[test]
+fn refusing_breaks_no_promise() {
+    let dir = folder();
+    let report = made(dir.path(), &["filter", "check", "lut"]);
+    assert_eq!(report["ok"], true, "{report}");
+    assert!(report.to_string().contains("refused with a reason"), "{report}");
+}
+
 #[test]
 fn filters_run_in_a_chain_with_texts_from_files() {
     let dir = folder();

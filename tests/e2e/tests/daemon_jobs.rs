@@ -2,62 +2,8 @@
 #![cfg(unix)]
 
 use e2e::daemon::{Client, Daemon, kind};
+use e2e::holes::Picture;
 use serde_json::{Value, json};
-
-/// A picture with a texture and a hole in its middle: pixels (rgba8), then the mask (g8), in one blob.
-struct Picture {
-    w: usize,
-    h: usize,
-    hole: [usize; 4],
-    bytes: Vec<u8>,
-}
-
-impl Picture {
-    fn new(w: usize, h: usize, hole_side: usize) -> Picture {
-        let hole = [(w - hole_side) / 2, (h - hole_side) / 2, hole_side, hole_side];
-        let mut bytes = Vec::with_capacity(w * h * 5);
-        for i in 0..w * h {
-            let (x, y) = ((i % w) as u32, (i / w) as u32);
-            let noise = (x.wrapping_mul(374_761_393) ^ y.wrapping_mul(668_265_263)).wrapping_mul(2_246_822_519) >> 28;
-            bytes.extend([
-                (x * 3 + noise * 4) as u8,
-                ((x / 16 + y / 16) % 2 * 120 + noise * 5) as u8,
-                (y * 2) as u8,
-                255,
-            ]);
-        }
-        let inside =
-            |x: usize, y: usize| (hole[0]..hole[0] + hole[2]).contains(&x) && (hole[1]..hole[1] + hole[3]).contains(&y);
-        bytes.extend((0..w * h).map(|i| if inside(i % w, i / w) { 255 } else { 0 }));
-        Picture { w, h, hole, bytes }
-    }
-
-    /// Fills in a fraction of a second.
-    fn small() -> Picture {
-        Picture::new(96, 80, 24)
-    }
-
-    /// Fills for longer than any test needs the device to be busy.
-    fn endless() -> Picture {
-        Picture::new(2400, 1800, 1300)
-    }
-
-    /// Params of a fill of this picture, which lies in `blob`, with `more` members.
-    fn fill(&self, blob: &str, more: Value) -> Value {
-        let rect = json!({"x": 0, "y": 0, "w": self.w, "h": self.h});
-        let image =
-            |px: &str, offset: usize| json!({"blob": blob, "offset": offset, "w": self.w, "h": self.h, "px": px});
-        let mut params = json!({
-            "mode": "fill", "model": "exemplar", "seed": 5,
-            "canvas": {"extent": [self.w, self.h], "rect": rect, "image": image("rgba8", 0)},
-            "mask": {"rect": rect, "image": image("g8", self.w * self.h * 4)},
-        });
-        for (key, value) in more.as_object().unwrap() {
-            params[key] = value.clone();
-        }
-        params
-    }
-}
 
 /// Starts a fill that keeps the device busy; gives its request id once it runs.
 fn occupy(client: &mut Client, more: Value) -> u64 {
@@ -330,7 +276,8 @@ fn a_kept_job_nobody_wants_any_more_ends() {
     let daemon = Daemon::start();
     let mut first = daemon.client();
     occupy(&mut first, json!({"keep": true}));
-    let mut second = daemon.client();
+    // Of another program: one of the same takes the job over by attaching.
+    let mut second = daemon.named_client("another program");
     let job = second.call("job/list", json!({})).unwrap()[0]["job"].clone();
     drop(first);
     let attach = second.request("job/attach", json!({"job": job}));

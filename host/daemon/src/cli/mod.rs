@@ -17,6 +17,7 @@ mod fill;
 mod filter;
 mod filter_worker;
 mod generate;
+mod history;
 mod models;
 mod options;
 mod output;
@@ -63,6 +64,7 @@ enum Command {
     Upscale(upscale::Upscale),
     Filter(filter::Filter),
     Models(models::Models),
+    History(history::History),
     Demo(demo::Demo),
     Serve(serve::Serve),
     Status(serve::Status),
@@ -145,6 +147,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Upscale(upscale) => upscale.run(&global),
         Command::Filter(filter) => filter.run(&global),
         Command::Models(models) => models.run(&global),
+        Command::History(history) => history.run(&global),
         Command::Demo(demo) => demo.run(&global),
         Command::Serve(serve) => serve.run(&global),
         Command::Status(status) => status.run(&global),

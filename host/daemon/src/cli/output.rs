@@ -53,11 +53,12 @@ impl Results {
             }));
             return Ok(());
         }
-        let seconds = job.timing_ms.get("total").and_then(Value::as_u64).unwrap_or(0) as f64 / 1000.0;
+        let total = job.timing_ms.get("total").and_then(Value::as_u64);
+        let took = total.map(|ms| format!(", {:.1} s", ms as f64 / 1000.0)).unwrap_or_default();
         for written in &self.written {
             let file = written["file"].as_str().unwrap_or_default();
             let (seed, model) = (&written["seed"], job.used["model"].as_str().unwrap_or_default());
-            outln!("{file} (seed {seed}, model {model}, {seconds:.1} s)");
+            outln!("{file} (seed {seed}, model {model}{took})");
         }
         Ok(())
     }

@@ -6,9 +6,10 @@
 
 use super::hub::{Command, Hub, Next};
 use super::job::{Done, DonePatch, Enlarging, FilterBytes, Filtering, Outcome, Painting, Sent, Ticket, Work};
-use super::{errors, methods};
+use super::{errors, history, methods};
 use crate::config::Config;
 use crate::filters::Installed;
+use crate::history::Writer;
 use crate::home::Home;
 use crate::models::{Catalogue, Models};
 use crate::worker::{self, FilterImages, Input, Output};
@@ -100,7 +101,7 @@ fn calls(filters: &[FilterCall]) -> Vec<Call> {
 pub type Handle = (oneshot::Receiver<()>, watch::Receiver<Option<Arc<Inventory>>>);
 
 /// Starts the thread. It looks around first, so that the socket answers before every model was inspected.
-pub fn start(home: Home, hub: Arc<Hub>) -> io::Result<Handle> {
+pub fn start(home: Home, hub: Arc<Hub>, history: Arc<Writer>) -> io::Result<Handle> {
     let (done, ended) = oneshot::channel();
     let (inventory, seen) = watch::channel(None);
     std::thread::Builder::new().name("underpaint-device".into()).spawn(move || {
@@ -110,7 +111,8 @@ pub fn start(home: Home, hub: Arc<Hub>) -> io::Result<Handle> {
         let filters = Arc::new(filters);
         let announcer = hub.clone();
         filters.when_changed(move || announcer.announce(Topic::Filters, "filters/changed"));
-        let mut device = Device { home, hub, models: Models::new(catalogue, Options::default()), filters, inventory };
+        let models = Models::new(catalogue, Options::default());
+        let mut device = Device { home, hub, models, filters, history, inventory };
         device.publish(Instant::now());
         device.drive();
         let _ = done.send(());
@@ -123,6 +125,7 @@ struct Device {
     hub: Arc<Hub>,
     models: Models,
     filters: Arc<Installed>,
+    history: Arc<Writer>,
     inventory: watch::Sender<Option<Arc<Inventory>>>,
 }
 
@@ -140,7 +143,13 @@ impl Device {
                         Err(methods::internal())
                     });
                     self.tell_loaded();
-                    hub.finish(ticket.job, outcome);
+                    let done = outcome.as_ref().ok().cloned();
+                    // The answer is on its way before anything is done for the history.
+                    if hub.finish(ticket.job, outcome)
+                        && let Some(made) = done.and_then(|done| history::made(&ticket, &done))
+                    {
+                        self.history.enter(made);
+                    }
                 }
                 Next::End => return,
             }

@@ -7,14 +7,15 @@
 use super::job::{Job, Outcome, Pace, Ticket, Watcher, Work};
 use super::outbox::Outbox;
 use super::queue::{ClientId, JobId, Queue};
+use crate::thumbnail::fit;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
-use underpaint_raster::{Extent, Image, Rect, Stage};
+use underpaint_raster::{Image, Rect, Stage};
 use underpaint_wire::blob::{Name, TAIL};
-use underpaint_wire::event::{Closing, JobStateChanged, Progress, QueueChanged};
+use underpaint_wire::event::{Closing, Progress, QueueChanged};
 use underpaint_wire::generate::Run;
 use underpaint_wire::image::{self, Px};
 use underpaint_wire::methods::{JobInfo, JobState, Topic};
@@ -126,7 +127,9 @@ impl Hub {
         if state.closing {
             outbox.event("server/closing", &Closing { after_ms: CLOSING.as_millis() as u64 });
         }
-        state.clients.insert(id, Client { outbox, name: name.to_owned(), previews, topics: HashSet::new() });
+        // What others are shown is a name, however long.
+        let name = name.chars().take(64).collect();
+        state.clients.insert(id, Client { outbox, name, previews, topics: HashSet::new() });
         id
     }
 
@@ -219,7 +222,7 @@ impl Hub {
         Ok(())
     }
 
-    /// `job/attach`.
+    /// `job/attach`. What was left by a lost connection becomes the attaching one's, if it is of the same program.
     pub fn attach(&self, client: ClientId, id: &Id, job: &str, run: Run) -> Result<(), Error> {
         let mut state = self.state();
         self.expire(&mut state, Instant::now());
@@ -228,6 +231,7 @@ impl Hub {
         else {
             return Err(shutting_down());
         };
+        state.adopt(client, known);
         self.watch(&mut state, known, watcher);
         Ok(())
     }
@@ -306,6 +310,7 @@ impl Hub {
             job: self.name(id),
             state: job.state,
             label: job.run.label.clone(),
+            client: job.client_name.clone(),
             mine: job.owner == client,
             keep: job.run.keep,
             position: state.position(id),
@@ -354,22 +359,26 @@ impl Hub {
         let work = job.work.take()?;
         job.state = JobState::Running;
         let (queued, cancelled) = (job.submitted.elapsed(), job.cancelled.clone());
+        let (client, label, live) = (job.client_name.clone(), job.run.label.clone(), job.run.live.is_some());
         state.running = Some(id);
         self.tell(state, id);
         self.queue_changed(state);
-        Some(Ticket { job: id, work, queued, hub: self.clone(), cancelled, pace: Mutex::new(Pace::new()) })
+        let (hub, pace) = (self.clone(), Mutex::new(Pace::new()));
+        Some(Ticket { job: id, client, label, live, work, queued, hub, cancelled, pace })
     }
 
-    /// The running job has ended and the device is free.
-    pub fn finish(&self, job: JobId, outcome: Outcome) {
+    /// The running job has ended and the device is free. True if its result is wanted.
+    pub fn finish(&self, job: JobId, outcome: Outcome) -> bool {
         let mut state = self.state();
         state.running = None;
-        let Some(books) = state.jobs.get(&job) else { return };
+        let Some(books) = state.jobs.get(&job) else { return false };
         // Whoever cancelled does not want a result that was ready a moment later.
         let outcome = if books.cancelled.load(Ordering::Relaxed) { Err(ended_early(books.reason)) } else { outcome };
+        let done = outcome.is_ok();
         self.end(&mut state, job, outcome);
         self.expire(&mut state, Instant::now());
         self.queue_changed(&state);
+        done
     }
 
     /// Tells everyone who gave a token.
@@ -555,6 +564,15 @@ impl State {
         self.queue.order().iter().position(|&waiting| waiting == job).map(|at| at as u32)
     }
 
+    /// A job whose connection is lost goes over to `client`, if that bears the same name.
+    fn adopt(&mut self, client: ClientId, id: JobId) {
+        let Some(job) = self.jobs.get_mut(&id).filter(|job| !self.clients.contains_key(&job.owner)) else { return };
+        if self.clients.get(&client).is_some_and(|c| c.name == job.client_name) {
+            job.owner = client;
+            self.queue.hand_over(client, id);
+        }
+    }
+
     /// The job an earlier request with the same text started, if it can still answer this one.
     fn duplicate(&self, client_name: &str, text: &str) -> Option<JobId> {
         let same = |job: &Job| {
@@ -571,35 +589,11 @@ impl State {
     }
 }
 
-impl Job {
-    fn changed(&self, job: String, id: &Id, position: Option<u32>) -> JobStateChanged {
-        let error = self.outcome.as_ref().and_then(|o| o.as_ref().err());
-        JobStateChanged {
-            job,
-            id: Some(id.clone()),
-            state: self.state,
-            position,
-            reason: error.map(|e| e.kind.name().to_owned()),
-        }
-    }
-}
-
 fn respond(outcome: &Outcome, job: String, watcher: &Watcher) {
     match outcome {
         Ok(done) => done.deliver(job, &watcher.id, &watcher.outbox),
         Err(error) => watcher.outbox.respond(&watcher.id, &Err(error.clone())),
     }
-}
-
-/// The picture with its longest side at most `max_side`; unchanged if it already fits.
-fn fit(image: &Image, max_side: u32) -> Image {
-    let Extent { w, h } = image.extent();
-    let longest = w.max(h);
-    if longest <= max_side {
-        return image.clone();
-    }
-    let scaled = |side: u32| ((side as u64 * max_side as u64 / longest as u64) as u32).max(1);
-    underpaint_raster::resize(image, Extent::new(scaled(w), scaled(h)))
 }
 
 fn ended_early(reason: Kind) -> Error {

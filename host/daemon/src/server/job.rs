@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use underpaint_raster::{Image, Job as Progress, Rect, Stage};
+use underpaint_wire::event::JobStateChanged;
 use underpaint_wire::generate::{FilterCall, Generate, Preview, Run};
 use underpaint_wire::image::{self, Placed, Px};
 use underpaint_wire::methods::{JobResult, JobState, PatchRef, Upscale};
@@ -212,10 +213,30 @@ pub struct Job {
     pub step: Option<(u32, u32)>,
 }
 
+impl Job {
+    /// What the request `id`, which waits for it, is told of its present state.
+    pub fn changed(&self, job: String, id: &Id, position: Option<u32>) -> JobStateChanged {
+        let error = self.outcome.as_ref().and_then(|o| o.as_ref().err());
+        JobStateChanged {
+            job,
+            id: Some(id.clone()),
+            state: self.state,
+            position,
+            reason: error.map(|e| e.kind.name().to_owned()),
+        }
+    }
+}
+
 /// The running job as the pipeline sees it: progress goes to the hub, cancellation comes from there.
 pub struct Ticket {
     /// Which job.
     pub job: JobId,
+    /// What the client that submitted it called itself.
+    pub client: String,
+    /// As submitted.
+    pub label: Option<String>,
+    /// True if its picture is repainted while the painter goes on drawing.
+    pub live: bool,
     /// What is to be done.
     pub work: Work,
     /// How long it waited.

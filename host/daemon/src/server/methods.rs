@@ -24,6 +24,9 @@ use underpaint_wire::{Error, Kind, json};
 
 type Params = Map<String, Value>;
 
+/// What this daemon can do beyond the base protocol.
+const CAPS: [&str; 8] = ["live", "keep", "blob_write", "upscale", "styles", "clip", "texts", "history"];
+
 /// A connection that has said hello.
 pub struct Session {
     /// Its place in the books.
@@ -57,7 +60,7 @@ impl Session {
             protocol,
             server: Peer { name: "underpaint".into(), version: env!("CARGO_PKG_VERSION").into() },
             instance: daemon.instance.clone(),
-            caps: ["live", "keep", "blob_write", "upscale"].map(String::from).to_vec(),
+            caps: CAPS.map(String::from).to_vec(),
             limits: daemon.limits,
         };
         let session =
@@ -80,6 +83,9 @@ impl Session {
             "styles/list" => Ok(self.daemon.styles.list()),
             "styles/put" => parse(params).and_then(|style: Style| self.styles_changed(|s| s.put(style))),
             "styles/remove" => parse(params).and_then(|p: StyleName| self.styles_changed(|s| s.remove(&p.name))),
+            "history/list" | "history/get" | "history/remove" | "history/clear" => {
+                return self.history(id, method, params);
+            }
             "fill/context" => requests::fill_context(&self.daemon, params).await,
             "generate" => return self.settle(id, requests::generate(self, id, params, tail).await),
             "filter/apply" => return self.settle(id, requests::filter_apply(self, id, params, tail).await),

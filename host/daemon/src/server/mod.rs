@@ -3,7 +3,7 @@
 //! - `start` makes this process the daemon of its user; `connection` serves one editor, `methods` is what it may ask
 //!   for, `requests` checks what it asks to be painted, `blobs` holds its pixels, `outbox` what waits to be sent.
 //! - `hub` keeps the books of jobs in the order of `queue`; `device` is the one thread that computes; `errors` is
-//!   where its failures become errors of the protocol.
+//!   where its failures become errors of the protocol; `history` is where its results become entries.
 //!
 //! The server knows nothing of how a picture is made: `device` hands checked requests to the same function the command
 //! line calls. Nothing here takes a path, a URL or a command from a client.
@@ -12,6 +12,7 @@ mod blobs;
 mod connection;
 mod device;
 mod errors;
+mod history;
 mod hub;
 mod job;
 mod methods;
@@ -23,6 +24,7 @@ mod start;
 pub use start::StartError;
 
 use crate::config::Config;
+use crate::history::{History, Writer};
 use crate::home::{Endpoint, Home};
 use crate::platform;
 use crate::styles::Styles;
@@ -49,6 +51,7 @@ pub struct Daemon {
     token: String,
     started: Instant,
     inventory: watch::Receiver<Option<Arc<Inventory>>>,
+    history: Arc<History>,
     styles: Styles,
 }
 
@@ -95,8 +98,11 @@ async fn run(home: &Home, options: Options, ready: impl FnOnce(&Endpoint)) -> Re
         eprintln!("warning: {sentence}");
     }
     let hub = Hub::new(&claim.endpoint.instance, limits.max_jobs);
-    let (device, inventory) =
-        device::start(home.clone(), hub.clone()).map_err(|e| StartError::System("Starting the device's thread", e))?;
+    let history = Arc::new(History::new(home));
+    let writer = Writer::start(history.clone(), history::teller(&hub));
+    let writer = writer.map_err(|e| StartError::System("Starting the history's thread", e))?;
+    let (device, inventory) = device::start(home.clone(), hub.clone(), writer.clone())
+        .map_err(|e| StartError::System("Starting the device's thread", e))?;
     let daemon = Arc::new(Daemon {
         hub: hub.clone(),
         limits,
@@ -104,6 +110,7 @@ async fn run(home: &Home, options: Options, ready: impl FnOnce(&Endpoint)) -> Re
         token: claim.token.clone(),
         started,
         inventory,
+        history,
         styles,
     });
     ready(&claim.endpoint);
@@ -116,8 +123,10 @@ async fn run(home: &Home, options: Options, ready: impl FnOnce(&Endpoint)) -> Re
     hub.close();
     // The running job ends within a step; then everything is answered and only has to be written.
     let _ = tokio::time::timeout(hub::CLOSING, device).await;
+    let entered = tokio::task::spawn_blocking(move || writer.finish(hub::CLOSING));
     hub.dismiss();
     let _ = tokio::time::timeout(hub::CLOSING, async { while connections.join_next().await.is_some() {} }).await;
+    let _ = entered.await;
     drop(claim);
     Ok(())
 }

@@ -93,6 +93,21 @@ impl Queue {
         false
     }
 
+    /// Makes a waiting job one of `client`'s, the last of them (of the live ones, if it is live).
+    pub fn hand_over(&mut self, client: ClientId, job: JobId) {
+        let mut jobs = self.lanes.iter_mut().map(|lane| &mut lane.jobs);
+        let taken = jobs.find_map(|jobs| jobs.iter().position(|w| w.job == job).and_then(|at| jobs.remove(at)));
+        let Some(taken) = taken else { return };
+        self.lanes.retain(|lane| !lane.jobs.is_empty());
+        let lane = self.lane(client);
+        let at = if taken.live.is_some() {
+            lane.jobs.iter().take_while(|w| w.live.is_some()).count()
+        } else {
+            lane.jobs.len()
+        };
+        lane.jobs.insert(at, taken);
+    }
+
     /// Waiting jobs in the order they would run if no more came.
     pub fn order(&self) -> Vec<JobId> {
         let longest = self.lanes.iter().map(|l| l.jobs.len()).max().unwrap_or(0);
@@ -165,6 +180,20 @@ mod tests {
         assert_eq!(at(2, 99), [1, 3, 4, 2]);
         assert_eq!(at(1, 3), [1, 2, 3, 4], "a live one stays first");
         assert_eq!(at(9, 0), [1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn jobs_go_over_to_another_client() {
+        let mut queue = Queue::default();
+        queue.push(1, 1, None);
+        queue.push(1, 2, Some("k".into()));
+        queue.push(2, 3, None);
+        for (job, order) in [(2, [1, 2, 3]), (1, [2, 3, 1]), (9, [2, 3, 1]), (3, [2, 1, 3])] {
+            queue.hand_over(2, job);
+            assert_eq!(queue.order(), order, "{job}");
+        }
+        assert!(queue.shift(3, 1));
+        assert_eq!(drain(queue), [2, 3, 1]);
     }
 
     #[test]

@@ -149,7 +149,8 @@ fn scaled(field: &str, placed: Placed, source: &Source<'_>) -> Result<Sent, Erro
 }
 
 /// A patch has colours and alpha; one that was asked for in grey would have neither.
-fn check_patch_px(asked: Option<Px>, px: Px) -> Result<(), Error> {
+/// Fails unless patches can be had in the layout that was `asked` for; `px` is what was settled on.
+pub fn check_patch_px(asked: Option<Px>, px: Px) -> Result<(), Error> {
     if asked.is_some() && px.is_grey() {
         return Err(Error::field("px", "`px` must be rgba8, bgra8, rgba16 or rgbaf32: a patch has alpha."));
     }

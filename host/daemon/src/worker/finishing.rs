@@ -1,7 +1,9 @@
 //! The end of a job: filters over what was painted, each of which may see what lies around it.
 
 use super::JobError;
-use serde_json::Value;
+use crate::models::hex;
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use underpaint_filters::{Beside, Call, FilterError, Filters, PictureRef, Reason, Role, Settings};
@@ -32,12 +34,25 @@ pub fn chain(
     filters.check(&calls)?;
     let describe = |call: &Call| {
         let found = filters.get(&call.name)?;
-        Ok(serde_json::json!({
-            "name": call.name, "version": found.version, "sha256": found.sha256, "params": call.params,
+        Ok(json!({
+            "name": call.name, "version": found.version, "sha256": found.sha256, "params": told(&call.params),
         }))
     };
     let used = calls.iter().map(describe).collect::<Result<_, FilterError>>()?;
     Ok((calls, used))
+}
+
+/// The longest text that a receipt holds, in bytes; of a longer one, a table of colours mostly, it tells the hash, as of models.
+const TOLD_BYTES: usize = 64 << 10;
+
+fn told(params: &Map<String, Value>) -> Map<String, Value> {
+    let one = |value: &Value| match value {
+        Value::String(text) if text.len() > TOLD_BYTES => {
+            json!({"sha256": hex(&Sha256::digest(text.as_bytes())), "bytes": text.len()})
+        }
+        value => value.clone(),
+    };
+    params.iter().map(|(name, value)| (name.clone(), one(value))).collect()
 }
 
 /// Filters run on the patch alone and may make it more transparent, never less: outside its alpha nothing changes.
@@ -101,4 +116,19 @@ fn no_more_than(mut made: Image, patch: &Image) -> Image {
         }
     }
     made
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{TOLD_BYTES, told};
+    use serde_json::{Value, json};
+
+    #[test]
+    fn a_receipt_holds_no_table_of_megabytes() {
+        let params = |text: usize| json!({"table": "x".repeat(text), "strength": 0.5}).as_object().cloned().unwrap();
+        assert_eq!(told(&params(TOLD_BYTES)), params(TOLD_BYTES));
+        let told = Value::Object(told(&params(16 << 20)));
+        assert_eq!((&told["strength"], &told["table"]["bytes"]), (&json!(0.5), &json!(16 << 20)));
+        assert_eq!(told["table"]["sha256"].as_str().map(str::len), Some(64));
+    }
 }

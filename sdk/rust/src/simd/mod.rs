@@ -232,6 +232,12 @@ impl i16x8 {
     pub fn interleave_high(self, other: Self) -> Self {
         Self(raw::i16x8_shuffle::<4, 12, 5, 13, 6, 14, 7, 15>(self.0, other.0))
     }
+
+    /// Shifted right by `BITS`, rounded down: the sign stays.
+    #[inline(always)]
+    pub fn shr<const BITS: u32>(self) -> Self {
+        Self(raw::i16x8_shr(self.0, BITS))
+    }
 }
 
 operators!(i32x4: Add add = i32x4_add, Sub sub = i32x4_sub, BitAnd bitand = v128_and, BitOr bitor = v128_or);

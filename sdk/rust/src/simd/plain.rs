@@ -118,6 +118,7 @@ plain! {
     });
     i16x8_narrow_i32x4(a: v128, b: v128) =
         make(|i| i32::get(if i < 4 { a } else { b }, i % 4).clamp(i16::MIN.into(), i16::MAX.into()) as i16);
+    i16x8_shr(v: v128, bits: u32) = each(v, |v: i16| v >> bits);
 
     i32x4_add(a: v128, b: v128) = both(a, b, i32::wrapping_add);
     i32x4_sub(a: v128, b: v128) = both(a, b, i32::wrapping_sub);

@@ -59,6 +59,7 @@ fn whole_numbers_are_the_scalar_ones() {
         assert_eq!((x + y).to_array(), zip(a16, b16, i16::wrapping_add));
         assert_eq!((x - y).to_array(), zip(a16, b16, i16::wrapping_sub));
         assert_eq!((x * y).to_array(), zip(a16, b16, i16::wrapping_mul));
+        assert_eq!(x.shr::<7>().to_array(), a16.map(|v| v >> 7));
         assert_eq!(x.min(y).to_array(), zip(a16, b16, i16::min));
         assert_eq!(x.max(y).to_array(), zip(a16, b16, i16::max));
         let product = |i: usize| i32::from(a16[i]) * i32::from(b16[i]);

@@ -77,6 +77,7 @@ sse2! {
     i16x8_max(a: v128, b: v128) = _mm_max_epi16(a, b);
     i32x4_dot_i16x8(a: v128, b: v128) = _mm_madd_epi16(a, b);
     i16x8_narrow_i32x4(a: v128, b: v128) = _mm_packs_epi32(a, b);
+    i16x8_shr(v: v128, bits: u32) = _mm_sra_epi16(v, _mm_cvtsi32_si128(bits as i32));
 
     i32x4_add(a: v128, b: v128) = _mm_add_epi32(a, b);
     i32x4_sub(a: v128, b: v128) = _mm_sub_epi32(a, b);

@@ -121,15 +121,12 @@ impl Subject<'_> {
         if self.filter.license.is_empty() {
             return Ok((Verdict::Advice, "no licence is given, so nobody may pass the filter on".into()));
         }
-        let (params, inputs) = (params.len(), inputs.len());
+        let counted = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+        let (params, inputs) = (counted(params.len(), "parameter"), counted(inputs.len(), "input"));
         let memory = limits.memory_bytes >> 20;
         Ok((
             Verdict::Ok,
-            format!(
-                "{params} parameters, {inputs} inputs, {}, {memory} MiB, {} ms for a megapixel",
-                names(samples),
-                limits.timeout_ms
-            ),
+            format!("{params}, {inputs}, {}, {memory} MiB, {} ms for a megapixel", names(samples), limits.timeout_ms),
         ))
     }
 
@@ -153,11 +150,15 @@ impl Subject<'_> {
         for picture in self.pictures(300, 200) {
             for params in extremes(self.filter) {
                 let of = |tile, threads| Try { params: params.clone(), tile, threads, ..Try::new(&picture) };
-                let whole = self.made(&of(512, 1))?;
+                let whole = match self.run(&of(512, 1)) {
+                    // A filter may say that values do not go together, or that a text is not what it wants.
+                    Err(Reason::BadParameter { .. }) if !params.is_empty() => continue,
+                    made => or_same(made, &of(512, 1))?,
+                };
                 for (tile, threads) in [(256, 1), (97, 2), (32, 0)] {
                     runs += 1;
                     let tiled = self.made(&of(tile, threads))?;
-                    let how = format!("tiles of {tile} with {}", Value::Object(params.clone()));
+                    let how = format!("tiles of {tile} with {}", shown(&params));
                     self.same(&whole, &tiled, "one piece", &how, "the halo is too small, state is kept between tiles, or randomness does not come from seed and position")?;
                 }
             }
@@ -182,8 +183,7 @@ impl Subject<'_> {
                     // A filter may say that values do not go together.
                     Err(Reason::BadParameter { .. }) => refused += 1,
                     Err(reason) => {
-                        let params = Value::Object(params.clone());
-                        return Err(format!("with {params} at scale {scale}: {reason}"));
+                        return Err(format!("with {} at scale {scale}: {reason}", shown(params)));
                     }
                 }
             }
@@ -320,11 +320,7 @@ impl Subject<'_> {
     }
 
     fn made(&self, what: &Try<'_>) -> Result<Picture, String> {
-        let made = self.run(what).map_err(|reason| match what.params.is_empty() {
-            true => reason.to_string(),
-            false => format!("with {}: {reason}", Value::Object(what.params.clone())),
-        })?;
-        Ok(made.unwrap_or_else(|| what.picture.clone()))
+        or_same(self.run(what), what)
     }
 
     fn run(&self, what: &Try<'_>) -> Result<Option<Picture>, Reason> {
@@ -386,6 +382,24 @@ impl Job for CancelledSoon {
     }
 
     fn progress(&self, _: Stage, _: u32, _: u32) {}
+}
+
+/// What a run made, or the picture where it stays as it is; what went wrong as a sentence with the parameters.
+fn or_same(made: Result<Option<Picture>, Reason>, what: &Try<'_>) -> Result<Picture, String> {
+    let made = made.map_err(|reason| match what.params.is_empty() {
+        true => reason.to_string(),
+        false => format!("with {}: {reason}", shown(&what.params)),
+    })?;
+    Ok(made.unwrap_or_else(|| what.picture.clone()))
+}
+
+/// Parameters as a report shows them: long texts by their length.
+fn shown(params: &Map<String, Value>) -> String {
+    let short = |value: &Value| match value {
+        Value::String(text) if text.len() > 40 => json!(format!("a text of {} bytes", text.len())),
+        value => value.clone(),
+    };
+    Value::Object(params.iter().map(|(name, value)| (name.clone(), short(value))).collect()).to_string()
 }
 
 /// The defaults, then each parameter alone at each value a slider or list can be pushed to.
