@@ -118,6 +118,17 @@ class Wine:
         except OSError:
             return None
 
+    def workers(self):
+        """How many processes for filters there are in the prefix."""
+        count = 0
+        for process in pathlib.Path("/proc").glob("[0-9]*"):
+            try:
+                ours = ("WINEPREFIX=%s" % self.prefix).encode() in (process / "environ").read_bytes().split(b"\0")
+                count += ours and b"filter-worker" in (process / "cmdline").read_bytes()
+            except OSError:
+                pass  # it ended in this moment, or is another user's
+        return count
+
     def end(self):
         """Ends everything in the prefix."""
         subprocess.run(["wineserver", "-k"], env=self.environment, stderr=subprocess.DEVNULL)
@@ -175,6 +186,7 @@ def filters_in_the_daemon(stage):
     """fill with a filter: compiled and run by a worker process of the daemon's"""
     said = stage.fill("grainy.png", "--filter", "film-grain,strength=1")
     assert said["receipt"]["filters"][0]["name"] == "film-grain", said["receipt"]
+    assert stage.wine.workers() == 1, "the worker is not kept for the next filter"
     assert stage.picture("grainy.png") != stage.picture("filled.png")
 
 
@@ -202,12 +214,20 @@ def survives_being_killed(stage):
     """kill -9 and serve: the left endpoint means "not running", the next daemon has another pipe and fills"""
     stage.daemon.send_signal(signal.SIGKILL)
     stage.daemon.wait(HANG_S)
+    leaves_no_worker(stage)
     code, _, errors = stage.wine.run("status")
     assert code == 1 and "not running" in errors, (code, errors)
     before, (stage.daemon, stage.said) = stage.said, stage.wine.serve()
     assert stage.said["socket"] != before["socket"] and stage.said["instance"] != before["instance"]
     stage.fill("again.png")
     assert stage.picture("again.png") == stage.picture("filled.png")
+
+
+def leaves_no_worker(stage):
+    until = time.monotonic() + HANG_S
+    while stage.wine.workers():
+        assert time.monotonic() < until, "a process for filters outlives its daemon"
+        time.sleep(0.05)
 
 
 def is_killed_while_it_works(stage):
@@ -231,6 +251,7 @@ def stops(stage):
     stage.wine.json("stop")
     assert stage.daemon.wait(HANG_S) == 0
     assert stage.wine.endpoint() is None
+    leaves_no_worker(stage)
 
 
 def installs_adapters(stage):
