@@ -199,6 +199,10 @@ fn install_into(editor: Editor, files: &Files, around: &Surroundings) -> Result<
         }
     }
     let mut sentence = format!("The {} adapter is in {}; {}", editor.title(), folders(&places), editor.next());
+    if !places.iter().any(|place| place.seen) {
+        sentence +=
+            &format!(". No {} was found here yet; one that looks elsewhere can be served with --to", editor.title());
+    }
     if places.iter().any(|place| place.what.contains("Snap")) {
         sentence += ". A Snap is kept away from other programs, so in it the adapter may not find the daemon; the Flatpak or \
                      your distribution's own package will";
@@ -358,6 +362,7 @@ mod tests {
             let (files, folder) = (files(editor), root.path().join(folder));
             assert_eq!(files.state(&folder), State::Absent);
             let outcome = install_into(editor, &files, &around).unwrap();
+            assert!(outcome.sentence.contains("was found here yet"), "{}", outcome.sentence);
             assert_eq!((outcome.paths.as_slice(), outcome.installed), ([folder.clone()].as_slice(), true));
             assert_eq!(files.state(&folder), State::Current);
             for path in [own, "underpaint/underpaint_client.py"] {
@@ -390,7 +395,8 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let around = surroundings(System::Linux, root.path(), &[("HOME", "u")], &["u/.var/app/org.kde.krita"]);
         let kritarc = root.path().join("u/.var/app/org.kde.krita/config/kritarc");
-        install_into(Editor::Krita, &files(Editor::Krita), &around).unwrap();
+        let outcome = install_into(Editor::Krita, &files(Editor::Krita), &around).unwrap();
+        assert!(!outcome.sentence.contains("was found here yet"), "{}", outcome.sentence);
         assert!(std::fs::read_to_string(&kritarc).unwrap().contains("enable_underpaint=true"));
         assert!(!root.path().join("u/.config").exists(), "there is only a Flatpak");
         uninstall_from(Editor::Krita, &files(Editor::Krita), &around).unwrap();
