@@ -24,6 +24,7 @@ use underpaint_wire::hello::{Hello, OURS, Peer, Welcome};
 use underpaint_wire::history::{FetchedEntry, HistoryList, ListHistory};
 use underpaint_wire::image::{self, Px};
 use underpaint_wire::methods::{JobResult, Upscale};
+use underpaint_wire::pairing::{Begun, Ended};
 use underpaint_wire::rpc::{self, Id, Message};
 use underpaint_wire::{Error, json, methods};
 
@@ -112,6 +113,7 @@ impl Client {
             reader: Reader::new(MAX_FRAME_BYTES),
             blobs: HashMap::new(),
             held: Vec::new(),
+            event: None,
             next_id: 0,
             next_blob: 0,
         };
@@ -210,6 +212,25 @@ impl Client {
         })
     }
 
+    /// Lets one program in that shows the code; [`Client::paired`] waits for it.
+    pub fn pair(&mut self) -> Result<Begun, ClientError> {
+        read_result(self.call("pairing/begin", &json!({}))?)
+    }
+
+    /// Waits for the end of the pairing.
+    pub fn paired(&mut self) -> Result<Ended, ClientError> {
+        self.runtime.block_on(async {
+            loop {
+                if let Some((method, params)) = self.link.event.take()
+                    && method == "pairing/ended"
+                {
+                    return read_result(Value::Object(params));
+                }
+                self.link.receive(&Unattended).await?;
+            }
+        })
+    }
+
     /// Asks the daemon to end, and waits until it has closed this connection.
     pub fn shutdown(mut self) -> Result<(), ClientError> {
         self.call("shutdown", &json!({}))?;
@@ -226,6 +247,8 @@ struct Link {
     blobs: HashMap<Name, Vec<u8>>,
     /// Blobs of ours that the daemon holds.
     held: Vec<Name>,
+    /// The newest event that is neither of blobs nor of progress.
+    event: Option<(String, serde_json::Map<String, Value>)>,
     next_id: u64,
     next_blob: u64,
 }
@@ -283,7 +306,11 @@ impl Link {
             return match message {
                 Message::Response { id, outcome } => Ok(Some(Response { id, outcome })),
                 Message::Notification { method, params } => {
-                    notice(&method, &params, frame.tail, &mut self.blobs, job).map(|()| None)
+                    notice(&method, &params, frame.tail, &mut self.blobs, job)?;
+                    if !matches!(method.as_str(), "blob/put" | "progress") {
+                        self.event = Some((method, params));
+                    }
+                    Ok(None)
                 }
                 Message::Request { .. } => Err(ClientError::Nonsense("it asks instead of answering.".into())),
             };

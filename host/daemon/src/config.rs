@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 /// What a painter may set. Every member may be left out.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Folders with models, searched besides the home's own.
@@ -17,6 +17,14 @@ pub struct Config {
     pub default_model: Option<String>,
     /// What is kept of what was painted.
     pub history: Keeping,
+    /// Whether the daemon listens on a WebSocket too, which Photoshop needs; true if left out.
+    pub websocket: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { model_folders: Vec::new(), default_model: None, history: Keeping::default(), websocket: true }
+    }
 }
 
 impl Config {
@@ -71,7 +79,8 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         assert_eq!(Config::load(home.path()).unwrap(), Config::default());
         let history = Keeping { keep: false, ..Keeping::default() };
-        let config = Config { model_folders: vec!["/models".into()], default_model: Some("a".into()), history };
+        let (model_folders, default_model) = (vec!["/models".into()], Some("a".into()));
+        let config = Config { model_folders, default_model, history, websocket: false };
         config.save(home.path()).unwrap();
         assert_eq!(Config::load(home.path()).unwrap(), config);
         std::fs::write(home.path().join(Config::FILE), r#"{"history": {"max_entries": 3}}"#).unwrap();

@@ -112,6 +112,9 @@ pub struct Endpoint {
     pub instance: String,
     /// A socket's path, or a pipe's on Windows.
     pub socket: String,
+    /// Where the WebSocket is on this machine; absent if it is switched off or found no free port.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ws_port: Option<u16>,
     /// Beside `endpoint.json`.
     pub token_file: String,
 }

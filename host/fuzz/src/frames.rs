@@ -7,6 +7,7 @@ use underpaint_wire::hello::{Hello, Limits, OURS};
 use underpaint_wire::methods::{
     Attach, Cancel, FillContext, FilterApply, JobName, LoadModel, MoveJob, Subscribe, Upscale, UpscalePixels,
 };
+use underpaint_wire::pairing::Pair;
 use underpaint_wire::rpc::{self, Message};
 use underpaint_wire::{image, json};
 
@@ -99,6 +100,7 @@ fn understood(message: &Message, tail: &[u8]) {
     let _ = json::params::<Generate>(params);
     let _ = json::params::<Upscale>(params);
     let _ = json::params::<LoadModel>(params);
+    let _ = json::params::<Pair>(params);
     let _ = json::params::<Cancel>(params);
     let _ = json::params::<JobName>(params);
     let _ = json::params::<Run>(params);

@@ -18,6 +18,8 @@ pub mod history;
 pub mod image;
 pub mod json;
 pub mod methods;
+pub mod pairing;
 pub mod rpc;
+pub mod websocket;
 
 pub use error::{Error, Kind};

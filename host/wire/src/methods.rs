@@ -275,6 +275,31 @@ pub struct Status {
     pub queue: Vec<JobInfo>,
     /// Connections, this one included.
     pub clients: u32,
+    /// Whether editors without a local socket reach this daemon.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub websocket: Option<WebSocket>,
+}
+
+/// The daemon's WebSocket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WebSocket {
+    /// Whether there is one.
+    pub state: WebSocketState,
+    /// Where, while it listens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+}
+
+/// Whether the daemon has a WebSocket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WebSocketState {
+    /// It does.
+    Listening,
+    /// Other programs have its ports.
+    Taken,
+    /// It is switched off.
+    Off,
 }
 
 /// Memory of the device the engine uses; for `cpu` the daemon's own and the machine's.

@@ -1,7 +1,10 @@
-//! The fuzzer's function over mutations of the sample frames: a short walk on every machine, the same every time.
+//! The fuzzer's functions over mutations of the sample frames: a short walk on every machine, the same every time.
 
 #[path = "../../fuzz/src/frames.rs"]
 mod frames;
+
+#[path = "../../fuzz/src/websocket.rs"]
+mod websocket;
 
 use serde_json::Value;
 
@@ -59,4 +62,45 @@ fn no_mutation_of_a_sample_panics() {
         }
         frames::run(&bytes);
     }
+}
+
+/// Honest messages in honest pieces, with pings between them; then some bytes are changed.
+#[test]
+fn no_mutation_of_a_message_panics() {
+    let samples = samples();
+    let mut random = Random(0x5EED);
+    for _ in 0..10_000 {
+        let mut bytes = Vec::new();
+        for _ in 0..1 + random.below(3) {
+            let frame = &samples[random.below(samples.len())];
+            let cut = random.below(frame.len() + 1);
+            bytes.extend(fragment(0x02, &frame[..cut], &mut random));
+            if random.below(3) == 0 {
+                bytes.extend(fragment(0x89, b"ping", &mut random));
+            }
+            bytes.extend(fragment(0x80, &frame[cut..], &mut random));
+        }
+        for _ in 0..random.below(4) {
+            let at = random.below(bytes.len());
+            match random.below(3) {
+                0 => bytes[at] = random.below(256) as u8,
+                1 => bytes[at] ^= 1 << random.below(8),
+                _ => bytes.truncate(at + 1),
+            }
+        }
+        websocket::run(&bytes);
+    }
+}
+
+/// A client's fragment with any mask.
+fn fragment(first: u8, payload: &[u8], random: &mut Random) -> Vec<u8> {
+    let mask: [u8; 4] = std::array::from_fn(|_| random.below(256) as u8);
+    let mut bytes = vec![first];
+    match payload.len() {
+        short @ 0..=125 => bytes.push(0x80 | short as u8),
+        long => bytes.extend([&[0xfe], &(long as u16).to_be_bytes()[..]].concat()),
+    }
+    bytes.extend(mask);
+    bytes.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    bytes
 }

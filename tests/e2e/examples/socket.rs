@@ -1,4 +1,4 @@
-//! What the socket costs a Rust client: 64 MiB to the daemon and back, minimum and median.
+//! What the local socket and the WebSocket cost a Rust client: 64 MiB to the daemon and back, minimum and median.
 //!
 //! `cargo run -p e2e --example socket` after `cargo build -p underpaint`; `tests/bench/socket_cost.py` measures the same from Python.
 
@@ -6,7 +6,6 @@
 fn main() {
     use e2e::daemon::{Client, Daemon};
     use serde_json::{Value, json};
-    use std::io::Read;
     use std::time::Instant;
 
     const ROUNDS: usize = 15;
@@ -32,23 +31,24 @@ fn main() {
     }
 
     let daemon = Daemon::start();
-    let mut client = daemon.client();
     let data: Vec<u8> = (0..64u32 << 20).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     let mut back = vec![0; data.len()];
-    let (mut up, mut both) = (Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
-        let start = Instant::now();
-        client.put("c1", &data);
-        client.call("ping", json!({})).expect("an answer");
-        up.push(start.elapsed());
-        let id = client.request("blob/get", json!({"blob": "c1"}));
-        assert_eq!(receive(&mut client, id, &mut back), data.len());
-        both.push(start.elapsed());
-    }
-    assert!(back == data);
-    for (name, mut times) in [("64 MiB to the daemon", up), ("64 MiB to the daemon and back", both)] {
-        times.sort();
-        println!("{name:32} min {:>8.1?} median {:>8.1?}", times[0], times[ROUNDS / 2]);
+    for (transport, mut client) in [("local socket", daemon.client()), ("WebSocket", daemon.web_client())] {
+        let (mut up, mut both) = (Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            let start = Instant::now();
+            client.put("c1", &data);
+            client.call("ping", json!({})).expect("an answer");
+            up.push(start.elapsed());
+            let id = client.request("blob/get", json!({"blob": "c1"}));
+            assert_eq!(receive(&mut client, id, &mut back), data.len());
+            both.push(start.elapsed());
+        }
+        assert!(back == data);
+        for (name, mut times) in [("64 MiB to the daemon", up), ("64 MiB to the daemon and back", both)] {
+            times.sort();
+            println!("{transport:12} {name:30} min {:>8.1?} median {:>8.1?}", times[0], times[ROUNDS / 2]);
+        }
     }
 }
 

@@ -3,16 +3,17 @@
 //! The client shares no code with the product: it is a second reading of the text.
 
 use crate::underpaint;
+use crate::web::Web;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// Longer than anything here takes on a busy machine; only a hang meets it.
-const HANG: Duration = Duration::from_secs(120);
+pub const HANG: Duration = Duration::from_secs(120);
 
 /// Waits until `condition` gives something; panics with `what` if it never does.
 pub fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
@@ -45,7 +46,12 @@ impl Daemon {
 
     /// Starts one in `home` and waits until it has published its endpoint.
     pub fn start_in(home: &Path) -> Daemon {
-        let mut daemon = Daemon { home: home.to_owned(), child: spawn(home), _temp: None };
+        Daemon::started(home, spawn(home))
+    }
+
+    /// `child` is one that starts in `home`; waits until it has published its endpoint.
+    pub fn started(home: &Path, child: Child) -> Daemon {
+        let mut daemon = Daemon { home: home.to_owned(), child, _temp: None };
         let pid = daemon.child.id();
         wait_for("the daemon's endpoint", || {
             assert!(daemon.child.try_wait().expect("wait").is_none(), "the daemon ended instead of serving");
@@ -77,9 +83,29 @@ impl Daemon {
     /// A new connection that has said hello as `name`.
     pub fn named_client(&self, name: &str) -> Client {
         let mut client = self.stranger();
-        let hello =
-            json!({"protocol": {"min": 1, "max": 1}, "client": {"name": name, "version": "1"}, "caps": ["preview"]});
-        client.call("hello", hello).expect("a welcome");
+        client.call("hello", hello(name, None)).expect("a welcome");
+        client
+    }
+
+    /// Where its WebSocket is.
+    pub fn ws_port(&self) -> u16 {
+        self.endpoint()["ws_port"].as_u64().and_then(|port| port.try_into().ok()).expect("a port")
+    }
+
+    /// What a client proves itself with.
+    pub fn token(&self) -> String {
+        std::fs::read_to_string(self.home.join("run/token")).expect("the token")
+    }
+
+    /// A new WebSocket that has not said anything yet.
+    pub fn web_stranger(&self) -> Client {
+        Client::over(Web::connect(self.ws_port()))
+    }
+
+    /// A new WebSocket that has said hello.
+    pub fn web_client(&self) -> Client {
+        let mut client = self.web_stranger();
+        client.call("hello", hello("web", Some(&self.token()))).expect("a welcome");
         client
     }
 
@@ -103,11 +129,26 @@ impl Drop for Daemon {
     }
 }
 
+/// Params of `hello`.
+pub fn hello(name: &str, token: Option<&str>) -> Value {
+    let mut hello =
+        json!({"protocol": {"min": 1, "max": 1}, "client": {"name": name, "version": "1"}, "caps": ["preview"]});
+    if let Some(token) = token {
+        hello["token"] = json!(token);
+    }
+    hello
+}
+
 /// `underpaint serve` in `home`, not waited for.
 pub fn spawn(home: &Path) -> Child {
     let mut command = underpaint(home);
-    command.arg("serve").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-    command.spawn().expect("the daemon starts")
+    command.arg("serve");
+    background(&mut command)
+}
+
+/// Starts `command`, whose stderr may be read.
+pub fn background(command: &mut Command) -> Child {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the daemon starts")
 }
 
 /// What the daemon of `home` published, if anything.
@@ -125,10 +166,20 @@ pub fn outcome(mut child: Child) -> (ExitStatus, String) {
 /// A header and its tail.
 pub type Message = (Value, Vec<u8>);
 
+/// What carries frames: each whole `write` is one.
+pub trait Stream: Read + Write {
+    /// How the daemon closed it, where it says so.
+    fn closed(&self) -> Option<u16> {
+        None
+    }
+}
+
+impl Stream for UnixStream {}
+
 /// One connection.
 pub struct Client {
     /// The connection itself, for those who send nonsense.
-    pub stream: UnixStream,
+    pub stream: Box<dyn Stream>,
     /// Messages that came while waiting for others, oldest first.
     pub heard: VecDeque<Message>,
     next_id: u64,
@@ -139,7 +190,12 @@ impl Client {
     pub fn connect(path: &Path) -> io::Result<Client> {
         let stream = UnixStream::connect(path)?;
         stream.set_read_timeout(Some(HANG))?;
-        Ok(Client { stream, heard: VecDeque::new(), next_id: 0 })
+        Ok(Client::over(stream))
+    }
+
+    /// A client of what is at the other end of `stream`.
+    pub fn over(stream: impl Stream + 'static) -> Client {
+        Client { stream: Box::new(stream), heard: VecDeque::new(), next_id: 0 }
     }
 
     /// Sends one message.

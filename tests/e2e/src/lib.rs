@@ -7,6 +7,9 @@
 pub mod daemon;
 pub mod holes;
 mod pictures;
+pub mod samples;
+#[cfg(unix)]
+pub mod web;
 
 pub use pictures::{Pixels, claimed_png, pixels, png, png_text};
 use std::io::Write;
@@ -30,10 +33,10 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the repository root")
 }
 
-/// `underpaint` with a home of its own, so that no test meets the developer's daemon or another test's.
+/// `underpaint` with a home and a port of its own, so that no test meets the developer's daemon or another test's.
 pub fn underpaint(home: &Path) -> Command {
     let mut command = Command::new(binary());
-    command.env("UNDERPAINT_HOME", home).env_remove("UNDERPAINT_SOCKET");
+    command.env("UNDERPAINT_HOME", home).env("UNDERPAINT_WS_PORTS", "0").env_remove("UNDERPAINT_SOCKET");
     command
 }
 

@@ -2,30 +2,8 @@
 #![cfg(unix)]
 
 use e2e::daemon::{Client, Daemon, kind};
+use e2e::samples;
 use serde_json::{Value, json};
-use std::io::Write;
-
-fn samples() -> Vec<Value> {
-    let text = std::fs::read_to_string(e2e::root().join("tests/wire/frames.json")).unwrap();
-    let samples: Value = serde_json::from_str(&text).unwrap();
-    samples["frames"].as_array().unwrap().clone()
-}
-
-fn bytes(sample: &Value) -> Vec<u8> {
-    let mut out = Vec::new();
-    for piece in sample["bytes"].as_array().unwrap() {
-        match (piece["u32"].as_u64(), piece["text"].as_str(), piece["hex"].as_str()) {
-            (Some(n), ..) => out.extend((n as u32).to_le_bytes()),
-            (_, Some(text), _) => out.extend(text.as_bytes()),
-            (_, _, Some(hex)) => {
-                out.extend((0..hex.len()).step_by(2).map(|i| u8::from_str_radix(&hex[i..i + 2], 16).unwrap()))
-            }
-            _ => out
-                .extend(piece["repeat"].as_str().unwrap().repeat(piece["times"].as_u64().unwrap() as usize).as_bytes()),
-        }
-    }
-    out
-}
 
 /// Reads an error without an id, then the end of the connection.
 fn refused(client: &mut Client, name: &str) -> String {
@@ -39,7 +17,7 @@ fn refused(client: &mut Client, name: &str) -> String {
 fn hostile_frames_end_their_own_connection_at_most() {
     let daemon = Daemon::start();
     let mut witness = daemon.client();
-    for sample in samples().iter().filter(|s| s["error"].is_string()) {
+    for sample in samples::all().iter().filter(|s| s["error"].is_string()) {
         let name = sample["name"].as_str().unwrap();
         let expected = match sample["error"].as_str().unwrap() {
             "length" => "invalid_request",
@@ -47,7 +25,7 @@ fn hostile_frames_end_their_own_connection_at_most() {
         };
         // Before hello everything is fatal; an honest length above the small limit is so only then.
         let mut stranger = daemon.stranger();
-        stranger.stream.write_all(&bytes(sample)).unwrap();
+        stranger.stream.write_all(&samples::bytes(sample)).unwrap();
         match (sample["fatal"] == true, sample["id"].is_null()) {
             (true, _) | (_, true) => assert_eq!(refused(&mut stranger, name), expected, "{name}"),
             _ => assert_eq!(kind(&stranger.rest()[0].0["error"]), expected, "{name}"),
@@ -56,7 +34,7 @@ fn hostile_frames_end_their_own_connection_at_most() {
             continue;
         }
         let mut client = daemon.client();
-        client.stream.write_all(&bytes(sample)).unwrap();
+        client.stream.write_all(&samples::bytes(sample)).unwrap();
         if sample["fatal"] == true {
             assert_eq!(refused(&mut client, name), expected, "{name}");
         } else {

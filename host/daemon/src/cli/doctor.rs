@@ -6,10 +6,11 @@ use crate::client::Client;
 use crate::home::Home;
 use crate::models::{EXEMPLAR, STARTER};
 use crate::platform;
+use crate::server::TAKEN;
 use clap::Args;
 use serde_json::json;
 use underpaint_engine::DeviceKind;
-use underpaint_wire::methods::{ModelInfo, ModelKind, ModelState};
+use underpaint_wire::methods::{ModelInfo, ModelKind, ModelState, Status, WebSocket, WebSocketState};
 
 /// Look at this machine: device, memory, models, filters, the daemon, adapters
 #[derive(Debug, Args)]
@@ -30,13 +31,15 @@ const COMFORTABLE_BYTES: u64 = 16_000_000_000;
 impl Doctor {
     pub fn run(self, global: &Global) -> Result<(), Failure> {
         let home = global.home()?;
+        let [daemon, websocket] = daemon(&home);
         let mut findings = vec![
             plain("home", home.root().display().to_string()),
             device(),
             memory(),
             models(&home)?,
             filters(&home)?,
-            daemon(&home),
+            daemon,
+            websocket,
         ];
         findings.extend(Editor::ALL.map(editor));
         if global.json {
@@ -111,20 +114,33 @@ fn filters(home: &Home) -> Result<Finding, Failure> {
     Ok(plain("filters", names.join(", ")))
 }
 
-fn daemon(home: &Home) -> Finding {
+/// The daemon, and its WebSocket.
+fn daemon(home: &Home) -> [Finding; 2] {
+    let closed = || plain("websocket", "the daemon opens it".into());
     match Client::connect(home) {
-        Ok(Some(client)) => plain("daemon", format!("version {} is running", client.welcome.server.version)),
-        Ok(None) => Finding {
-            what: "daemon",
-            found: "not running".into(),
-            advice: Some("Krita and GIMP start it by themselves; `underpaint serve` starts it here".into()),
-        },
-        Err(error) => Finding {
-            what: "daemon",
-            found: format!("does not answer: {error}"),
-            advice: Some("`underpaint stop`, then `underpaint serve`".into()),
-        },
+        Ok(Some(mut client)) => {
+            let running = plain("daemon", format!("version {} is running", client.welcome.server.version));
+            let status = client.call("status", &json!({})).ok().and_then(|s| serde_json::from_value(s).ok());
+            [running, websocket(status.and_then(|status: Status| status.websocket))]
+        }
+        Ok(None) => {
+            let advice = Some("Krita and GIMP start it by themselves; `underpaint serve` starts it here".into());
+            [Finding { what: "daemon", found: "not running".into(), advice }, closed()]
+        }
+        Err(error) => {
+            let advice = Some("`underpaint stop`, then `underpaint serve`".into());
+            [Finding { what: "daemon", found: format!("does not answer: {error}"), advice }, closed()]
+        }
     }
+}
+
+fn websocket(told: Option<WebSocket>) -> Finding {
+    let (found, advice) = match told.map(|websocket| (websocket.state, websocket.port)) {
+        Some((_, Some(port))) => (format!("port {port}; `underpaint pair` lets Photoshop in"), None),
+        Some((WebSocketState::Taken, _)) => ("no port is free".into(), Some(TAKEN.into())),
+        _ => ("switched off".into(), Some("Photoshop needs it: `\"websocket\": true` in config.json".into())),
+    };
+    Finding { what: "websocket", found, advice }
 }
 
 fn editor(editor: Editor) -> Finding {

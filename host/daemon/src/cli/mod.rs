@@ -22,6 +22,7 @@ mod models;
 mod options;
 mod output;
 mod paint;
+mod pair;
 mod play;
 mod preprocess;
 mod progress;
@@ -67,6 +68,7 @@ enum Command {
     History(history::History),
     Demo(demo::Demo),
     Serve(serve::Serve),
+    Pair(pair::Pair),
     Status(serve::Status),
     Stop(serve::Stop),
     Doctor(doctor::Doctor),
@@ -150,6 +152,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::History(history) => history.run(&global),
         Command::Demo(demo) => demo.run(&global),
         Command::Serve(serve) => serve.run(&global),
+        Command::Pair(pair) => pair.run(&global),
         Command::Status(status) => status.run(&global),
         Command::Stop(stop) => stop.run(&global),
         Command::Doctor(doctor) => doctor.run(&global),

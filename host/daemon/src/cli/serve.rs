@@ -2,18 +2,30 @@
 
 use super::{Failure, Global};
 use crate::client::{Client, ClientError};
-use crate::server;
+use crate::server::{self, TAKEN};
 use clap::Args;
 use serde_json::json;
-use underpaint_wire::methods::Status as DaemonStatus;
+use underpaint_wire::methods::{Status as DaemonStatus, WebSocket, WebSocketState};
+
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  underpaint serve
+  underpaint serve --json           one JSON line once it listens
+  underpaint serve --no-websocket   for Krita and GIMP alone
+
+Photoshop reaches the daemon by a WebSocket on this machine, port 17231 (or 17232, 17233 if that is taken).
+`\"websocket\": false` in config.json switches it off for good.";
 
 /// Run the daemon that Krita talks to, in the foreground, until Ctrl-C or `underpaint stop`
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  underpaint serve\n  underpaint serve --json      one JSON line once it listens")]
+#[command(after_help = SERVE_EXAMPLES)]
 pub struct Serve {
     /// Replace the token that clients may prove themselves with
     #[arg(long)]
     new_token: bool,
+    /// Open no port for Photoshop
+    #[arg(long)]
+    no_websocket: bool,
 }
 
 /// Ask the running daemon how it is: model, memory, queue
@@ -29,10 +41,15 @@ pub struct Stop {}
 impl Serve {
     pub fn run(self, global: &Global) -> Result<(), Failure> {
         let home = global.home()?;
-        let options = server::Options { new_token: self.new_token };
+        let options = server::Options { new_token: self.new_token, no_websocket: self.no_websocket };
         let served = server::serve(&home, options, |endpoint| {
-            let said = json!({"pid": endpoint.pid, "instance": endpoint.instance, "socket": endpoint.socket});
-            global.say(&said, &format!("listening on {} (pid {})", endpoint.socket, endpoint.pid));
+            let mut said = json!({"pid": endpoint.pid, "instance": endpoint.instance, "socket": endpoint.socket});
+            let mut places = endpoint.socket.clone();
+            if let Some(port) = endpoint.ws_port {
+                said["ws_port"] = json!(port);
+                places += &format!(" and ws://127.0.0.1:{port}/ws");
+            }
+            global.say(&said, &format!("listening on {places} (pid {})", endpoint.pid));
         });
         served.map_err(|e| Failure::failed(&e))
     }
@@ -54,6 +71,11 @@ impl Status {
             let gb = |bytes: u64| bytes as f64 / 1e9;
             outln!("memory {:.1} of {:.1} GB", gb(memory.used_bytes), gb(memory.total_bytes));
         }
+        match status.websocket {
+            Some(WebSocket { port: Some(port), .. }) => outln!("WebSocket on port {port}"),
+            Some(WebSocket { state: WebSocketState::Taken, .. }) => outln!("no WebSocket: {TAKEN}"),
+            _ => outln!("no WebSocket: it is switched off"),
+        }
         for job in status.queue {
             let steps = job.step.zip(job.steps).map(|(s, n)| format!(" {s}/{n}")).unwrap_or_default();
             outln!("{} {}{steps}", job.job, json!(job.state).as_str().unwrap_or_default());
@@ -71,7 +93,7 @@ impl Stop {
 }
 
 /// The running daemon, or a sentence.
-fn running(global: &Global) -> Result<Client, Failure> {
+pub fn running(global: &Global) -> Result<Client, Failure> {
     let client: Result<Option<Client>, ClientError> = Client::connect(&global.home()?);
     let client = client.map_err(|e| Failure::failed(&e))?;
     client.ok_or_else(|| Failure::Failed("Underpaint is not running; `underpaint serve` starts it".into()))

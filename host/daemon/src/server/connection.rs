@@ -4,21 +4,24 @@
 //! connection is noticed while one computes; the writer never waits for the reader. Whichever ends first ends both.
 
 use super::Daemon;
-use super::methods::Session;
+use super::methods::{Session, parse};
 use super::outbox::{Next, Outbox};
-use interprocess::local_socket::tokio::Stream;
+use super::pairing;
+use super::transport::{Link, Transport};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::watch;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::timeout;
-use underpaint_wire::frame::{Frame, MAX_FRAME_BYTES_BEFORE_HELLO, Reader};
+use underpaint_wire::frame::{Frame, MAX_FRAME_BYTES_BEFORE_HELLO};
+use underpaint_wire::pairing::{Pair, Paired};
 use underpaint_wire::rpc::{Id, Malformed, Message};
+use underpaint_wire::websocket::{self, Close, Heard};
 use underpaint_wire::{Error, Kind};
 
 /// How long a stranger is listened to before hello is answered.
-const HELLO: Duration = Duration::from_secs(5);
+pub const HELLO: Duration = Duration::from_secs(5);
 /// How long a peer may stop in the middle of a frame, or read nothing while frames wait for it.
 const STALLED: Duration = Duration::from_secs(120);
 
@@ -26,139 +29,167 @@ const STALLED: Duration = Duration::from_secs(120);
 enum End {
     /// The peer closed it, broke it, or stopped.
     Lost,
-    /// It said something that cannot be gone on from; what waits for it is still written.
-    Fatal,
+    /// It is closed; what waits for the peer is still written.
+    Closed(Close),
+    /// Everything was written and nothing will come: the daemon ends.
+    Dismissed,
 }
 
 /// Serves one connection until it ends.
-pub async fn serve(daemon: Arc<Daemon>, stream: Stream) {
+pub async fn serve<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(daemon: Arc<Daemon>, link: Link<R, W>) {
+    let Link { transport, accepted, reads, mut writes, stranger } = link;
     let outbox = Outbox::new();
     let (known, is_known) = watch::channel(false);
-    let mut session = None;
-    let end = {
-        let read = read(&daemon, &stream, &outbox, &mut session, &known);
-        let write = write(&stream, &outbox, is_known.clone());
+    let mut peer = Peer { daemon: &daemon, transport, outbox: &outbox, session: None };
+    let close = {
+        let write = write(&mut writes, transport, &outbox, is_known);
         tokio::pin!(write);
-        tokio::select! {
-            end = read => match end {
-                End::Lost => End::Lost,
-                End::Fatal => {
-                    outbox.finish();
-                    let _ = timeout(HELLO, write).await;
-                    End::Fatal
-                }
-            },
-            _ = &mut write => End::Lost,
+        let end = tokio::select! {
+            end = read(&mut peer, reads, accepted, stranger, &known) => end,
+            written = &mut write => if written.is_ok() { End::Dismissed } else { End::Lost },
+        };
+        if let Some(session) = peer.session {
+            session.leave();
+        }
+        match end {
+            End::Lost => None,
+            End::Dismissed => Some(Close::Away),
+            End::Closed(close) => {
+                outbox.finish();
+                timeout(HELLO, write).await.is_ok_and(|written| written.is_ok()).then_some(close)
+            }
         }
     };
-    if let Some(session) = session {
-        daemon.hub.leave(session.client);
+    if let Some(close) = close {
+        // The last word; whoever does not hear it loses nothing.
+        let _ = write_all(&mut writes, &transport.close(close), HELLO).await;
     }
-    drop((stream, end));
 }
 
-async fn read(
-    daemon: &Arc<Daemon>,
-    mut stream: &Stream,
-    outbox: &Arc<Outbox>,
-    session: &mut Option<Session>,
+async fn read<R: AsyncRead + Unpin>(
+    peer: &mut Peer<'_>,
+    mut reads: R,
+    accepted: Instant,
+    mut stranger: Option<OwnedSemaphorePermit>,
     known: &watch::Sender<bool>,
 ) -> End {
-    let mut reader = Reader::new(MAX_FRAME_BYTES_BEFORE_HELLO);
-    let accepted = Instant::now();
+    let mut reader = peer.transport.reader(MAX_FRAME_BYTES_BEFORE_HELLO);
     loop {
-        let patience = match session {
+        let patience = match peer.session {
             None => HELLO.saturating_sub(accepted.elapsed()),
             Some(_) if reader.is_mid_frame() => STALLED,
             Some(_) => Duration::MAX,
         };
-        let n = match timeout(patience, stream.read(reader.space())).await {
+        let n = match timeout(patience, reads.read(reader.space())).await {
             Ok(Ok(n)) if n > 0 => n,
             _ => return End::Lost,
         };
         match reader.advance(n) {
-            Ok(None) => continue,
-            Ok(Some(frame)) => {
-                if handle(daemon, outbox, session, &frame).await.is_err() {
-                    return End::Fatal;
+            Ok(Heard::Nothing) => continue,
+            Ok(Heard::Frame(frame)) => {
+                if let Err(Fatal(close)) = peer.handle(&frame).await {
+                    return End::Closed(close);
                 }
             }
-            Err(bad) => {
-                outbox.complain(&Error::new(Kind::InvalidRequest, bad.to_string()));
-                return End::Fatal;
+            Ok(Heard::Ping(payload)) => peer.outbox.pong(websocket::pong(payload)),
+            Ok(Heard::Closed) => {
+                peer.outbox.discard();
+                return End::Closed(Close::Normal);
+            }
+            Err(broken) => {
+                peer.outbox.complain(&Error::new(Kind::InvalidRequest, broken.sentence));
+                return End::Closed(broken.close);
             }
         }
-        if session.is_some() {
-            reader.set_max(daemon.limits.max_frame_bytes);
+        if peer.session.is_some() {
+            stranger.take();
+            reader.set_max(peer.daemon.limits.max_frame_bytes);
             known.send_replace(true);
         }
-        outbox.room().await;
+        peer.outbox.room().await;
     }
 }
 
 /// The connection cannot go on; what was said about it waits in the outbox.
-struct Fatal;
+struct Fatal(Close);
 
-async fn handle(
-    daemon: &Arc<Daemon>,
-    outbox: &Arc<Outbox>,
-    session: &mut Option<Session>,
-    frame: &Frame<'_>,
-) -> Result<(), Fatal> {
-    let message = match Message::parse(frame) {
-        Ok(message) => message,
-        Err(Malformed::Fatal(error)) => {
-            outbox.complain(&error);
-            return Err(Fatal);
-        }
-        Err(Malformed::Answer(id, error)) => {
-            answer(outbox, id.as_ref(), error);
-            // Before hello nothing but hello is listened to.
-            return if session.is_some() { Ok(()) } else { Err(Fatal) };
-        }
-    };
-    match (message, session) {
-        (Message::Request { id, method, params }, session @ None) => {
-            outbox.begin(&id);
-            let outcome = if method == "hello" {
-                Session::open(daemon, outbox, &params)
-            } else {
-                Err(Error::new(Kind::InvalidRequest, "The first message must be `hello`."))
-            };
-            match outcome {
-                Ok((new, welcome)) => {
-                    outbox.respond(&id, &Ok(welcome));
-                    *session = Some(new);
-                    Ok(())
-                }
-                Err(error) => {
-                    outbox.respond(&id, &Err(error));
-                    Err(Fatal)
-                }
+/// The other side, as far as it is known.
+struct Peer<'a> {
+    daemon: &'a Arc<Daemon>,
+    transport: Transport,
+    outbox: &'a Arc<Outbox>,
+    session: Option<Session>,
+}
+
+impl Peer<'_> {
+    async fn handle(&mut self, frame: &Frame<'_>) -> Result<(), Fatal> {
+        let outbox = self.outbox;
+        let message = match Message::parse(frame) {
+            Ok(message) => message,
+            Err(Malformed::Fatal(error)) => {
+                outbox.complain(&error);
+                return Err(Fatal(Close::Broken));
             }
-        }
-        (_, None) => Err(Fatal),
-        (Message::Request { id, method, params }, Some(session)) => {
-            if outbox.begin(&id) {
-                session.request(&id, &method, &params, frame.tail).await;
-            } else {
-                // The one that waits keeps its right to the one response with this id.
-                outbox.complain(
-                    &Error::new(
-                        Kind::InvalidRequest,
-                        format!("The id {id} belongs to a request that is still pending."),
-                    )
-                    .with("id", id_value(&id)),
-                );
+            Err(Malformed::Answer(id, error)) => {
+                answer(outbox, id.as_ref(), error);
+                // Before hello nothing but hello is listened to.
+                return if self.session.is_some() { Ok(()) } else { Err(Fatal(Close::Refused)) };
             }
-            Ok(())
+        };
+        match (message, &mut self.session) {
+            (Message::Request { id, method, params }, None) => {
+                outbox.begin(&id);
+                let answer = self.greet(&method, &params).await;
+                outbox.respond(&id, &answer);
+                answer.map(drop).map_err(|_| Fatal(Close::Refused))
+            }
+            (_, None) => Err(Fatal(Close::Refused)),
+            (Message::Request { id, method, params }, Some(session)) => {
+                if outbox.begin(&id) {
+                    session.request(&id, &method, &params, frame.tail).await;
+                } else {
+                    // The one that waits keeps its right to the one response with this id.
+                    outbox.complain(
+                        &Error::new(
+                            Kind::InvalidRequest,
+                            format!("The id {id} belongs to a request that is still pending."),
+                        )
+                        .with("id", id_value(&id)),
+                    );
+                }
+                Ok(())
+            }
+            (Message::Notification { method, params }, Some(session)) => {
+                session.notification(&method, &params, frame.tail);
+                Ok(())
+            }
+            // The daemon asks nothing, so there is nothing to answer.
+            (Message::Response { .. }, Some(_)) => Ok(()),
         }
-        (Message::Notification { method, params }, Some(session)) => {
-            session.notification(&method, &params, frame.tail);
-            Ok(())
+    }
+
+    /// The answer to what a stranger may ask.
+    async fn greet(
+        &mut self,
+        method: &str,
+        params: &serde_json::Map<String, serde_json::Value>,
+    ) -> Result<serde_json::Value, Error> {
+        match (method, self.transport) {
+            ("hello", transport) => {
+                let (session, welcome) = Session::open(self.daemon, self.outbox, params, transport)?;
+                self.session = Some(session);
+                Ok(welcome)
+            }
+            ("pair", Transport::WebSocket) => {
+                let Pair { code, client } = parse(params)?;
+                let redeemed = self.daemon.pairing.redeem(&code, &client, Instant::now());
+                if redeemed.is_err() {
+                    tokio::time::sleep(pairing::PENANCE).await;
+                }
+                redeemed.map(|()| super::methods::to_value(&Paired { token: self.daemon.token.clone() }))
+            }
+            _ => Err(Error::new(Kind::InvalidRequest, "The first message must be `hello`.")),
         }
-        // The daemon asks nothing, so there is nothing to answer.
-        (Message::Response { .. }, Some(_)) => Ok(()),
     }
 }
 
@@ -174,28 +205,38 @@ fn answer(outbox: &Outbox, id: Option<&Id>, error: Error) {
     }
 }
 
-async fn write(mut stream: &Stream, outbox: &Outbox, mut known: watch::Receiver<bool>) -> io::Result<()> {
+async fn write<W: AsyncWrite + Unpin>(
+    writes: &mut W,
+    transport: Transport,
+    outbox: &Outbox,
+    mut known: watch::Receiver<bool>,
+) -> io::Result<()> {
     loop {
         let patience = if *known.borrow_and_update() { STALLED } else { HELLO };
         match outbox.next(Instant::now()) {
-            Next::Frame(frame) => write_all(&mut stream, &frame, patience).await?,
+            Next::Pong(bytes) => write_all(writes, &bytes, patience).await?,
+            Next::Frame(frame) => {
+                write_all(writes, &transport.head(frame.len()), patience).await?;
+                write_all(writes, &frame, patience).await?;
+            }
             Next::Chunk(head, bytes, range) => {
-                write_all(&mut stream, &head, patience).await?;
-                write_all(&mut stream, &bytes[range], patience).await?;
+                write_all(writes, &transport.head(head.len() + range.len()), patience).await?;
+                write_all(writes, &head, patience).await?;
+                write_all(writes, &bytes[range], patience).await?;
             }
             Next::Later(at) => {
                 let _ = timeout(at.saturating_duration_since(Instant::now()), outbox.wake()).await;
             }
             Next::Idle => outbox.wake().await,
-            Next::End => return stream.flush().await,
+            Next::End => return writes.flush().await,
         }
     }
 }
 
 /// Writes everything as long as the peer takes something now and then.
-async fn write_all(stream: &mut &Stream, mut bytes: &[u8], patience: Duration) -> io::Result<()> {
+async fn write_all<W: AsyncWrite + Unpin>(writes: &mut W, mut bytes: &[u8], patience: Duration) -> io::Result<()> {
     while !bytes.is_empty() {
-        let n = timeout(patience, stream.write(bytes)).await.map_err(|_| io::ErrorKind::TimedOut)??;
+        let n = timeout(patience, writes.write(bytes)).await.map_err(|_| io::ErrorKind::TimedOut)??;
         if n == 0 {
             return Err(io::ErrorKind::WriteZero.into());
         }

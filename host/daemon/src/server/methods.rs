@@ -8,17 +8,20 @@ use super::device::Inventory;
 use super::hub::Command;
 use super::outbox::Outbox;
 use super::queue::ClientId;
-use super::requests;
+use super::transport::Transport;
+use super::{pairing, requests};
 use crate::styles::{Style, Styles};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
+use std::time::Instant;
 use underpaint_wire::blob::{Named, Put, Write};
 use underpaint_wire::generate::Run;
 use underpaint_wire::hello::{Hello, OURS, Peer, Welcome};
 use underpaint_wire::methods::{
     Attach, Cancel, JobInfo, JobName, LoadModel, MoveJob, Status, StyleName, Subscribe, Topic,
 };
+use underpaint_wire::pairing::Begun;
 use underpaint_wire::rpc::Id;
 use underpaint_wire::{Error, Kind, json};
 
@@ -31,6 +34,7 @@ const CAPS: [&str; 8] = ["live", "keep", "blob_write", "upscale", "styles", "cli
 pub struct Session {
     /// Its place in the books.
     pub client: ClientId,
+    transport: Transport,
     pub(super) daemon: Arc<Daemon>,
     pub(super) outbox: Arc<Outbox>,
     pub(super) blobs: Blobs,
@@ -43,17 +47,15 @@ fn done() -> Result<Value, Error> {
 
 impl Session {
     /// Answers `hello`.
-    pub fn open(daemon: &Arc<Daemon>, outbox: &Arc<Outbox>, params: &Params) -> Result<(Session, Value), Error> {
+    pub fn open(
+        daemon: &Arc<Daemon>,
+        outbox: &Arc<Outbox>,
+        params: &Params,
+        transport: Transport,
+    ) -> Result<(Session, Value), Error> {
         let hello: Hello = json::params(params)?;
         let protocol = OURS.common(hello.protocol)?;
-        if let Some(token) = &hello.token
-            && !equal_in_constant_time(token.as_bytes(), daemon.token.as_bytes())
-        {
-            return Err(Error::new(
-                Kind::Unauthorized,
-                "The token is wrong; read it again from the file that endpoint.json names, or leave it out.",
-            ));
-        }
+        check_token(hello.token.as_deref(), &daemon.token, transport)?;
         let previews = hello.caps.iter().any(|cap| cap == "preview");
         let client = daemon.hub.join(&hello.client.name, previews, outbox.clone());
         let welcome = Welcome {
@@ -63,9 +65,14 @@ impl Session {
             caps: CAPS.map(String::from).to_vec(),
             limits: daemon.limits,
         };
-        let session =
-            Session { client, daemon: daemon.clone(), outbox: outbox.clone(), blobs: Blobs::new(daemon.limits) };
-        Ok((session, to_value(&welcome)))
+        let (daemon, outbox, blobs) = (daemon.clone(), outbox.clone(), Blobs::new(daemon.limits));
+        Ok((Session { client, transport, daemon, outbox, blobs }, to_value(&welcome)))
+    }
+
+    /// The connection is lost or closed.
+    pub fn leave(self) {
+        self.daemon.hub.leave(self.client);
+        self.daemon.pairing.leave(self.client, Instant::now());
     }
 
     /// Handles a request; its response goes to the outbox, now or when it is ready.
@@ -108,7 +115,8 @@ impl Session {
                 self.daemon.hub.subscribe(self.client, p.topics.into_iter().collect());
                 done()
             }),
-            "shutdown" => {
+            "pairing/begin" if self.transport == Transport::Local => self.pairing_begin(),
+            "shutdown" if self.transport == Transport::Local => {
                 self.outbox.respond(id, &done());
                 return self.daemon.hub.close();
             }
@@ -154,6 +162,7 @@ impl Session {
             model: inventory.as_ref().and_then(|i| i.loaded.clone()),
             queue: queue.map(|j| JobInfo { label: j.label.filter(|_| j.mine), ..j }).collect(),
             clients: hub.clients(),
+            websocket: Some(self.daemon.websocket),
         };
         Ok(to_value(&status))
     }
@@ -190,6 +199,23 @@ impl Session {
         done()
     }
 
+    fn pairing_begin(&self) -> Result<Value, Error> {
+        if self.daemon.websocket.port.is_none() {
+            return Err(Error::new(
+                Kind::InvalidRequest,
+                "There is nothing to pair: Underpaint's WebSocket is off or found no free port (`underpaint doctor` tells).",
+            ));
+        }
+        let code = pairing::draw().map_err(|_| internal())?;
+        self.daemon.pairing.begin(self.client, &self.outbox, &code, Instant::now())?;
+        let daemon = self.daemon.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(pairing::GOOD_FOR).await;
+            daemon.pairing.expire(Instant::now());
+        });
+        Ok(to_value(&Begun { code, expires_ms: pairing::GOOD_FOR.as_millis() as u64 }))
+    }
+
     fn models_load(&self, id: &Id, params: &Params) {
         match parse::<LoadModel>(params) {
             Ok(p) => self.daemon.hub.command(Command::Load(p.model, self.reply(id))),
@@ -213,7 +239,7 @@ impl Session {
     }
 }
 
-fn parse<T: DeserializeOwned>(params: &Params) -> Result<T, Error> {
+pub(super) fn parse<T: DeserializeOwned>(params: &Params) -> Result<T, Error> {
     json::params(params)
 }
 
@@ -226,13 +252,28 @@ pub(super) fn internal() -> Error {
     Error::new(Kind::Internal, "Underpaint made a mistake of its own; the log has more.")
 }
 
+/// On the local socket the system tells who is there, so a token is needed only on the WebSocket.
+fn check_token(given: Option<&str>, token: &str, transport: Transport) -> Result<(), Error> {
+    let sentence = match (given, transport) {
+        (Some(given), _) if equal_in_constant_time(given.as_bytes(), token.as_bytes()) => return Ok(()),
+        (None, Transport::Local) => return Ok(()),
+        (Some(_), Transport::Local) => {
+            "The token is wrong; read it again from the file that endpoint.json names, or leave it out."
+        }
+        (_, Transport::WebSocket) => {
+            "The token is missing or wrong; `underpaint pair` shows a code to get it with, and endpoint.json names its file."
+        }
+    };
+    Err(Error::new(Kind::Unauthorized, sentence))
+}
+
 /// A peer's word, fit to be repeated in a sentence.
 fn short(text: &str) -> String {
     text.chars().take(64).flat_map(char::escape_debug).collect()
 }
 
 /// Takes as long for a wrong first byte as for a wrong last one.
-fn equal_in_constant_time(a: &[u8], b: &[u8]) -> bool {
+pub(super) fn equal_in_constant_time(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && a.iter().zip(b).fold(0, |diff, (x, y)| diff | (x ^ y)) == 0
 }
 

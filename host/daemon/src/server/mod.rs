@@ -2,6 +2,8 @@
 //!
 //! - `start` makes this process the daemon of its user; `connection` serves one editor, `methods` is what it may ask
 //!   for, `requests` checks what it asks to be painted, `blobs` holds its pixels, `outbox` what waits to be sent.
+//! - `transport` is what the local socket and the `websocket` do not have in common; `pairing` hands out the latter's
+//!   token.
 //! - `hub` keeps the books of jobs in the order of `queue`; `device` is the one thread that computes; `errors` is
 //!   where its failures become errors of the protocol; `history` is where its results become entries.
 //!
@@ -17,9 +19,12 @@ mod hub;
 mod job;
 mod methods;
 mod outbox;
+mod pairing;
 mod queue;
 mod requests;
 mod start;
+mod transport;
+mod websocket;
 
 pub use start::StartError;
 
@@ -30,17 +35,25 @@ use crate::platform;
 use crate::styles::Styles;
 use device::Inventory;
 use hub::Hub;
+use interprocess::local_socket::tokio::Stream;
 use interprocess::local_socket::traits::tokio::Listener as _;
+use pairing::Pairing;
 use start::Claim;
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use transport::{Link, Transport};
 use underpaint_wire::hello::Limits;
+use underpaint_wire::methods::{WebSocket, WebSocketState};
 use underpaint_wire::{Error, Kind};
 
-/// Connections at one time; more are closed at once.
+/// Why there is no WebSocket though one is wanted, and what may be done.
+pub const TAKEN: &str =
+    "other programs have the ports 17231, 17232 and 17233, so Photoshop finds no Underpaint; end them and start again";
+
+/// Connections at one time to each of socket and WebSocket; more are closed at once.
 const MAX_CONNECTIONS: usize = 64;
 
 /// What every connection shares.
@@ -53,6 +66,8 @@ pub struct Daemon {
     inventory: watch::Receiver<Option<Arc<Inventory>>>,
     history: Arc<History>,
     styles: Styles,
+    websocket: WebSocket,
+    pairing: Pairing,
 }
 
 impl Daemon {
@@ -69,6 +84,8 @@ impl Daemon {
 pub struct Options {
     /// Replaces the token that clients may prove themselves with.
     pub new_token: bool,
+    /// Leaves the WebSocket shut, whatever the configuration says.
+    pub no_websocket: bool,
 }
 
 /// Runs the daemon until it is told to stop (`shutdown`, Ctrl-C, SIGTERM). `ready` is called once the socket accepts
@@ -90,8 +107,17 @@ async fn run(home: &Home, options: Options, ready: impl FnOnce(&Endpoint)) -> Re
     let started = Instant::now();
     // Before anybody can know that the daemon is there: who asks it to end is heard from then on.
     let terminated = platform::terminated().map_err(|e| StartError::System("Listening for the end", e))?;
-    Config::load(home.root()).map_err(StartError::Place)?;
-    let claim = Claim::take(home, options.new_token).await?;
+    let config = Config::load(home.root()).map_err(StartError::Place)?;
+    let wanted = config.websocket && !options.no_websocket;
+    let claim = Claim::take(home, options.new_token, wanted).await?;
+    let websocket = match claim.endpoint.ws_port {
+        Some(port) => WebSocket { state: WebSocketState::Listening, port: Some(port) },
+        None if wanted => WebSocket { state: WebSocketState::Taken, port: None },
+        None => WebSocket { state: WebSocketState::Off, port: None },
+    };
+    if websocket.state == WebSocketState::Taken {
+        eprintln!("warning: {TAKEN}");
+    }
     let limits = Limits::default();
     let (styles, refused) = Styles::open(&home.styles_file());
     if let Some(sentence) = refused {
@@ -112,11 +138,14 @@ async fn run(home: &Home, options: Options, ready: impl FnOnce(&Endpoint)) -> Re
         inventory,
         history,
         styles,
+        websocket,
+        pairing: Pairing::default(),
     });
     ready(&claim.endpoint);
-    let mut connections = JoinSet::new();
+    let (mut connections, mut web) = (JoinSet::new(), JoinSet::new());
     tokio::select! {
         () = accept(&claim, &daemon, &mut connections) => {}
+        () = accept_web(&claim, &daemon, &mut web) => {}
         () = hub.closed() => {}
         () = terminated => {}
     }
@@ -125,7 +154,11 @@ async fn run(home: &Home, options: Options, ready: impl FnOnce(&Endpoint)) -> Re
     let _ = tokio::time::timeout(hub::CLOSING, device).await;
     let entered = tokio::task::spawn_blocking(move || writer.finish(hub::CLOSING));
     hub.dismiss();
-    let _ = tokio::time::timeout(hub::CLOSING, async { while connections.join_next().await.is_some() {} }).await;
+    let _ = tokio::time::timeout(hub::CLOSING, async {
+        while connections.join_next().await.is_some() {}
+        while web.join_next().await.is_some() {}
+    })
+    .await;
     let _ = entered.await;
     drop(claim);
     Ok(())
@@ -138,7 +171,7 @@ async fn accept(claim: &Claim, daemon: &Arc<Daemon>, connections: &mut JoinSet<(
         while connections.try_join_next().is_some() {}
         match accepted {
             Ok(stream) if connections.len() < MAX_CONNECTIONS && platform::peer_is_this_user(&stream) => {
-                connections.spawn(connection::serve(daemon.clone(), stream));
+                connections.spawn(serve_local(daemon.clone(), stream));
             }
             // A stranger, or one too many: closed without a word.
             Ok(_) => {}
@@ -147,6 +180,19 @@ async fn accept(claim: &Claim, daemon: &Arc<Daemon>, connections: &mut JoinSet<(
                 let _ = tokio::time::timeout(std::time::Duration::from_millis(100), connections.join_next()).await;
             }
         }
+    }
+}
+
+async fn serve_local(daemon: Arc<Daemon>, stream: Stream) {
+    let (reads, writes) = (&stream, &stream);
+    let link = Link { transport: Transport::Local, accepted: Instant::now(), reads, writes, stranger: None };
+    connection::serve(daemon, link).await;
+}
+
+async fn accept_web(claim: &Claim, daemon: &Arc<Daemon>, connections: &mut JoinSet<()>) {
+    match &claim.websocket {
+        Some(listener) => listener.serve(daemon, connections).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -32,6 +32,8 @@ pub struct Outbox {
 
 #[derive(Default)]
 struct State {
+    /// The answer to the newest ping of a WebSocket.
+    pong: Option<Vec<u8>>,
     first: VecDeque<Vec<u8>>,
     progress: Vec<Slot>,
     deliveries: VecDeque<Delivery>,
@@ -59,6 +61,8 @@ struct Delivery {
 
 /// What the writer does next.
 pub enum Next {
+    /// Write these bytes, which are no frame.
+    Pong(Vec<u8>),
     /// Write these bytes.
     Frame(Vec<u8>),
     /// Write the head, then this range of the blob.
@@ -161,6 +165,21 @@ impl Outbox {
         self.state().progress.retain(|s| s.token != token);
     }
 
+    /// A ping was heard, and is answered between two frames; of several that wait the newest.
+    pub fn pong(&self, bytes: Vec<u8>) {
+        self.state().pong = Some(bytes);
+        self.work.notify_one();
+    }
+
+    /// The other side reads nothing more: what waits is dropped.
+    pub fn discard(&self) {
+        let mut state = self.state();
+        state.pong = None;
+        state.first.clear();
+        state.progress.clear();
+        state.deliveries.clear();
+    }
+
     /// Nothing more will be added.
     pub fn finish(&self) {
         self.state().finished = true;
@@ -188,6 +207,9 @@ impl Outbox {
     /// What to write at `now`. What it hands out counts as written.
     pub fn next(&self, now: Instant) -> Next {
         let mut state = self.state();
+        if let Some(bytes) = state.pong.take() {
+            return Next::Pong(bytes);
+        }
         if let Some(frame) = state.first.pop_front() {
             if state.first.len() + 1 == FULL {
                 self.room.notify_one();
@@ -293,6 +315,7 @@ mod tests {
                     range.len()
                 ))
             }
+            Next::Pong(bytes) => Some(format!("pong {bytes:?}")),
             Next::Later(_) | Next::Idle | Next::End => None,
         })
         .collect()
@@ -307,9 +330,13 @@ mod tests {
             vec![(outbox.blob_name(), Arc::new(vec![0; CHUNK_BYTES + 5])), (outbox.blob_name(), Arc::new(vec![]))];
         outbox.respond_after(&id, &Ok(json!({})), blobs);
         assert!(matches!(outbox.next(now), Next::Chunk(..)));
+        outbox.pong(vec![1]);
+        outbox.pong(vec![2]);
         outbox.event("queue/changed", &json!({}));
         outbox.respond(&id, &Ok(json!("a second answer")));
-        assert_eq!(drain(&outbox, now), ["queue/changed", "s1#1. 5", "s2#0. 0", "=1"]);
+        assert_eq!(drain(&outbox, now), ["pong [2]", "queue/changed", "s1#1. 5", "s2#0. 0", "=1"]);
+        outbox.event("queue/changed", &json!({}));
+        outbox.discard();
         outbox.finish();
         assert!(matches!(outbox.next(now), Next::End));
     }

@@ -4,6 +4,7 @@
 //! following links; only a socket of our own that nobody answers is removed, everything else stays as it is. On exit
 //! the socket is unlinked only if it is still the very file we made.
 
+use super::websocket;
 use crate::home::{Endpoint, Home, TOKEN_FILE};
 use crate::platform::{self, AtSocket};
 use interprocess::local_socket::tokio::{Listener, Stream};
@@ -46,6 +47,8 @@ impl std::error::Error for StartError {}
 pub struct Claim {
     /// Accepts connections.
     pub listener: Listener,
+    /// Accepts those of the WebSocket, if one was wanted and a port was free.
+    pub websocket: Option<websocket::Listener>,
     /// What was published.
     pub endpoint: Endpoint,
     /// 64 hex digits a client may prove itself with.
@@ -61,8 +64,8 @@ pub struct Claim {
 const PROBE: Duration = Duration::from_secs(2);
 
 impl Claim {
-    /// Takes the lock, the socket and the endpoint file, in this order. Must be called inside a tokio runtime.
-    pub async fn take(home: &Home, new_token: bool) -> Result<Claim, StartError> {
+    /// Takes the lock, the socket, with `websocket` a port, and the endpoint file, in this order. Must be called inside a tokio runtime.
+    pub async fn take(home: &Home, new_token: bool, websocket: bool) -> Result<Claim, StartError> {
         platform::private_dir(&home.run_dir()).map_err(StartError::Place)?;
         let lock = take_lock(&home.lock_file())?;
         let socket = platform::default_socket(home).map_err(StartError::Place)?;
@@ -77,14 +80,16 @@ impl Claim {
             ))
         })?;
         let instance = super::random_hex::<8>().map_err(|e| StartError::System("Drawing random numbers", e))?;
+        let websocket = if websocket { websocket::Listener::bind().await } else { None };
         let endpoint = Endpoint {
             protocol: hello::OURS,
             pid: std::process::id(),
             instance,
             socket: path.to_owned(),
+            ws_port: websocket.as_ref().map(websocket::Listener::port),
             token_file: TOKEN_FILE.to_owned(),
         };
-        let claim = Claim { listener, endpoint, token, home: home.clone(), socket, identity, _lock: lock };
+        let claim = Claim { listener, websocket, endpoint, token, home: home.clone(), socket, identity, _lock: lock };
         let json = serde_json::to_vec(&claim.endpoint).unwrap_or_default();
         write_atomically(&home.endpoint_file(), &json).map_err(|e| StartError::System("Writing endpoint.json", e))?;
         Ok(claim)
