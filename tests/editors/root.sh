@@ -56,6 +56,9 @@ mmdebstrap --quiet --variant=minbase --mode=root --dpkgopt=force-unsafe-io \
   --aptopt='APT::Install-Recommends "false"' --aptopt='Acquire::Check-Valid-Until "false"' \
   --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
   --dpkgopt='path-exclude=/usr/share/locale/*' --include="$(IFS=,; echo "$*")" "$suite" "$root" "$mirror" >&2
+for inside in proc sys dev; do  # left behind when somebody looked into it meanwhile; nothing outside may hang on it
+  ! mountpoint -q "$root/$inside" || umount -l "$root/$inside"
+done
 rm -rf "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/*.bin
 printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
 chmod +x "$root/usr/sbin/policy-rc.d"

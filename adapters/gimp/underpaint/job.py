@@ -81,7 +81,7 @@ class Job:
             job = self._client.submit(method, params)
             job.on_notice = hear
             return job.wait(), job.result
-        hear = self._monitor.later(self._heard)
+        hear = self._monitor.newest(self._heard, lambda notice: (notice.method, len(notice.tail) > 0))
         patches, result = self._monitor.apart(work)
         self.timing_ms = result.get("timing_ms") or {}
         return patches

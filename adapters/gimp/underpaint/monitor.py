@@ -54,6 +54,28 @@ class Monitor:
             GLib.idle_add(lambda: (function(*arguments), GLib.SOURCE_REMOVE)[1], priority=GLib.PRIORITY_DEFAULT)
         return call
 
+    def newest(self, function, kind):
+        """The same for what comes often: of calls of the same `kind(argument)` that are waiting only the newest counts,
+        and windows are drawn before."""
+        waiting, lock = {}, threading.Lock()
+
+        def run():
+            with lock:
+                found = list(waiting.values())
+                waiting.clear()
+            for argument in found:
+                function(argument)
+            return GLib.SOURCE_REMOVE
+
+        def call(argument):
+            with lock:
+                first = not waiting
+                waiting.pop(kind(argument), None)
+                waiting[kind(argument)] = argument
+            if first:
+                GLib.idle_add(run)
+        return call
+
     def cancel(self):
         """Ends the `apart` that is waiting with `Cancelled`."""
         self._end(Cancelled())

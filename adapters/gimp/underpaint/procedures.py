@@ -26,30 +26,30 @@ MARGINS = ("left", "right", "top", "bottom")
 
 ALL = collections.OrderedDict([
     ("underpaint-fill", Action(
-        "fill", "fill", "Fill Selection", "Repaint the selection so that it belongs to its surroundings",
+        "fill", "fill", "Fill Selection", "repaint the selection so that it belongs to its surroundings",
         "With a prompt a diffusion model paints what it says; without one the surroundings are continued. The result is a "
         "new layer above the active one, as soft-edged as the selection.", PAINTING)),
     ("underpaint-remove", Action(
-        "fill", "remove", "Remove Selected", "Make what is selected disappear",
+        "fill", "remove", "Remove Selected", "make what is selected disappear",
         "What is selected is replaced by what could be behind it, as a new layer above the active one.", PAINTING)),
     ("underpaint-add", Action(
-        "fill", "add", "Add to Selection", "Paint something new inside the selection",
+        "fill", "add", "Add to Selection", "paint something new inside the selection",
         "What the prompt says is painted into the selection, as a new layer above the active one.", PAINTING)),
     ("underpaint-background", Action(
-        "fill", "background", "Replace Background", "Keep what is selected and paint a new background around it",
+        "fill", "background", "Replace Background", "keep what is selected and paint a new background around it",
         "All that is not selected is painted anew, as a new layer above the active one.", PAINTING)),
     ("underpaint-expand", Action(
-        "fill", "expand", "Expand Canvas", "Enlarge the canvas and continue the picture there",
+        "fill", "expand", "Expand Canvas", "enlarge the canvas and continue the picture there",
         "The canvas grows by the pixels given for each side, and the strips are painted as a new layer.", MARGINS + PAINTING)),
     ("underpaint-generate", Action(
-        "fill", "generate", "Generate", "Paint the whole canvas, or all of the selection, from the prompt",
+        "fill", "generate", "Generate", "paint the whole canvas, or all of the selection, from the prompt",
         "A new layer is painted from the prompt; with a strength below 100 it follows what is there.", PAINTING)),
     ("underpaint-filter", Action(
-        "filter", None, "Filter", "Run installed Underpaint filters over the active layer or the selection",
+        "filter", None, "Filter", "run installed filters over the active layer or the selection",
         "The result is a new layer above the active one. The argument “filters” is the name of a filter, or JSON: a list of "
         '{"name": "film-grain", "params": {"strength": 0.5}}.', ("filters",))),
     ("underpaint-upscale", Action(
-        "upscale", None, "Enlarge", "Enlarge all that is seen by an upscaler, as a new image",
+        "upscale", None, "Enlarge", "enlarge all that is seen by an upscaler, as a new image",
         "The new image has one layer. Without a scale the upscaler's own is taken.", ("upscaler", "scale"))),
 ])
 
@@ -61,7 +61,7 @@ def create(plug_in, name, run):
     made.set_image_types("*")  # for an indexed image the procedure says what to do; a grey menu entry would not
     mask = Gimp.ProcedureSensitivityMask
     made.set_sensitivity_mask(mask.DRAWABLE | mask.DRAWABLES | mask.NO_DRAWABLES)
-    made.set_documentation(action.blurb, action.help, None)
+    made.set_documentation("Underpaint: " + action.blurb, action.help, None)  # the search for actions (/) looks here
     made.set_attribution("The Underpaint authors", "The Underpaint authors", "2026")
     made.set_menu_label(action.label + "…")
     made.add_menu_path(MENU)

@@ -1,6 +1,5 @@
 """What scenarios are made of: pictures, selections, what is seen, calls of procedures, the daemon's process."""
 
-import json
 import os
 import signal
 import threading
@@ -215,7 +214,3 @@ def tiny():
     """The id of the tiny random diffusion model."""
     return next(model["id"] for model in ask("models/list") if "tiny" in model["id"])
 
-
-def dump(value):
-    """As JSON."""
-    return json.dumps(value, ensure_ascii=False)

@@ -19,14 +19,15 @@ def play(module):
     """Plays a module's `ALL`, or those of it that were asked for."""
     from images import tidy
     only = [name for name in os.environ["UNDERPAINT_E2E_ONLY"].split(",") if name]
-    for scenario in importlib.import_module(module).ALL:
-        if only and scenario.__name__ not in only:
-            continue
+    scenarios = importlib.import_module(module)
+    played = [scenario for scenario in scenarios.ALL + getattr(scenarios, "EXTRA", []) if scenario.__name__ in only]
+    for scenario in played if only else scenarios.ALL:
         began, line = time.time(), {"name": scenario.__name__, "ok": True, "note": "", "error": ""}
         try:
             line["note"] = scenario() or ""
         except BaseException:
             line.update(ok=False, error=traceback.format_exc())
+            getattr(scenarios, "failed", lambda _name: None)(scenario.__name__)
         tidy()
         line["seconds"] = time.time() - began
         with open(os.path.join(RESULTS, "results.jsonl"), "a") as file:

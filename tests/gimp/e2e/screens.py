@@ -10,9 +10,9 @@ gi.require_version("Gdk", "3.0")
 from gi.repository import Gdk, Gimp, Gio  # noqa: E402
 
 import images  # noqa: E402
-from images import HOLE, SOFT, ask, at_work, check, dump, kill, lives, picture, pid, rect_of, seen, select, tiny, untouched, wait  # noqa: E402
+from images import HOLE, SOFT, WAIT_S, ask, at_work, check, lives, picture, seen, select, tiny, untouched, wait  # noqa: E402
 
-KEYS = {"fill": "F7", "generate": "F8", "filter": "F9", "remove": "F10", "expand": "F12"}
+KEYS = {"fill": "F7", "generate": "F5", "filter": "F9", "remove": "F10", "expand": "F12"}
 """As run.py writes them into GIMP's shortcutsrc."""
 LARGE = (512, 384)
 
@@ -55,6 +55,19 @@ def screenshot(name):
     seen_there.savev(os.path.join(os.environ["UNDERPAINT_E2E"], "results", "gimp-%s.png" % name), "png", [], [])
 
 
+def failed(name):
+    """What is to be seen when a scenario fails; and no dialog of ours is in the way of the next one."""
+    screenshot("failed-" + name)
+    for _ in range(2):
+        press("Escape")
+
+
+def photograph():
+    """The raccoon."""
+    file = Gio.File.new_for_path(os.path.join(os.environ["UNDERPAINT_E2E"], "e2e", "raccoon.jpg"))
+    return Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, file)
+
+
 def show(image):
     """Opens a view of the image and brings GIMP to the front."""
     images.displays.append(Gimp.Display.new(image))
@@ -80,7 +93,7 @@ def dialog(name):
 
 def layers(image, count):
     """Waits until the image has so many layers; returns the topmost."""
-    wait(lambda: len(image.get_layers()) == count, "a picture of %d layers" % count)
+    wait(lambda: len(image.get_layers()) == count, "a picture of %d layers" % count, 3 * WAIT_S)
     return image.get_layers()[0]
 
 
@@ -90,11 +103,12 @@ def idle():
     wait(lambda: not windows("Underpaint: "), "a screen without our windows")
 
 
-def slow_style():
-    """A style whose jobs last long enough for something to happen meanwhile."""
+def slow_styles():
+    """Styles whose jobs last long enough for something to happen meanwhile; the slower one is never waited for."""
     if not lives():
         images.made("fill", _selected(picture()))
-    ask("styles/put", name="Slow", settings={"model": tiny(), "steps": 60, "prompt": "a slow cat"})
+    for name, steps in [("Slow", 100), ("Slower", 900)]:
+        ask("styles/put", name=name, settings={"model": tiny(), "steps": steps, "prompt": "a slow cat"})
 
 
 def _selected(image):
@@ -131,7 +145,7 @@ def dialog_undo_and_redo():
 
 def remembers_resets_and_styles():
     """The dialog comes back as it was left; Reset empties it; a style fills it."""
-    slow_style()
+    slow_styles()
     image = show(_selected(picture(LARGE)))
     dialog("fill")
     press("ctrl+a", "BackSpace")
@@ -161,21 +175,21 @@ def remembers_resets_and_styles():
     idle()
 
 
-def slow_job(image):
+def slow_job(image, style="Slow"):
     """Begins a job that lasts, and waits until it has come some way."""
     dialog("fill")
-    press("alt+y", "Down", "alt+p", "ctrl+Return")
+    press("alt+y", "Home", "Down", *["Down"] * (style == "Slower"), "alt+p", "ctrl+Return")
     wait(at_work, "a job at work")
 
 
 def cancelled_in_our_window():
     """The window with the preview: its Cancel ends the job and leaves the picture alone."""
-    slow_style()
+    slow_styles()
     image = show(_selected(picture(LARGE)))
     before = seen(image)
-    slow_job(image)
+    slow_job(image, "Slower")
     window("at work")
-    wait(lambda: at_work(12), "some steps")
+    wait(lambda: at_work(40), "some steps")
     screenshot("preview")
     press("Escape")
     idle()
@@ -191,9 +205,9 @@ def click_cancel():
 
 def cancelled_by_gimp():
     """GIMP's own Cancel ends the plug-in's process; the daemon notices and cancels the job."""
-    slow_style()
+    slow_styles()
     image = show(_selected(picture(LARGE)))
-    slow_job(image)
+    slow_job(image, "Slower")
     front()
     screenshot("statusbar")
     began = time.time()
@@ -211,9 +225,9 @@ def cancelled_by_gimp():
 
 def closed_meanwhile():
     """The image is closed while its job runs: the job ends, and the next one works."""
-    slow_style()
+    slow_styles()
     image = show(_selected(picture(LARGE)))
-    slow_job(image)
+    slow_job(image, "Slower")
     front()
     press("ctrl+w")
     time.sleep(0.7)
@@ -233,7 +247,7 @@ def closed_meanwhile():
 
 def queue_of_three():
     """Three jobs one after the other without waiting: all three layers come, in their order."""
-    slow_style()
+    slow_styles()
     image = show(_selected(picture(LARGE)))
     slow_job(image)
     longest = 1
@@ -254,7 +268,7 @@ def queue_of_three():
 
 def two_images():
     """The job keeps its image, whatever is in front when the result comes."""
-    slow_style()
+    slow_styles()
     first = show(_selected(picture(LARGE)))
     slow_job(first)
     second = show(_selected(picture(LARGE)))
@@ -284,6 +298,42 @@ def filter_dialog():
     check(seen(image) == before, "undo does not bring back the picture")
 
 
+def pictures_for_the_readme():
+    """A picture as it is painted, and the filter dialog over a photograph."""
+    image = Gimp.Image.new(768, 512, Gimp.ImageBaseType.RGB)
+    image.insert_layer(Gimp.Layer.new(image, "Background", 768, 512, Gimp.ImageType.RGB_IMAGE, 100.0, Gimp.LayerMode.NORMAL), None, 0)
+    image.get_layers()[0].fill(Gimp.FillType.WHITE)
+    show(image)
+    gimp = windows(" – GIMP")[-1]
+    xdo("windowmove", gimp, "0", "0", "windowsize", gimp, "1240", "800")
+    xdo("mousemove", "1390", "990")
+    time.sleep(1)
+    dialog("generate")
+    write("the sea at sunset, oil painting")
+    press("alt+m", "Home", "Down")
+    xdo("windowmove", windows("Underpaint: ")[-1], "30", "180")
+    time.sleep(0.5)
+    screenshot("readme-dialog")
+    press("ctrl+Return")
+    xdo("windowmove", window("at work"), "800", "330")
+    wait(lambda: at_work(7), "some steps", 3 * WAIT_S)
+    time.sleep(0.5)
+    screenshot("readme")
+    layers(image, 2)
+    idle()
+    screenshot("readme-done")
+    show(photograph())
+    dialog("filter")
+    press("alt+f", *["Down"] * 4, "Return", "alt+f", "Up", "Up", "Return")
+    xdo("windowmove", windows("Underpaint: ")[-1], "700", "60", "mousemove", "1390", "990")
+    time.sleep(3)
+    screenshot("readme-filter")
+    press("Escape")
+    idle()
+
+
+EXTRA = [pictures_for_the_readme]
+"""Played only by name."""
 ALL = [
     dialog_undo_and_redo, remembers_resets_and_styles, cancelled_in_our_window, cancelled_by_gimp, closed_meanwhile, queue_of_three,
     two_images, filter_dialog,
