@@ -657,6 +657,7 @@
   var import_photoshop = __require("photoshop");
   var Sorry = class extends Error {
   };
+  var NO_MARGINS = { left: 0, top: 0, right: 0, bottom: 0 };
   var PX = { 8: "rgba8", 16: "rgba16", 32: "rgbaf32" };
   var MASK_PX = { 8: "g8", 16: "g16", 32: "gf32" };
   function activeTarget() {
@@ -673,7 +674,8 @@
       depth,
       selection: selectionOf(document2),
       layerID: document2.activeLayers[0]?.id,
-      began: Date.now()
+      began: Date.now(),
+      margins: NO_MARGINS
     };
   }
   function glance() {
@@ -719,7 +721,8 @@
       componentSize: target.depth
     };
     for (const band of bands(rect2, BYTES_PER_PIXEL[PX[target.depth]])) {
-      yield await readBand(band, target.depth, 4, () => import_photoshop2.imaging.getPixels({ ...options, sourceBounds: bounds(band) }), () => isEmpty(target, band, layerID));
+      const within3 = inside(bounds(band), target.extent);
+      yield within3 ? await readBand(band, target.depth, 4, () => import_photoshop2.imaging.getPixels({ ...options, sourceBounds: bounds(within3) }), () => isEmpty(target, within3, layerID)) : bytes(samples(target.depth, band.w * band.h * 4));
     }
   }
   async function* readSelection(target, rect2) {
@@ -831,11 +834,15 @@
   }
 
   // src/job/fill.ts
+  function enlarges({ margins }) {
+    return Object.values(margins).some((px) => px > 0);
+  }
   function masking(mode, target) {
     if (mode === "background") {
       if (!target.selection) throw new Sorry("Nothing is selected. Select what is to stay; everything around it is painted anew.");
       return "all but the selection";
     }
+    if (mode === "expand" && enlarges(target)) return "what is transparent";
     if (target.selection) return "selection";
     if (mode === "generate") return "everything";
     if (mode === "expand") return "what is transparent";
@@ -845,8 +852,9 @@
     const { target } = job;
     const session = await job.session();
     const { mode, prompt, settings } = wish;
-    const whole = { x: 0, y: 0, ...target.extent };
-    const extent = [target.extent.w, target.extent.h];
+    const { left, top, right, bottom } = target.margins;
+    const whole = { x: 0, y: 0, w: target.extent.w + left + right, h: target.extent.h + top + bottom };
+    const extent = [whole.w, whole.h];
     const repainted = masking(mode, target);
     let canvas = whole;
     if (repainted === "selection") {
@@ -856,7 +864,7 @@
     }
     const linear2 = target.depth === 32;
     const clear2 = repainted === "what is transparent" ? new Clear(whole, target.depth) : void 0;
-    const pixels = await job.send(session, canvas, PX[target.depth], readPixels(target, canvas), linear2, (band) => clear2?.see(band));
+    const pixels = await job.send(session, canvas, PX[target.depth], readPixels(target, { ...canvas, x: canvas.x - left, y: canvas.y - top }), linear2, (band) => clear2?.see(band));
     const params = { ...settings, mode, prompt, label: layerName(prompt, mode, void 0), canvas: { extent, rect: wire(canvas), image: pixels } };
     let mask;
     if (repainted === "selection") {
@@ -889,7 +897,7 @@
     }
     async *bands() {
       if (this.mask.every((value) => value === 0)) {
-        throw new Sorry("Nothing in this picture is empty. Enlarge the canvas first (Image > Canvas Size), or select the part to paint.");
+        throw new Sorry("Nothing in this picture is empty. Say by how much to enlarge it, or select the part to expand into.");
       }
       yield this.mask;
     }
@@ -947,6 +955,7 @@
   var Busy = class extends Error {
   };
   var MODAL_IN_THE_WAY = 9;
+  var CANCELLED = "Cancelled. The picture is unchanged.";
   var PATIENCE_S = 2;
   var newest = /* @__PURE__ */ new Map();
   function anchorOf(target) {
@@ -957,6 +966,7 @@
   async function place2(target, patches2, name, history) {
     if (!openDocument(target)) throw new Sorry("The picture was closed meanwhile, so there is nowhere to put the layer.");
     const images = [];
+    let cancelled = false;
     try {
       for (const patch of patches2) images.push(await imageData(patch));
       const options = { commandName: history, timeOut: PATIENCE_S };
@@ -968,8 +978,9 @@
         const suspension = await context.hostControl.suspendHistory({ documentID: document2.id, name: history });
         let whole = false;
         try {
+          await enlarge(document2, target.margins);
           for (const [i, patch] of patches2.entries()) {
-            if (context.isCancelled) throw new Sorry("Cancelled. The picture is unchanged.");
+            if (context.isCancelled) throw new Sorry(CANCELLED);
             const layer = await document2.createLayer(import_photoshop4.constants.LayerKind.NORMAL, { name: name(patch) });
             if (!layer) throw new Sorry("Photoshop made no new layer. Can the active layer be unlocked, or another one be chosen?");
             const anchor = anchorOf(target);
@@ -985,6 +996,7 @@
           }
           whole = true;
         } finally {
+          cancelled = !whole && context.isCancelled;
           await context.hostControl.resumeHistory(suspension, whole);
           if (front.id !== document2.id && [...import_photoshop4.app.documents].some(({ id }) => id === front.id)) import_photoshop4.app.activeDocument = front;
         }
@@ -993,10 +1005,15 @@
       if (error.number === MODAL_IN_THE_WAY) {
         throw new Busy("Photoshop is busy with a dialog or another plug-in. Finish that, then press Place layer.");
       }
-      throw error;
+      throw cancelled ? new Sorry(CANCELLED) : error;
     } finally {
       for (const image2 of images) void image2.dispose();
     }
+  }
+  async function enlarge(document2, { left, top, right, bottom }) {
+    const { TOPLEFT, BOTTOMRIGHT } = import_photoshop4.constants.AnchorPosition;
+    if (right > 0 || bottom > 0) await document2.resizeCanvas(document2.width + right, document2.height + bottom, TOPLEFT);
+    if (left > 0 || top > 0) await document2.resizeCanvas(document2.width + left, document2.height + top, BOTTOMRIGHT);
   }
   async function imageData(patch) {
     const px = patch.px;
@@ -1667,6 +1684,7 @@
     guidance: "",
     seed: "",
     batch: 1,
+    margins: ["", "", "", ""],
     chain: [],
     withFills: true,
     open: []
@@ -1688,6 +1706,7 @@
     for (const name of ["prompt", "negative", "model", "style", "steps", "guidance", "seed"]) take(name, isText);
     take("strength", (value) => typeof value === "number" && value >= 1 && value <= 100);
     take("batch", (value) => typeof value === "number" && value >= 1 && value <= 8);
+    take("margins", (value) => Array.isArray(value) && value.length === 4 && value.every(isText));
     take("withFills", (value) => typeof value === "boolean");
     take("open", (value) => Array.isArray(value) && value.every(isText));
     take("chain", (value) => Array.isArray(value) && value.every((step) => isMembers(step) && isText(step.name ?? null) && isMembers(step.params)));
@@ -1764,6 +1783,7 @@
     generate: ["Generate", "Paint the whole canvas, or all of the selection, from the prompt"]
   };
   var GLANCE_MS = 700;
+  var MARGINS = ["margin-left", "margin-top", "margin-right", "margin-bottom"];
   var Panel = class {
     constructor() {
       this.connection = new Connection();
@@ -1820,6 +1840,7 @@
         if (this.connection.state.kind !== "ready") throw new Sorry(this.absence());
         const { mode, prompt } = this.settings;
         const target = activeTarget();
+        if (mode === "expand") target.margins = this.margins();
         masking(mode, target);
         const settings = { ...this.styles.unshown(), ...this.wanted(), filters: this.running() };
         const job = new Job(this.connection, target, layerName(prompt, LABELS[mode][0], void 0), LABELS[mode][0]);
@@ -1827,28 +1848,29 @@
       });
     }
     cancel() {
-      this.queue.jobs[0]?.cancel();
+      this.queue.jobs.find(({ phase }) => phase === "working")?.cancel();
     }
     // How jobs go
     play(job, story) {
       this.queue.add(job);
       job.onChange = () => {
         this.queue.draw(job);
-        this.look();
+        if (job.phase !== "working" && this.queue.jobs.includes(job)) this.stopped(job);
+        else this.look();
       };
-      void job.play(story).then(() => this.ended(job));
+      void job.play(story);
       this.say("");
     }
     replay(job) {
-      void job.placeAgain().then(() => this.ended(job));
+      void job.placeAgain();
       this.say("");
     }
-    ended(job) {
+    /** A job is over, or waits for Photoshop. */
+    stopped(job) {
       if (job.phase !== "held") this.queue.remove(job);
       if (job.seed !== void 0) this.lastSeed = job.seed;
       tip(byId("status"), Object.entries(job.times).map(([part, ms]) => `${part} ${Math.round(ms)} ms`).join(", "));
       this.say(job.text);
-      this.look();
     }
     filterLayer() {
       if (this.connection.state.kind !== "ready") throw new Sorry(this.absence());
@@ -1885,6 +1907,13 @@
         batch: batch > 1 ? batch : void 0
       };
     }
+    margins() {
+      const [left = 0, top = 0, right = 0, bottom = 0] = this.settings.margins.map((text) => {
+        if (!/^\d{0,5}$/.test(text.trim())) throw new Sorry(`The canvas cannot be enlarged by “${text}” pixels. Type a whole number, or nothing.`);
+        return Number(text);
+      });
+      return { left, top, right, bottom };
+    }
     // What the painter sees
     build() {
       const settings = this.settings;
@@ -1901,6 +1930,11 @@
       this.text("steps", "steps");
       this.text("guidance", "guidance");
       this.text("seed", "seed");
+      MARGINS.forEach((id, i) => {
+        const field = byId(id);
+        field.value = settings.margins[i] ?? "";
+        field.addEventListener("input", () => this.set("margins", settings.margins.map((text, k) => k === i ? field.value : text)));
+      });
       this.number("strength", " %");
       this.number("batch", "");
       this.chain.set(settings.chain);
@@ -1962,6 +1996,7 @@
       const { state } = this.connection;
       for (const [other, button] of this.modes) button.className = other === mode ? "mode chosen" : "mode";
       reveal(byId("strength-row"), mode !== "remove");
+      reveal(byId("margins-row"), mode === "expand");
       reveal(byId("pairing"), state.kind === "pairing");
       byId("light").className = state.kind;
       for (const job of [...this.queue.jobs]) {
@@ -1978,7 +2013,8 @@
       if (this.queue.jobs.length > 0) return "";
       const document2 = glance();
       if (!document2) return "Open a picture to begin.";
-      const { mode } = this.settings;
+      const { mode, margins } = this.settings;
+      if (mode === "expand" && margins.some((text) => Number(text) > 0)) return "The canvas is enlarged, and the picture continued there.";
       if (document2.selection) return `${document2.selection.w} × ${document2.selection.h} pixels are selected.`;
       if (mode === "generate") return "The whole canvas is painted.";
       if (mode === "expand") return "Where the canvas is empty, the picture is continued.";

@@ -57,6 +57,8 @@ export class MockLayer implements LayerFace {
 
 interface State {
   name: string;
+  width: number;
+  height: number;
   layers: { layer: MockLayer; name: string; box: Box | undefined; data: Samples | undefined; layers: State["layers"] | null }[];
 }
 
@@ -106,6 +108,20 @@ export class MockDocument implements DocumentFace {
     return layer;
   }
 
+  async resizeCanvas(w: number, h: number, anchor?: constants.AnchorPosition): Promise<void> {
+    writes("resizeCanvas");
+    const { TOPLEFT, BOTTOMRIGHT } = constants.AnchorPosition;
+    if (anchor !== TOPLEFT && anchor !== BOTTOMRIGHT) throw new Error("the mock resizes from two corners only");
+    const [dx, dy] = anchor === TOPLEFT ? [0, 0] : [w - this.width, h - this.height];
+    for (const layer of all(this.layers)) {
+      const { box } = layer;
+      if (box) layer.box = { left: box.left + dx, top: box.top + dy, right: box.right + dx, bottom: box.bottom + dy };
+    }
+    this.width = w;
+    this.height = h;
+    this.record("Canvas Size");
+  }
+
   /** The list a layer is in. */
   holding(layer: MockLayer, list = this.layers): [MockLayer[]] {
     if (list.includes(layer)) return [list];
@@ -123,7 +139,7 @@ export class MockDocument implements DocumentFace {
   record(name: string): void {
     if (scope.suspended === this) return;
     this.history = this.history.slice(0, this.at + 1);
-    this.history.push({ name, layers: remember(this.layers) });
+    this.history.push({ name, width: this.width, height: this.height, layers: remember(this.layers) });
     this.at = this.history.length - 1;
   }
 
@@ -140,6 +156,8 @@ export class MockDocument implements DocumentFace {
     const state = this.history[at];
     if (!state) throw new Error("no such history state");
     this.at = at;
+    this.width = state.width;
+    this.height = state.height;
     this.layers = recall(state.layers);
     this.active = this.active.filter((layer) => all(this.layers).includes(layer));
   }

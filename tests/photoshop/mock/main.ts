@@ -110,6 +110,7 @@ const mock = {
       at: document.at,
       active: document.active.map((layer) => layer.name),
       front: front.document?.name,
+      extent: [document.width, document.height],
     };
   },
 

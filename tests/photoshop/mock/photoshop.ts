@@ -86,8 +86,9 @@ const getPixels: Imaging["getPixels"] = async (options) => {
   const document = documentOf(options.documentID);
   const layer = options.layerID === undefined ? undefined : document.find(options.layerID);
   if (options.layerID !== undefined && layer?.kind !== constants.LayerKind.NORMAL) throw new Error("The requested layer has no pixels.");
-  const asked = meet(options.sourceBounds ?? document.canvas, document.canvas);
-  const box = asked && (layer ? layer.box && meet(layer.box, asked) : document.held(asked));
+  const asked = options.sourceBounds ?? document.canvas;
+  if (asked.left < 0 || asked.top < 0 || asked.right > document.width || asked.bottom > document.height) throw new Error("The bounds reach beyond the canvas.");
+  const box = layer ? layer.box && meet(layer.box, asked) : document.held(asked);
   if (!box) throw new Error("grabPixels: the area holds no pixels.");
   const native = layer ? cut(layer.data!, layer.box!, box) : document.composite(box);
   const depth = options.componentSize === undefined || options.componentSize === -1 ? document.depth : options.componentSize;
@@ -128,6 +129,7 @@ const createImageDataFromBuffer: Imaging["createImageDataFromBuffer"] = async (b
 const putPixels: Imaging["putPixels"] = async (options) => {
   writes("putPixels");
   await turn();
+  if (trouble.cancelNext) throw new Error("User canceled the operation.");
   const document = documentOf(options.documentID);
   const layer = document.find(options.layerID);
   if (layer?.kind !== constants.LayerKind.NORMAL) throw new Error("putPixels needs a pixel layer.");
@@ -150,10 +152,14 @@ const executeAsModal: Ps["core"]["executeAsModal"] = async (work, options) => {
   }
   trouble.scopes += 1;
   scope.modal = true;
+  let tried = 0;
   let suspended: { document: MockDocument; at: number; name: string } | undefined;
   try {
     const context: Parameters<typeof work>[0] = {
-      isCancelled: trouble.cancelNext,
+      get isCancelled() {
+        // Seen only once something was tried, so that both ways of hearing of it are.
+        return trouble.cancelNext && tried++ > 0;
+      },
       onCancel: undefined,
       reportProgress: () => {},
       hostControl: {

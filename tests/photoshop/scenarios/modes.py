@@ -67,6 +67,32 @@ def expand_into_what_is_empty(ps, daemon):
 
 
 @scenario
+def expand_enlarges_the_canvas(ps, daemon):
+    ps.open(daemon).document(w=192, h=128)
+    ps.ready()
+    ps.mode("expand")
+    slowly(ps, 4, "more of it")
+    ps.page.fill("#margin-left input", "sixty")
+    ps.go()
+    ps.until("Type a whole number")
+    ps.page.fill("#margin-left input", "64")
+    ps.page.fill("#margin-bottom input", "40")
+    ps.until("The canvas is enlarged")
+    ps.shot("expand")
+    before = [ps.mock("pixel", PICTURE, x, 5) for x in (150, 190)]
+    ps.go()
+    ps.until("Done")
+    look = ps.mock("look", PICTURE)
+    assert look["extent"] == [256, 168] and look["history"] == ["Open", "Expand"], look
+    # What was there has moved along, and is untouched beyond the overlap; what is new is painted.
+    assert [ps.mock("pixel", PICTURE, x + 64, 5) for x in (150, 190)] == before
+    assert [ps.mock("layerPixel", PICTURE, 0, x, y)[3] for x, y in ((2, 20), (2, 165), (250, 165))] == [255] * 3
+    ps.mock("undo", PICTURE)
+    look = ps.mock("look", PICTURE)
+    assert look["extent"] == [192, 128] and look["layers"][0]["box"] == box([0, 0, 192, 128]), look
+
+
+@scenario
 def several_pictures_are_one_history_state(ps, daemon):
     ps.open(daemon).document(w=256, h=192, select=[60, 50, 160, 140])
     ps.ready()

@@ -46,6 +46,16 @@ def photoshop_is_busy_and_the_result_waits(ps, daemon):
     ps.until("Done")
     filled(ps, edges=[100, 80, 180, 160])
     assert ps.page.inner_text("#go") == "Fill"
+    # A result that nobody wants any more is let go; Escape, which closes dialogs, does not do that.
+    ps.page.evaluate("mock.trouble.busy = true")
+    ps.go()
+    ps.until("busy with a dialog")
+    ps.page.press("#prompt textarea", "Escape")
+    assert ps.page.inner_text("#go") == "Place layer"
+    ps.page.click(".job .tool")
+    ps.until("Cancelled")
+    assert ps.page.locator(".job").count() == 0 and ps.page.inner_text("#go") == "Fill"
+    assert len(ps.layers()) == 2
 
 
 @scenario

@@ -19,12 +19,18 @@ export interface Wish {
 /** What is repainted. */
 type Masking = "selection" | "all but the selection" | "what is transparent" | "everything";
 
+/** Whether the canvas becomes larger. */
+export function enlarges({ margins }: Target): boolean {
+  return Object.values(margins).some((px) => px > 0);
+}
+
 /** What a mode repaints in a document. `Sorry` where it needs a selection and there is none. */
 export function masking(mode: Mode, target: Target): Masking {
   if (mode === "background") {
     if (!target.selection) throw new Sorry("Nothing is selected. Select what is to stay; everything around it is painted anew.");
     return "all but the selection";
   }
+  if (mode === "expand" && enlarges(target)) return "what is transparent";
   if (target.selection) return "selection";
   if (mode === "generate") return "everything";
   if (mode === "expand") return "what is transparent";
@@ -35,8 +41,9 @@ export async function fill(job: Job, wish: Wish): Promise<void> {
   const { target } = job;
   const session = await job.session();
   const { mode, prompt, settings } = wish;
-  const whole: Rect = { x: 0, y: 0, ...target.extent };
-  const extent = [target.extent.w, target.extent.h];
+  const { left, top, right, bottom } = target.margins;
+  const whole: Rect = { x: 0, y: 0, w: target.extent.w + left + right, h: target.extent.h + top + bottom };
+  const extent = [whole.w, whole.h];
   const repainted = masking(mode, target);
 
   let canvas = whole;
@@ -48,7 +55,7 @@ export async function fill(job: Job, wish: Wish): Promise<void> {
 
   const linear = target.depth === 32;
   const clear = repainted === "what is transparent" ? new Clear(whole, target.depth) : undefined;
-  const pixels = await job.send(session, canvas, PX[target.depth], readPixels(target, canvas), linear, (band) => clear?.see(band));
+  const pixels = await job.send(session, canvas, PX[target.depth], readPixels(target, { ...canvas, x: canvas.x - left, y: canvas.y - top }), linear, (band) => clear?.see(band));
   const params = { ...settings, mode, prompt, label: layerName(prompt, mode, undefined), canvas: { extent, rect: wire(canvas), image: pixels } };
 
   let mask;
@@ -93,7 +100,7 @@ class Clear {
 
   async *bands(): AsyncGenerator<Uint8Array> {
     if (this.mask.every((value) => value === 0)) {
-      throw new Sorry("Nothing in this picture is empty. Enlarge the canvas first (Image > Canvas Size), or select the part to paint.");
+      throw new Sorry("Nothing in this picture is empty. Say by how much to enlarge it, or select the part to expand into.");
     }
     yield this.mask;
   }

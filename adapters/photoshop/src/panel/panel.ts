@@ -4,7 +4,7 @@ import { Connection, type State } from "../daemon/connection.js";
 import { fill, layerName, masking, type Mode } from "../job/fill.js";
 import { filter, filtered } from "../job/filtering.js";
 import { Job, sentence } from "../job/job.js";
-import { activeTarget, glance, openDocument, Sorry } from "../photoshop/target.js";
+import { activeTarget, glance, openDocument, Sorry, type Margins } from "../photoshop/target.js";
 import { isMembers, type Params } from "../protocol/conversation.js";
 import type { Members, Sayable } from "../protocol/frames.js";
 import type { Json } from "../protocol/json.js";
@@ -25,6 +25,7 @@ const LABELS: Record<Mode, [label: string, tip: string]> = {
 };
 /** How often the panel looks what is selected, while it is shown: no event tells of every change. */
 const GLANCE_MS = 700;
+const MARGINS = ["margin-left", "margin-top", "margin-right", "margin-bottom"];
 
 export class Panel {
   readonly connection = new Connection();
@@ -89,6 +90,7 @@ export class Panel {
       if (this.connection.state.kind !== "ready") throw new Sorry(this.absence());
       const { mode, prompt } = this.settings;
       const target = activeTarget();
+      if (mode === "expand") target.margins = this.margins();
       masking(mode, target);
       const settings: Params = { ...this.styles.unshown(), ...this.wanted(), filters: this.running() };
       const job = new Job(this.connection, target, layerName(prompt, LABELS[mode][0], undefined), LABELS[mode][0]);
@@ -97,7 +99,7 @@ export class Panel {
   }
 
   cancel(): void {
-    this.queue.jobs[0]?.cancel();
+    this.queue.jobs.find(({ phase }) => phase === "working")?.cancel();
   }
 
   // How jobs go
@@ -106,23 +108,24 @@ export class Panel {
     this.queue.add(job);
     job.onChange = () => {
       this.queue.draw(job);
-      this.look();
+      if (job.phase !== "working" && this.queue.jobs.includes(job)) this.stopped(job);
+      else this.look();
     };
-    void job.play(story).then(() => this.ended(job));
+    void job.play(story);
     this.say("");
   }
 
   private replay(job: Job): void {
-    void job.placeAgain().then(() => this.ended(job));
+    void job.placeAgain();
     this.say("");
   }
 
-  private ended(job: Job): void {
+  /** A job is over, or waits for Photoshop. */
+  private stopped(job: Job): void {
     if (job.phase !== "held") this.queue.remove(job);
     if (job.seed !== undefined) this.lastSeed = job.seed;
     tip(byId("status"), Object.entries(job.times).map(([part, ms]) => `${part} ${Math.round(ms)} ms`).join(", "));
     this.say(job.text);
-    this.look();
   }
 
   private filterLayer(): void {
@@ -163,6 +166,14 @@ export class Panel {
     };
   }
 
+  private margins(): Margins {
+    const [left = 0, top = 0, right = 0, bottom = 0] = this.settings.margins.map((text) => {
+      if (!/^\d{0,5}$/.test(text.trim())) throw new Sorry(`The canvas cannot be enlarged by “${text}” pixels. Type a whole number, or nothing.`);
+      return Number(text);
+    });
+    return { left, top, right, bottom };
+  }
+
   // What the painter sees
 
   private build(): void {
@@ -180,6 +191,11 @@ export class Panel {
     this.text("steps", "steps");
     this.text("guidance", "guidance");
     this.text("seed", "seed");
+    MARGINS.forEach((id, i) => {
+      const field = byId(id);
+      field.value = settings.margins[i] ?? "";
+      field.addEventListener("input", () => this.set("margins", settings.margins.map((text, k) => (k === i ? field.value : text))));
+    });
     this.number("strength", " %");
     this.number("batch", "");
     this.chain.set(settings.chain);
@@ -246,6 +262,7 @@ export class Panel {
     const { state } = this.connection;
     for (const [other, button] of this.modes) button.className = other === mode ? "mode chosen" : "mode";
     reveal(byId("strength-row"), mode !== "remove");
+    reveal(byId("margins-row"), mode === "expand");
     reveal(byId("pairing"), state.kind === "pairing");
     byId("light").className = state.kind;
     for (const job of [...this.queue.jobs]) {
@@ -263,7 +280,8 @@ export class Panel {
     if (this.queue.jobs.length > 0) return "";
     const document = glance();
     if (!document) return "Open a picture to begin.";
-    const { mode } = this.settings;
+    const { mode, margins } = this.settings;
+    if (mode === "expand" && margins.some((text) => Number(text) > 0)) return "The canvas is enlarged, and the picture continued there.";
     if (document.selection) return `${document.selection.w} × ${document.selection.h} pixels are selected.`;
     if (mode === "generate") return "The whole canvas is painted.";
     if (mode === "expand") return "Where the canvas is empty, the picture is continued.";

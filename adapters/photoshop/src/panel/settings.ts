@@ -22,13 +22,15 @@ export interface Settings {
   guidance: string;
   seed: string;
   batch: number;
+  /** Pixels by which `expand` enlarges the canvas: left, top, right, bottom. */
+  margins: string[];
   chain: Step[];
   withFills: boolean;
   open: string[];
 }
 
 const FRESH: Settings = {
-  mode: "fill", prompt: "", negative: "", strength: 100, model: "", style: "", steps: "", guidance: "", seed: "", batch: 1,
+  mode: "fill", prompt: "", negative: "", strength: 100, model: "", style: "", steps: "", guidance: "", seed: "", batch: 1, margins: ["", "", "", ""],
   chain: [], withFills: true, open: [],
 };
 
@@ -51,6 +53,7 @@ export function load(): Settings {
   for (const name of ["prompt", "negative", "model", "style", "steps", "guidance", "seed"] as const) take(name, isText);
   take("strength", (value) => typeof value === "number" && value >= 1 && value <= 100);
   take("batch", (value) => typeof value === "number" && value >= 1 && value <= 8);
+  take("margins", (value) => Array.isArray(value) && value.length === 4 && value.every(isText));
   take("withFills", (value) => typeof value === "boolean");
   take("open", (value) => Array.isArray(value) && value.every(isText));
   take("chain", (value) => Array.isArray(value) && value.every((step) => isMembers(step) && isText(step.name ?? null) && isMembers(step.params)));

@@ -10,7 +10,7 @@ import { app, constants, core, imaging } from "photoshop";
 import type { Picture, Rect } from "../protocol/images.js";
 import { sleep } from "../daemon/socket.js";
 import { SRGB, findLayer } from "./read.js";
-import { Sorry, openDocument, type Target } from "./target.js";
+import { Sorry, openDocument, type Margins, type Target } from "./target.js";
 
 export interface Patch extends Picture {
   rect: Rect;
@@ -21,6 +21,7 @@ export interface Patch extends Picture {
 export class Busy extends Error {}
 
 const MODAL_IN_THE_WAY = 9;
+const CANCELLED = "Cancelled. The picture is unchanged.";
 /** How long Photoshop itself is to try again before it says so, in seconds. */
 const PATIENCE_S = 2;
 
@@ -41,6 +42,7 @@ function anchorOf(target: Target) {
 export async function place(target: Target, patches: Patch[], name: (patch: Patch) => string, history: string): Promise<void> {
   if (!openDocument(target)) throw new Sorry("The picture was closed meanwhile, so there is nowhere to put the layer.");
   const images: Awaited<ReturnType<typeof imageData>>[] = [];
+  let cancelled = false;
   try {
     for (const patch of patches) images.push(await imageData(patch));
     const options = { commandName: history, timeOut: PATIENCE_S };
@@ -53,8 +55,9 @@ export async function place(target: Target, patches: Patch[], name: (patch: Patc
       const suspension = await context.hostControl.suspendHistory({ documentID: document.id, name: history });
       let whole = false;
       try {
+        await enlarge(document, target.margins);
         for (const [i, patch] of patches.entries()) {
-          if (context.isCancelled) throw new Sorry("Cancelled. The picture is unchanged.");
+          if (context.isCancelled) throw new Sorry(CANCELLED);
           const layer = await document.createLayer(constants.LayerKind.NORMAL, { name: name(patch) });
           if (!layer) throw new Sorry("Photoshop made no new layer. Can the active layer be unlocked, or another one be chosen?");
           const anchor = anchorOf(target);
@@ -68,6 +71,7 @@ export async function place(target: Target, patches: Patch[], name: (patch: Patc
         }
         whole = true;
       } finally {
+        cancelled = !whole && context.isCancelled;
         await context.hostControl.resumeHistory(suspension, whole);
         if (front.id !== document.id && [...app.documents].some(({ id }) => id === front.id)) app.activeDocument = front;
       }
@@ -76,10 +80,18 @@ export async function place(target: Target, patches: Patch[], name: (patch: Patc
     if ((error as { number?: unknown }).number === MODAL_IN_THE_WAY) {
       throw new Busy("Photoshop is busy with a dialog or another plug-in. Finish that, then press Place layer.");
     }
-    throw error;
+    // After Escape, whatever was being done fails in words of Photoshop's own.
+    throw cancelled ? new Sorry(CANCELLED) : error;
   } finally {
     for (const image of images) void image.dispose();
   }
+}
+
+/** Enlarges the canvas: to the right and below first, then to the left and above, where what is there moves along. */
+async function enlarge(document: (typeof app)["activeDocument"], { left, top, right, bottom }: Margins): Promise<void> {
+  const { TOPLEFT, BOTTOMRIGHT } = constants.AnchorPosition;
+  if (right > 0 || bottom > 0) await document.resizeCanvas(document.width + right, document.height + bottom, TOPLEFT);
+  if (left > 0 || top > 0) await document.resizeCanvas(document.width + left, document.height + top, BOTTOMRIGHT);
 }
 
 async function imageData(patch: Patch) {

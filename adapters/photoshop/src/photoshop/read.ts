@@ -17,14 +17,18 @@ const BAND_BYTES = 8 * 1024 * 1024;
 type Samples = Uint8Array | Uint16Array | Float32Array;
 type Bounds = { left: number; top: number; right: number; bottom: number };
 
-/** The composite's pixels in `rect`, or one layer's: packed rows of `PX[target.depth]`, band by band. */
+/** The composite's pixels in `rect`, which may reach beyond the canvas, or one layer's: packed rows of `PX[target.depth]`, band by band. */
 export async function* readPixels(target: Target, rect: Rect, layerID?: number): AsyncGenerator<Uint8Array> {
   const options = {
     documentID: target.documentID, ...(layerID === undefined ? {} : { layerID }),
     colorSpace: "RGB", colorProfile: SRGB, componentSize: target.depth,
   };
   for (const band of bands(rect, BYTES_PER_PIXEL[PX[target.depth]])) {
-    yield await readBand(band, target.depth, 4, () => imaging.getPixels({ ...options, sourceBounds: bounds(band) }), () => isEmpty(target, band, layerID));
+    // Beyond the canvas there is nothing to ask for.
+    const within = inside(bounds(band), target.extent);
+    yield within
+      ? await readBand(band, target.depth, 4, () => imaging.getPixels({ ...options, sourceBounds: bounds(within) }), () => isEmpty(target, within, layerID))
+      : bytes(samples(target.depth, band.w * band.h * 4));
   }
 }
 

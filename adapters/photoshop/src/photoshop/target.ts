@@ -22,7 +22,18 @@ export interface Target {
   layerID: number | undefined;
   /** When, in milliseconds. */
   began: number;
+  /** By how much the canvas is enlarged when the result is placed. */
+  margins: Margins;
 }
+
+export interface Margins {
+  left: number;
+  top: number;
+  right: number;
+  bottom: number;
+}
+
+export const NO_MARGINS: Margins = { left: 0, top: 0, right: 0, bottom: 0 };
 
 /** The layout in which pixels of a depth travel. */
 export const PX: Record<Depth, Px> = { 8: "rgba8", 16: "rgba16", 32: "rgbaf32" };
@@ -45,6 +56,7 @@ export function activeTarget(): Target {
     selection: selectionOf(document),
     layerID: document.activeLayers[0]?.id,
     began: Date.now(),
+    margins: NO_MARGINS,
   };
 }
 
