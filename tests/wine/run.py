@@ -15,6 +15,8 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -171,6 +173,30 @@ def answers_status(stage):
     assert status["clients"] == 1 and status["memory"]["total_bytes"] > status["memory"]["used_bytes"] > 0, status
 
 
+def opens_the_websocket(stage):
+    """websocket: hello with the token over the loopback port, which Wine shares with this system"""
+    endpoint = stage.wine.endpoint()
+    if "ws_port" not in endpoint:
+        return "not tried: other daemons have all its ports"
+    token = (stage.wine.data / "run" / endpoint["token_file"]).read_text()
+    asked = {"protocol": {"min": 1, "max": 1}, "client": {"name": "wine", "version": "1"}, "token": token}
+    header = json.dumps({"jsonrpc": "2.0", "id": 0, "method": "hello", "params": asked}).encode()
+    frame = struct.pack("<II", 4 + len(header), len(header)) + header
+    with socket.create_connection(("127.0.0.1", endpoint["ws_port"]), timeout=HANG_S) as sock, sock.makefile("rb") as answer:
+        sock.sendall(b"GET /ws HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                     b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n" % endpoint["ws_port"])
+        assert b" 101 " in answer.readline()
+        while answer.readline().strip():
+            pass
+        # One binary message, masked with zeros as a client must mask, and one that comes back.
+        sock.sendall(struct.pack(">BBHI", 0x82, 0x80 | 126, len(frame), 0) + frame)
+        kind, length = answer.read(2)
+        length = struct.unpack(">H", answer.read(2))[0] if length == 126 else length
+        said = json.loads(answer.read(length)[8:])
+    assert kind == 0x82 and said["result"]["instance"] == stage.said["instance"], said
+    return "port %d" % endpoint["ws_port"]
+
+
 def fills(stage):
     """fill: through the pipe, the same picture as on this system"""
     stage.fill("filled.png")
@@ -273,8 +299,8 @@ def installs_adapters(stage):
     assert not (roaming / "krita/pykrita/underpaint").exists() and not (roaming / "GIMP/3.0/plug-ins/underpaint").exists()
 
 
-SCENARIOS = [serves_on_a_pipe, answers_status, fills, filters_in_the_daemon, filters_by_itself, paints, refuses_a_second,
-             survives_being_killed, is_killed_while_it_works, stops, installs_adapters]
+SCENARIOS = [serves_on_a_pipe, answers_status, opens_the_websocket, fills, filters_in_the_daemon, filters_by_itself, paints,
+             refuses_a_second, survives_being_killed, is_killed_while_it_works, stops, installs_adapters]
 
 
 def play(stage):
@@ -282,11 +308,11 @@ def play(stage):
     for scenario in SCENARIOS:
         began = time.monotonic()
         try:
-            scenario(stage)
+            note = scenario(stage)
         except Exception:
             print("FAILED  %s\n%s" % (scenario.__doc__, traceback.format_exc()))
             return 1
-        print("ok      %5.1f s  %s" % (time.monotonic() - began, scenario.__doc__))
+        print("ok      %5.1f s  %s%s" % (time.monotonic() - began, scenario.__doc__, " (%s)" % note if note else ""))
     return 0
 
 
