@@ -388,14 +388,13 @@ def main():
     arguments.add_argument("--picture", metavar="FILE", help="where to write a picture of the docker")
     chosen = arguments.parse_args()
     faulthandler.enable()
-    sys.path.insert(0, str(ROOT / "adapters/krita"))
-    pack = importlib.import_module("pack")
     work = pathlib.Path(tempfile.mkdtemp(prefix="upq-"))
     os.environ.update(UNDERPAINT_HOME=str(work / "up"), QT_QPA_PLATFORM="offscreen")
     os.environ.pop("UNDERPAINT_SOCKET", None)
     shutil.copytree(str(ROOT / "tests/reference/golden/tiny-sd"), str(work / "up/models/tiny-sd"))
     steering_models.put_into(work / "up/models")
-    pack.copy_to(work / "pykrita", chosen.daemon)
+    install = [chosen.daemon, "adapter", "install", "krita", "--tree", str(ROOT), "--to", str(work / "pykrita")]
+    subprocess.run(install, check=True, stdout=subprocess.DEVNULL)
     sys.path.insert(0, str(work / "pykrita"))
     failed = []
     sys.excepthook = lambda *trouble: (traceback.print_exception(*trouble), failed.append(trouble))
