@@ -3,7 +3,7 @@
 One file, standard library only, Python 3.8 syntax, because it is copied next to the plug-ins of editors that bring
 their own Python. Decision: the conversation (`Conversation`) never touches a socket. It turns calls into buffers to
 write and received bytes into events, so the same code runs under Krita's event loop, under GIMP's blocking reads and
-in tests. `Client` is that conversation on a blocking Unix socket. The contract is host/wire/PROTOCOL.md.
+in tests. `Client` is that conversation on a blocking Unix socket or pipe. The contract is host/wire/PROTOCOL.md.
 
 What is absent: nothing here starts the daemon, converts colours, resamples or decides what to send.
 
@@ -20,6 +20,7 @@ import os
 import socket
 import struct
 import sys
+import threading
 import time
 
 __all__ = [
@@ -525,16 +526,18 @@ def _reach(path, timeout_s):
 
 
 class Client:
-    """A conversation on a blocking Unix socket (on Windows, a named pipe), for scripts, tests and editors whose plug-ins have their own process.
+    """A conversation on a blocking Unix socket (on Windows, a named pipe), for scripts, tests and editors whose plug-ins
+    have their own process.
 
-    One thread reads: whoever calls `call` or `Job.wait`. Closing the client gives up its jobs, unless they were
-    started with `keep=True`.
+    One thread reads: whoever calls `call` or `Job.wait`. Another one may cancel a job or close the client meanwhile.
+    Closing gives up its jobs, unless they were started with `keep=True`.
     """
 
     def __init__(self, sock, name="python", version="0.1.0", preview=False):
         self._sock = sock
         self.conversation = Conversation(name, version, preview=preview)
         self._answers, self._jobs = {}, {}
+        self._writing = threading.RLock()  # what one thread queues and writes, no other comes between
         self.server = self._wait_for(0)
 
     @classmethod
@@ -576,21 +579,25 @@ class Client:
 
     def call(self, method, params=None, tail=b""):
         """Asks and waits. Returns the result; raises `Refused`, `Disconnected` or `ProtocolError`."""
-        return self._wait_for(self.conversation.request(method, params, tail))
+        with self._writing:
+            request = self.conversation.request(method, params, tail)
+        return self._wait_for(request)
 
     def put(self, data):
         """Sends bytes-like `data` as a blob; returns its name."""
-        blob = self.conversation.put(data)
-        self._flush()
+        with self._writing:
+            blob = self.conversation.put(data)
+            self._flush()
         return blob
 
     def submit(self, method, params):
         """Starts a job (`generate`, `filter/apply`, `job/attach`) and returns it without waiting."""
-        token = "t%d" % self.conversation._next_id
-        params = dict(params, progress=token)
-        job = Job(self, self.conversation.request(method, params), token)
-        self._jobs[job.request_id] = job
-        self._flush()
+        with self._writing:
+            token = "t%d" % self.conversation._next_id
+            params = dict(params, progress=token)
+            job = Job(self, self.conversation.request(method, params), token)
+            self._jobs[job.request_id] = job
+            self._flush()
         return job
 
     def fill(self, pixels, extent, mask=None, px="rgba8", **params):
@@ -619,9 +626,10 @@ class Client:
     def _flush(self):
         outgoing = self.conversation.outgoing
         try:
-            while outgoing:
-                self._sock.sendall(outgoing[0])
-                outgoing.popleft()
+            with self._writing:
+                while outgoing:
+                    self._sock.sendall(outgoing[0])
+                    outgoing.popleft()
         except OSError as error:
             raise Disconnected("the connection to Underpaint broke: %s" % error) from None
 
@@ -687,8 +695,9 @@ class Job:
 
     def cancel(self):
         """Gives the job up; `wait` then raises `Refused` of kind `cancelled`, or returns if it was done already."""
-        self._client.conversation.cancel(self.request_id)
-        self._client._flush()
+        with self._client._writing:
+            self._client.conversation.cancel(self.request_id)
+            self._client._flush()
 
     def wait(self, on_progress=None):
         """Blocks until the job ends; returns its `Patch`es. `on_progress` gets every progress event's members."""

@@ -23,9 +23,6 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 OUTPUT = ROOT / "tests" / "output"
-sys.path.insert(0, str(ROOT / "adapters" / "gimp"))
-
-import pack  # noqa: E402
 
 PACKAGES = ["gimp", "gir1.2-gimp-3.0", "python3-gi", "xdotool", "openbox"]
 VERSIONS = {"trixie": "3.0", "forky": "3.2"}
@@ -85,7 +82,8 @@ class Stage:
         for folder in (plug_ins, self._work / "results", self._work / "up/models"):
             folder.mkdir(parents=True)
         shutil.copy(str(daemon), str(self._work / "underpaint"))
-        pack.copy_to(plug_ins)
+        install = [str(daemon), "adapter", "install", "gimp", "--to", str(plug_ins), "--tree", str(ROOT)]
+        subprocess.run(install, check=True, stdout=subprocess.DEVNULL)
         (plug_ins / "underpaint/installed.json").write_text(json.dumps({"program": self._inside + "/underpaint"}))
         said = subprocess.run(["chroot", str(root), "gimp-console-" + self._version, "--version"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         # A version that it knows already: or it would welcome us with a window.

@@ -5,8 +5,10 @@
 
 import ast
 import json
+import ntpath
 import os
 import pathlib
+import posixpath
 import sys
 import tempfile
 import unittest
@@ -224,6 +226,23 @@ class Endpoints(unittest.TestCase):
 
     def test_the_environment_wins(self):
         self.assertEqual(self.find('{"socket":"/s"}', UNDERPAINT_SOCKET="/other").socket, "/other")
+
+    def test_a_pipe_is_found_under_its_whole_name(self):
+        found = self.find(r'{"socket":"\\\\.\\pipe\\underpaint-9f2c41d7a0b35e68","token_file":"token"}')
+        self.assertEqual(found.socket, "\\\\.\\pipe\\underpaint-9f2c41d7a0b35e68")
+        self.assertTrue(found.socket.startswith(up.PIPES))
+
+    def test_every_system_has_its_place_and_no_xdg_variable_moves_it(self):
+        ada = r"C:\Users\Ada"
+        for system, path, environment, expected in [
+                ("linux", posixpath, {"HOME": "/home/ada", "XDG_STATE_HOME": "/x"}, "/home/ada/.local/state/underpaint"),
+                ("darwin", posixpath, {"HOME": "/Users/ada"}, "/Users/ada/.local/state/underpaint"),
+                ("win32", ntpath, {"LOCALAPPDATA": r"D:\Local", "USERPROFILE": ada}, r"D:\Local\underpaint"),
+                ("win32", ntpath, {"USERPROFILE": ada}, ada + r"\AppData\Local\underpaint"),
+                ("win32", ntpath, {"USERPROFILE": ada, "UNDERPAINT_HOME": r"E:\up"}, r"E:\up")]:
+            with self.subTest(system, **environment), mock.patch.object(sys, "platform", system), \
+                    mock.patch.object(os, "path", path), mock.patch.dict(os.environ, environment, clear=True):
+                self.assertEqual(up.home(), expected)
 
     def test_nobody_there_is_said_plainly(self):
         with mock.patch.dict(os.environ, {"UNDERPAINT_SOCKET": "/nowhere/daemon.sock"}):

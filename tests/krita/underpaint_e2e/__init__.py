@@ -1,4 +1,4 @@
-"""Test-only plug-in: plays the scenarios of `scenarios.py` and `filtering.py` inside a real Krita and writes what came of them.
+"""Test-only plug-in: plays the scenarios of `scenarios.py` and its like inside a real Krita and writes what came of them.
 
 The scenarios are generators that yield either milliseconds or a predicate to wait for, stepped by timers. Events are
 never pumped: Krita postpones its layer notifications while event loops are nested, and then the test would see a Krita
@@ -61,6 +61,9 @@ class Driver:
         line = {"name": self._scenario.__name__, "ok": ok, "seconds": time.time() - self._began, "note": note, "error": error}
         with open(os.path.join(RESULTS, "results.jsonl"), "a") as file:
             file.write(json.dumps(line) + "\n")
+        if getattr(self._scenario, "ends_krita", False):
+            QtCore.QTimer.singleShot(0, self._next)  # with its documents open, as a painter leaves
+            return
         # Krita crashes when a script closes a document whose view is still being built.
         QtCore.QTimer.singleShot(400, self._tidy)
 
@@ -92,11 +95,15 @@ def play():
         quit_krita()
     sys.excepthook = fatal
     faulthandler.enable(open(os.path.join(RESULTS, "crash"), "w"))
-    from . import filtering, scenarios
+    from . import feel, filtering, painting_live, returning, scenarios, seeing, steering, working
     Krita.instance().setBatchmode(True)
     only = [name for name in os.environ.get("UNDERPAINT_E2E_ONLY", "").split(",") if name]
     global driver  # Qt holds only the function it is to call, not the object behind it
-    driver = Driver([scenario for scenario in scenarios.ALL + filtering.ALL if not only or scenario.__name__ in only])
+    # Others are played only when they are asked for by name.
+    every = (scenarios.ALL + working.ALL + returning.ALL + filtering.ALL + seeing.ALL + steering.ALL + painting_live.ALL
+             + returning.LAST)
+    named = {scenario.__name__: scenario for scenario in every + feel.ALL + returning.NEXT}
+    driver = Driver([named[name] for name in only if name in named] if only else every)
 
 
 class Begin(Extension):

@@ -4,7 +4,6 @@ import json
 import os
 import random
 import signal
-import subprocess
 import time
 
 from krita import Krita, Selection
@@ -139,6 +138,10 @@ class Docker:
         """Clicks the big button."""
         self.part("go").click()
 
+    def cancel(self):
+        """Clicks what ends the job under way."""
+        self.part("cancel").click()
+
     def label(self):
         """What the big button says."""
         return self.part("go").text()
@@ -149,7 +152,7 @@ class Docker:
 
     def idle(self):
         """Whether nothing is under way."""
-        return self.label() != "Cancel"
+        return self.part("cancel").isHidden()
 
     def busy(self):
         """Whether something is."""
@@ -201,7 +204,7 @@ def kill_daemon(how=signal.SIGKILL):
 
 def screenshot(name):
     """The whole screen as a PNG in the results folder."""
-    subprocess.call(["import", "-window", "root", os.path.join(RESULTS, name)])
+    QtWidgets.QApplication.primaryScreen().grabWindow(0).save(os.path.join(RESULTS, name))
 
 
 class Heartbeat:

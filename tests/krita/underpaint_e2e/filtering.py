@@ -5,6 +5,7 @@ import os
 from krita import Krita
 from PyQt5 import QtCore, QtGui, QtWidgets
 
+from underpaint import canvas as adapter_canvas
 from underpaint import document as adapter_document
 from underpaint import filters as adapter_filters
 from underpaint import preview as adapter_preview
@@ -413,7 +414,7 @@ def filtering_cancelled():
     yield lambda: "Filtering" in docker.words() or docker.idle()
     check(docker.busy(), "the docker says: %s", docker.words())
     gap = heart.stop()
-    docker.press()
+    docker.cancel()
     yield docker.idle
     check(docker.words().startswith("Cancelled"), "the docker says: %s", docker.words())
     check(len(layers(target.rootNode())) == 1, "a layer was added")
@@ -524,13 +525,13 @@ def knows_what_is_in_sight():
     for zoom in (1.0, 3.0):
         view.canvas().setZoomLevel(zoom)
         yield 1500
-        area = adapter_document._canvas_area(docker.window)
+        area = adapter_canvas._canvas_area(docker.window)
         check(area is not None, "this Krita builds its canvas otherwise")
         for bar in (area.horizontalScrollBar(), area.verticalScrollBar()):
             if bar.maximum() > bar.minimum():
                 bar.setValue(bar.minimum() + (bar.maximum() - bar.minimum()) * 6 // 10)
         yield 1500
-        left, top, wide, high = adapter_document.visible_part((width, height))
+        left, top, wide, high = adapter_canvas.visible_part((width, height))
         screenshot("krita-sight.png")
         screen = QtGui.QImage(os.path.join(RESULTS, "krita-sight.png"))
         factor = view.canvas().zoomLevel() * 72 / target.resolution()

@@ -3,15 +3,45 @@
 A thin adapter: it reads pixels and a selection, sends them, shows progress and places a layer. Every decision about
 crop, resolution, masks and colour is taken by the daemon. Who does what:
 
-    document.py    the only file that touches Krita's documents
+    document.py    a document as jobs need it: read, and given a new layer
+    conversion.py  its colours, by Krita itself
+    layers.py      its layers as sections need them, and what is kept in it
+    moment.py      what it shows while it is painted, and whether the pen is down
+    canvas.py      where pixels are on the screen, and pictures shown there
     connection.py  the protocol over QLocalSocket on the GUI thread
     daemon.py      finds, starts and finds again the one daemon
     story.py       generators that the event loop steps
-    job.py         a fill, and filters over a layer, each as such a story
+    job.py         what jobs have in common, as such a story
+    fill.py        fills, and jobs taken up again
+    apply.py       filters over a layer
+    jobs.py        all jobs of a docker, and those whose connection was lost
+    ledger.py      what was asked for and has not come back, across sessions
+    docker.py      what the painter sees, put together of sections
+    section.py     what sections have in common, and how to add one
+    modes.py       the sections, from top to bottom: what is to happen
+    expand.py      by how much the canvas grows
+    prompt.py      the words
+    weights.py     weights in the words
+    amount.py      how much, how many
+    models.py      which model
+    styles.py      a named set of all these
+    loras.py       LoRAs
+    controls.py    pictures that steer, bound to layers
+    regions.py     texts bound to layers
+    live.py        live painting
+    filtering.py   the filters
+    more.py        what is folded away
+    queue.py       what waits for the device
+    history.py     what was painted
+    status.py      what goes on: the button, progress, one sentence
+    choice.py      the pictures of a batch
+    results.py     pictures shown where they will be, chosen, placed
+    entries.py     the lists of `loras.py`, `controls.py` and `regions.py`
+    watching.py    what `live.py` switches on: rounds of looking, sending and asking
+    mirror.py      the daemon's copies of pictures, kept up to date tile by tile
+    filters.py     the chain of filters that `filtering.py` shows
+    filter_controls.py  controls made from a filter's schema
     preview.py     what the filters make of what is in sight, while sliders move
-    docker.py      what the painter sees, put together
-    filters.py     the chain of filters: controls made from their schema
-    styles.py      the row that chooses a style
     widgets.py     small widgets that those share
     qt.py          PyQt5 or PyQt6, whichever this Krita brings
 

@@ -5,12 +5,15 @@ leaves Krita painting. What is said lives in `underpaint_client.Conversation`; t
 """
 
 from .qt import QtCore, QtNetwork, guarded, later
-from .underpaint_client import Answer, Conversation, Disconnected, ProtocolError
+from .underpaint_client import Answer, Conversation, Disconnected, ProtocolError, packed_pixels
 
 PIECE_BYTES = 1 << 20
 HELLO_MS = 5000
-TURN_MS = 20
-"""How long one turn of the event loop may be spent on writing or on reading."""
+TURN_MS = 50
+"""How long one turn of the event loop may be spent on writing or on reading. Between two turns Krita may repaint its canvas,
+which takes as long where there is no graphics card: fewer turns are quicker."""
+WAIT_MS = 20
+"""How long to wait within a turn for the daemon to read or to write on."""
 
 
 class Connection(QtCore.QObject):
@@ -33,6 +36,8 @@ class Connection(QtCore.QObject):
         """Why the daemon did not want to talk to us, if it said so."""
         self._pumping = self._reading = False
         self._drained = []
+        self._turn = None
+        """The time since something was first sent in this turn of the event loop."""
         self._socket = QtNetwork.QLocalSocket(self)
         self._socket.setReadBufferSize(4 * PIECE_BYTES)
         self._socket.connected.connect(self._pump)
@@ -85,14 +90,37 @@ class Connection(QtCore.QObject):
         """Begins a blob; see `underpaint_client.Upload`. After each piece wait with `when_drained`."""
         return self._conversation.upload(size)
 
+    def rewrite(self, blob, offset, stride, row_bytes, rows):
+        """Rewrites a rectangle of bytes inside a blob of ours: packed `rows` of `row_bytes` each, put `stride` apart."""
+        count = len(rows) // row_bytes
+        where = {"blob": blob, "offset": offset, "stride": stride, "row_bytes": row_bytes, "rows": count}
+        self._conversation.notify("blob/write", where, rows)
+        self._pump()
+
     def patches(self, result):
         """The patches of a job's result."""
         return self._conversation.patches(result)
 
+    def images(self, described):
+        """The pixels of images that an answer describes, packed; takes their blobs, several may share one."""
+        blobs = {}
+        for image in described:
+            name = image.get("blob") if isinstance(image, dict) else None
+            if name not in blobs:
+                blobs[name] = self._conversation.take(name)
+        return [packed_pixels(image, blobs[image["blob"]]) for image in described]
+
     def when_drained(self, resume):
-        """Calls `resume()` from the event loop as soon as little is waiting to be written."""
+        """Calls `resume()` as soon as nothing waits to be written: at once, as long as this turn of the event loop has taken little
+        time, else in a turn to come."""
         self._drained.append(resume)
-        later(self._pump)
+        self._pump()
+
+    def answer_soon(self):
+        """Waits a little for the answer to a question that is quickly answered: cheaper than a turn of the event loop, in which
+        Krita may repaint its canvas."""
+        if not self._over and not self._reading and not self._conversation.outgoing and self._socket.waitForReadyRead(WAIT_MS):
+            self._read()
 
     def close(self):
         """Ends the connection without a word to anybody but the daemon."""
@@ -109,10 +137,20 @@ class Connection(QtCore.QObject):
             self._write_for_a_while()
         finally:
             self._pumping = False
-        if not self._conversation.outgoing:
+        if self._drained and not self._conversation.outgoing:
+            if self._turn is None:
+                self._turn = QtCore.QElapsedTimer()
+                self._turn.start()
+                later(self._next_turn)
             drained, self._drained = self._drained, []
             for resume in drained:
-                later(resume)
+                if self._turn.elapsed() < TURN_MS:
+                    resume()
+                else:
+                    later(resume)
+
+    def _next_turn(self):
+        self._turn = None
 
     def _write_for_a_while(self):
         """Writes until all is written or the turn is over. Waiting a little for the daemon to read is what makes large
@@ -122,7 +160,7 @@ class Connection(QtCore.QObject):
         turn.start()
         while outgoing and not self._over:
             if self._socket.bytesToWrite() >= PIECE_BYTES:
-                if turn.elapsed() > TURN_MS or not self._socket.waitForBytesWritten(TURN_MS):
+                if turn.elapsed() > TURN_MS or not self._socket.waitForBytesWritten(WAIT_MS):
                     return
                 continue
             view = memoryview(outgoing[0]).cast("B")
@@ -159,7 +197,7 @@ class Connection(QtCore.QObject):
             if turn.elapsed() > TURN_MS:
                 later(self._read)
                 return
-            if not data and (self._conversation.decoder.between_frames or not self._socket.waitForReadyRead(TURN_MS)):
+            if not data and (self._conversation.decoder.between_frames or not self._socket.waitForReadyRead(WAIT_MS)):
                 return
 
     def _happened(self, event):

@@ -82,6 +82,8 @@ class Daemon(QtCore.QObject):
     """Nobody listened, so the program was started."""
     lost = QtCore.pyqtSignal(str)
     """A connection that was ready ended, or `wake` failed: one sentence for the painter."""
+    absent = QtCore.pyqtSignal()
+    """Somebody looked, and nobody listens."""
     notice = QtCore.pyqtSignal(object)
 
     def __init__(self, setting, parent=None):
@@ -107,15 +109,31 @@ class Daemon(QtCore.QObject):
             self._watch.stop()
 
     def look(self):
-        """Connects if an endpoint is published and nothing is under way."""
-        if self.connection is None and self._trying is None and not self._determined and find_endpoint() is not None:
+        """Connects if somebody listens and nothing is under way; `absent` if nobody does."""
+        if self.connection is None and self._trying is None and not self._determined:
             self._try()
 
+    def leave(self):
+        """Ends the connection; nothing is looked for any more."""
+        self._watch.stop()
+        self._determined = False
+        connection, self.connection = self.connection, None
+        for ending in (connection, self._trying):
+            if ending is not None:
+                ending.close()
+
+    @property
+    def instance(self):
+        """Which daemon this is: another one each time it starts."""
+        return ((self.connection and self.connection.server) or {}).get("instance")
+
+    def offers(self, capability):
+        """Whether the daemon we are connected to names this capability."""
+        return capability in ((self.connection and self.connection.server) or {}).get("caps", ())
+
     def wake(self):
-        """Connects, and starts the program if nobody answers. `ready` or `lost` follows; `ready` at once if it is so."""
-        if self.connection is not None:
-            self.ready.emit()
-        elif not self._determined:
+        """Connects, and starts the program if nobody answers. `ready` or `lost` follows, unless there is a connection."""
+        if self.connection is None and not self._determined:
             self._determined, self._started = True, False
             self._clock.start()
             if self._trying is None:
@@ -154,6 +172,7 @@ class Daemon(QtCore.QObject):
     def _failed(self):
         """An attempt to connect came to nothing."""
         if not self._determined:
+            self.absent.emit()
             return
         if not self._started:
             self._start()

@@ -1,4 +1,4 @@
-"""The only file that touches Krita's documents: read what is seen, selected and on a layer; add a layer.
+"""A document as jobs need it: read what is seen, selected and on a layer; add a layer.
 
 Decision: pixels are read as Krita shows them (`projection`: 8-bit sRGB, whatever the document is) and a result is
 brought into the document's own colour space by Krita itself, so no colour arithmetic happens here. Only ever a new
@@ -6,19 +6,28 @@ layer is added: writing into a layer that is already in the document cannot be u
 yields between pieces, for the event loop.
 """
 
+import collections
 import zlib
 
 from krita import Krita
 
-from .qt import QtCore, QtGui, QtWidgets
+from .conversion import SRGB, Conversion, space
+from .qt import QtCore, QtGui
 
-SRGB = ("RGBA", "U8", "sRGB-elle-V2-srgbtrc.icc")
 PIECE_PIXELS = 1 << 20
 """Pixels read or written per turn of the event loop: about 20 ms."""
 NAME_LENGTH = 60
 SURROUNDINGS = 512
 """How many pixels around a selection filters see: as far as a filter's tiles may look (the largest halo of
 sdk/filter.wit). Beyond that, sending more changes nothing but the time it takes."""
+
+
+_TURNED_ROUND = bytes(range(255, -1, -1))
+
+
+Survey = collections.namedtuple("Survey", "selected beyond margin")
+Survey.__doc__ = """`selected`: something is; `beyond`: the selection reaches to where the canvas is empty beside the picture;
+`margin`: the canvas is empty beside the picture."""
 
 
 class Sorry(Exception):
@@ -39,8 +48,13 @@ class Target:
     def __init__(self, document, anchor):
         self._document = document
         self._anchor = anchor
-        self.extent = (document.width(), document.height())
+        self._size = self.extent = (document.width(), document.height())
+        """`extent` is what a request speaks of: larger than the canvas where that is to be enlarged."""
+        self._margins = (0, 0, 0, 0)
         self._mask, self.selection = _selection(document)
+        self._covers = self._selected_bytes
+        self.marked = self.selection
+        """The part to repaint lies in this rect of `extent`; None: all is to be."""
 
     @classmethod
     def active(cls):
@@ -60,25 +74,120 @@ class Target:
         """Whether the document still is among Krita's."""
         return self._document in Krita.instance().documents()
 
+    @classmethod
+    def found(cls, trace):
+        """The open document that `trace()` was told of: by the id of the layer, which Krita keeps in its own files, else
+        by the file's name. None if it is not open."""
+        by_name = None
+        for document in Krita.instance().documents():
+            if trace.get("file") and document.fileName() == trace["file"] and (
+                    [document.width(), document.height()] == trace.get("size")):
+                by_name = by_name or cls(document, document.activeNode())
+            for node in _all_under(document.rootNode()):
+                if node.uniqueId().toString() == trace.get("layer"):
+                    return cls(document, node)
+        return by_name
+
+    def trace(self):
+        """What a later session finds the document by, for JSON."""
+        layer = self._anchor.uniqueId().toString() if self._anchor is not None else None
+        return {"file": self._document.fileName(), "size": list(self._size), "layer": layer}
+
+    def resume(self, margins, size):
+        """Takes up what `aim` settled in an earlier session: `margins`, for a canvas of `size`."""
+        self._margins, self._size = tuple(margins), tuple(size)
+        self.extent = (margins[0] + size[0] + margins[2], margins[1] + size[1] + margins[3])
+
+    @property
+    def margins(self):
+        """By how much the canvas will be enlarged."""
+        return self._margins
+
+    def is_in_front(self):
+        """Whether the painter is looking at it."""
+        return self._document == Krita.instance().activeDocument()
+
+    @property
+    def document(self):
+        """Krita's."""
+        return self._document
+
+    @property
+    def selected(self):
+        """A copy of the selection, as it was; None if nothing was."""
+        return self._mask
+
     def was_resized(self):
         """Whether the canvas has another size than when the job began."""
-        return (self._document.width(), self._document.height()) != self.extent
+        return (self._document.width(), self._document.height()) != self._size
+
+    # What is to be repainted
+
+    def aim(self, mode, margins=(0, 0, 0, 0)):
+        """Settles `extent` and `marked` for a fill of this mode. `margins`: by how much `expand` enlarges the canvas to the
+        left, above, to the right and below. `Sorry` if there is nothing for the mode to work on."""
+        if mode == "expand" and (any(margins) or self.selection is None):
+            self._aim_around(margins)
+        elif mode == "background":
+            if self.selection is None:
+                raise Sorry("Nothing is selected. Select what is to stay; the rest gets a new background.")
+            self.marked, self._covers = (0, 0) + self.extent, self._unselected_bytes
+        elif mode != "generate" and self.selection is None:
+            raise Sorry("Nothing is selected. Select the part of the picture to %s first." % mode)
+
+    def _aim_around(self, margins):
+        """What lies outside the picture's content: the margins, and what is empty of the canvas there is."""
+        left, top, right, bottom = margins
+        width, height = self._size
+        kept = content(self._document)
+        if kept is None:
+            raise Sorry("The canvas is empty, so there is nothing to expand. Generate a picture first.")
+        kept = (kept[0] + left, kept[1] + top) + kept[2:]
+        self._margins, self.extent = tuple(margins), (left + width + right, top + height + bottom)
+        if kept == (0, 0) + self.extent:
+            raise Sorry("The canvas is full. Say by how much to enlarge it, or select the part to expand into.")
+        self.marked = _around(kept, self.extent)
+
+        def bytes_of(x, y, width, height):
+            inside = common((x, y, width, height), kept)
+            row, blank = b"\xff" * width, b""
+            if inside is not None:
+                blank = b"\xff" * (inside[0] - x) + bytes(inside[2]) + b"\xff" * (x + width - inside[0] - inside[2])
+            rows = (inside[1] - y, inside[3], y + height - inside[1] - inside[3]) if inside is not None else (height, 0, 0)
+            return row * rows[0] + blank * rows[1] + row * rows[2]
+        self._covers = bytes_of
+
+    def _selected_bytes(self, x, y, width, height):
+        return bytes(self._mask.pixelData(x, y, width, height))
+
+    def _unselected_bytes(self, x, y, width, height):
+        return self._selected_bytes(x, y, width, height).translate(_TURNED_ROUND)
+
+    def read_marked(self, piece_bytes):
+        """Yields what is to be repainted within `marked` as packed g8 strips: 255 is, 0 stays, soft edges kept."""
+        for strip in strips(self.marked, 1, piece_bytes):
+            yield self._covers(*strip)
+
+    # What is seen
 
     def read(self, rect, piece_bytes):
-        """Yields the visible pixels of `rect` as packed bgra8 strips (straight alpha, sRGB)."""
+        """Yields the visible pixels of `rect` of `extent` as packed bgra8 strips (straight alpha, sRGB), transparent beyond
+        the canvas."""
         self._document.waitForDone()
-        for x, y, width, height in strips(rect, 4, piece_bytes):
+        left, top = self._margins[:2]
+        canvas = (left, top) + self._size
+        for strip in strips(rect, 4, piece_bytes):
             self._still_open()
-            picture = self._document.projection(x, y, width, height)
-            bits = picture.constBits()
-            bits.setsize(width * height * 4)
-            yield bytes(bits)
+            x, y, width, height = inside = common(strip, canvas) or (0, 0, 0, 0)
+            picture = self._document.projection(x - left, y - top, width, height) if width else None
+            pixels = packed(picture) if width else b""
+            yield pixels if inside == strip else _framed(pixels, inside, strip)
 
     def read_mask(self, piece_bytes, rect=None):
         """Yields the selection within `rect` (absent: `self.selection`) as packed g8 strips: 0 outside, 255 selected,
         soft edges kept."""
-        for x, y, width, height in strips(rect or self.selection, 1, piece_bytes):
-            yield bytes(self._mask.pixelData(x, y, width, height))
+        for strip in strips(rect or self.selection, 1, piece_bytes):
+            yield self._selected_bytes(*strip)
 
     # What lies on one layer
 
@@ -102,17 +211,10 @@ class Target:
 
     def find(self, layer):
         """The layer of that id. `Sorry` if it is gone."""
-        def under(parent):
-            for node in parent.childNodes():
-                if node.uniqueId().toString() == layer:
-                    return node
-                found = under(node)
-                if found is not None:
-                    return found
-            return None
-        node = under(self._document.rootNode())
+        nodes = _all_under(self._document.rootNode())
+        node = next((node for node in nodes if node.uniqueId().toString() == layer), None)
         if node is None:
-            raise Sorry("A layer that was chosen as a filter's picture is not there any more. Choose another.")
+            raise Sorry("A layer that was chosen is not there any more. Choose another.")
         return node
 
     def beneath(self, node):
@@ -147,7 +249,7 @@ class Target:
     def read_layer(self, node, rect, piece_bytes):
         """Yields what the layer shows of `rect`, with its masks and children, as packed bgra8 strips."""
         self._document.waitForDone()
-        native = _Conversion(_space(node), SRGB)
+        native = Conversion(space(node), SRGB)
         try:
             for x, y, width, height in strips(rect, 4, piece_bytes):
                 self._still_open()
@@ -187,6 +289,20 @@ class Target:
         pieces = self.read_mask(PIECE_PIXELS // 2, rect)
         return (yield from _reduced(pieces, rect, factor, 1, QtGui.QImage.Format.Format_Grayscale8))
 
+    def enlarge(self):
+        """Gives the canvas the size that was asked for; one undo step, Krita has no way to make it one with the layer's. To
+        be yielded from; it ends when Krita is done."""
+        self._still_open()
+        left, top = self._margins[:2]
+        if any(self._margins):
+            if self.was_resized():
+                raise Sorry("The canvas was resized meanwhile, so the result was not placed. It is in the history.")
+            self._document.resizeImage(-left, -top, *self.extent)
+            self._size, self._margins = self.extent, (0, 0, 0, 0)
+            while (self._document.width(), self._document.height()) != self.extent:
+                self._still_open()
+                yield
+
     def insert(self, patch, name):
         """Adds `patch` (bgra8) as a new layer above the one that was active; one undo step. Yields between pieces.
 
@@ -195,19 +311,18 @@ class Target:
         self._still_open()
         x, y, width, _ = patch.rect
         node = self._document.createNode(name, "paintlayer")
-        native = _Conversion(SRGB, _space(self._document))
-        yield
+        native = Conversion(SRGB, space(self._document))
         try:
             row = width * 4
             for _, top, _, rows in strips(patch.rect, 4, PIECE_PIXELS * 4):
+                if top > y:
+                    yield
                 self._still_open()
                 start = (top - y) * row
                 piece = QtCore.QByteArray(bytes(patch.pixels[start:start + rows * row]))
                 node.setPixelData(native.convert(piece, width, rows), x, top, width, rows)
-                yield
         finally:
             native.close()
-        yield
         self._still_open()
         parent, above = self._insertion_point()
         parent.addChildNode(node, above)
@@ -243,40 +358,6 @@ def _selection(document):
     if right <= left or bottom <= top:
         raise Sorry("The selection lies outside the picture. Select a part of the picture itself.")
     return selection.duplicate(), (left, top, right - left, bottom - top)
-
-
-class _Conversion:
-    """From one colour space to another, done by Krita in a document nobody sees.
-
-    Converting a node leaves an undo step in the document that made it, so the real one must not be asked.
-    """
-
-    def __init__(self, source, target):
-        self._target = target
-        self._scratch = None
-        if source != target:
-            self._scratch = Krita.instance().createDocument(1, 1, "scratch", *source, 72.0)
-
-    def convert(self, pixels, width, height):
-        """Bytes of `width * height` pixels in the other space; `pixels` itself where nothing is to be done."""
-        if self._scratch is None:
-            return pixels
-        node = self._scratch.createNode("piece", "paintlayer")
-        node.setPixelData(pixels, 0, 0, width, height)
-        node.setColorSpace(*self._target)
-        return node.pixelData(0, 0, width, height)
-
-    def close(self):
-        """Gives the scratch document back."""
-        if self._scratch is not None:
-            self._scratch.setModified(False)
-            self._scratch.close()
-            self._scratch = None
-
-
-def _space(of):
-    """Colour model, depth and profile of a document or a layer."""
-    return of.colorModel(), of.colorDepth(), of.colorProfile()
 
 
 def _reduced(pieces, rect, factor, bytes_per_pixel, layout):
@@ -319,39 +400,63 @@ def common(one, other):
     return (left, top, right - left, bottom - top) if right > left and bottom > top else None
 
 
-def selected():
-    """Whether something is selected in the picture in front."""
+def _all_under(parent):
+    for node in parent.childNodes():
+        yield node
+        yield from _all_under(node)
+
+
+def content(document):
+    """The part of the canvas, as (x, y, w, h), outside of which all layers are transparent; None if all is."""
+    box = QtCore.QRect()
+    for node in document.rootNode().childNodes():  # the root itself says the whole canvas
+        if node.type().endswith("layer") and node.visible():
+            box = box.united(node.bounds())
+    return common((0, 0, document.width(), document.height()), box.getRect())
+
+
+def _around(kept, extent):
+    """The bounds of what of `extent` lies outside `kept`."""
+    x, y, width, height = kept
+    free = [(0, 0, x, extent[1]), (x + width, 0, extent[0] - x - width, extent[1]), (0, 0, extent[0], y),
+            (0, y + height, extent[0], extent[1] - y - height)]
+    free = [rect for rect in free if rect[2] > 0 and rect[3] > 0]
+    left, top = min(rect[0] for rect in free), min(rect[1] for rect in free)
+    right, bottom = max(rect[0] + rect[2] for rect in free), max(rect[1] + rect[3] for rect in free)
+    return left, top, right - left, bottom - top
+
+
+def _framed(pixels, inside, strip):
+    """Packed bgra8 pixels of the rect `inside` as those of `strip`, which holds it, transparent around."""
+    row, width = bytes(strip[2] * 4), inside[2] * 4
+    if not width:
+        return row * strip[3]
+    before, after = bytes((inside[0] - strip[0]) * 4), bytes((strip[0] + strip[2] - inside[0] - inside[2]) * 4)
+    rows = [before + pixels[at:at + width] + after for at in range(0, len(pixels), width)]
+    above, below = inside[1] - strip[1], strip[1] + strip[3] - inside[1] - inside[3]
+    return row * above + b"".join(rows) + row * below
+
+
+def survey():
+    """What is selected, and where the canvas is empty, of the picture in front. Quick: it is asked for often."""
     document = Krita.instance().activeDocument()
-    selection = document.selection() if document is not None else None
-    return selection is not None and selection.width() > 0
+    if document is None:
+        return Survey(False, False, False)
+    chosen, kept = document.selection(), content(document)
+    area = chosen and (chosen.x(), chosen.y(), chosen.width(), chosen.height())
+    area = area if area and area[2] > 0 and area[3] > 0 else None
+    whole = (0, 0, document.width(), document.height())
+    if kept is None or kept == whole or not _solid(document, kept):
+        return Survey(area is not None, False, False)
+    inside = common(area, whole) if area else None
+    return Survey(area is not None, inside is not None and common(inside, kept) != inside, True)
 
 
-def visible_part(extent):
-    """The part of the active view's canvas that is in sight, as (x, y, w, h); all of it where that cannot be told (a
-    rotated or mirrored view: Krita tells plug-ins of before 5.2 only where the scroll bars stand)."""
-    whole = (0, 0) + tuple(extent)
-    window = Krita.instance().activeWindow()
-    view = window.activeView() if window is not None else None
-    document = Krita.instance().activeDocument()
-    if view is None or document is None:
-        return whole
-    canvas = view.canvas()
-    area = _canvas_area(window.qwindow())
-    zoom = canvas.zoomLevel() * 72 / document.resolution()
-    if area is None or zoom <= 0 or canvas.rotation() or canvas.mirror():
-        return whole
-    left, top = area.horizontalScrollBar().value() / zoom, area.verticalScrollBar().value() / zoom
-    size = area.viewport().size()
-    seen = (int(left), int(top), int(size.width() / zoom) + 1, int(size.height() / zoom) + 1)
-    return common(whole, seen) or whole
-
-
-def _canvas_area(window):
-    """The scroll area that shows the active view's canvas; None in a Krita that builds it otherwise."""
-    area = window.centralWidget().findChild(QtWidgets.QMdiArea) if window.centralWidget() is not None else None
-    inner = area.activeSubWindow() if area is not None else None
-    found = inner.findChildren(QtWidgets.QAbstractScrollArea) if inner is not None else ()
-    return next((widget for widget in found if widget.metaObject().className() == "KisCanvasController"), None)
+def _solid(document, kept):
+    """Whether a picture fills `kept`, rather than a drawing on nothing: its corners are opaque."""
+    x, y, width, height = kept
+    corners = ((left, top) for left in (x, x + width - 1) for top in (y, y + height - 1))
+    return all(document.projection(left, top, 1, 1).pixelColor(0, 0).alpha() == 255 for left, top in corners)
 
 
 def layer_name(prompt, mode, seed):

@@ -1,60 +1,114 @@
-"""What the painter asked for, from the wish to the new layer, each as one story that the event loop steps.
+"""A job as a story that the event loop steps: what every kind has in common. The kinds are in `fill.py` and `apply.py`.
 
-`Fill._story` and `Filtering._story` below are read from top to bottom. Nothing here blocks, and nothing here decides
-about pixels.
+Nothing here blocks, and nothing here decides about pixels. Jobs are submitted to be kept: if the connection is lost, the
+daemon goes on, and the job can be taken up again by its id (`jobs.py`).
 """
 
 import collections
 import itertools
 
-from .document import Sorry, Target, layer_name
+from .document import Sorry, layer_name
+from .layers import part_with_pixels
 from .qt import QtCore, QtGui, guarded
-from .story import Story, next_turn
+from .story import Story, next_turn, pause
 from .underpaint_client import Disconnected, ProtocolError, Refused, image, packed_pixels
 
 PREVIEW = {"max_side": 384, "every_ms": 200}
 PX = "bgra8"
 """Krita's own byte order; results come back in it."""
+PLACING_MS = 5
 LONG_TEXT = 4096
 """Parameters of more bytes travel as blobs: a whole message has 64 KiB."""
 
-Wish = collections.namedtuple("Wish", "mode prompt denoise_strength seed settings chain")
-Wish.__doc__ = """A fill. `seed` is an int or None; `settings` further members of `generate`, those left to the daemon
-absent; `chain` the filters that run over what is painted (see `filters.Chain.running`)."""
+Progress = collections.namedtuple("Progress", "text step steps preview rect")
+Progress.__doc__ = """`text` for people; `step` of `steps` (0 of 0: unknown); `preview` a QImage or None (no new one), `rect` where it will
+be in the picture."""
 
-Progress = collections.namedtuple("Progress", "text step steps preview")
-Progress.__doc__ = "`text` for people; `step` of `steps` (0 of 0: unknown); `preview` a QImage or None (no new one)."
+Pictures = collections.namedtuple("Pictures", "target patches name")
+Pictures.__doc__ = "What a batch painted, to choose from: `name(seed)` is the layer's."
 
 STAGES = {"load": "Loading the model", "infill": "Painting", "encode": "Reading the picture", "denoise": "Painting",
           "decode": "Developing", "upscale": "Enlarging", "filter": "Finishing"}
 
-DONE, CANCELLED, FAILED = "done", "cancelled", "failed"
+DONE, CANCELLED, FAILED, ADRIFT = "done", "cancelled", "failed", "adrift"
+"""How a job ends here. ADRIFT: the connection was lost, and the daemon may still be at it."""
+STOPPED = "Underpaint stopped while it was at work. The picture is unchanged; try again, it is started anew."
+
+FORMATS = {"rgba8": QtGui.QImage.Format.Format_RGBA8888, "bgra8": QtGui.QImage.Format.Format_ARGB32}
+"""Pixel layouts that Qt shows as they are."""
 
 _tokens = itertools.count(1)
 
 
-class Job(QtCore.QObject):
+class Sending:
+    """What the members of a request are sent by: something with `target`, `context` (the part of the canvas that is read),
+    `send_layer`, `send_alpha` and `send_text`. Sections use it, see `section.Section.members`."""
+
+    def part(self, node, whole=False):
+        """The part of the canvas to send of a layer: where it has pixels in what is read, or `whole`: anywhere. None if it
+        has none there."""
+        return part_with_pixels(self.target, node, (0, 0) + self.target.extent if whole else self.context)
+
+    def filters(self, chain):
+        """A chain as the protocol has it, the layers it needs uploaded."""
+        found = []
+        for step in chain:
+            images = {}
+            for name, layer in step["images"].items():
+                node = self.target.find(layer)
+                images[name] = yield from self.send_layer(node, self.target.covered(node))
+            texts = {}
+            for name, data in long_texts(step).items():
+                texts[name] = yield from self.send_text(data)
+            found.append(filter_call(step, images, texts))
+        return found
+
+
+class Job(QtCore.QObject, Sending):
     """Something under way. Make it, connect the signals, `start` it. `Sorry` from the constructor: it makes no sense."""
 
-    WHAT = "picture"
-    """What is cancelled when the document is closed."""
     AT_WORK = "Painting"
 
     progress = QtCore.pyqtSignal(object)
+    accepted = QtCore.pyqtSignal()
+    """The daemon has it: `id` is known."""
+    offered = QtCore.pyqtSignal(object)
+    """`Pictures` to choose from, instead of a layer."""
     ended = QtCore.pyqtSignal(str, str)
-    """DONE, CANCELLED or FAILED, and a sentence. Sent once."""
+    """DONE, CANCELLED, FAILED or ADRIFT, and a sentence. Sent once."""
 
-    def __init__(self, connection, parent=None):
+    def __init__(self, connection, target, words, mode, parent=None):
+        """`target`: the document and the layer it is for; `words` and `mode` give the layer its name."""
         super().__init__(parent)
         self._connection = connection
-        self._target = Target.active()
+        self.target, self.words, self.mode = target, words, mode
+        self.context = (0, 0) + target.extent
+        """The part of `target.extent` that it reads."""
         self._token = "krita-%d" % next(_tokens)
         self._telling = None
         self._request = None
         self._reason = None
         self._blobs = []
+        self.id = None
+        """The daemon's name for it, once known."""
+        self.running = False
+        """Whether the daemon is at it, and not at another."""
         self.seed = None
         """The seed that was used, once known."""
+
+    @property
+    def label(self):
+        """What the queue calls it."""
+        return layer_name(self.words, self.mode, None)
+
+    def name(self, seed):
+        """What its layer is called."""
+        return layer_name(self.words, self.mode, seed)
+
+    def record(self):
+        """What a later session needs to take it up again, for JSON."""
+        return {"job": self.id, "instance": (self._connection.server or {}).get("instance"), "words": self.words, "mode": self.mode,
+                "margins": list(self.target.margins), "document": self.target.trace()}
 
     def start(self):
         """Begins; `progress` and `ended` follow."""
@@ -67,15 +121,25 @@ class Job(QtCore.QObject):
         """Gives up. A job the daemon has is over when the daemon says so, within one step."""
         self._reason = self._reason or reason
         if self._request is not None:
-            self._connection.cancel(self._request)
+            if self.id is not None:
+                self._connection.call("job/cancel", {"job": self.id})
+            else:
+                self._connection.cancel(self._request)
             self._tell("Cancelling")
         elif self._telling is not None:
             self._end(CANCELLED, self._reason)
 
+    def leave(self):
+        """Ends it here without a word; the daemon goes on."""
+        telling, self._telling = self._telling, None
+        if telling is not None:
+            self._connection.notice.disconnect(self._heard)
+            telling.stop()
+
     def document_may_be_gone(self):
         """To be called when Krita closed some document."""
-        if self._telling is not None and not self._target.is_open():
-            self.cancel("The picture was closed, so its %s was cancelled." % self.WHAT)
+        if self._telling is not None and not self.target.is_open():
+            self.cancel("The picture was closed, so its %s was cancelled." % self.mode)
 
     def _whole_story(self):
         try:
@@ -90,7 +154,7 @@ class Job(QtCore.QObject):
 
     # What stories consist of
 
-    def _send(self, strips, rect, bytes_per_pixel):
+    def send(self, strips, rect, bytes_per_pixel):
         """Uploads strips as they are read; returns the blob's name, which is freed when the story ends."""
         upload = self._connection.upload(rect[2] * rect[3] * bytes_per_pixel)
         self._blobs.append(upload.blob)
@@ -99,24 +163,24 @@ class Job(QtCore.QObject):
             yield self._connection.when_drained
         return upload.blob
 
-    def _send_layer(self, node, rect):
+    def send_layer(self, node, rect):
         """Uploads what a layer shows of `rect`; returns the image."""
-        blob = yield from self._send(self._target.read_layer(node, rect, self._connection.chunk_bytes), rect, 4)
-        return _image(blob, rect, PX)
+        blob = yield from self.send(self.target.read_layer(node, rect, self._connection.chunk_bytes), rect, 4)
+        return placed_image(blob, rect, PX)
 
-    def _filters(self, chain):
-        """The chain as the protocol has it, the layers it needs uploaded."""
-        found = []
-        for step in chain:
-            images = {}
-            for name, layer in step["images"].items():
-                node = self._target.find(layer)
-                images[name] = yield from self._send_layer(node, self._target.covered(node))
-            texts = {}
-            for name, data in long_texts(step).items():
-                texts[name] = yield from self._send(pieces(data, self._connection.chunk_bytes), (0, 0, len(data), 1), 1)
-            found.append(filter_call(step, images, texts))
-        return found
+    def send_alpha(self, node, rect):
+        """Uploads how opaque what a layer shows of `rect` is; returns the image, or None if there is nothing."""
+        strips = []
+        for strip in self.target.read_layer(node, rect, self._connection.chunk_bytes):
+            strips.append(strip[3::4])
+            yield next_turn
+        if not any(strip.count(0) < len(strip) for strip in strips):
+            return None
+        return placed_image((yield from self.send(strips, rect, 1)), rect, "g8")
+
+    def send_text(self, data):
+        """Uploads a text's bytes; returns the blob's name."""
+        return (yield from self.send(pieces(data, self._connection.chunk_bytes), (0, 0, len(data), 1), 1))
 
     def _call(self, method, params, cancellable=False):
         def arm(resume):
@@ -127,28 +191,32 @@ class Job(QtCore.QObject):
                 else:
                     self._end(CANCELLED, self._reason)
             request = self._connection.call(method, params, answered)
-            self._request = request if cancellable else None
+            if cancellable:
+                self._request = request
+                self._free()  # the job keeps what it was submitted with
+            else:
+                self._connection.answer_soon()
         return arm
 
-    def _place(self, result, name):
-        """Puts every patch on a layer of its own; `name(seed)` is the layer's. Returns how it went, as a sentence."""
-        self._free()
+    def _place(self, result):
+        """Puts the picture on a layer of its own, or offers several to choose from. Returns how it went, as a sentence."""
+        self.seed = result.get("seed")
+        self.running = False
         patches = self._connection.patches(result)
         if not patches:
-            return "Underpaint found nothing to change there."
-        for patch in patches:
+            sentence = "Underpaint found nothing to change there."
+        elif len(patches) > 1:
+            self.offered.emit(Pictures(self.target, patches, self.name))
+            sentence = "%d pictures are ready. Choose below." % len(patches)
+        else:
             self._tell("Placing the layer")
-            for _ in self._target.insert(patch, name(patch.seed)):
-                yield next_turn
-        return self._farewell(result, patches)
-
-    def _farewell(self, result, patches):
-        seconds = (result.get("timing_ms") or {}).get("total", 0) / 1000
-        words = "Done in %.1f s, as a new layer." % seconds if len(patches) == 1 else "Done in %.1f s, as %d new layers." % (
-            seconds, len(patches))
-        if self._target.was_resized():
-            words += " The canvas was resized meanwhile: look whether the layer lies where you want it."
-        return words
+            yield from placed(self.target, patches[0], self.name(patches[0].seed))
+            sentence = "Done in %.1f s, as a new layer." % ((result.get("timing_ms") or {}).get("total", 0) / 1000)
+            if self.target.was_resized():
+                sentence += " The canvas was resized meanwhile: look whether the layer lies where you want it."
+        if self.id is not None:
+            self._connection.call("job/forget", {"job": self.id})
+        return sentence
 
     # How it ends
 
@@ -160,7 +228,7 @@ class Job(QtCore.QObject):
         elif isinstance(error, Refused):
             self._end(FAILED, " ".join(filter(None, [str(error), error.hint])))
         elif isinstance(error, Disconnected):
-            self._end(FAILED, "Underpaint stopped while it was at work. The picture is unchanged; try again, it is started anew.")
+            self._end(FAILED if self.id is None else ADRIFT, STOPPED)
         elif isinstance(error, ProtocolError):
             self._end(FAILED, "Underpaint's answer cannot be used (%s). Are it and this plug-in of the same version?" % error)
         else:
@@ -183,9 +251,13 @@ class Job(QtCore.QObject):
     def _heard(self, notice):
         params = notice.params
         if notice.method == "job/state" and params.get("id") == self._request and self._request is not None:
+            if self.id is None:
+                self.id = params.get("job")
+                self.accepted.emit()
+            self.running = params.get("state") == "running"
             if params.get("state") == "queued" and params.get("position"):
                 self._tell("Waiting, %s before this one" % _pictures(params["position"]))
-            elif params.get("state") == "running":
+            elif self.running:
                 self._tell(self.AT_WORK)
         elif notice.method == "progress" and params.get("progress") == self._token and self._reason is None:
             self._progressed(params, notice.tail)
@@ -198,10 +270,20 @@ class Job(QtCore.QObject):
         if params.get("eta_ms"):
             text += ", %s left" % _duration(params["eta_ms"])
         described = params.get("preview")
-        self._tell(text, step, steps, _picture(described, tail) if described else None)
+        rect = params.get("preview_rect")
+        self._tell(text, step, steps, _picture(described, tail) if described else None,
+                   tuple(rect[side] for side in "xywh") if rect else None)
 
-    def _tell(self, text, step=0, steps=0, preview=None):
-        self.progress.emit(Progress(text, step, steps, preview))
+    def _tell(self, text, step=0, steps=0, preview=None, rect=None):
+        self.progress.emit(Progress(text, step, steps, preview, rect))
+
+
+def placed(target, patch, name):
+    """A part of a story: puts a patch on a layer of its own, enlarging the canvas before if that was asked for."""
+    for _ in target.enlarge():
+        yield pause(PLACING_MS)
+    for _ in target.insert(patch, name):
+        yield next_turn
 
 
 def long_texts(step):
@@ -222,84 +304,17 @@ def filter_call(step, images, texts):
     return {key: value for key, value in call.items() if value or key == "params"}
 
 
-class Fill(Job):
-    """Paints into the selection, or the whole canvas."""
-
-    def __init__(self, connection, wish, parent=None):
-        super().__init__(connection, parent)
-        self._wish = wish
-        self.WHAT = wish.mode
-        if wish.mode != "generate" and self._target.selection is None:
-            raise Sorry("Nothing is selected. Select the part of the picture to %s first." % wish.mode)
-
-    def _story(self):
-        wish, target, connection = self._wish, self._target, self._connection
-        canvas = (0, 0) + target.extent
-        if target.selection is not None:
-            asked = {"mode": wish.mode, "extent": list(target.extent), "mask_bounds": _json_rect(target.selection),
-                     "prompt": wish.prompt, "denoise_strength": wish.denoise_strength, "model": wish.settings.get("model")}
-            answer = yield self._call("fill/context", _without_none(asked))
-            canvas = _within(answer.get("rect"), target.extent)
-
-        pixels = yield from self._send(target.read(canvas, connection.chunk_bytes), canvas, 4)
-        params = dict(
-            wish.settings, mode=wish.mode, prompt=wish.prompt, denoise_strength=wish.denoise_strength, seed=wish.seed,
-            progress=self._token, preview=PREVIEW, label=layer_name(wish.prompt, wish.mode, None),
-            canvas={"extent": list(target.extent), "rect": _json_rect(canvas), "image": _image(pixels, canvas, PX)})
-        if target.selection is not None:
-            mask = yield from self._send(target.read_mask(connection.chunk_bytes), target.selection, 1)
-            params["mask"] = {"rect": _json_rect(target.selection), "image": _image(mask, target.selection, "g8")}
-        params["filters"] = yield from self._filters(wish.chain)
-        if wish.seed is not None and wish.seed >= 1 << 53:
-            params["seed"] = str(wish.seed)  # JSON numbers are exact only below
-        result = yield self._call("generate", _without_none(params), cancellable=True)
-        self.seed = result.get("seed")
-        return (yield from self._place(result, lambda seed: layer_name(wish.prompt, wish.mode, seed)))
-
-
-class Filtering(Job):
-    """Runs a chain over the active layer, or what is selected of it, as a new layer above."""
-
-    WHAT = "filtering"
-    AT_WORK = "Filtering"
-
-    def __init__(self, connection, chain, wants, parent=None):
-        """`chain`: see `filters.Chain.running`; `wants(role)`: which inputs it asks for."""
-        super().__init__(connection, parent)
-        if not chain:
-            raise Sorry("There is no filter that is switched on. Add one first.")
-        self._chain, self._title = chain, " + ".join(step["title"] for step in chain)
-        self._layer = self._target.layer()
-        self._rect = self._target.filtered_part(self._layer)
-        self._before = self._target.beneath(self._layer) if wants("before") else None
-
-    def _story(self):
-        target, rect = self._target, self._rect
-        params = {"rect": _json_rect(rect), "label": self._title, "progress": self._token}
-        params["image"] = yield from self._send_layer(self._layer, rect)
-        if target.selection is not None:
-            mask = yield from self._send(target.read_mask(self._connection.chunk_bytes, rect), rect, 1)
-            params.update(mask=_image(mask, rect, "g8"), clip=True)
-        if self._before is not None:
-            params["before"] = yield from self._send_layer(self._before, rect)
-        params["filters"] = yield from self._filters(self._chain)
-        result = yield self._call("filter/apply", params, cancellable=True)
-        return (yield from self._place(result, lambda _seed: layer_name(self._title, "filter", None)))
-
-
-def _without_none(params):
-    return {key: value for key, value in params.items() if value is not None}
-
-
-def _json_rect(rect):
+def json_rect(rect):
+    """A rect (x, y, w, h) as the protocol has it."""
     return dict(zip("xywh", rect))
 
 
-def _image(blob, rect, px):
+def placed_image(blob, rect, px):
+    """An image of the protocol as large as `rect`, packed in a blob."""
     return image(blob, rect[2], rect[3], px)
 
 
-def _within(rect, extent):
+def within(rect, extent):
     """The daemon's rect as (x, y, w, h); `ProtocolError` unless it lies within the canvas."""
     try:
         x, y, width, height = (int(rect[side]) for side in "xywh")
@@ -311,13 +326,14 @@ def _within(rect, extent):
 
 
 def _picture(described, tail):
-    """A preview as a QImage that owns its pixels; None if it is of a kind we cannot show."""
-    formats = {"rgba8": QtGui.QImage.Format.Format_RGBA8888, "bgra8": QtGui.QImage.Format.Format_ARGB32}
-    if described.get("px") not in formats:
-        return None
-    pixels = bytes(packed_pixels(described, tail))
+    """A preview; None if it is of a kind we cannot show."""
+    return picture(described, packed_pixels(described, tail)) if described.get("px") in FORMATS else None
+
+
+def picture(described, pixels):
+    """An image of the protocol, packed, as a QImage that owns its pixels."""
     width, height = described["w"], described["h"]
-    return QtGui.QImage(pixels, width, height, width * 4, formats[described["px"]]).copy()
+    return QtGui.QImage(bytes(pixels), width, height, width * 4, FORMATS[described["px"]]).copy()
 
 
 def _pictures(count):

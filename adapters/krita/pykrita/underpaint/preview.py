@@ -12,7 +12,8 @@ oftener than costs a twentieth of the time, and sent only if it is another one.
 
 import time
 
-from .document import Sorry, Target, common, packed, visible_part
+from .canvas import visible_part
+from .document import Sorry, Target, common, packed
 from .job import PX, filter_call, long_texts, pieces
 from .qt import QtCore, QtGui, guarded, later
 from .story import Story, next_turn

@@ -23,6 +23,8 @@ __all__ = ["QtCore", "QtGui", "QtNetwork", "QtWidgets", "QT_MAJOR", "guarded", "
 
 on_trouble = []
 """Functions that are told, in one sentence, of an exception nobody expected."""
+_telling = []
+"""Not empty while they are told: what goes wrong then is not told again."""
 
 
 def guarded(slot):
@@ -35,8 +37,11 @@ def guarded(slot):
             return slot(*args, **kwargs)
         except Exception as error:
             traceback.print_exc(file=sys.stderr)
-            for tell in list(on_trouble):
-                tell("Something went wrong inside the Underpaint plug-in (%s: %s)." % (type(error).__name__, error))
+            if not _telling:
+                _telling.append(error)
+                for tell in list(on_trouble):
+                    tell("Something went wrong inside the Underpaint plug-in (%s: %s)." % (type(error).__name__, error))
+                _telling.clear()
             return None
 
     return call

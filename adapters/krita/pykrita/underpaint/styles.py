@@ -5,14 +5,18 @@ deleting leaves what the docker shows as it is, so that saving it again brings t
 """
 
 from .qt import QtCore, QtWidgets, guarded
+from .section import Section
 from .widgets import row, tool
 
 NO_STYLE = "No style"
 NAME_LENGTH = 64
 
 
-class Styles(QtWidgets.QWidget):
+class Styles(Section):
     """The list, and the buttons that save and delete."""
+
+    NAME = "style"
+    LISTS = ("styles/list",)
 
     chosen = QtCore.pyqtSignal(object)
     """The painter chose a style: its settings, a dict; None for no style."""
@@ -53,8 +57,9 @@ class Styles(QtWidgets.QWidget):
         """The chosen style's, or an empty string."""
         return self._box.currentData() or ""
 
-    def offer(self, styles):
+    def offer(self, method, answer):
         """The daemon's list. What was chosen stays so, if it is still there; nothing else in the docker changes."""
+        styles = [style for style in answer if isinstance(style, dict) and style.get("name")]
         self._settings = {style["name"]: style.get("settings") or {} for style in styles}
         wanted = self._wanted or self.name()
         self._box.clear()
@@ -70,6 +75,14 @@ class Styles(QtWidgets.QWidget):
         self._wanted = name if at < 0 else ""
         self._box.setCurrentIndex(max(0, at))
         self._show()
+
+    def remembered(self):
+        """Which one is chosen; what it set is every section's own."""
+        return {"name": self.name()}
+
+    def recall(self, held):
+        """The chosen one, as soon as the daemon offers it."""
+        self.point_to(held.get("name") or "")
 
     @guarded
     def _activated(self, _index):

@@ -1,0 +1,145 @@
+"""How it feels (`run.py --only feels_quick`): from the click to the first preview and to the layer, for a selection of a megapixel
+in a picture of 24, and where the time goes, by the wall's clock and by what Krita's own thread computed, repainting included.
+Nothing is asserted of either: what else the machine does counts."""
+
+import time
+
+from krita import Krita
+
+from underpaint import document as adapter_document
+from underpaint import job as adapter_job
+
+from .bench import Docker, Heartbeat, check, layers, select
+from .scenarios import PAUSE, filled, tiled
+from .working import tiny
+
+CANVAS = (6000, 4000)
+CHOSEN = (2400, 1500, 1000, 1000)
+MODELS = [("tiny diffusion model", None), ("built-in fill", "exemplar")]
+
+
+def now():
+    """The wall's clock, and what this thread has computed, in seconds."""
+    return time.perf_counter(), time.thread_time()
+
+
+class Clock:
+    """Notes when what happens in a fill, by standing in for functions of the adapter."""
+
+    def __init__(self):
+        self.at, self.spent, self.timing = {}, {}, {}
+        self._real = []
+        for name in ("read", "read_marked", "insert", "enlarge"):
+            self._replace(adapter_document.Target, name, self._timed)
+        self._replace(adapter_job.Job, "_place", self._placing)
+        self._replace(adapter_job.Job, "_call", self._calling)
+        self._replace(adapter_job.Job, "_heard", self._hearing)
+        self._replace(adapter_job.Job, "_tell", self._telling)
+
+    def _replace(self, owner, name, make):
+        real = getattr(owner, name)
+        self._real.append((owner, name, real))
+        setattr(owner, name, make(name, real))
+
+    def stop(self):
+        """Puts the functions back."""
+        for owner, name, real in self._real:
+            setattr(owner, name, real)
+
+    def mark(self, name):
+        """Now, if it did not happen before."""
+        self.at.setdefault(name, now())
+
+    def _timed(self, name, real):
+        def timed(*args, **kwargs):
+            steps = real(*args, **kwargs)
+            while True:
+                began = now()
+                try:
+                    step = next(steps)
+                except StopIteration:
+                    if name == "insert":
+                        self.mark("placed")
+                    return
+                finally:
+                    spent = self.spent.get(name, (0, 0))
+                    self.spent[name] = tuple(before + new - old for before, new, old in zip(spent, now(), began))
+                yield step
+        return timed
+
+    def _calling(self, _name, real):
+        def calling(job, method, params, cancellable=False):
+            self.mark("asked" if method == "generate" else "began")
+            return real(job, method, params, cancellable)
+        return calling
+
+    def _hearing(self, _name, real):
+        def hearing(job, notice):
+            if notice.method == "job/state" and notice.params.get("state") == "done":
+                self.mark("done")
+            real(job, notice)
+        return hearing
+
+    def _placing(self, _name, real):
+        def placing(job, result):
+            self.mark("answered")
+            self.timing = result["timing_ms"]
+            return (yield from real(job, result))
+        return placing
+
+    def _telling(self, _name, real):
+        def telling(job, text, step=0, steps=0, preview=None, rect=None):
+            if job.id is not None:
+                self.mark("accepted")
+            if job.running:
+                self.mark("running")
+            if preview is not None:
+                self.mark("preview")
+            real(job, text, step, steps, preview, rect)
+        return telling
+
+
+def feels_quick():
+    """The table of where the time goes."""
+    docker = Docker()
+    docker.arrange()
+    target = tiled(*CANVAS)
+    select(target, *CHOSEN)
+    yield 2500
+    table = []
+    for title, model in MODELS:
+        docker.ask("fill", prompt="a cat", model=model or tiny(docker), seed="5")
+        docker.part("steps").setValue(4)
+        yield 500
+        count = len(layers(target.rootNode()))
+        clock, heart = Clock(), Heartbeat()
+        clock.mark("click")
+        docker.press()
+        clock.mark("pressed")
+        yield docker.idle
+        gap = heart.stop()
+        clock.stop()
+        yield from filled(docker, target, count)
+        check("placed" in clock.at, "no answer was seen: %s", sorted(clock.at))
+        at = clock.at
+        took = lambda start, end: [new - old for new, old in zip(at[end], at[start])]
+        compute = sum(value for name, value in clock.timing.items() if name != "total") / 1000
+        read = [sum(spent) for spent in zip(clock.spent["read"], clock.spent["read_marked"])]
+        composed, all_ = took("running", "done"), took("click", "placed")
+        parts = [
+            ("press", took("click", "pressed")), ("read", read),
+            ("send", [whole - part for whole, part in zip(took("pressed", "asked"), read)]),
+            ("accept", took("asked", "accepted")), ("begin", took("accepted", "running")), ("compute", [compute, 0]),
+            ("plan and compose", [composed[0] - compute, 0]), ("receive", took("done", "answered")), ("insert", took("answered", "placed")),
+            ("to the first preview", took("click", "preview") if "preview" in at else all_), ("to the layer", all_),
+            ("all but compute", [all_[0] - compute, all_[1]])]
+        table.append("%s: %s; %s" % (title, ", ".join("%s %.0f/%.0f ms" % (name, *(1000 * each for each in took_)) for name, took_ in parts), PAUSE % gap))
+        Krita.instance().action("edit_undo").trigger()
+        yield 500
+    docker.part("steps").setValue(0)
+    docker.ask("fill", model="")
+    target.setModified(False)
+    return " | ".join(table)
+
+
+ALL = [feels_quick]

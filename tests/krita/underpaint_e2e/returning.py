@@ -1,0 +1,183 @@
+"""The stories of what comes back: jobs whose connection is lost, whose daemon or whose Krita ends, and the history."""
+
+import os
+
+from krita import Krita
+from PyQt5 import QtWidgets
+
+from underpaint import ledger
+
+from .bench import (
+    Docker, bounds, check, document, kill_daemon, layers, no_dialog, screenshot, select, woven,
+)
+from .scenarios import HOLE, SIZE, SOFT, filled, spotted
+from .working import LONG, tiny
+
+
+def connection_lost():
+    """The connection breaks while a job runs, the daemon lives: the docker finds it again and places what comes of the job,
+    with a document in front that it is not for."""
+    docker = Docker()
+    docker.show()
+    target = spotted()
+    select(target, *HOLE)
+    docker.ask("fill", prompt="a cat", model=tiny(docker), seed="4")
+    docker.part("steps").setValue(LONG)
+    docker.press()
+    yield lambda: "step" in docker.words()
+    job = next(iter(docker.widget._jobs)).id
+    document(woven(64, 64), 64, 64)
+    yield 300
+    docker.widget._daemon.connection._socket.abort()
+    yield lambda: any(job == taken.id for taken in docker.widget._jobs) and docker.widget._daemon.connection is not None
+    yield from filled(docker, target, 1)
+    check(layers(target.rootNode())[1].name() == "a cat (4)", "the layer is called %s", layers(target.rootNode())[1].name())
+    check(ledger.entries() == [], "the ledger still holds %s", ledger.entries())
+    docker.part("steps").setValue(0)
+    docker.ask("fill", model="")
+    return docker.words()
+
+
+def history_keeps_what_was_painted():
+    """What was painted is listed with thumbnails, shown in its place while hovered over, and becomes the same layer again, after
+    the daemon was killed, too; its seed and settings are used again; it is removed, and all of it."""
+    docker = Docker()
+    docker.arrange()
+    if not docker.widget._daemon.offers("history"):
+        return "this daemon keeps no history"
+    docker.part("history").setChecked(True)
+    listed, clear = docker.part("history_list"), docker.part("history_clear")
+    yield 500
+    if listed.count():  # of the scenarios before
+        clear.click()
+        clear.click()
+    yield lambda: listed.count() == 0
+    docker.part("history").setChecked(False)
+    target = spotted()
+    select(target, *HOLE, feather=SOFT)
+    docker.ask("fill", prompt="a cat in the grass", model=tiny(docker), seed="21")
+    docker.part("steps").setValue(7)
+    docker.press()
+    yield from filled(docker, target, 1)
+    first = layers(target.rootNode())[1]
+    pixels, box = bytes(first.pixelData(0, 0, *SIZE)), bounds(first)
+    docker.ask("fill", prompt="something else", model="starter", seed="1")
+    docker.part("history").setChecked(True)
+    yield lambda: listed.count() >= 1 and "a cat in the grass" in listed.item(0).toolTip()
+    check("21" in listed.item(0).toolTip(), "the entry says %s", listed.item(0).toolTip())
+    yield 400
+    glass = docker.widget._results._glass
+    listed.itemEntered.emit(listed.item(0))
+    check(glass.shown and not docker.part("preview").isVisible(), "hovering shows nothing on the canvas")
+    yield 300
+    screenshot("krita-history.png")
+    listed.hovered.emit(-1)
+    check(not glass.shown, "the picture stays on the canvas")
+
+    def apply():
+        listed.setCurrentRow(0)
+        count = len(layers(target.rootNode()))
+        docker.part("history_apply").click()
+        yield lambda: len(layers(target.rootNode())) == count + 1
+        again = layers(target.rootNode())[-1]
+        check(again.name() == "a cat in the grass (21)" and bounds(again) == box, "the layer %s covers %s", again.name(), bounds(again))
+        check(bytes(again.pixelData(0, 0, *SIZE)) == pixels, "it is another picture")
+    yield from apply()
+    docker.part("history_seed").click()
+    check(docker.part("seed").text() == "21" and QtWidgets.QApplication.clipboard().text() == "21", "the seed is %s", docker.part("seed").text())
+    docker.part("history_settings").click()
+    yield lambda: docker.part("prompt").toPlainText() == "a cat in the grass"
+    check(docker.part("model").currentData() == tiny(docker) and docker.part("steps").value() == 7, "%s with %d steps paints",
+          docker.part("model").currentText(), docker.part("steps").value())
+
+    kill_daemon()
+    yield lambda: "stopped" in docker.words()
+    check(not listed.isVisible(), "a history is shown that nobody keeps")
+    docker.part("steps").setValue(1)
+    docker.press()
+    yield docker.idle
+    yield lambda: listed.isVisible() and listed.count() >= 2
+    row = next(at for at in range(listed.count()) if "grass" in listed.item(at).toolTip() and "21" in listed.item(at).toolTip())
+    listed.setCurrentRow(row)
+    count = listed.count()
+    docker.part("history_remove").click()
+    yield lambda: listed.count() == count - 1
+    clear.click()
+    check(clear.text() == "Clear all?", "the button says %s", clear.text())
+    yield 400
+    check(listed.count() == count - 1, "one press cleared it")
+    clear.click()
+    yield lambda: listed.count() == 0 and not listed.isVisible()
+    docker.part("history").setChecked(False)
+    docker.part("steps").setValue(0)
+    docker.ask("fill", model="")
+    return "%d entries" % count
+
+
+def restarted_meanwhile():
+    """The daemon is killed while two jobs run and wait, and another answers: a sentence, nothing in the ledger, and the docker
+    goes on."""
+    docker = Docker()
+    target = spotted()
+    select(target, *HOLE)
+    docker.part("steps").setValue(LONG)
+    for words in ("one", "two"):
+        docker.ask("fill", prompt=words, model=tiny(docker))
+        docker.press()
+    yield lambda: "step" in docker.words() and all(job.id is not None for job in docker.widget._jobs)
+    check(len(ledger.entries()) == 2, "the ledger holds %s", ledger.entries())
+    kill_daemon()
+    yield docker.idle
+    sentence = docker.words()
+    check("stopped" in sentence and ledger.entries() == [] and no_dialog(), "the docker says: %s; the ledger holds %s", sentence, ledger.entries())
+    docker.part("steps").setValue(1)
+    docker.press()
+    yield from filled(docker, target, 1)
+    docker.part("steps").setValue(0)
+    docker.ask("fill", model="")
+    return sentence
+
+
+LEFT = os.path.join(os.environ.get("HOME", ""), "left.kra")
+
+
+def leaves_a_job_behind():
+    """Krita ends while a job runs for a saved picture. The next session takes it up: `finds_what_was_left`."""
+    docker = Docker()
+    target = spotted()
+    check(target.saveAs(LEFT), "the picture could not be saved")
+    yield 500
+    select(target, *HOLE)
+    docker.ask("fill", prompt="left behind", model=tiny(docker), seed="8")
+    docker.part("steps").setValue(LONG)
+    docker.press()
+    yield lambda: "step" in docker.words()
+    docker.part("steps").setValue(0)
+    docker.ask("fill", model="")
+    return "%d in the ledger" % len(ledger.entries())
+
+
+leaves_a_job_behind.ends_krita = True
+
+
+def finds_what_was_left():
+    """The picture of a job that an earlier session asked for: told of while its picture is closed, placed when it is opened."""
+    docker = Docker()
+    docker.show()
+    yield lambda: "left.kra" in docker.words()
+    sentence = docker.words()
+    target = Krita.instance().openDocument(LEFT)
+    target.setBatchmode(True)
+    Krita.instance().activeWindow().addView(target)
+    yield lambda: len(layers(target.rootNode())) == 2
+    yield docker.idle
+    check(layers(target.rootNode())[1].name() == "left behind (8)", "the layer is called %s", layers(target.rootNode())[1].name())
+    check(ledger.entries() == [], "the ledger still holds %s", ledger.entries())
+    return sentence
+
+
+ALL = [connection_lost, restarted_meanwhile, history_keeps_what_was_painted]
+LAST = [leaves_a_job_behind]
+"""Krita ends with it."""
+NEXT = [finds_what_was_left]
+"""For another session with the same home."""

@@ -1,0 +1,116 @@
+"""The stories of what lies over the canvas: a preview is where the layer will be, however the view is zoomed, scrolled, turned
+or mirrored, with either kind of canvas."""
+
+import math
+import os
+
+from krita import Krita
+from PyQt5 import QtCore, QtGui, QtWidgets
+
+from underpaint import canvas as adapter_canvas
+
+from .bench import RESULTS, Docker, check, document, layers, screenshot, woven
+from .scenarios import SIZE
+
+MARK = (60, 50, 97, 83)
+"""A part of the canvas that lies on no round number."""
+MAGENTA = (255, 0, 255)
+VIEWS = [
+    # zoom, rotation, mirrored, by how much it is scrolled
+    (0.5, 0, False, 0), (2.7, 0, False, 0), (6.0, 0, False, 40), (3.0, -75, False, 60), (1.0, 0, True, 0), (2.0, 40, True, 50),
+]
+OFF = 1.5
+"""Pixels of the screen that an edge may lie apart: Krita's canvas and Qt's painter round a half differently."""
+
+
+def marked(viewport):
+    """How many pixels of the canvas on the screen are magenta, and their extreme points in eight directions."""
+    screenshot("mark.png")
+    corner = viewport.mapToGlobal(QtCore.QPoint(0, 0))
+    screen = QtGui.QImage(os.path.join(RESULTS, "mark.png")).copy(QtCore.QRect(corner, viewport.size()))
+    mask = screen.convertToFormat(QtGui.QImage.Format_RGB32).createMaskFromColor(QtGui.qRgb(*MAGENTA), QtCore.Qt.MaskOutColor)
+    rects = QtGui.QRegion(QtGui.QBitmap.fromImage(mask)).rects()
+    points = [(x, y) for rect in rects for x in (rect.left(), rect.right()) for y in (rect.top(), rect.bottom())]
+    directions = [(1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, -1), (1, -1), (-1, 1)]
+    return sum(rect.width() * rect.height() for rect in rects), [max(x * a + y * b for x, y in points) / math.hypot(a, b) for a, b in directions] if points else []
+
+
+def previews_lie_where_layers_will():
+    """A magenta layer and a magenta preview of the same rect are seen at the same place."""
+    docker = Docker()
+    docker.arrange()
+    target = document(woven(*SIZE), *SIZE)
+    target.setResolution(300)
+    yield 1000
+    view = Krita.instance().activeWindow().activeView()
+    area = adapter_canvas.sight().area
+    kind = next(widget.metaObject().className() for widget in area.viewport().children() if "Canvas" in widget.metaObject().className())
+    picture = QtGui.QImage(MARK[2], MARK[3], QtGui.QImage.Format_ARGB32)
+    picture.fill(QtGui.QColor(*MAGENTA))
+    glass = docker.widget._results._glass
+    notes = []
+    for zoom, rotation, mirrored, scrolled in VIEWS:
+        canvas = view.canvas()
+        canvas.setMirror(mirrored)
+        canvas.setRotation(rotation)
+        canvas.setZoomLevel(zoom)
+        yield 150
+        for bar in (area.horizontalScrollBar(), area.verticalScrollBar()):
+            bar.setValue(bar.value() + scrolled)
+        layer = target.createNode("mark", "paintlayer")
+        layer.setPixelData(QtCore.QByteArray(bytes((255, 0, 255, 255)) * MARK[2] * MARK[3]), *MARK)
+        target.rootNode().addChildNode(layer, None)
+        yield 250
+        real = marked(area.viewport())
+        layer.remove()
+        target.refreshProjection()
+        yield 250
+        check(marked(area.viewport())[0] == 0, "the mark did not go away")
+        glass.show(target, MARK, picture)
+        yield 150
+        shown = marked(area.viewport())
+        if zoom == 2.0:
+            screenshot("krita-over-the-canvas.png")
+        glass.clear()
+        check(real[0] and shown[0], "%s, %s: the layer has %d pixels on the screen, the preview %d", kind, (zoom, rotation, mirrored), real[0], shown[0])
+        off = max(abs(a - b) for a, b in zip(real[1], shown[1]))
+        notes.append("%g %d°%s %.1f" % (zoom, rotation, " mirrored" if mirrored else "", off))
+        check(off <= OFF, "%s: the preview lies %.1f pixels beside the layer, with zoom, rotation, mirror %s; before: %s", kind, off,
+              (zoom, rotation, mirrored), notes)
+    os.unlink(os.path.join(RESULTS, "mark.png"))
+
+    # It follows the view, and the mouse goes through it.
+    canvas = view.canvas()
+    canvas.setMirror(False)
+    canvas.setRotation(0)
+    canvas.setZoomLevel(6)
+    yield 300
+    glass.show(target, MARK, picture)
+    pane = docker.window.findChild(QtWidgets.QWidget, "underpaint_on_canvas")
+    yield pane.isVisible
+    before = pane.geometry()
+    bar = area.verticalScrollBar()
+    bar.setValue(bar.value() + 40)
+    check(pane.geometry() != before, "the preview does not scroll with the canvas")
+    before = pane.geometry()
+    canvas.setZoomLevel(2)
+    yield lambda: pane.geometry() != before
+    middle = pane.mapTo(area.viewport(), pane.rect().center())
+    check(area.viewport().childAt(middle) is not pane, "the mouse does not go through the preview")
+    second = document(woven(64, 64), 64, 64)
+    yield lambda: not pane.isVisible()
+    yield 500
+    second.close()
+    yield lambda: glass.shown
+    target.setModified(False)
+    target.close()  # the preview's widget goes with its view
+    yield 600
+    check(not glass.shown, "the preview is there without its picture")
+    glass.clear()
+    check(len(layers(document(woven(64, 64), 64, 64).rootNode())) == 1, "the next picture cannot be opened")
+    yield 500
+    how = "as Krita tells" if hasattr(view, "flakeToCanvasTransform") else "from zoom and scroll bars"
+    return "%s, %s: %s" % (kind, how, "; ".join(notes))
+
+
+ALL = [previews_lie_where_layers_will]
