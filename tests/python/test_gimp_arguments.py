@@ -1,57 +1,16 @@
-"""The zips that editors' plug-ins are handed over in, and what the GIMP plug-in reads of its arguments.
+"""What the GIMP plug-in reads of its arguments, without a GIMP.
 
     python3 -m unittest discover tests/python
 """
 
 import importlib.util
 import pathlib
-import stat
 import sys
-import tempfile
 import types
 import unittest
-import zipfile
 from unittest import mock
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-
-
-def load(name, path):
-    """A module from a file, under a name of its own: both packers are called pack.py."""
-    spec = importlib.util.spec_from_file_location(name, str(path))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-class Packs(unittest.TestCase):
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = pathlib.Path(folder.name)
-
-    def test_gimps_zip_holds_all_and_its_main_file_can_be_run(self):
-        pack = load("gimp_pack", ROOT / "adapters/gimp/pack.py")
-        pack.zip_to(self.folder / "a.zip")
-        pack.zip_to(self.folder / "b.zip")
-        self.assertEqual((self.folder / "a.zip").read_bytes(), (self.folder / "b.zip").read_bytes())
-        with zipfile.ZipFile(str(self.folder / "a.zip")) as archive:
-            modes = {entry.filename: entry.external_attr >> 16 for entry in archive.infolist()}
-        own = {"underpaint/" + path.name for path in (ROOT / "adapters/gimp/underpaint").glob("*.py")}
-        shared = {"underpaint/" + path.name for path in (ROOT / "adapters/python").glob("*.py")}
-        self.assertEqual(set(modes), own | shared)
-        self.assertEqual({name for name, mode in modes.items() if mode & stat.S_IXUSR}, {"underpaint/underpaint.py"})
-        self.assertTrue(all(stat.S_ISREG(mode) for mode in modes.values()))
-
-    def test_laid_out_it_replaces_an_older_one_and_names_the_program(self):
-        pack = load("gimp_pack", ROOT / "adapters/gimp/pack.py")
-        old = self.folder / "underpaint/old.py"
-        old.parent.mkdir()
-        old.write_text("")
-        pack.copy_to(self.folder, self.folder / "bin/underpaint")
-        self.assertFalse(old.exists())
-        self.assertIn("bin/underpaint", (self.folder / "underpaint/installed.json").read_text())
-        self.assertTrue((self.folder / "underpaint/underpaint.py").stat().st_mode & stat.S_IXUSR)
 
 
 class Arguments(unittest.TestCase):
@@ -66,7 +25,9 @@ class Arguments(unittest.TestCase):
         stubs = {"gi": types.ModuleType("gi"), "gi.repository": gi, "daemon": mock.MagicMock(), "job": mock.MagicMock(),
                  "picture": types.SimpleNamespace(Sorry=Sorry)}
         with mock.patch.dict(sys.modules, stubs):
-            cls.procedures = load("gimp_procedures", ROOT / "adapters/gimp/underpaint/procedures.py")
+            spec = importlib.util.spec_from_file_location("gimp_procedures", str(ROOT / "adapters/gimp/underpaint/procedures.py"))
+            cls.procedures = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(cls.procedures)
         cls.Sorry = Sorry
 
     def test_filters_are_a_name_or_json(self):
