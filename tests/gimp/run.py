@@ -45,7 +45,8 @@ def main():
     arguments.add_argument("--suite", choices=sorted(VERSIONS), default="trixie", help="which Debian, and so which GIMP")
     arguments.add_argument("--root", type=pathlib.Path, help="where its root is, or is to be built")
     arguments.add_argument("--only", action="append", default=[], metavar="NAME", help="play only this scenario")
-    arguments.add_argument("--part", choices=["scripts", "screens"], help="only those without a screen, or on one")
+    arguments.add_argument("--part", choices=["scripts", "screens", "bench"],
+                           help="only those without a screen, those on one, or the measurements")
     arguments.add_argument("--keep", action="store_true", help="keep the temporary folder for a look")
     chosen = arguments.parse_args()
 
@@ -53,7 +54,7 @@ def main():
     if not os.access(str(daemon), os.X_OK):
         print("error: there is no daemon at %s; build it, or name it with --daemon" % daemon)
         return 1
-    if chosen.part != "scripts" and shutil.which("Xvfb") is None:
+    if chosen.part in (None, "screens") and shutil.which("Xvfb") is None:
         print("skipped: Xvfb is not installed (Debian package xvfb)")
         return SKIPPED
     root = chosen.root or pathlib.Path(os.environ.get("UNDERPAINT_ROOTS") or ROOT / "target/roots") / chosen.suite
@@ -62,8 +63,8 @@ def main():
         return built.returncode
     with Stage(root.absolute(), daemon, chosen) as stage:
         if chosen.part != "screens":
-            stage.play("scripts")
-        if chosen.part != "scripts":
+            stage.play(chosen.part or "scripts")
+        if chosen.part in (None, "screens"):
             with Screen() as display:
                 stage.play("screens", display)
         return 0 if stage.report() else 1

@@ -111,8 +111,7 @@ class Fill(Job):
     def __init__(self, target, monitor, wish):
         super().__init__(target, monitor)
         self._wish = wish
-        if wish.mode not in ("generate", "expand") and target.selection is None:
-            raise Sorry(NOTHING_SELECTED[wish.mode])
+        check_selection(wish.mode, target)
         if wish.mode == "expand" and not any(wish.margins):
             raise Sorry("Say by how many pixels the canvas is to grow, on one side at least.")
 
@@ -239,6 +238,12 @@ NOTHING_SELECTED = {
     "add": "Nothing is selected. Select where something is to be added first.",
     "background": "Nothing is selected. Select what is to stay; all around it becomes the new background.",
 }
+
+
+def check_selection(mode, target):
+    """`Sorry` if the mode needs a selection and there is none."""
+    if mode in NOTHING_SELECTED and target.selection is None:
+        raise Sorry(NOTHING_SELECTED[mode])
 
 
 def json_rect(rect):

@@ -33,8 +33,10 @@ class Target:
 
     def __init__(self, image, drawables):
         """`Sorry` for an image that no layer of colours can be added to."""
+        if not image.is_valid():
+            raise Sorry("The picture was closed meanwhile.")
         self._image = image
-        self._anchor = _layer_of(drawables[0]) if drawables else None
+        self._anchor = _layer_of(drawables[0]) if drawables and drawables[0].is_valid() else None
         self.extent = (image.get_width(), image.get_height())
         if image.get_base_type() == Gimp.ImageBaseType.INDEXED:
             raise Sorry("This picture has a palette, and what is painted would be forced into its few colours. Choose "

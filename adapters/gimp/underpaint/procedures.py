@@ -18,6 +18,9 @@ RW = GObject.ParamFlags.READWRITE
 SEED_MAX = float((1 << 53) - 1)
 """The largest whole number that a JSON number and a GIMP double hold exactly."""
 
+MAX_TEXT = 16 * 1024
+"""Bytes of one text: all of a request but the pixels has to fit a message of 64 KiB."""
+
 Action = collections.namedtuple("Action", "kind mode label blurb help arguments")
 Action.__doc__ = "`kind`: fill, filter or upscale; `mode`: the protocol's, of a fill; `arguments`: their names, in order."
 
@@ -148,6 +151,8 @@ def _members(value):
     found = {}
     for argument, member, turn in MEMBERS:
         given = turn(value(argument))
+        if isinstance(given, str) and len(given.encode("utf-8")) > MAX_TEXT:
+            raise Sorry("The %s is too long; at most %d bytes can be sent." % (argument.replace("-", " "), MAX_TEXT))
         if value(argument) != DEFAULTS.get(argument) and given != "":
             found[member] = given
     if value("seed") >= 0:
@@ -207,11 +212,18 @@ def parse_chain(text):
         return [{"name": text, "params": {}}] if text else []
     try:
         steps = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Sorry("The argument “filters” is no JSON (%s). Write a filter's name, or a list such as "
                     '[{"name": "film-grain", "params": {"strength": 0.5}}].' % error) from None
     steps = [steps] if isinstance(steps, dict) else steps
-    for step in steps:
-        if not isinstance(step, dict) or not isinstance(step.get("name"), str) or not isinstance(step.get("params", {}), dict):
-            raise Sorry('Each step of “filters” has a "name" and may have "params", as in {"name": "film-grain", "params": {}}.')
+    if not all(_is_step(step) for step in steps):
+        raise Sorry('Each step of “filters” has a "name" and may have "params", as in {"name": "film-grain", "params": {}}, and '
+                    '"images", as in {"stamp": 12} with the number of a layer.')
     return steps
+
+
+def _is_step(step):
+    if not isinstance(step, dict) or not isinstance(step.get("name"), str):
+        return False
+    params, images = step.get("params", {}), step.get("images", {})
+    return isinstance(params, dict) and isinstance(images, dict) and all(type(layer) is int for layer in images.values())

@@ -13,6 +13,7 @@ because GIMP remembers settings, gives shortcuts and repeats by procedure. All t
 """
 
 import sys
+import traceback
 
 import gi
 
@@ -21,7 +22,7 @@ gi.require_version("Gegl", "0.4")
 from gi.repository import Gimp, GLib, GObject  # noqa: E402
 
 import procedures  # noqa: E402
-from job import Enlarging, Fill, Filtering  # noqa: E402
+from job import Enlarging, Fill, Filtering, check_selection  # noqa: E402
 from monitor import Cancelled, Monitor  # noqa: E402
 from picture import Sorry, Target  # noqa: E402
 from underpaint_client import Disconnected, NotRunning, ProtocolError, Refused  # noqa: E402
@@ -49,8 +50,11 @@ def run(procedure, run_mode, image, drawables, config, _data):
     seen = run_mode != Gimp.RunMode.NONINTERACTIVE
     try:
         target = Target(image, drawables)
-        if run_mode == Gimp.RunMode.INTERACTIVE and not _asked(procedure, config, action, target):
-            return procedure.new_return_values(Gimp.PDBStatusType.CANCEL, None)
+        check_selection(action.mode, target)
+        if run_mode == Gimp.RunMode.INTERACTIVE:
+            if not _asked(procedure, config, action, target):
+                return procedure.new_return_values(Gimp.PDBStatusType.CANCEL, None)
+            target = Target(image, drawables)  # the dialog stops nobody from working on
         return _done(procedure, _act(action, target, config, seen))
     except Cancelled:
         return procedure.new_return_values(Gimp.PDBStatusType.CANCEL, None)
@@ -62,6 +66,9 @@ def run(procedure, run_mode, image, drawables, config, _data):
         sentence = "Underpaint stopped while it was at work, twice. The picture is unchanged."
     except ProtocolError as error:
         sentence = "Underpaint's answer cannot be used (%s). Are it and this plug-in of the same version?" % error
+    except Exception as error:
+        traceback.print_exc()
+        sentence = "Something went wrong inside the Underpaint plug-in (%s: %s)." % (type(error).__name__, error)
     return procedure.new_return_values(Gimp.PDBStatusType.EXECUTION_ERROR, GLib.Error(sentence))
 
 

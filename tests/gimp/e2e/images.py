@@ -171,10 +171,10 @@ def ask(method, **params):
         return client.call(method, params)
 
 
-def at_work(steps=3):
-    """Whether a job has taken some steps."""
+def at_work(steps=3, of=None):
+    """Whether a job has taken some steps; `of` so many, because loading and reading have steps, too."""
     try:
-        return any(job.get("step", 0) >= steps for job in ask("status")["queue"])
+        return any(job.get("step", 0) >= steps and of in (None, job.get("steps")) for job in ask("status")["queue"])
     except NotRunning:
         return False
 

@@ -12,6 +12,8 @@ from gi.repository import Gdk, Gimp, Gio  # noqa: E402
 import images  # noqa: E402
 from images import HOLE, SOFT, WAIT_S, ask, at_work, check, lives, picture, seen, select, tiny, untouched, wait  # noqa: E402
 
+from underpaint_client import Client  # noqa: E402
+
 KEYS = {"fill": "F7", "generate": "F5", "filter": "F9", "remove": "F10", "expand": "F12"}
 """As run.py writes them into GIMP's shortcutsrc."""
 LARGE = (512, 384)
@@ -107,6 +109,8 @@ def slow_styles():
     """Styles whose jobs last long enough for something to happen meanwhile; the slower one is never waited for."""
     if not lives():
         images.made("fill", _selected(picture()))
+    for style in ask("styles/list"):
+        ask("styles/remove", name=style["name"])
     for name, steps in [("Slow", 100), ("Slower", 900)]:
         ask("styles/put", name=name, settings={"model": tiny(), "steps": steps, "prompt": "a slow cat"})
 
@@ -189,7 +193,7 @@ def cancelled_in_our_window():
     before = seen(image)
     slow_job(image, "Slower")
     window("at work")
-    wait(lambda: at_work(40), "some steps")
+    wait(lambda: at_work(40, 900), "some steps")
     screenshot("preview")
     press("Escape")
     idle()
@@ -246,22 +250,24 @@ def closed_meanwhile():
 
 
 def queue_of_three():
-    """Three jobs one after the other without waiting: all three layers come, in their order."""
+    """Three jobs begun while the daemon is busy with somebody else's: all three layers come."""
     slow_styles()
     image = show(_selected(picture(LARGE)))
     slow_job(image)
-    longest = 1
-    for _ in range(2):
-        front()
-        press("ctrl+f")
-
-    def queued():
-        nonlocal longest
-        longest = max(longest, len(ask("status")["queue"]))
-        return longest == 3
-    wait(queued, "a queue of three")
-    screenshot("queue")
-    layers(image, 4)
+    layers(image, 2)
+    idle()
+    with Client.connect() as other:
+        theirs = other.submit("generate", {"model": tiny(), "prompt": "a cat", "steps": 1000, "extent": [512, 512]})
+        theirs.wait_until("running")
+        for _ in range(3):
+            front()
+            press("ctrl+f")
+        wait(lambda: len(ask("status")["queue"]) == 4, "a queue of three behind another")
+        wait(lambda: len(windows("at work")) == 3, "three windows")
+        screenshot("queue")
+        check(len(image.get_layers()) == 2, "a layer came before its turn")
+        theirs.cancel()
+    layers(image, 5)
     idle()
     return "layers %s" % [layer.get_name() for layer in image.get_layers()]
 
@@ -316,7 +322,7 @@ def pictures_for_the_readme():
     screenshot("readme-dialog")
     press("ctrl+Return")
     xdo("windowmove", window("at work"), "800", "330")
-    wait(lambda: at_work(7), "some steps", 3 * WAIT_S)
+    wait(lambda: at_work(7, 10), "some steps", 3 * WAIT_S)
     time.sleep(0.5)
     screenshot("readme")
     layers(image, 2)

@@ -280,6 +280,7 @@ def words_variants_and_styles():
     ask("styles/put", name="Quick", settings={"model": tiny(), "steps": 2, "prompt": "a cat"})
     layer = made("generate", image, style="Quick", seed=4)
     check(layer.get_name() == "Generate (4)" or layer.get_name() == "a cat (4)", "the layer is called %s", layer.get_name())
+    check("too long" in sentence("fill", image, prompt="very " * 9000), "it says something else")
     said = sentence("fill", image, style="nonsense")
     check("Quick" in said, "it says: %s", said)
     said = sentence("fill", image, model="nonsense")
