@@ -139,10 +139,6 @@ class Fill(Job):
         if masked is not None:
             blobs.append(self._put(self._mask(masked, extent, offset)))
             params["mask"] = {"rect": json_rect(masked), "image": image(blobs[1], masked[2], masked[3], "g8")}
-        if wish.mode == "background":
-            # What is selected is to stay, whole: its own soft edge is all there should be.
-            params.setdefault("feather_px", 0)
-            params.setdefault("grow_px", 0)
         params["filters"] = self._filters(wish.chain)
         patches = self._do("generate", params)
         if not patches:
