@@ -6,14 +6,14 @@
 #
 # Does nothing if FOLDER is a root of SUITE that has all the packages, adds those that are missing if it is a root that
 # lacks some, and builds it otherwise (some minutes, some hundred MB). Nothing in it is started; `chroot FOLDER` runs it.
-# UNDERPAINT_DEBIAN_MIRROR names another mirror than deb.debian.org.
+# UNDERPAINT_DEBIAN_MIRROR names another mirror than Debian's own.
 # Exit codes: 0 the root is there, 77 it cannot be made here (the reason is printed as "skipped: …"), 1 making it failed.
 set -euo pipefail
 
 [ $# -ge 3 ] || { sed -n '2,10s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 suite=$1 root=$2
 shift 2
-mirror=${UNDERPAINT_DEBIAN_MIRROR:-http://deb.debian.org/debian}
+mirror=${UNDERPAINT_DEBIAN_MIRROR:-}
 
 skip() { echo "skipped: $1"; exit 77; }
 
@@ -45,7 +45,6 @@ if has "$suite"; then
 fi
 
 command -v mmdebstrap >/dev/null || skip "mmdebstrap is not installed (Debian package mmdebstrap)"
-command -v curl >/dev/null && { curl -fsSI -m 20 "$mirror/dists/$suite/Release" >/dev/null || skip "$mirror cannot be reached"; }
 free_kb=$(df -Pk "$(dirname "$root")" | awk 'NR == 2 { print $4 }')
 [ "$free_kb" -gt 2500000 ] || skip "a root of $suite needs 2.5 GB of free disk beside $root"
 
@@ -55,7 +54,8 @@ rm -rf --one-file-system "$root"
 mmdebstrap --quiet --variant=minbase --mode=root --dpkgopt=force-unsafe-io \
   --aptopt='APT::Install-Recommends "false"' --aptopt='Acquire::Check-Valid-Until "false"' \
   --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
-  --dpkgopt='path-exclude=/usr/share/locale/*' --include="$(IFS=,; echo "$*")" "$suite" "$root" "$mirror" >&2
+  --dpkgopt='path-exclude=/usr/share/locale/*' --include="$(IFS=,; echo "$*")" "$suite" "$root" ${mirror:+"$mirror"} >&2 ||
+  skip "$suite could not be fetched; what went wrong stands above"
 for inside in proc sys dev; do  # left behind when somebody looked into it meanwhile; nothing outside may hang on it
   ! mountpoint -q "$root/$inside" || umount -l "$root/$inside"
 done
