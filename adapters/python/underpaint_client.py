@@ -3,7 +3,7 @@
 One file, standard library only, Python 3.8 syntax, because it is copied next to the plug-ins of editors that bring
 their own Python. Decision: the conversation (`Conversation`) never touches a socket. It turns calls into buffers to
 write and received bytes into events, so the same code runs under Krita's event loop, under GIMP's blocking reads and
-in tests. `Client` is that conversation on a blocking Unix socket. The contract is host/wire/PROTOCOL.md.
+in tests. `Client` is that conversation on a blocking Unix socket or pipe. The contract is host/wire/PROTOCOL.md.
 
 What is absent: nothing here starts the daemon, converts colours, resamples or decides what to send.
 
@@ -14,11 +14,14 @@ What is absent: nothing here starts the daemon, converts colours, resamples or d
 """
 
 import collections
+import errno
 import json
 import os
 import socket
 import struct
 import sys
+import threading
+import time
 
 __all__ = [
     "Answer", "Client", "Conversation", "Decoder", "Disconnected", "Endpoint", "Frame", "Job", "NotRunning", "Notice",
@@ -432,17 +435,109 @@ def find_endpoint():
 
 # The blocking client
 
-class Client:
-    """A conversation on a blocking Unix socket, for scripts, tests and editors whose plug-ins have their own process.
+PIPES = "\\\\.\\pipe\\"
+"""What the path of a Windows named pipe begins with."""
+PIPE_BUSY = 231
+"""Windows' ERROR_PIPE_BUSY: every instance of the pipe is taken for a moment."""
+PIPE_PIECE_BYTES = 1 << 20
+PIPE_WAIT_S = (0.0005, 0.02)
+"""How long to wait before a pipe is asked again: the first time, and at most."""
 
-    One thread reads: whoever calls `call` or `Job.wait`. Closing the client gives up its jobs, unless they were
-    started with `keep=True`.
+
+class Pipe:
+    """A Windows named pipe with the methods of a socket that `Client` uses. CPython has no AF_UNIX there.
+
+    It is a synchronous handle, on which a read that waits holds up every write and even `close`. So nothing waits inside
+    a read: the pipe is asked first whether something has come.
+    """
+
+    def __init__(self, file, arrived):
+        """`file`: the pipe, opened unbuffered; `arrived()`: how many bytes can be read, `OSError` at the end."""
+        self._file, self._arrived = file, arrived
+        self._over = False
+
+    @classmethod
+    def connect(cls, path, timeout_s, opener=open):
+        """Opens the pipe; tries for `timeout_s` while it is busy. `OSError` if it is not there."""
+        until = time.monotonic() + timeout_s
+        while True:
+            try:
+                file = opener(path, "r+b", buffering=0)
+                return cls(file, _arrived(file))
+            except OSError as error:
+                # The C library, through which `open` goes, tells EINVAL for what it has no number for.
+                busy = getattr(error, "winerror", None) == PIPE_BUSY or error.errno == errno.EINVAL
+                if not busy or time.monotonic() > until:
+                    raise
+            time.sleep(PIPE_WAIT_S[1])
+
+    def sendall(self, data):
+        """Writes all of bytes-like `data`."""
+        view = memoryview(data).cast("B")
+        while len(view):
+            view = view[self._file.write(view[:PIPE_PIECE_BYTES]):]
+
+    def recv_into(self, buffer):
+        """Waits for bytes; returns how many came. `ConnectionError` at the end, also if another thread makes it."""
+        wait = PIPE_WAIT_S[0]
+        try:
+            while not self._over:
+                if self._arrived():
+                    return self._file.readinto(buffer)
+                time.sleep(wait)
+                wait = min(2 * wait, PIPE_WAIT_S[1])
+        except (OSError, ValueError) as error:  # the other end is gone, or this one is closed
+            raise ConnectionError(str(error)) from None
+        raise ConnectionError("the pipe was closed")
+
+    def settimeout(self, _timeout_s):
+        """A pipe knows no time limits. A daemon that takes a connection answers `hello` or ends."""
+
+    def shutdown(self, _how):
+        """Lets a thread that waits in `recv_into` go."""
+        self._over = True
+
+    def close(self):
+        """Gives the handle back."""
+        self._over = True
+        self._file.close()
+
+
+def _arrived(file):
+    """A function that tells how many bytes wait in the pipe; for Windows alone."""
+    import _winapi
+    import msvcrt
+    handle = msvcrt.get_osfhandle(file.fileno())
+    return lambda: _winapi.PeekNamedPipe(handle, 0)[0]
+
+
+def _reach(path, timeout_s):
+    """A blocking connection to whoever listens at `path`. `OSError` if nobody does."""
+    if path.startswith(PIPES):
+        return Pipe.connect(path, timeout_s)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.settimeout(timeout_s)
+        sock.connect(path)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+class Client:
+    """A conversation on a blocking Unix socket (on Windows, a named pipe), for scripts, tests and editors whose plug-ins
+    have their own process.
+
+    One thread reads: whoever calls `call` or `Job.wait`. Another one may cancel a job or close the client meanwhile.
+    Closing gives up its jobs, unless they were started with `keep=True`.
     """
 
     def __init__(self, sock, name="python", version="0.1.0", preview=False):
         self._sock = sock
         self.conversation = Conversation(name, version, preview=preview)
         self._answers, self._jobs = {}, {}
+        self._writing = threading.RLock()  # what one thread queues and writes, no other comes between
         self.server = self._wait_for(0)
 
     @classmethod
@@ -453,10 +548,11 @@ class Client:
             if endpoint is None:
                 raise NotRunning("Underpaint is not running; start it with `underpaint serve`.")
             path = endpoint.socket
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            sock.settimeout(timeout_s)
-            sock.connect(path)
+            sock = _reach(path, timeout_s)
+        except OSError as error:
+            raise NotRunning("Underpaint does not answer at %s (%s)." % (path, error)) from None
+        try:
             client = cls(sock, name, version, preview)
             sock.settimeout(None)
             return client
@@ -474,26 +570,34 @@ class Client:
         self.close()
 
     def close(self):
-        """Ends the connection."""
+        """Ends the connection, for a thread that waits in it as well."""
+        try:
+            self._sock.shutdown(socket.SHUT_RDWR)  # closing alone would leave the daemon waiting until that thread is done
+        except OSError:
+            pass  # the other side was first
         self._sock.close()
 
     def call(self, method, params=None, tail=b""):
         """Asks and waits. Returns the result; raises `Refused`, `Disconnected` or `ProtocolError`."""
-        return self._wait_for(self.conversation.request(method, params, tail))
+        with self._writing:
+            request = self.conversation.request(method, params, tail)
+        return self._wait_for(request)
 
     def put(self, data):
         """Sends bytes-like `data` as a blob; returns its name."""
-        blob = self.conversation.put(data)
-        self._flush()
+        with self._writing:
+            blob = self.conversation.put(data)
+            self._flush()
         return blob
 
     def submit(self, method, params):
         """Starts a job (`generate`, `filter/apply`, `job/attach`) and returns it without waiting."""
-        token = "t%d" % self.conversation._next_id
-        params = dict(params, progress=token)
-        job = Job(self, self.conversation.request(method, params), token)
-        self._jobs[job.request_id] = job
-        self._flush()
+        with self._writing:
+            token = "t%d" % self.conversation._next_id
+            params = dict(params, progress=token)
+            job = Job(self, self.conversation.request(method, params), token)
+            self._jobs[job.request_id] = job
+            self._flush()
         return job
 
     def fill(self, pixels, extent, mask=None, px="rgba8", **params):
@@ -522,9 +626,10 @@ class Client:
     def _flush(self):
         outgoing = self.conversation.outgoing
         try:
-            while outgoing:
-                self._sock.sendall(outgoing[0])
-                outgoing.popleft()
+            with self._writing:
+                while outgoing:
+                    self._sock.sendall(outgoing[0])
+                    outgoing.popleft()
         except OSError as error:
             raise Disconnected("the connection to Underpaint broke: %s" % error) from None
 
@@ -566,14 +671,21 @@ class Job:
         self._client, self._token = client, token
         self.request_id, self.id, self.state = request_id, None, None
         self.on_progress = None
+        self.on_notice = None
+        """Called with every `Notice` about this job, its tail included: states, progress, previews."""
         self.result = None
 
     def _heard(self, notice):
         params = notice.params
         if notice.method == "job/state" and (params.get("id") == self.request_id or params.get("job") == self.id):
             self.id, self.state = params.get("job"), params.get("state")
-        if notice.method == "progress" and params.get("progress") == self._token and self.on_progress:
-            self.on_progress(params)
+        elif notice.method == "progress" and params.get("progress") == self._token:
+            if self.on_progress:
+                self.on_progress(params)
+        else:
+            return
+        if self.on_notice:
+            self.on_notice(notice)
 
     def wait_until(self, *states):
         """Blocks until the daemon told one of `states`, or a final one. Returns the state."""
@@ -583,8 +695,9 @@ class Job:
 
     def cancel(self):
         """Gives the job up; `wait` then raises `Refused` of kind `cancelled`, or returns if it was done already."""
-        self._client.conversation.cancel(self.request_id)
-        self._client._flush()
+        with self._client._writing:
+            self._client.conversation.cancel(self.request_id)
+            self._client._flush()
 
     def wait(self, on_progress=None):
         """Blocks until the job ends; returns its `Patch`es. `on_progress` gets every progress event's members."""

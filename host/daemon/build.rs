@@ -1,11 +1,37 @@
 //! Lists the languages that `underpaint filter new` knows: every folder `sdk/LANGUAGE` with its `template/` (Rust's is
 //! `sdk/template`). The template's files become the project, the rest of the folder and the contract its
-//! `underpaint-filter/`.
+//! `underpaint-filter/`. Lists also the files of the editors' adapters, which `underpaint adapter` hands out.
+
+#[path = "src/cli/adapter/sources.rs"]
+mod sources;
 
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 fn main() {
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
+    fs::write(out.join("languages.rs"), languages()).expect("the build folder can be written");
+    fs::write(out.join("adapters.rs"), adapters()).expect("the build folder can be written");
+}
+
+fn adapters() -> String {
+    let adapters = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../adapters");
+    let mut list = String::from("&[\n");
+    for (editor, folders) in sources::SOURCES {
+        for (folder, _) in *folders {
+            println!("cargo::rerun-if-changed={}", adapters.join(folder).display());
+        }
+        let files = sources::files(&adapters, editor).expect("the adapter's files can be read");
+        list += &format!("    ({editor:?}, &[\n");
+        for (to, from) in files {
+            list += &format!("        ({to:?}, include_bytes!({from:?})),\n");
+        }
+        list += "    ]),\n";
+    }
+    list + "]\n"
+}
+
+fn languages() -> String {
     let sdk = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sdk");
     println!("cargo::rerun-if-changed={}", sdk.display());
     let mut list = String::from("&[\n");
@@ -25,9 +51,7 @@ fn main() {
         }
         list += "    ] },\n";
     }
-    list += "]\n";
-    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
-    fs::write(out.join("languages.rs"), list).expect("the build folder can be written");
+    list + "]\n"
 }
 
 /// The files below `dir` under the names they get in a project.

@@ -11,6 +11,7 @@ the real daemon, fills a selection, and its parts are pressed as a painter would
 import argparse
 import faulthandler
 import importlib
+import json
 import os
 import pathlib
 import shutil
@@ -20,6 +21,8 @@ import tempfile
 import time
 import traceback
 import types
+
+import steering_models
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -125,7 +128,7 @@ class Document:
         base = Node("base", "paintlayer")
         base._box = QtCore.QRect(0, 0, *SIZE)
         self._root.addChildNode(base, None)
-        self.chosen = None
+        self.chosen, self.notes = None, {}
 
     def width(self):
         return SIZE[0]
@@ -152,6 +155,30 @@ class Document:
         return Node(name, kind)
 
     def waitForDone(self):
+        pass
+
+    def isIdle(self):
+        return True
+
+    def pixelData(self, *rect):
+        picture = self.projection(*rect)
+        bits = picture.constBits()
+        bits.setsize(picture.sizeInBytes())
+        return QtCore.QByteArray(bytes(bits))
+
+    def paint(self, *box):
+        """A stroke."""
+        painter = QtGui.QPainter(self._picture)
+        painter.fillRect(*box, QtGui.QColor(200, 30, 20))
+        painter.end()
+
+    def annotation(self, name):
+        return self.notes.get(name, QtCore.QByteArray())
+
+    def setAnnotation(self, name, _words, data):
+        self.notes[name] = data
+
+    def setModified(self, modified):
         pass
 
     def colorModel(self):
@@ -295,6 +322,8 @@ def play(instance, picture):
     part("choice_all").click()
     wait(lambda: len(document.rootNode().childNodes()) == 4, "both as layers")
 
+    part("batch").setValue(1)
+    steer(instance.document, part)
     part("filters").click()
     adder = part("add_filter").menu()
     for action in adder.actions():  # a control of every kind there is
@@ -309,6 +338,39 @@ def play(instance, picture):
     window.close()
     assert not troubles, troubles
     assert package is not None
+
+
+def steer(document, part):
+    """A LoRA, a control layer and a region in a fill; then the same live, while the picture is painted."""
+    for name in ("loras", "controls", "regions", "live"):
+        part(name).click()
+    next(action for action in part("loras_add").menu().actions() if action.data() == "kohya").trigger()
+    part("lora_trigger").click()
+    assert part("prompt").toPlainText().endswith("tny style"), part("prompt").toPlainText()
+    part("controls_add").click()
+    part("control_layer").showPopup()
+    part("control_layer").hidePopup()
+    part("control_layer").setCurrentIndex(part("control_layer").count() - 1)
+    part("control_preprocess").setCurrentIndex(1)
+    part("regions_add").click()
+    part("region_prompt").setPlainText("an old tree")
+    kept = json.loads(bytes(document.notes["underpaint"]))
+    assert kept["regions"][0]["prompt"] == "an old tree" and kept["controls"][0]["preprocess"] == "canny", kept
+    count = len(document.rootNode().childNodes())
+    part("go").click()
+    wait(lambda: part("cancel").isHidden(), "the end of a steered fill")
+    assert part("words").text().startswith("Done") and len(document.rootNode().childNodes()) == count + 1, part("words").text()
+    part("live_switch").click()
+    wait(lambda: not part("live_picture").isHidden(), "a live picture")
+    before = part("live_picture")._after
+    document.paint(*HOLE)
+    wait(lambda: part("live_picture")._after is not before, "a live picture of what was painted")
+    part("live_keep").click()
+    wait(lambda: len(document.rootNode().childNodes()) == count + 2, "the live picture as a layer")
+    part("live_switch").click()
+    assert part("live_picture").isHidden()
+    for name in ("loras", "controls", "regions", "live"):
+        part(name).click()
 
 
 WEIGHTS = [
@@ -326,13 +388,13 @@ def main():
     arguments.add_argument("--picture", metavar="FILE", help="where to write a picture of the docker")
     chosen = arguments.parse_args()
     faulthandler.enable()
-    sys.path.insert(0, str(ROOT / "adapters/krita"))
-    pack = importlib.import_module("pack")
     work = pathlib.Path(tempfile.mkdtemp(prefix="upq-"))
     os.environ.update(UNDERPAINT_HOME=str(work / "up"), QT_QPA_PLATFORM="offscreen")
     os.environ.pop("UNDERPAINT_SOCKET", None)
     shutil.copytree(str(ROOT / "tests/reference/golden/tiny-sd"), str(work / "up/models/tiny-sd"))
-    pack.copy_to(work / "pykrita", chosen.daemon)
+    steering_models.put_into(work / "up/models")
+    install = [chosen.daemon, "adapter", "install", "krita", "--tree", str(ROOT), "--to", str(work / "pykrita")]
+    subprocess.run(install, check=True, stdout=subprocess.DEVNULL)
     sys.path.insert(0, str(work / "pykrita"))
     failed = []
     sys.excepthook = lambda *trouble: (traceback.print_exception(*trouble), failed.append(trouble))

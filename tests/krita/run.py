@@ -26,9 +26,9 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 OUTPUT = ROOT / "tests" / "output"
-sys.path.insert(0, str(ROOT / "adapters" / "krita"))
+sys.path.insert(0, str(HERE))
 
-import pack  # noqa: E402
+import steering_models  # noqa: E402
 
 KRITA_LIMIT_S = 900
 START_LIMIT_S = 120
@@ -184,6 +184,7 @@ def prepare_home(work):
         folder.mkdir(parents=True)
     run.chmod(0o700)
     shutil.copytree(str(ROOT / "tests/reference/golden/tiny-sd"), str(work / "up/models/tiny-sd"))
+    steering_models.put_into(work / "up/models")
     shutil.copytree(str(ROOT / "host/daemon/assets/demo"), str(work / "pictures"))
     environment = dict(os.environ)
     for name in ("WAYLAND_DISPLAY", "UNDERPAINT_SOCKET", "DBUS_SESSION_BUS_ADDRESS", "PYTHONHOME", "PYTHONPATH", "UNDERPAINT_BIN"):
@@ -201,19 +202,26 @@ def install_plugins(work, daemon, environment, pykrita, from_tree, place):
     """The adapter as the daemon installs it, which also tells it where the daemon is; and the driver beside it."""
     if pykrita.exists():
         shutil.rmtree(str(pykrita))
-    subprocess.run([str(daemon), "adapter", "install", "krita"], env=environment, check=True, stdout=subprocess.DEVNULL)
-    if from_tree:
-        pack.copy_to(pykrita, daemon)
+    tree = ["--tree", str(ROOT)]
+    install = [str(daemon), "adapter", "install", "krita"] + (tree if from_tree else [])
+    subprocess.run(install, env=environment, check=True, stdout=subprocess.DEVNULL)
+    if not from_tree and packed(daemon) != packed(daemon, *tree):
+        raise SystemExit("error: %s installs another adapter than this tree's; build it, or use --tree" % daemon)
     if place.root is not None:  # where both systems see it
         shutil.copy(str(daemon), str(work / "underpaint"))
         (pykrita / "underpaint/installed.json").write_text(json.dumps({"program": str(work / "underpaint")}))
-    for name, path in pack.files():
-        if (pykrita / name).read_bytes() != path.read_bytes():
-            raise SystemExit("error: %s installs another %s than this tree's; build it, or use --tree" % (daemon, name))
     settings = pathlib.Path(environment["XDG_CONFIG_HOME"]) / "kritarc"
     settings.write_text(settings.read_text().replace("[python]\n", "[python]\nenable_underpaint_e2e=true\n", 1))
     shutil.copy(str(HERE / "underpaint_e2e.desktop"), str(pykrita))
     shutil.copytree(str(HERE / "underpaint_e2e"), str(pykrita / "underpaint_e2e"), ignore=shutil.ignore_patterns("__pycache__"))
+
+
+def packed(daemon, *tree):
+    """The adapter in one file, as the daemon was built with it or as the tree has it."""
+    with tempfile.TemporaryDirectory() as folder:
+        target = pathlib.Path(folder) / "krita.zip"
+        subprocess.run([str(daemon), "adapter", "pack", "krita", "-o", str(target), *tree], check=True, stdout=subprocess.DEVNULL)
+        return target.read_bytes()
 
 
 def krita_version(place, environment):

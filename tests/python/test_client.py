@@ -5,8 +5,10 @@
 
 import ast
 import json
+import ntpath
 import os
 import pathlib
+import posixpath
 import sys
 import tempfile
 import unittest
@@ -17,7 +19,8 @@ sys.path.insert(0, str(ROOT / "adapters/python"))
 
 import underpaint_client as up  # noqa: E402
 
-SOURCES = [ROOT / "adapters/python/underpaint_client.py", *sorted((ROOT / "adapters/krita/pykrita").rglob("*.py"))]
+SOURCES = [*sorted((ROOT / "adapters/python").glob("*.py")), *sorted((ROOT / "adapters/krita/pykrita").rglob("*.py")),
+           *sorted((ROOT / "adapters/gimp/underpaint").glob("*.py"))]
 
 
 def frame(header, tail=b""):
@@ -224,10 +227,98 @@ class Endpoints(unittest.TestCase):
     def test_the_environment_wins(self):
         self.assertEqual(self.find('{"socket":"/s"}', UNDERPAINT_SOCKET="/other").socket, "/other")
 
+    def test_a_pipe_is_found_under_its_whole_name(self):
+        found = self.find(r'{"socket":"\\\\.\\pipe\\underpaint-9f2c41d7a0b35e68","token_file":"token"}')
+        self.assertEqual(found.socket, "\\\\.\\pipe\\underpaint-9f2c41d7a0b35e68")
+        self.assertTrue(found.socket.startswith(up.PIPES))
+
+    def test_every_system_has_its_place_and_no_xdg_variable_moves_it(self):
+        ada = r"C:\Users\Ada"
+        for system, path, environment, expected in [
+                ("linux", posixpath, {"HOME": "/home/ada", "XDG_STATE_HOME": "/x"}, "/home/ada/.local/state/underpaint"),
+                ("darwin", posixpath, {"HOME": "/Users/ada"}, "/Users/ada/.local/state/underpaint"),
+                ("win32", ntpath, {"LOCALAPPDATA": r"D:\Local", "USERPROFILE": ada}, r"D:\Local\underpaint"),
+                ("win32", ntpath, {"USERPROFILE": ada}, ada + r"\AppData\Local\underpaint"),
+                ("win32", ntpath, {"USERPROFILE": ada, "UNDERPAINT_HOME": r"E:\up"}, r"E:\up")]:
+            with self.subTest(system, **environment), mock.patch.object(sys, "platform", system), \
+                    mock.patch.object(os, "path", path), mock.patch.dict(os.environ, environment, clear=True):
+                self.assertEqual(up.home(), expected)
+
     def test_nobody_there_is_said_plainly(self):
         with mock.patch.dict(os.environ, {"UNDERPAINT_SOCKET": "/nowhere/daemon.sock"}):
             with self.assertRaisesRegex(up.NotRunning, "does not answer at /nowhere/daemon.sock"):
                 up.Client.connect()
+
+
+class FakePipe:
+    """A pipe's file: takes at most 3 bytes at once and gives what is in `inside`."""
+
+    def __init__(self, inside=b""):
+        self.inside, self.written, self.closed = inside, b"", False
+
+    def write(self, data):
+        self.written += bytes(data[:3])
+        return min(3, len(data))
+
+    def readinto(self, buffer):
+        count = min(len(buffer), len(self.inside))
+        buffer[:count], self.inside = self.inside[:count], self.inside[count:]
+        return count
+
+    def close(self):
+        self.closed = True
+
+
+class Pipes(unittest.TestCase):
+    PATH = r"\\.\pipe\underpaint-4f2a"
+
+    def test_a_pipes_path_is_no_sockets(self):
+        with mock.patch.object(up.Pipe, "connect", side_effect=FileNotFoundError(2, "no such pipe")) as connect:
+            with self.assertRaisesRegex(up.NotRunning, "does not answer"):
+                up.Client.connect(self.PATH)
+            connect.assert_called_once_with(self.PATH, 5.0)
+            with self.assertRaises(up.NotRunning):
+                up.Client.connect("/nowhere/pipe/daemon.sock")
+            connect.assert_called_once()
+
+    def test_a_busy_pipe_is_tried_again_and_a_missing_one_is_not(self):
+        busy, other = OSError(22, "busy"), OSError(13, "busy")
+        other.winerror = up.PIPE_BUSY
+        file = FakePipe()
+        opener = mock.Mock(side_effect=[busy, other, file])
+        with mock.patch.object(up, "_arrived", return_value=lambda: 0):
+            up.Pipe.connect(self.PATH, 5.0, opener).close()
+        self.assertEqual(opener.mock_calls, [mock.call(self.PATH, "r+b", buffering=0)] * 3)
+        self.assertTrue(file.closed)
+        for error, timeout_s in [(FileNotFoundError(2, "none"), 5.0), (busy, -1.0)]:
+            opener = mock.Mock(side_effect=error)
+            with self.assertRaises(OSError):
+                up.Pipe.connect(self.PATH, timeout_s, opener)
+            opener.assert_called_once()
+
+    def test_everything_is_written_and_nothing_waits_inside_a_read(self):
+        file, arrived = FakePipe(b"answer"), iter([0, 0, 6])
+        pipe = up.Pipe(file, lambda: next(arrived))
+        pipe.sendall(memoryview(b"a longer question"))
+        self.assertEqual(file.written, b"a longer question")
+        buffer = bytearray(4)
+        self.assertEqual((pipe.recv_into(memoryview(buffer)), bytes(buffer)), (4, b"answ"))
+
+    def test_the_end_is_a_lost_connection(self):
+        def broken():
+            raise BrokenPipeError(109, "the pipe has been ended")
+        with self.assertRaises(ConnectionError):
+            up.Pipe(FakePipe(), broken).recv_into(bytearray(4))
+        pipe = up.Pipe(FakePipe(), lambda: 0)
+        pipe.shutdown(None)
+        with self.assertRaises(ConnectionError):
+            pipe.recv_into(bytearray(4))
+
+    def test_a_conversation_goes_over_a_pipe(self):
+        file = FakePipe(welcome(max_chunk_bytes=9))
+        client = up.Client(up.Pipe(file, lambda: len(file.inside)))
+        self.assertEqual(client.server["instance"], "x")
+        self.assertIn(b'"method":"hello"', file.written)
 
 
 class Sources(unittest.TestCase):
@@ -239,7 +330,8 @@ class Sources(unittest.TestCase):
 
     @unittest.skipUnless(hasattr(sys, "stdlib_module_names"), "needs Python 3.10 for the list of standard modules")
     def test_they_import_nothing_that_an_editor_does_not_bring(self):
-        allowed = {"PyQt5", "PyQt6", "krita", "pykrita", *sys.stdlib_module_names}
+        # What Windows' Python alone has is in the list as well. Plug-ins of GIMP import the files beside them by name.
+        allowed = {"PyQt5", "PyQt6", "krita", "pykrita", "gi", *(source.stem for source in SOURCES), *sys.stdlib_module_names}
         for source in SOURCES:
             for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
                 names = []

@@ -101,8 +101,9 @@ fn program() -> Option<PathBuf> {
     if std::env::var_os("UNDERPAINT_FILTERS").is_some_and(|v| v == "inline") {
         return None;
     }
+    // Nowhere but on Linux is this anything of the system's: on Windows whoever likes may make such a folder.
     let running = Path::new("/proc/self/exe");
-    if running.exists() { Some(running.into()) } else { std::env::current_exe().ok() }
+    if cfg!(target_os = "linux") && running.exists() { Some(running.into()) } else { std::env::current_exe().ok() }
 }
 
 /// Content of `filters.lock`.

@@ -216,6 +216,8 @@ fn repaint(request: &Generate, canvas: CanvasFacts, mask: &Mask, model: &ModelFa
         false if strip => {
             (request.feather_px.or_else(|| Some(context::overlap(old_picture(mask, canvas)))), request.grow_px)
         }
+        // Around it lies what the painter keeps, whole: the softness of a fill of this size would swallow that.
+        false if request.mode == Mode::Background => (request.feather_px.or(Some(0)), request.grow_px),
         false => (request.feather_px, request.grow_px),
     };
     let mut softness = masks::softness(mask, strength, feather_px, grow_px);

@@ -337,7 +337,9 @@ fn the_infill_leaves_the_edge_of_the_surroundings() {
     for (mode, facts, exact) in
         [(Mode::Fill, &model(Family::Sd15, 256, 8), false), (Mode::Add, &nine, true), (Mode::Background, &nine, true)]
     {
-        let request = Generate { mode, ..Generate::default() };
+        // A new background has no soft edge of its own accord.
+        let feather_px = (mode == Mode::Background).then_some(20);
+        let request = Generate { mode, feather_px, ..Generate::default() };
         let plan = plan(&request, whole(canvas), Some(&mask), facts).unwrap();
         assert_eq!(plan.context.zoom(), 1.0, "{:?}", plan.context);
         let prepared = plan.prepare(Some(&image), Some(&mask), 0, &Unattended).unwrap();
@@ -354,5 +356,32 @@ fn the_infill_leaves_the_edge_of_the_surroundings() {
             }
         }
         assert!(replaced >= 100 * 80 * 9 / 10 && replaced * 5 < painted * 3, "{mode:?}: {replaced} of {painted}");
+    }
+}
+
+/// Around a new background's mask lies what the painter keeps: it stays whole, however large the picture, and an edge that
+/// the selection has itself stays as soft as it is.
+#[test]
+fn a_new_background_keeps_what_stands_before_it() {
+    let model = model(Family::Sd15, 512, 8);
+    for (canvas, kept) in [
+        (Extent::new(800, 600), Rect::new(200, 150, 280, 200)),
+        (Extent::new(3000, 2000), Rect::new(900, 700, 90, 120)),
+    ] {
+        let mut mask = Mask::new(canvas, 1.0);
+        for y in kept.y as u32..kept.y as u32 + kept.h {
+            (kept.x as u32..kept.x as u32 + kept.w).for_each(|x| mask.set(x, y, 0.0));
+        }
+        mask.set(kept.x as u32, kept.y as u32, 0.25);
+        let facts = Some(CanvasFacts { extent: canvas, rect: canvas.rect() });
+        let alpha = |feather_px| {
+            let request = Generate { mode: Mode::Background, feather_px, ..Generate::default() };
+            plan(&request, facts, Some(&mask), &model).unwrap().alpha(Some(&mask))
+        };
+        let hard = alpha(None);
+        assert_eq!((hard.data()[0], hard.crop(kept).data()[0]), (1.0, 0.5), "twice the selection's own value");
+        assert!(hard.crop(kept).data()[1..].iter().all(|&a| a == 0.0), "{canvas:?}");
+        // What the painter says goes before.
+        assert!(alpha(Some(20)).crop(kept).data()[1] > 0.0);
     }
 }

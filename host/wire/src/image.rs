@@ -243,6 +243,11 @@ impl Image {
     }
 }
 
+/// The sRGB encoding to linear light, the inverse of [`encode_srgb`].
+fn decode_srgb(encoded: f32) -> f32 {
+    if encoded <= 0.040_45 { encoded / 12.92 } else { ((encoded + 0.055) / 1.055).powf(2.4) }
+}
+
 /// Linear light to the sRGB encoding (IEC 61966-2-1), 0..=1 to 0..=1.
 fn encode_srgb(linear: f32) -> f32 {
     if linear <= 0.003_130_8 { linear * 12.92 } else { 1.055 * linear.powf(1.0 / 2.4) - 0.055 }
@@ -299,6 +304,20 @@ pub fn to_bytes(image: &raster::Image, px: Px) -> Vec<u8> {
         Px::G8 => pixels.map(|p| byte(p[0])).collect(),
         Px::G16 => pixels.flat_map(|p| word(p[0])).collect(),
         Px::Gf32 => pixels.flat_map(|p| p[0].to_le_bytes()).collect(),
+    }
+}
+
+/// As [`to_bytes`], in a colour encoding; the image is sRGB-encoded.
+pub fn to_bytes_in(image: &raster::Image, px: Px, color: Color) -> Vec<u8> {
+    match color {
+        Color::Srgb => to_bytes(image, px),
+        Color::LinearSrgb => {
+            let mut linear = image.clone();
+            for pixel in linear.data_mut().chunks_exact_mut(4) {
+                pixel[..3].iter_mut().for_each(|c| *c = decode_srgb(*c));
+            }
+            to_bytes(&linear, px)
+        }
     }
 }
 
@@ -383,6 +402,19 @@ mod tests {
         ] {
             assert_eq!(image.check("canvas.image", bytes, &limits).is_ok(), ok, "{image:?} in {bytes}");
         }
+    }
+
+    #[test]
+    fn linear_light_comes_back_as_linear_light() {
+        let values: Vec<f32> = (0..=255).flat_map(|v| [v as f32 / 255.0, 0.5, 1.0 - v as f32 / 255.0, 1.0]).collect();
+        let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        let packed = Image::packed(name(), Extent::new(16, 16), Px::Rgbaf32);
+        let image = Image { color: Color::LinearSrgb, ..packed }.to_raster(&bytes);
+        assert!((image.data()[1] - 0.735_357).abs() < 1e-5, "half of the light is 188 of 255");
+        let again = to_bytes_in(&image, Px::Rgbaf32, Color::LinearSrgb);
+        let number = |bytes: &[u8]| f32::from_le_bytes(bytes.try_into().unwrap());
+        assert!(again.chunks(4).map(number).zip(&values).all(|(is, was)| (is - was).abs() < 1e-5));
+        assert_eq!(to_bytes_in(&image, Px::Rgba8, Color::Srgb), to_bytes(&image, Px::Rgba8));
     }
 
     #[test]

@@ -32,10 +32,9 @@ pub struct Bilateral<S> {
     sample: std::marker::PhantomData<S>,
 }
 
-/// A neighbour: where it is, and the exponent of 2 for its distance.
+/// A neighbour: how far away it is among the planes, and the exponent of 2 for its distance.
 struct Tap {
-    x: isize,
-    y: isize,
+    away: isize,
     exponent: f32,
 }
 
@@ -55,7 +54,8 @@ impl<S: Sample> Filter for Bilateral<S> {
         let around = (-reach..=reach).flat_map(|y| (-reach..=reach).map(move |x| (x, y)));
         let within = around.filter(|(x, y)| (x * x + y * y) as f32 <= radius * radius);
         let distance = falloff((radius * 0.5).max(0.1));
-        let taps = within.map(|(x, y)| Tap { x, y, exponent: (x * x + y * y) as f32 * distance }).collect();
+        let away = |x: isize, y: isize| y * ROW as isize + x;
+        let taps = within.map(|(x, y)| Tap { away: away(x, y), exponent: (x * x + y * y) as f32 * distance }).collect();
         Ok(Self { reach: reach as usize, taps, falloff: falloff(params.tolerance), sample: std::marker::PhantomData })
     }
 
@@ -65,34 +65,44 @@ impl<S: Sample> Filter for Bilateral<S> {
 
     fn process(&mut self, tile: Tile<S>) -> Result<Vec<S>, Error> {
         let rows = tile.padded();
-        let planes = Planes::of(rows.values(), rows.stride);
         let halo = tile.halo() as usize;
         let mut made = vec![S::default(); rows.made * tile.area.height as usize];
-        let mut pixels = [0.0; 16];
-        for (y, out) in made.chunks_exact_mut(rows.made).enumerate() {
-            for (x, out) in out.as_chunks_mut::<16>().0.iter_mut().enumerate() {
-                let mean = f32x4::transpose(self.mean(&planes, x * 4 + halo, y + halo));
-                mean.iter().zip(pixels.as_chunks_mut::<4>().0).for_each(|(&pixel, out)| store(pixel, out));
-                out.iter_mut().zip(pixels).for_each(|(out, v)| *out = S::from_unit(v));
+        for left in (0..rows.made / 4).step_by(STRIP) {
+            let width = STRIP.min(rows.made / 4 - left);
+            let source = rows.values().chunks_exact(rows.stride).map(|row| &row[4 * left..][..4 * (width + 2 * halo)]);
+            let planes = Planes::of(source);
+            for (y, out) in made.chunks_exact_mut(rows.made).enumerate() {
+                let out = &mut out[4 * left..][..4 * width];
+                self.means(&planes, (y + halo) * ROW + halo, out);
             }
         }
         Ok(rows.trimmed(made))
     }
 }
 
-impl<S> Bilateral<S> {
-    /// Four pixels beginning at (x, y) of the source, as channels.
+impl<S: Sample> Bilateral<S> {
+    /// A row of pixels, of which the first is `at` among the planes.
     ///
     /// A function of its own: in a larger one, wasmtime has no register left for where memory begins.
     #[inline(never)]
-    fn mean(&self, planes: &Planes, x: usize, y: usize) -> [f32x4; 4] {
+    fn means(&self, planes: &Planes, at: usize, out: &mut [S]) {
+        let mut pixels = [0.0; 16];
+        for (x, out) in out.as_chunks_mut::<16>().0.iter_mut().enumerate() {
+            let mean = f32x4::transpose(self.mean(planes, at + 4 * x));
+            mean.iter().zip(pixels.as_chunks_mut::<4>().0).for_each(|(&pixel, out)| store(pixel, out));
+            out.iter_mut().zip(pixels).for_each(|(out, v)| *out = S::from_unit(v));
+        }
+    }
+
+    /// Four pixels, as channels.
+    #[inline(always)]
+    fn mean(&self, planes: &Planes, at: usize) -> [f32x4; 4] {
         let zero = f32x4::splat(0.0);
         let falloff = f32x4::splat(self.falloff);
-        let [r, g, b, alpha] = planes.at(y * planes.stride + x);
+        let [r, g, b, alpha] = planes.at(at);
         let (mut sum_r, mut sum_g, mut sum_b, mut weights) = (zero, zero, zero, zero);
         for tap in &self.taps {
-            let at = (y * planes.stride + x).wrapping_add_signed(tap.y * planes.stride as isize + tap.x);
-            let [r2, g2, b2, a2] = planes.at(at);
+            let [r2, g2, b2, a2] = planes.at(at.wrapping_add_signed(tap.away));
             let (dr, dg, db) = (r2 - r, g2 - g, b2 - b);
             let difference = dr * dr + dg * dg + db * db;
             let weight = (difference * falloff + f32x4::splat(tap.exponent)).exp2() * a2;
@@ -107,32 +117,38 @@ impl<S> Bilateral<S> {
     }
 }
 
-/// A tile's channels, each on its own.
-struct Planes {
-    channels: [Vec<f32>; 4],
-    /// Pixels from one row to the next.
-    stride: usize,
-}
+/// Pixels that are made from one set of planes, side by side.
+const STRIP: usize = 256;
+
+/// Values of a channel in a row, the widest strip with its halo; and of all four.
+const LINE: usize = 288;
+const ROW: usize = 4 * LINE;
+
+/// Channels of a part of a tile, each on its own: for every row red, green, blue and alpha, one after the other. They lie
+/// this far apart whatever the tile: one look tells that all of a neighbour is there, and one register finds it.
+struct Planes(Vec<f32>);
 
 impl Planes {
-    fn of<S: Sample>(values: &[S], stride: usize) -> Self {
-        let mut channels = [const { Vec::new() }; 4].map(|_: Vec<f32>| vec![0.0; values.len() / 4]);
-        let [r, g, b, a] = &mut channels;
-        let out =
-            r.chunks_exact_mut(4).zip(g.chunks_exact_mut(4)).zip(b.chunks_exact_mut(4).zip(a.chunks_exact_mut(4)));
-        for (pixels, ((r, g), (b, a))) in values.as_chunks::<16>().0.iter().zip(out) {
-            let unit = pixels.map(S::to_unit);
-            let pixel = |i: usize| load::<f32x4>(&unit[4 * i..]);
-            let channels = f32x4::transpose([pixel(0), pixel(1), pixel(2), pixel(3)]);
-            channels.into_iter().zip([r, g, b, a]).for_each(|(channel, out)| store(channel, out));
+    fn of<'a, S: Sample>(rows: impl Iterator<Item = &'a [S]>) -> Self {
+        let mut planes = Vec::new();
+        for row in rows {
+            let start = planes.len();
+            planes.resize(start + ROW, 0.0);
+            let [r, g, b, a] = std::array::from_fn(|c| start + c * LINE);
+            for (x, pixels) in row.as_chunks::<16>().0.iter().enumerate() {
+                let unit = pixels.map(S::to_unit);
+                let pixel = |i: usize| load::<f32x4>(&unit[4 * i..]);
+                let channels = f32x4::transpose([pixel(0), pixel(1), pixel(2), pixel(3)]);
+                channels.into_iter().zip([r, g, b, a]).for_each(|(v, line)| store(v, &mut planes[line + 4 * x..]));
+            }
         }
-        Self { channels, stride: stride / 4 }
+        Self(planes)
     }
 
     #[inline(always)]
     fn at(&self, at: usize) -> [f32x4; 4] {
-        let [r, g, b, a] = &self.channels;
-        [load(&r[at..]), load(&g[at..]), load(&b[at..]), load(&a[at..])]
+        let Some(there) = self.0[at..].first_chunk::<{ 3 * LINE + 4 }>() else { unreachable!("a tap beyond the halo") };
+        [0, LINE, 2 * LINE, 3 * LINE].map(|line| load(&there[line..]))
     }
 }
 

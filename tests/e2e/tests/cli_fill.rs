@@ -180,35 +180,6 @@ fn the_demo_leaves_pictures() {
     }
 }
 
-/// The Krita adapter goes where Krita looks, knows who installed it, and leaves again.
-#[cfg(target_os = "linux")]
-#[test]
-fn the_adapter_is_installed_and_taken_away() {
-    let dir = tempfile::tempdir().expect("a folder");
-    let adapter = |args: &[&str]| {
-        let mut command = e2e::underpaint(&dir.path().join("home"));
-        command.env("HOME", dir.path()).env_remove("XDG_DATA_HOME").env_remove("XDG_CONFIG_HOME");
-        let output = command.args(args).output().expect("the binary runs");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).expect("UTF-8")
-    };
-    let settings = dir.path().join(".config/kritarc");
-    std::fs::create_dir_all(settings.parent().expect("a folder")).expect("a folder");
-    std::fs::write(&settings, "[theme]\nTheme=Krita dark\n").expect("a file");
-    adapter(&["adapter", "install", "krita"]);
-    let plug_in = dir.path().join(".local/share/krita/pykrita");
-    let installed = std::fs::read_to_string(plug_in.join("underpaint/installed.json")).expect("installed.json");
-    let program: serde_json::Value = serde_json::from_str(&installed).expect("JSON");
-    assert!(Path::new(program["program"].as_str().expect("a path")).is_file());
-    assert!(plug_in.join("underpaint/underpaint_client.py").is_file() && plug_in.join("underpaint.desktop").is_file());
-    let text = std::fs::read_to_string(&settings).expect("kritarc");
-    assert!(text.contains("enable_underpaint=true") && text.starts_with("[theme]\nTheme=Krita dark\n"), "{text}");
-    assert!(adapter(&["doctor"]).contains("the adapter is installed"));
-    adapter(&["adapter", "install", "krita", "--uninstall"]);
-    assert_eq!(std::fs::read_dir(&plug_in).expect("the folder").count(), 0);
-    assert!(!std::fs::read_to_string(&settings).expect("kritarc").contains("underpaint"));
-}
-
 /// `underpaint filter list | head -0`: the reader is gone before the first line.
 #[test]
 fn a_closed_pipe_ends_the_command_quietly() {

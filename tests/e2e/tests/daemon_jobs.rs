@@ -30,6 +30,36 @@ fn cancelled(client: &mut Client, id: u64) {
     assert_eq!((kind(&error), &error["code"]), ("cancelled", &json!(-32800)));
 }
 
+/// Linear light in, linear light out: the same picture as in sRGB.
+#[test]
+fn a_patch_has_the_colour_encoding_of_its_canvas() {
+    let daemon = Daemon::start();
+    let (mut client, picture) = painter(&daemon);
+    let encoded: Vec<f32> = picture.bytes[..picture.w * picture.h * 4].iter().map(|&b| f32::from(b) / 255.0).collect();
+    let linear = |v: f32| if v <= 0.040_45 { v / 12.92 } else { ((v + 0.055) / 1.055).powf(2.4) };
+    let light = encoded.chunks(4).flat_map(|p| [linear(p[0]), linear(p[1]), linear(p[2]), p[3]]);
+    let bytes = |values: Vec<f32>| values.into_iter().flat_map(f32::to_le_bytes).collect::<Vec<u8>>();
+    client.put("c-encoded", &bytes(encoded.clone()));
+    client.put("c-light", &bytes(light.collect()));
+    let mut patch = |blob: &str, color: &str| {
+        let mut params = picture.fill("c1", json!({}));
+        params["canvas"]["image"] =
+            json!({"blob": blob, "w": picture.w, "h": picture.h, "px": "rgbaf32", "color": color});
+        let result = client.call("generate", params).unwrap();
+        let image = &result["patches"][0]["image"];
+        let bytes = client.blob(image["blob"].as_str().unwrap());
+        let values: Vec<f32> = bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+        (image["color"].clone(), values)
+    };
+    let (none, encoded) = patch("c-encoded", "srgb");
+    let (color, light) = patch("c-light", "linear-srgb");
+    assert_eq!((none, color), (Value::Null, json!("linear-srgb")));
+    assert_eq!(encoded.len(), light.len());
+    for (was, is) in encoded.chunks(4).zip(light.chunks(4)) {
+        assert!((0..3).all(|c| (linear(was[c]) - is[c]).abs() < 1e-3) && was[3] == is[3], "{was:?} {is:?}");
+    }
+}
+
 #[test]
 fn a_fill_comes_back_as_a_patch() {
     let daemon = Daemon::start();

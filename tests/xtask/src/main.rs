@@ -13,12 +13,16 @@ use std::process::{Command, ExitCode};
 
 const HELP: &str = "\
 cargo xtask demo [--out DIR]   build Underpaint, fill photographs, paint from words and a sketch, write the pictures
-cargo xtask test [FILTER]      every test: Rust, Python client, sandbox, socket, and Krita where it is installed
+cargo xtask test [FILTER]      every test: Rust, Python client, sandbox, socket, and Krita and Wine where they are installed
 cargo xtask check              formatting, clippy, and that everything compiles for Windows
 cargo xtask cuda               build Underpaint for NVIDIA cards, with a toolkit from Python wheels where there is none
 cargo xtask filters [NAME]...  build the first-party filters to wasm and put them beside their source
-cargo xtask zip                pack the editor adapters into out/*.zip
+cargo xtask zip                pack the editors' adapters, each into one file in out/
+cargo xtask wine               build for Windows and try that under Wine
 ";
+
+/// The target of the Windows builds: it needs no more than Debian's mingw-w64.
+const WINDOWS: &str = "x86_64-pc-windows-gnu";
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
@@ -33,6 +37,7 @@ fn main() -> ExitCode {
         Some("cuda") => Err("Underpaint for NVIDIA cards is built on Linux only so far".into()),
         Some("filters") => filters(rest),
         Some("zip") => zip(),
+        Some("wine") => wine(),
         _ => {
             print!("{HELP}");
             return if args.is_empty() || args[0] == "--help" { ExitCode::SUCCESS } else { ExitCode::from(2) };
@@ -67,6 +72,11 @@ fn test(args: &[String]) -> Result {
     let _ = std::fs::remove_file(&skipped);
     run(cargo().args(["build", "-p", "underpaint"]))?;
     python_tests(&skipped)?;
+    // Minutes of building, and only for what is run here.
+    let wanted = args.is_empty() || args.iter().any(|filter| filter.contains("wine") || filter.contains("windows"));
+    if wanted && has("wine", "--version") && has("x86_64-w64-mingw32-gcc", "--version") {
+        windows()?;
+    }
     let mut tests = cargo();
     match has("cargo-nextest", "--version") {
         true => tests.args(["nextest", "run", "--workspace", "--no-fail-fast"]),
@@ -83,8 +93,8 @@ fn check() -> Result {
     run(cargo().args(["fmt", "--all", "--check"]))?;
     wasm_target()?;
     run(cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
-    run(Command::new("rustup").args(["target", "add", "x86_64-pc-windows-gnu"]))?;
-    run(cargo().args(["check", "--workspace", "--target", "x86_64-pc-windows-gnu"]))
+    run(Command::new("rustup").args(["target", "add", WINDOWS]))?;
+    run(cargo().args(["check", "--workspace", "--target", WINDOWS]))
 }
 
 fn filters(only: &[String]) -> Result {
@@ -118,9 +128,26 @@ fn first_party() -> std::result::Result<Vec<String>, String> {
 }
 
 fn zip() -> Result {
+    run(cargo().args(["build", "-p", "underpaint"]))?;
     let out = root().join("out");
-    std::fs::create_dir_all(&out).map_err(|e| format!("could not create {}: {e}", out.display()))?;
-    run(python().arg("adapters/krita/pack.py").arg(out.join("underpaint-krita.zip")))
+    for (editor, file) in [("krita", "krita.zip"), ("gimp", "gimp.zip"), ("photoshop", "photoshop.ccx")] {
+        let file = out.join(format!("underpaint-{file}"));
+        run(Command::new(built("underpaint")).args(["adapter", "pack", editor, "-o"]).arg(file))?;
+    }
+    Ok(())
+}
+
+/// Builds for Windows and tries that under Wine.
+fn wine() -> Result {
+    windows()?;
+    run(python().arg("tests/wine/run.py"))
+}
+
+/// The Windows daemon and command line, hardly optimised: they are for Wine, where only starting takes time.
+fn windows() -> Result {
+    run(Command::new("rustup").args(["target", "add", WINDOWS]))?;
+    let flags = ("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUSTFLAGS", "-C opt-level=1 -C debuginfo=0");
+    run(cargo().args(["build", "-p", "underpaint", "--target", WINDOWS]).env(flags.0, flags.1))
 }
 
 /// The stdlib client's own tests, against the real daemon built a moment ago.

@@ -3,7 +3,10 @@
 A thin adapter: it reads pixels and a selection, sends them, shows progress and places a layer. Every decision about
 crop, resolution, masks and colour is taken by the daemon. Who does what:
 
-    document.py    the only file that touches Krita's documents
+    document.py    a document as jobs need it: read, and given a new layer
+    conversion.py  its colours, by Krita itself
+    layers.py      its layers as sections need them, and what is kept in it
+    moment.py      what it shows while it is painted, and whether the pen is down
     canvas.py      where pixels are on the screen, and pictures shown there
     connection.py  the protocol over QLocalSocket on the GUI thread
     daemon.py      finds, starts and finds again the one daemon
@@ -22,6 +25,10 @@ crop, resolution, masks and colour is taken by the daemon. Who does what:
     amount.py      how much, how many
     models.py      which model
     styles.py      a named set of all these
+    loras.py       LoRAs
+    controls.py    pictures that steer, bound to layers
+    regions.py     texts bound to layers
+    live.py        live painting
     filtering.py   the filters
     more.py        what is folded away
     queue.py       what waits for the device
@@ -29,6 +36,9 @@ crop, resolution, masks and colour is taken by the daemon. Who does what:
     status.py      what goes on: the button, progress, one sentence
     choice.py      the pictures of a batch
     results.py     pictures shown where they will be, chosen, placed
+    entries.py     the lists of `loras.py`, `controls.py` and `regions.py`
+    watching.py    what `live.py` switches on: rounds of looking, sending and asking
+    mirror.py      the daemon's copies of pictures, kept up to date tile by tile
     filters.py     the chain of filters that `filtering.py` shows
     filter_controls.py  controls made from a filter's schema
     preview.py     what the filters make of what is in sight, while sliders move

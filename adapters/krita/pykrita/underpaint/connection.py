@@ -90,6 +90,13 @@ class Connection(QtCore.QObject):
         """Begins a blob; see `underpaint_client.Upload`. After each piece wait with `when_drained`."""
         return self._conversation.upload(size)
 
+    def rewrite(self, blob, offset, stride, row_bytes, rows):
+        """Rewrites a rectangle of bytes inside a blob of ours: packed `rows` of `row_bytes` each, put `stride` apart."""
+        count = len(rows) // row_bytes
+        where = {"blob": blob, "offset": offset, "stride": stride, "row_bytes": row_bytes, "rows": count}
+        self._conversation.notify("blob/write", where, rows)
+        self._pump()
+
     def patches(self, result):
         """The patches of a job's result."""
         return self._conversation.patches(result)

@@ -15,6 +15,7 @@ from krita import DockWidget, Krita
 from .amount import Amount
 from .apply import Filtering
 from .choice import Choice
+from .controls import Controls
 from .daemon import Daemon
 from .document import Sorry, Target, survey
 from .expand import Margins
@@ -23,12 +24,16 @@ from .filtering import Filters
 from .history import History
 from .job import FAILED
 from .jobs import Jobs
+from .layers import active_layer, layers_in_front
+from .live import Live
+from .loras import Loras
 from .models import Models
 from .modes import Modes
 from .more import More
 from .prompt import Prompt
 from .qt import QtCore, QtWidgets, guarded, later, on_trouble
 from .queue import Queue
+from .regions import Regions
 from .results import Results
 from .section import Scene
 from .status import Status
@@ -121,6 +126,9 @@ class UnderpaintDocker(DockWidget):
         self._models = Models()
         self._styles = Styles(icon)
         self._filters = Filters(lambda: self._daemon.connection)
+        steering = [Loras(icon), Controls(icon, layers_in_front, active_layer),
+                    Regions(icon, layers_in_front, active_layer)]
+        self._live = Live(lambda: self._daemon.connection, lambda: self._members(self._scene()), self.parentWidget)
         self._more = More()
         self._queue = Queue(icon)
         self._history = History(icon, lambda: self._daemon.connection)
@@ -129,11 +137,14 @@ class UnderpaintDocker(DockWidget):
         self._styles.save.connect(self._save_style)
         self._styles.remove.connect(self._remove_style)
         self._filters.apply.connect(self._apply_pressed)
-        self._filters.added.connect(guarded(lambda step: later(lambda: self._scroll.ensureWidgetVisible(step))))
+        steering[0].words.connect(guarded(self._prompt.insert))
+        for section in steering + [self._filters]:
+            section.added.connect(guarded(lambda part: later(lambda: self._scroll.ensureWidgetVisible(part))))
+        self._live.lonely.connect(guarded(self._daemon.wake))
         self._filters.previewed.connect(self._previewed)
         self._filters.preview_said.connect(self._preview_said)
-        return [self._modes, self._margins, self._prompt, self._amount, self._models, self._styles, self._filters, self._more,
-                self._queue, self._history]
+        return [self._modes, self._margins, self._prompt, self._amount, self._models, self._styles, *steering, self._live,
+                self._filters, self._more, self._queue, self._history]
 
     def _build(self):
         """Settings scroll when the docker is low; the button and the sentence always are in sight."""
@@ -277,6 +288,7 @@ class UnderpaintDocker(DockWidget):
     @guarded
     def _lost(self, sentence):
         self._filters.lost()
+        self._live.lost()
         self._queue.lost()
         self._history.connected(False)
         if not list(self._jobs):
@@ -322,11 +334,15 @@ class UnderpaintDocker(DockWidget):
             self._results.begin()
         self._jobs.want(make)
 
-    def _wish(self):
-        scene = self._scene()
+    def _members(self, scene):
         members = dict(self._unshown) if scene.reads_prompts else {}
         for section in self._sections:
             members.update(section.members(scene))
+        return members
+
+    def _wish(self):
+        scene = self._scene()
+        members = self._members(scene)
         return Wish(members.pop("mode"), members, self._margins.margins(scene))
 
     def _cancel(self, job_id):

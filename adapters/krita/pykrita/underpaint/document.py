@@ -1,4 +1,4 @@
-"""The only file that touches Krita's documents: read what is seen, selected and on a layer; add a layer.
+"""A document as jobs need it: read what is seen, selected and on a layer; add a layer.
 
 Decision: pixels are read as Krita shows them (`projection`: 8-bit sRGB, whatever the document is) and a result is
 brought into the document's own colour space by Krita itself, so no colour arithmetic happens here. Only ever a new
@@ -11,9 +11,9 @@ import zlib
 
 from krita import Krita
 
+from .conversion import SRGB, Conversion, space
 from .qt import QtCore, QtGui
 
-SRGB = ("RGBA", "U8", "sRGB-elle-V2-srgbtrc.icc")
 PIECE_PIXELS = 1 << 20
 """Pixels read or written per turn of the event loop: about 20 ms."""
 NAME_LENGTH = 60
@@ -112,6 +112,11 @@ class Target:
         """Krita's."""
         return self._document
 
+    @property
+    def selected(self):
+        """A copy of the selection, as it was; None if nothing was."""
+        return self._mask
+
     def was_resized(self):
         """Whether the canvas has another size than when the job began."""
         return (self._document.width(), self._document.height()) != self._size
@@ -209,7 +214,7 @@ class Target:
         nodes = _all_under(self._document.rootNode())
         node = next((node for node in nodes if node.uniqueId().toString() == layer), None)
         if node is None:
-            raise Sorry("A layer that was chosen as a filter's picture is not there any more. Choose another.")
+            raise Sorry("A layer that was chosen is not there any more. Choose another.")
         return node
 
     def beneath(self, node):
@@ -244,7 +249,7 @@ class Target:
     def read_layer(self, node, rect, piece_bytes):
         """Yields what the layer shows of `rect`, with its masks and children, as packed bgra8 strips."""
         self._document.waitForDone()
-        native = _Conversion(_space(node), SRGB)
+        native = Conversion(space(node), SRGB)
         try:
             for x, y, width, height in strips(rect, 4, piece_bytes):
                 self._still_open()
@@ -306,7 +311,7 @@ class Target:
         self._still_open()
         x, y, width, _ = patch.rect
         node = self._document.createNode(name, "paintlayer")
-        native = _Conversion(SRGB, _space(self._document))
+        native = Conversion(SRGB, space(self._document))
         try:
             row = width * 4
             for _, top, _, rows in strips(patch.rect, 4, PIECE_PIXELS * 4):
@@ -353,40 +358,6 @@ def _selection(document):
     if right <= left or bottom <= top:
         raise Sorry("The selection lies outside the picture. Select a part of the picture itself.")
     return selection.duplicate(), (left, top, right - left, bottom - top)
-
-
-class _Conversion:
-    """From one colour space to another, done by Krita in a document nobody sees.
-
-    Converting a node leaves an undo step in the document that made it, so the real one must not be asked.
-    """
-
-    def __init__(self, source, target):
-        self._target = target
-        self._scratch = None
-        if source != target:
-            self._scratch = Krita.instance().createDocument(1, 1, "scratch", *source, 72.0)
-
-    def convert(self, pixels, width, height):
-        """Bytes of `width * height` pixels in the other space; `pixels` itself where nothing is to be done."""
-        if self._scratch is None:
-            return pixels
-        node = self._scratch.createNode("piece", "paintlayer")
-        node.setPixelData(pixels, 0, 0, width, height)
-        node.setColorSpace(*self._target)
-        return node.pixelData(0, 0, width, height)
-
-    def close(self):
-        """Gives the scratch document back."""
-        if self._scratch is not None:
-            self._scratch.setModified(False)
-            self._scratch.close()
-            self._scratch = None
-
-
-def _space(of):
-    """Colour model, depth and profile of a document or a layer."""
-    return of.colorModel(), of.colorDepth(), of.colorProfile()
 
 
 def _reduced(pieces, rect, factor, bytes_per_pixel, layout):

@@ -24,13 +24,14 @@ class Fill(Job):
 
     def _story(self):
         wish, target, connection = self._wish, self.target, self._connection
-        members, canvas = dict(wish.members), (0, 0) + target.extent
+        members = dict(wish.members)
         if target.marked is not None:
             asked = {"mode": wish.mode, "extent": list(target.extent), "mask_bounds": json_rect(target.marked)}
             asked.update((name, members[name]) for name in ASKED_FOR_CONTEXT if name in members)
             answer = yield self._call("fill/context", asked)
-            canvas = within(answer.get("rect"), target.extent)
+            self.context = within(answer.get("rect"), target.extent)
 
+        canvas = self.context
         pixels = yield from self.send(target.read(canvas, connection.chunk_bytes), canvas, 4)
         params = {
             "mode": wish.mode, "progress": self._token, "preview": PREVIEW, "label": self.label, "keep": True,

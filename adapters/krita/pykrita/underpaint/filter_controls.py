@@ -6,7 +6,7 @@ import os
 import random
 
 from .qt import QtCore, QtGui, QtWidgets, guarded
-from .widgets import column, row, tool
+from .widgets import Box, LayerBox, calm, column, row, tool
 
 SLIDER_STEPS = 2000
 """The most positions of a slider; a spin box beside it takes every value."""
@@ -75,8 +75,8 @@ class _Number(_Control):
         line = row(self, 4)
         line.addWidget(self._slider, 1)
         line.addWidget(self._spin)
-        _calm(self._slider)
-        _calm(self._spin)
+        calm(self._slider)
+        calm(self._spin)
         self._slider.valueChanged.connect(self._slid)
         self._spin.valueChanged.connect(self._typed)
 
@@ -134,7 +134,7 @@ class _Switch(_Control):
 class _Choice(_Control):
     def __init__(self, param):
         super().__init__(param)
-        self._box = _box()
+        self._box = Box()
         for choice in param.get("choices") or ():
             self._box.addItem(choice.get("label") or choice["name"], choice["name"])
         row(self).addWidget(self._box)
@@ -327,7 +327,7 @@ class _Seed(_Control):
         line = row(self, 4)
         line.addWidget(self._spin, 1)
         line.addWidget(dice)
-        _calm(self._spin)
+        calm(self._spin)
         self._spin.valueChanged.connect(self._touched)
 
     def value(self):
@@ -346,35 +346,19 @@ class Layer(_Control):
 
     def __init__(self, given, layers):
         super().__init__({"default": ""})
-        self._layers = layers
-        self._box = _box(self._look)
-        self._box.addItem(NO_LAYER, "")
+        self._box = LayerBox(layers, NO_LAYER)
         row(self).addWidget(self._box)
         self._box.currentIndexChanged.connect(self._touched)
 
-    def _look(self):
-        chosen, name = self._box.currentData(), self._box.currentText()
-        self._box.blockSignals(True)
-        self._box.clear()
-        for layer, label in [("", NO_LAYER)] + list(self._layers()):
-            self._box.addItem(label, layer)
-        if chosen and self._box.findData(chosen) < 0:
-            self._box.addItem(name, chosen)
-        self._box.setCurrentIndex(max(0, self._box.findData(chosen)))
-        self._box.blockSignals(False)
-
     def value(self):
         """The layer's id, empty for none."""
-        return self._box.currentData() or ""
+        return self._box.layer()
 
     def _fits(self, value):
         return isinstance(value, str)
 
     def _show_value(self, value):
-        self._look()
-        if self._box.findData(value) < 0:
-            self._box.addItem("a layer that is not here", value)
-        self._box.setCurrentIndex(self._box.findData(value))
+        self._box.show_layer(value)
 
 
 CONTROLS = {
@@ -382,39 +366,3 @@ CONTROLS = {
     "text": lambda param: _Lines(param) if param.get("multiline") else _Line(param),
 }
 """By the parameter's type in the schema."""
-
-
-def _box(opened=None):
-    box = _Box(opened)
-    box.setSizeAdjustPolicy(QtWidgets.QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    box.setMinimumContentsLength(4)
-    _calm(box)
-    return box
-
-
-class _Box(QtWidgets.QComboBox):
-    def __init__(self, opened):
-        super().__init__()
-        self._opened = guarded(opened) if opened else None
-
-    def showPopup(self):
-        """Qt's call to open the list."""
-        if self._opened:
-            self._opened()
-        super().showPopup()
-
-
-class _Calm(QtCore.QObject):
-    """Lets the wheel scroll the docker instead of turning the number that happens to lie under the pointer."""
-
-    def eventFilter(self, watched, event):
-        """Qt's question before an event is delivered."""
-        if event.type() == QtCore.QEvent.Type.Wheel and not watched.hasFocus():
-            event.ignore()
-            return True
-        return False
-
-
-def _calm(widget):
-    widget.setFocusPolicy(QtCore.Qt.FocusPolicy.StrongFocus)
-    widget.installEventFilter(_Calm(widget))

@@ -8,6 +8,7 @@ import collections
 import itertools
 
 from .document import Sorry, layer_name
+from .layers import part_with_pixels
 from .qt import QtCore, QtGui, guarded
 from .story import Story, next_turn, pause
 from .underpaint_client import Disconnected, ProtocolError, Refused, image, packed_pixels
@@ -39,7 +40,31 @@ FORMATS = {"rgba8": QtGui.QImage.Format.Format_RGBA8888, "bgra8": QtGui.QImage.F
 _tokens = itertools.count(1)
 
 
-class Job(QtCore.QObject):
+class Sending:
+    """What the members of a request are sent by: something with `target`, `context` (the part of the canvas that is read),
+    `send_layer`, `send_alpha` and `send_text`. Sections use it, see `section.Section.members`."""
+
+    def part(self, node, whole=False):
+        """The part of the canvas to send of a layer: where it has pixels in what is read, or `whole`: anywhere. None if it
+        has none there."""
+        return part_with_pixels(self.target, node, (0, 0) + self.target.extent if whole else self.context)
+
+    def filters(self, chain):
+        """A chain as the protocol has it, the layers it needs uploaded."""
+        found = []
+        for step in chain:
+            images = {}
+            for name, layer in step["images"].items():
+                node = self.target.find(layer)
+                images[name] = yield from self.send_layer(node, self.target.covered(node))
+            texts = {}
+            for name, data in long_texts(step).items():
+                texts[name] = yield from self.send_text(data)
+            found.append(filter_call(step, images, texts))
+        return found
+
+
+class Job(QtCore.QObject, Sending):
     """Something under way. Make it, connect the signals, `start` it. `Sorry` from the constructor: it makes no sense."""
 
     AT_WORK = "Painting"
@@ -57,6 +82,8 @@ class Job(QtCore.QObject):
         super().__init__(parent)
         self._connection = connection
         self.target, self.words, self.mode = target, words, mode
+        self.context = (0, 0) + target.extent
+        """The part of `target.extent` that it reads."""
         self._token = "krita-%d" % next(_tokens)
         self._telling = None
         self._request = None
@@ -125,7 +152,7 @@ class Job(QtCore.QObject):
         for blob in blobs:
             self._connection.notify("blob/free", {"blob": blob})
 
-    # What stories consist of. Sections use these, too.
+    # What stories consist of
 
     def send(self, strips, rect, bytes_per_pixel):
         """Uploads strips as they are read; returns the blob's name, which is freed when the story ends."""
@@ -141,19 +168,19 @@ class Job(QtCore.QObject):
         blob = yield from self.send(self.target.read_layer(node, rect, self._connection.chunk_bytes), rect, 4)
         return placed_image(blob, rect, PX)
 
-    def filters(self, chain):
-        """The chain as the protocol has it, the layers it needs uploaded."""
-        found = []
-        for step in chain:
-            images = {}
-            for name, layer in step["images"].items():
-                node = self.target.find(layer)
-                images[name] = yield from self.send_layer(node, self.target.covered(node))
-            texts = {}
-            for name, data in long_texts(step).items():
-                texts[name] = yield from self.send(pieces(data, self._connection.chunk_bytes), (0, 0, len(data), 1), 1)
-            found.append(filter_call(step, images, texts))
-        return found
+    def send_alpha(self, node, rect):
+        """Uploads how opaque what a layer shows of `rect` is; returns the image, or None if there is nothing."""
+        strips = []
+        for strip in self.target.read_layer(node, rect, self._connection.chunk_bytes):
+            strips.append(strip[3::4])
+            yield next_turn
+        if not any(strip.count(0) < len(strip) for strip in strips):
+            return None
+        return placed_image((yield from self.send(strips, rect, 1)), rect, "g8")
+
+    def send_text(self, data):
+        """Uploads a text's bytes; returns the blob's name."""
+        return (yield from self.send(pieces(data, self._connection.chunk_bytes), (0, 0, len(data), 1), 1))
 
     def _call(self, method, params, cancellable=False):
         def arm(resume):

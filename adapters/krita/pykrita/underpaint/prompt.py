@@ -35,6 +35,12 @@ class Prompt(Section):
         self._words.submitted.connect(self.submitted)
         column(self).addWidget(self._words)
 
+    def insert(self, words):
+        """Puts words at the end, after a comma, unless they are there already."""
+        text = self._text().rstrip(",")
+        if words.lower() not in text.lower():
+            self._words.setPlainText(", ".join(filter(None, [text, words])))
+
     def suit(self, scene):
         """Says what words are for."""
         self._words.setEnabled(scene.reads_prompts)

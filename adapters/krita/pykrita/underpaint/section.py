@@ -48,7 +48,7 @@ class Section(QtWidgets.QWidget):
     def members(self, scene):
         """Members of `generate`, as they are at this moment. A value that needs pixels sent is a function of the `job.Job`
         that returns a generator; it runs as a part of the job's story (see `story.py`), uploads by `job.send_layer` and
-        the like, and returns the member's value. `document.Sorry`: it cannot be asked for like that."""
+        the like (see `job.Sending`; live painting has its own), and returns the member's value. `document.Sorry`: it cannot be asked for like that."""
         return {}
 
     def style(self):

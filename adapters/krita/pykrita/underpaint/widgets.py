@@ -177,3 +177,73 @@ class Picture(QtWidgets.QWidget):
         painter.setRenderHint(QtGui.QPainter.RenderHint.SmoothPixmapTransform)
         painter.drawImage(box, picture)
         painter.end()
+
+
+class Box(QtWidgets.QComboBox):
+    """A narrow list to choose from."""
+
+    def __init__(self, opened=None):
+        """`opened()` is called before it is shown."""
+        super().__init__()
+        self._opened = guarded(opened) if opened else None
+        self.setSizeAdjustPolicy(QtWidgets.QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setMinimumContentsLength(4)
+        calm(self)
+
+    def showPopup(self):
+        """Qt's call to open the list."""
+        if self._opened:
+            self._opened()
+        super().showPopup()
+
+
+class LayerBox(Box):
+    """One of the document's layers, looked up anew whenever the list is opened. A layer that is not there (any more)
+    stays chosen: it may come back."""
+
+    def __init__(self, layers, none=None):
+        """`layers()` gives the (id, name) there are; `none` is what no layer is called, absent: one must be chosen."""
+        super().__init__(self.look)
+        self._layers, self._none = layers, none
+        if none is not None:
+            self.addItem(none, "")
+
+    def layer(self):
+        """The layer's id, empty for none."""
+        return self.currentData() or ""
+
+    def show_layer(self, layer):
+        """Chooses the layer of that id."""
+        self.look()
+        if self.findData(layer) < 0:
+            self.addItem("a layer that is not here", layer)
+        self.setCurrentIndex(self.findData(layer))
+
+    def look(self):
+        """Lists what there is now, under the names it has now."""
+        chosen, name = self.currentData(), self.currentText()
+        self.blockSignals(True)
+        self.clear()
+        for layer, label in ([] if self._none is None else [("", self._none)]) + list(self._layers()):
+            self.addItem(label, layer)
+        if chosen and self.findData(chosen) < 0:
+            self.addItem(name, chosen)
+        self.setCurrentIndex(max(0, self.findData(chosen)))
+        self.blockSignals(False)
+
+
+class _Calm(QtCore.QObject):
+    """Lets the wheel scroll the docker instead of turning the number that happens to lie under the pointer."""
+
+    def eventFilter(self, watched, event):
+        """Qt's question before an event is delivered."""
+        if event.type() == QtCore.QEvent.Type.Wheel and not watched.hasFocus():
+            event.ignore()
+            return True
+        return False
+
+
+def calm(widget):
+    """Keeps the wheel from turning the widget's number while it has not the focus."""
+    widget.setFocusPolicy(QtCore.Qt.FocusPolicy.StrongFocus)
+    widget.installEventFilter(_Calm(widget))

@@ -1,6 +1,6 @@
 //! `underpaint doctor`: what is here, and what to do about what is not.
 
-use super::adapter::Places;
+use super::adapter::{Editor, State};
 use super::{Failure, Global, paint};
 use crate::client::Client;
 use crate::home::Home;
@@ -32,7 +32,7 @@ impl Doctor {
     pub fn run(self, global: &Global) -> Result<(), Failure> {
         let home = global.home()?;
         let [daemon, websocket] = daemon(&home);
-        let findings = [
+        let mut findings = vec![
             plain("home", home.root().display().to_string()),
             device(),
             memory(),
@@ -40,8 +40,8 @@ impl Doctor {
             filters(&home)?,
             daemon,
             websocket,
-            krita(),
         ];
+        findings.extend(Editor::ALL.map(editor));
         if global.json {
             let row = |f: &Finding| (f.what.to_owned(), json!({"found": f.found, "advice": f.advice}));
             global.print(&serde_json::Value::Object(findings.iter().map(row).collect()));
@@ -124,7 +124,7 @@ fn daemon(home: &Home) -> [Finding; 2] {
             [running, websocket(status.and_then(|status: Status| status.websocket))]
         }
         Ok(None) => {
-            let advice = Some("Krita starts it by itself; `underpaint serve` starts it here".into());
+            let advice = Some("Krita and GIMP start it by themselves; `underpaint serve` starts it here".into());
             [Finding { what: "daemon", found: "not running".into(), advice }, closed()]
         }
         Err(error) => {
@@ -143,16 +143,18 @@ fn websocket(told: Option<WebSocket>) -> Finding {
     Finding { what: "websocket", found, advice }
 }
 
-fn krita() -> Finding {
-    let install = Some("`underpaint adapter install krita`".to_owned());
-    let places = match Places::find() {
-        Ok(places) => places,
-        Err(sentence) => return plain("krita", sentence),
-    };
-    let installed: Vec<_> = places.iter().filter(|p| p.is_installed()).collect();
-    match installed.as_slice() {
-        [] => Finding { what: "krita", found: "the adapter is not installed".into(), advice: install },
-        all if all.iter().all(|p| p.is_current()) => plain("krita", "the adapter is installed".into()),
-        _ => Finding { what: "krita", found: "the adapter is of another version".into(), advice: install },
+fn editor(editor: Editor) -> Finding {
+    let name = editor.name();
+    let install = Some(format!("`underpaint adapter install {name}`"));
+    match editor.look() {
+        Err(sentence) => plain(name, sentence),
+        Ok((_, State::Current)) => plain(name, "the adapter is installed".into()),
+        Ok((_, State::Other)) => {
+            Finding { what: name, found: "the adapter is of another version".into(), advice: install }
+        }
+        Ok((true, State::Absent)) => {
+            Finding { what: name, found: "the adapter is not installed".into(), advice: install }
+        }
+        Ok((false, State::Absent)) => plain(name, "not found here".into()),
     }
 }

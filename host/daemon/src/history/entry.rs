@@ -19,7 +19,7 @@ use std::sync::Arc;
 use underpaint_raster::{Extent, Image, Rect};
 use underpaint_wire::blob::{Name, TAIL};
 use underpaint_wire::history::{Entry, Place, THUMBNAIL_SIDE};
-use underpaint_wire::image::{self, Px};
+use underpaint_wire::image::{self, Color, Px};
 
 /// Version of the files' own shape.
 const FORMAT: u32 = 1;
@@ -82,6 +82,8 @@ pub struct MadePatch {
     pub seed: u64,
     /// Layout of the bytes; not grey.
     pub px: Px,
+    /// Their colour encoding; what is kept is sRGB.
+    pub color: Color,
     /// The pixels.
     pub bytes: Arc<Vec<u8>>,
 }
@@ -176,7 +178,7 @@ pub fn write(folder: &Path, made: &Made, max_bytes: u64) -> io::Result<(Known, u
         let mut patches = Vec::with_capacity(made.patches.len());
         let mut thumbnail = Image::new(Extent::new(1, 1));
         for (i, patch) in made.patches.iter().enumerate() {
-            let picture = raster(patch.px, patch.rect.extent(), &patch.bytes);
+            let picture = raster(patch);
             if i == 0 {
                 thumbnail = fit(&picture, THUMBNAIL_SIDE);
             }
@@ -303,7 +305,8 @@ fn read(file: &Path) -> Result<Vec<u8>, Unreadable> {
 }
 
 /// Packed bytes as a raster.
-fn raster(px: Px, extent: Extent, bytes: &[u8]) -> Image {
+fn raster(patch: &MadePatch) -> Image {
     let name = Name::try_from(TAIL.to_owned()).unwrap_or_else(|_| unreachable!("`tail` is a name"));
-    image::Image::packed(name, extent, px).to_raster(bytes)
+    let MadePatch { rect, px, color, .. } = *patch;
+    image::Image { color, ..image::Image::packed(name, rect.extent(), px) }.to_raster(&patch.bytes)
 }

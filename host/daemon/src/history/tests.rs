@@ -5,7 +5,7 @@ use serde_json::json;
 use std::sync::Arc;
 use underpaint_raster::{Extent, Rect};
 use underpaint_wire::history::Entry;
-use underpaint_wire::image::{self, Px};
+use underpaint_wire::image::{self, Color, Px};
 
 struct Studio {
     history: History,
@@ -61,7 +61,8 @@ fn made(prompt: &str, px: Px, (w, h): (u32, u32)) -> Made {
         extent: Some(Extent::new(640, 480)),
     };
     let bytes = (0..w as usize * h as usize * px.bytes() as usize).map(|i| (i * 7 + i / 256) as u8).collect();
-    let patch = MadePatch { rect: Rect::new(-3, 8, w, h), seed: u64::MAX, px, bytes: Arc::new(bytes) };
+    let patch =
+        MadePatch { rect: Rect::new(-3, 8, w, h), seed: u64::MAX, px, color: Color::Srgb, bytes: Arc::new(bytes) };
     Made { entry, patches: vec![patch], used: json!({"steps": 3}), receipt: json!({"request": {"prompt": prompt}}) }
 }
 

@@ -25,7 +25,7 @@ use underpaint_plan::{ControlFacts, ModelFacts};
 use underpaint_raster::{Extent, Image as Raster, Job, Mask, Rect, Unattended, dither};
 use underpaint_wire::Error;
 use underpaint_wire::generate::{ControlCall, FilterCall, Generate, LoraCall, Mode};
-use underpaint_wire::image::{self, Px};
+use underpaint_wire::image::{self, Color, Px};
 use underpaint_wire::methods::{LoraInfo, ModelInfo, Topic, Upscale};
 
 /// What there is to paint with, as it was when the device thread last looked.
@@ -228,7 +228,8 @@ impl Device {
         if painting.request.mode != Mode::Generate && matches!(painting.px, Px::Rgba8 | Px::Bgra8) {
             output.patches.iter_mut().for_each(|(patch, _)| patch.image = dither(&patch.image));
         }
-        Ok(done(output, painting.request.seed.unwrap_or_default(), painting.px))
+        let color = painting.canvas.as_ref().map(|(canvas, _)| canvas.image.color).unwrap_or_default();
+        Ok(done(output, painting.request.seed.unwrap_or_default(), painting.px, color))
     }
 
     fn upscale(&mut self, enlarging: &Enlarging, job: &dyn Job) -> Result<Done, Error> {
@@ -237,7 +238,7 @@ impl Device {
         let output =
             worker::upscale(&mut self.models, request, &picture, &regions, job).map_err(|e| errors::job(&e))?;
         let seed = output.patches.first().map_or(0, |(_, seed)| *seed);
-        Ok(done(output, seed, *px))
+        Ok(done(output, seed, *px, image.color))
     }
 
     fn filter(&mut self, filtering: &Filtering, job: &dyn Job) -> Result<Done, Error> {
@@ -260,8 +261,8 @@ impl Device {
             _ => Some((picture, rect)),
         };
         let patch = |(picture, rect)| {
-            let bytes = Arc::new(image::to_bytes(&picture, *px));
-            DonePatch { rect, seed: *seed, px: *px, bytes }
+            let bytes = Arc::new(image::to_bytes_in(&picture, *px, image.color));
+            DonePatch { rect, seed: *seed, px: *px, color: image.color, bytes }
         };
         let patches = clipped.map(patch).into_iter().collect();
         let mut timing_ms = Map::new();
@@ -298,10 +299,10 @@ pub fn masks(regions: &[Option<Sent>]) -> Vec<Option<(Rect, Mask)>> {
 }
 
 /// What the pipeline made as the bytes a client is sent; `seed` is the first patch's.
-fn done(output: Output, seed: u64, px: Px) -> Done {
+fn done(output: Output, seed: u64, px: Px, color: Color) -> Done {
     let patches = output.patches.iter().map(|(patch, seed)| {
-        let bytes = Arc::new(image::to_bytes(&patch.image, px));
-        DonePatch { rect: patch.rect, seed: *seed, px, bytes }
+        let bytes = Arc::new(image::to_bytes_in(&patch.image, px, color));
+        DonePatch { rect: patch.rect, seed: *seed, px, color, bytes }
     });
     let patches = patches.collect();
     Done { seed, patches, used: output.used, receipt: output.receipt, timing_ms: output.timing_ms }

@@ -56,7 +56,9 @@ pub fn made(ticket: &Ticket, done: &Done) -> Option<Made> {
         extent: Some(extent),
     };
     let patches = done.patches.iter();
-    let patches = patches.map(|p| MadePatch { rect: p.rect, seed: p.seed, px: p.px, bytes: p.bytes.clone() }).collect();
+    let patches = patches
+        .map(|p| MadePatch { rect: p.rect, seed: p.seed, px: p.px, color: p.color, bytes: p.bytes.clone() })
+        .collect();
     Some(Made { entry, patches, used: done.used.clone(), receipt: done.receipt.clone() })
 }
 

@@ -641,7 +641,13 @@ mod tests {
         let id = Id::Int(1);
         hub.submit(client, &id, run, work()).unwrap();
         let Next::Job(ticket) = hub.next() else { panic!("a job was submitted") };
-        let patch = DonePatch { rect: Rect::new(0, 0, 1, 1), seed: 0, px: Px::Rgba8, bytes: Arc::new(vec![0; bytes]) };
+        let patch = DonePatch {
+            rect: Rect::new(0, 0, 1, 1),
+            seed: 0,
+            px: Px::Rgba8,
+            color: Default::default(),
+            bytes: Arc::new(vec![0; bytes]),
+        };
         hub.finish(ticket.job, Ok(Arc::new(Done { patches: vec![patch], ..Done::default() })));
         hub.name(ticket.job)
     }

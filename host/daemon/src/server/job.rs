@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use underpaint_raster::{Image, Job as Progress, Rect, Stage};
 use underpaint_wire::event::JobStateChanged;
 use underpaint_wire::generate::{FilterCall, Generate, Preview, Run};
-use underpaint_wire::image::{self, Placed, Px};
+use underpaint_wire::image::{self, Color, Placed, Px};
 use underpaint_wire::methods::{JobResult, JobState, PatchRef, Upscale};
 use underpaint_wire::rpc::Id;
 use underpaint_wire::{Error, Kind};
@@ -117,6 +117,8 @@ pub struct DonePatch {
     pub seed: u64,
     /// Layout of the bytes.
     pub px: Px,
+    /// Their colour encoding: that of the pixels that were sent.
+    pub color: Color,
     /// The pixels.
     pub bytes: Arc<Vec<u8>>,
 }
@@ -139,7 +141,7 @@ impl Done {
             blobs.push((name.clone(), patch.bytes.clone()));
             patches.push(PatchRef {
                 rect: patch.rect,
-                image: image::Image::packed(name, patch.rect.extent(), patch.px),
+                image: image::Image { color: patch.color, ..image::Image::packed(name, patch.rect.extent(), patch.px) },
                 seed: patch.seed,
             });
         }

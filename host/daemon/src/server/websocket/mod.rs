@@ -152,3 +152,21 @@ async fn greet(port: u16, stream: TcpStream) -> Option<Greeted> {
     let (stream, early) = (parts.io.into_inner(), io::Cursor::new(parts.read_buf));
     Some(Greeted { stream, early, agreed: agreed.into_inner() })
 }
+
+#[cfg(test)]
+mod tests {
+    /// Photoshop lets its plug-in connect to what the manifest names, and to nothing else.
+    #[test]
+    fn the_photoshop_adapter_names_exactly_our_ports() {
+        let manifest = include_str!("../../../../../adapters/photoshop/manifest.json");
+        let manifest: serde_json::Value = serde_json::from_str(manifest).unwrap();
+        let named: Vec<&str> = manifest["requiredPermissions"]["network"]["domains"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|domain| domain.as_str())
+            .collect();
+        let hosts = |port: u16| [format!("ws://127.0.0.1:{port}"), format!("ws://localhost:{port}")];
+        assert_eq!(named, super::PORTS.into_iter().flat_map(hosts).collect::<Vec<_>>());
+    }
+}

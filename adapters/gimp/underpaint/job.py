@@ -1,0 +1,267 @@
+"""What was asked for, from the wish to the new layers. Read `Fill.run` and `Filtering.run` from top to bottom.
+
+Everything that waits for the daemon goes through `Monitor.apart`, so that windows stay alive; everything that touches
+the image stays in the main thread, as libgimp wants it. Nothing here decides about pixels.
+"""
+
+import collections
+
+from daemon import connect
+from picture import Sorry, common, layer_name
+from underpaint_client import Disconnected, ProtocolError, image
+
+PREVIEW = {"max_side": 384, "every_ms": 200}
+LONG_TEXT = 4096
+"""Parameters of more bytes travel as blobs: a whole message has 64 KiB."""
+
+STAGES = {"load": "Loading the model", "infill": "Painting", "encode": "Reading the picture", "denoise": "Painting",
+          "decode": "Developing", "upscale": "Enlarging", "filter": "Finishing"}
+
+Wish = collections.namedtuple("Wish", "mode settings chain margins")
+Wish.__doc__ = """`settings`: members of `generate`, what is left to the daemon absent; `chain`: steps as in
+`filters/list`'s terms, {"name", "params", "images": {input: layer id}}; `margins`: (left, right, top, bottom) pixels by
+which `expand` enlarges the canvas, else None."""
+
+
+class Job:
+    """One request. `run` returns the new layers."""
+
+    AT_WORK = "Painting"
+
+    def __init__(self, target, monitor):
+        self._target, self._monitor = target, monitor
+        self._client = None
+        self.timing_ms = {}
+        """The daemon's own account of the finished job."""
+
+    def run(self):
+        """Does it; once more if the daemon was lost on the way. `Sorry`, or what the client raises."""
+        try:
+            return self._attempt()
+        except Disconnected:
+            self._monitor.say("Underpaint stopped; starting it again")
+            return self._attempt()
+
+    def _attempt(self):
+        starting = self._monitor.later(lambda: self._monitor.say("Starting Underpaint"))
+        self._client = self._monitor.apart(lambda: connect(self._monitor.previews, starting))
+        try:
+            return self._story()
+        finally:
+            self._client.close()
+
+    # What stories consist of
+
+    def _put(self, data):
+        return self._monitor.apart(lambda: self._client.put(data))
+
+    def _send_layer(self, layer, rect):
+        """Uploads what a layer shows of `rect`; returns the image."""
+        with self._target.shown(layer) as snapshot:
+            pixels = snapshot.read(rect, self._target.px)
+        return image(self._put(pixels), rect[2], rect[3], self._target.px)
+
+    def _filters(self, chain):
+        """The chain as the protocol has it, the layers and long texts it needs uploaded."""
+        found = []
+        for step in chain:
+            call = {"name": step["name"], "params": dict(step.get("params") or {})}
+            for name, layer in (step.get("images") or {}).items():
+                layer = self._target.find(layer)
+                call.setdefault("images", {})[name] = self._send_layer(layer, self._target.covered(layer))
+            for name, value in list(call["params"].items()):
+                if isinstance(value, str) and len(value.encode("utf-8")) > LONG_TEXT:
+                    call.setdefault("texts", {})[name] = self._put(call["params"].pop(name).encode("utf-8"))
+            found.append(call)
+        return found
+
+    def _do(self, method, params):
+        """Submits the job, shows how it goes, and returns its patches."""
+        def work():
+            job = self._client.submit(method, params)
+            job.on_notice = hear
+            return job.wait(), job.result
+        hear = self._monitor.newest(self._heard, lambda notice: (notice.method, len(notice.tail) > 0))
+        patches, result = self._monitor.apart(work)
+        self.timing_ms = result.get("timing_ms") or {}
+        return patches
+
+    def _heard(self, notice):
+        params = notice.params
+        if notice.method == "job/state":
+            if params.get("state") == "queued" and params.get("position"):
+                self._monitor.say("Waiting, %s before this one" % _pictures(params["position"]))
+            elif params.get("state") == "running":
+                self._monitor.say(self.AT_WORK)
+        elif notice.method == "progress":
+            step, steps = int(params.get("step") or 0), int(params.get("steps") or 0)
+            text = STAGES.get(params.get("stage"), self.AT_WORK)
+            if steps > 1:
+                text += ", step %d of %d" % (step, steps)
+            if params.get("eta_ms"):
+                text += ", %s left" % _duration(params["eta_ms"])
+            self._monitor.say(text, step / steps if steps else None)
+            if params.get("preview") and len(notice.tail):
+                self._monitor.show(params["preview"], notice.tail, params.get("preview_rect"))
+
+
+class Fill(Job):
+    """Paints into the selection, or the whole canvas."""
+
+    def __init__(self, target, monitor, wish):
+        super().__init__(target, monitor)
+        self._wish = wish
+        check_selection(wish.mode, target)
+        if wish.mode == "expand" and not any(wish.margins):
+            raise Sorry("Say by how many pixels the canvas is to grow, on one side at least.")
+
+    def _story(self):
+        wish, target, monitor = self._wish, self._target, self._monitor
+        extent, offset, masked = self._geometry()
+        canvas = (0, 0) + extent
+        if masked is not None:
+            asked = {"mode": wish.mode, "extent": list(extent), "mask_bounds": json_rect(masked)}
+            asked.update((name, wish.settings[name]) for name in ("model", "prompt", "denoise_strength") if name in wish.settings)
+            answer = monitor.apart(lambda: self._client.call("fill/context", asked))
+            canvas = _within(answer.get("rect"), extent)
+
+        monitor.say("Reading the picture")
+        seen = (canvas[0] - offset[0], canvas[1] - offset[1]) + canvas[2:]
+        with target.visible() as snapshot:
+            pixels = snapshot.read(seen, target.px)
+            if monitor.previews:
+                monitor.show_canvas(*snapshot.reduced(seen, min(1.0, PREVIEW["max_side"] / max(seen[2:]))), canvas)
+        blobs = [self._put(pixels)]
+        params = dict(
+            wish.settings, mode=wish.mode, preview=PREVIEW, label=layer_name(wish.settings.get("prompt", ""), wish.mode, None),
+            canvas={"extent": list(extent), "rect": json_rect(canvas), "image": image(blobs[0], canvas[2], canvas[3], target.px)})
+        del pixels
+        if masked is not None:
+            blobs.append(self._put(self._mask(masked, extent, offset)))
+            params["mask"] = {"rect": json_rect(masked), "image": image(blobs[1], masked[2], masked[3], "g8")}
+        params["filters"] = self._filters(wish.chain)
+        patches = self._do("generate", params)
+        if not patches:
+            raise Sorry("Underpaint found nothing to change there.")
+        monitor.say("Placing the layer")
+        grown = (extent, offset) if wish.mode == "expand" else None
+        return target.insert(patches, lambda seed: layer_name(wish.settings.get("prompt", ""), wish.mode, seed), grown)
+
+    def _geometry(self):
+        """(extent, where the image's origin lies in it, bounds of the mask or None)."""
+        target = self._target
+        if self._wish.mode == "expand":
+            left, right, top, bottom = self._wish.margins
+            extent = (target.extent[0] + left + right, target.extent[1] + top + bottom)
+            return extent, (left, top), (0, 0) + extent
+        if self._wish.mode == "background":
+            return target.extent, (0, 0), (0, 0) + target.extent
+        return target.extent, (0, 0), target.selection
+
+    def _mask(self, rect, extent, offset):
+        """What is to be painted, as g8: the selection, all but the selection, or the strips around the old canvas."""
+        if self._wish.mode == "expand":
+            width, height = self._target.extent
+            row = b"\xff" * extent[0]
+            inner = b"\xff" * offset[0] + bytes(width) + b"\xff" * (extent[0] - offset[0] - width)
+            return row * offset[1] + inner * height + row * (extent[1] - offset[1] - height)
+        return self._target.mask(rect, inverse=self._wish.mode == "background")
+
+
+class Filtering(Job):
+    """Runs a chain over the active layer, or what is selected of it, as a new layer above."""
+
+    AT_WORK = "Filtering"
+
+    def __init__(self, target, monitor, chain, schemas):
+        """`schemas`: the entries of `filters/list` by name."""
+        super().__init__(target, monitor)
+        self._chain, self._schemas = chain, schemas
+        if not chain:
+            raise Sorry("Choose a filter first.")
+        for step in chain:
+            if step["name"] not in schemas:
+                raise Sorry("There is no filter “%s”. Those there are: %s." % (step["name"], ", ".join(sorted(schemas)) or "none"))
+        self._layer = target.layer()
+        self._rect = target.filtered_part(self._layer)
+
+    def _story(self):
+        target, rect = self._target, self._rect
+        title = " + ".join(self._schemas[step["name"]].get("title") or step["name"] for step in self._chain)
+        self._monitor.say("Reading the picture")
+        params = {"rect": json_rect(rect), "label": title, "image": self._send_layer(self._layer, rect)}
+        if target.selection is not None:
+            selected = common(rect, target.selection)
+            if selected is not None:
+                params.update(mask=image(self._put(target.mask(rect)), rect[2], rect[3], "g8"), clip=True)
+        below = target.beneath(self._layer) if self._wants("before") else None
+        if below is not None:
+            params["before"] = self._send_layer(below, rect)
+        params["filters"] = self._filters(self._chain)
+        patches = self._do("filter/apply", params)
+        if not patches:
+            raise Sorry("The filter changed nothing there.")
+        self._monitor.say("Placing the layer")
+        return target.insert(patches, lambda _seed: layer_name(title, "filter", None))
+
+    def _wants(self, role):
+        inputs = (entry for step in self._chain for entry in self._schemas[step["name"]].get("inputs") or [])
+        return any(entry.get("role") == role for entry in inputs)
+
+
+class Enlarging(Job):
+    """Enlarges all that is seen; `run` returns the patch, which is a picture of its own."""
+
+    AT_WORK = "Enlarging"
+
+    def __init__(self, target, monitor, params):
+        super().__init__(target, monitor)
+        self._params = params
+
+    def _story(self):
+        target, rect = self._target, (0, 0) + self._target.extent
+        self._monitor.say("Reading the picture")
+        with target.visible() as snapshot:
+            pixels = snapshot.read(rect, target.px)
+        params = dict(self._params, image=image(self._put(pixels), rect[2], rect[3], target.px), label="Enlarge")
+        (patch,) = self._do("upscale", params)
+        return patch
+
+
+NOTHING_SELECTED = {
+    "fill": "Nothing is selected. Select the part of the picture to fill first.",
+    "remove": "Nothing is selected. Select what is to disappear first.",
+    "add": "Nothing is selected. Select where something is to be added first.",
+    "background": "Nothing is selected. Select what is to stay; all around it becomes the new background.",
+}
+
+
+def check_selection(mode, target):
+    """`Sorry` if the mode needs a selection and there is none."""
+    if mode in NOTHING_SELECTED and target.selection is None:
+        raise Sorry(NOTHING_SELECTED[mode])
+
+
+def json_rect(rect):
+    """(x, y, w, h) as the protocol has it."""
+    return dict(zip("xywh", rect))
+
+
+def _within(rect, extent):
+    """The daemon's rect as (x, y, w, h); `ProtocolError` unless it lies within the canvas."""
+    try:
+        x, y, width, height = (int(rect[side]) for side in "xywh")
+    except (KeyError, TypeError, ValueError):
+        raise ProtocolError("a context that is no rect: %r" % (rect,)) from None
+    if x < 0 or y < 0 or width < 1 or height < 1 or x + width > extent[0] or y + height > extent[1]:
+        raise ProtocolError("a context outside the picture: %r" % (rect,))
+    return x, y, width, height
+
+
+def _pictures(count):
+    return "one picture" if count == 1 else "%d pictures" % count
+
+
+def _duration(ms):
+    seconds = max(1, round(ms / 1000))
+    return "%d s" % seconds if seconds < 90 else "%d min" % round(seconds / 60)

@@ -1,0 +1,346 @@
+"""Scenarios on a screen: dialogs, undo, cancelling and several jobs at once, by real keys through a window manager."""
+
+import os
+import subprocess
+import time
+
+import gi
+
+gi.require_version("Gdk", "3.0")
+from gi.repository import Gdk, Gimp, Gio  # noqa: E402
+
+import images  # noqa: E402
+from images import HOLE, SOFT, WAIT_S, ask, at_work, check, lives, picture, seen, select, tiny, untouched, wait  # noqa: E402
+
+from underpaint_client import Client  # noqa: E402
+
+KEYS = {"fill": "F7", "generate": "F5", "filter": "F9", "remove": "F10", "expand": "F12"}
+"""As run.py writes them into GIMP's shortcutsrc."""
+LARGE = (512, 384)
+
+
+def xdo(*words):
+    """What xdotool says."""
+    return subprocess.run(["xdotool", *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout.decode().split()
+
+
+def windows(name):
+    """Windows in sight whose title contains `name`."""
+    return xdo("search", "--onlyvisible", "--name", name)
+
+
+def window(name):
+    """Waits for such a window, and brings it to the front."""
+    found = wait(lambda: windows(name), "a window “%s”" % name)[-1]
+    xdo("windowactivate", "--sync", found)
+    time.sleep(0.3)  # GTK ignores keys until it has drawn itself
+    return found
+
+
+def press(*keys):
+    """Keys for the window in front."""
+    for key in keys:
+        xdo("key", "--clearmodifiers", key)
+        time.sleep(0.15)
+
+
+def write(text):
+    """Types."""
+    xdo("type", "--delay", "8", text)
+    time.sleep(0.2)
+
+
+def screenshot(name):
+    """All of the screen, for people."""
+    root = Gdk.get_default_root_window()
+    seen_there = Gdk.pixbuf_get_from_window(root, 0, 0, root.get_width(), root.get_height())
+    seen_there.savev(os.path.join(os.environ["UNDERPAINT_E2E"], "results", "gimp-%s.png" % name), "png", [], [])
+
+
+def failed(name):
+    """What is to be seen when a scenario fails; and no dialog of ours is in the way of the next one."""
+    screenshot("failed-" + name)
+    for _ in range(2):
+        press("Escape")
+
+
+def photograph():
+    """The raccoon."""
+    file = Gio.File.new_for_path(os.path.join(os.environ["UNDERPAINT_E2E"], "e2e", "raccoon.jpg"))
+    return Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, file)
+
+
+def show(image):
+    """Opens a view of the image and brings GIMP to the front."""
+    images.displays.append(Gimp.Display.new(image))
+    for layer in image.get_layers():
+        image.set_selected_layers([layer])
+    front()
+    return image
+
+
+def front():
+    """GIMP's own window, which has nothing of ours in its title."""
+    time.sleep(0.3)
+    xdo("windowactivate", "--sync", wait(lambda: windows(" – GIMP"), "GIMP's window")[-1])
+    time.sleep(0.3)
+
+
+def dialog(name):
+    """Opens a procedure's dialog by its key."""
+    front()
+    press(KEYS[name])
+    return window("Underpaint: ")
+
+
+def layers(image, count):
+    """Waits until the image has so many layers; returns the topmost."""
+    wait(lambda: len(image.get_layers()) == count, "a picture of %d layers" % count, 3 * WAIT_S)
+    return image.get_layers()[0]
+
+
+def idle():
+    """Waits until nothing is under way and nothing of ours is on the screen."""
+    wait(lambda: not ask("status")["queue"], "an idle daemon")
+    wait(lambda: not windows("Underpaint: "), "a screen without our windows")
+
+
+def slow_styles():
+    """Styles whose jobs last long enough for something to happen meanwhile; the slower one is never waited for."""
+    if not lives():
+        images.made("fill", _selected(picture()))
+    for style in ask("styles/list"):
+        ask("styles/remove", name=style["name"])
+    for name, steps in [("Slow", 100), ("Slower", 900)]:
+        ask("styles/put", name=name, settings={"model": tiny(), "steps": steps, "prompt": "a slow cat"})
+
+
+def _selected(image):
+    select(image, *HOLE)
+    return image
+
+
+def dialog_undo_and_redo():
+    """From the key to the layer through the dialog; one undo takes it away, redo brings it back, bit for bit."""
+    image = show(picture(LARGE))
+    select(image, 60, 40, 150, 100, feather=SOFT)
+    before = seen(image)
+    dialog("fill")
+    write('a "red" cat')
+    screenshot("dialog")
+    press("ctrl+Return")
+    layer = layers(image, 2)
+    idle()
+    check(layer.get_name().startswith('a "red" cat ('), "the layer is called %s", layer.get_name())
+    untouched(before, image, layer)
+    after = seen(image)
+    front()
+    press("ctrl+z")
+    layers(image, 1)
+    check(seen(image) == before, "undo does not bring back the picture")
+    press("ctrl+y")
+    layers(image, 2)
+    check(seen(image) == after, "redo does not bring back the layer")
+    press("ctrl+z")
+    layers(image, 1)
+    press("ctrl+z")
+    wait(lambda: Gimp.Selection.is_empty(image) or len(image.get_layers()) == 1, "another undo")
+
+
+def remembers_resets_and_styles():
+    """The dialog comes back as it was left; Reset empties it; a style fills it."""
+    slow_styles()
+    image = show(_selected(picture(LARGE)))
+    dialog("fill")
+    press("ctrl+a", "BackSpace")
+    write("a blue cat")
+    press("ctrl+Return")
+    layers(image, 2)
+    dialog("fill")
+    press("ctrl+Return")
+    layer = layers(image, 3)
+    check(layer.get_name().startswith("a blue cat"), "it was not remembered: %s", layer.get_name())
+    dialog("fill")
+    press("alt+r")
+    time.sleep(0.3)
+    screenshot("reset")
+    press("Tab", "Return")
+    time.sleep(0.3)
+    press("alt+p", "ctrl+Return")
+    layer = layers(image, 4)
+    check(layer.get_name().startswith("Fill ("), "it was not reset: %s", layer.get_name())
+    dialog("fill")
+    press("alt+y", "Down")
+    time.sleep(0.3)
+    screenshot("style")
+    press("alt+p", "ctrl+Return")
+    layer = layers(image, 5)
+    check(layer.get_name().startswith("a slow cat ("), "the style's prompt was not taken: %s", layer.get_name())
+    idle()
+
+
+def slow_job(image, style="Slow"):
+    """Begins a job that lasts, and waits until it has come some way."""
+    dialog("fill")
+    press("alt+y", "Home", "Down", *["Down"] * (style == "Slower"), "alt+p", "ctrl+Return")
+    wait(at_work, "a job at work")
+
+
+def cancelled_in_our_window():
+    """The window with the preview: its Cancel ends the job and leaves the picture alone."""
+    slow_styles()
+    image = show(_selected(picture(LARGE)))
+    before = seen(image)
+    slow_job(image, "Slower")
+    window("at work")
+    wait(lambda: at_work(40, 900), "some steps")
+    screenshot("preview")
+    press("Escape")
+    idle()
+    check(len(image.get_layers()) == 1 and seen(image) == before, "a layer was added")
+
+
+def click_cancel():
+    """Presses Cancel in GIMP's status bar."""
+    gimp = windows(" – GIMP")[-1]
+    size = dict(word.split("=") for word in xdo("getwindowgeometry", "--shell", gimp) if "=" in word)
+    xdo("mousemove", "--window", gimp, str(int(size["WIDTH"]) - 280), str(int(size["HEIGHT"]) - 20), "click", "1")
+
+
+def cancelled_by_gimp():
+    """GIMP's own Cancel ends the plug-in's process; the daemon notices and cancels the job."""
+    slow_styles()
+    image = show(_selected(picture(LARGE)))
+    slow_job(image, "Slower")
+    front()
+    screenshot("statusbar")
+    began = time.time()
+    click_cancel()
+    wait(lambda: not ask("status")["queue"], "the end of the job", 10)
+    seconds = time.time() - began
+    idle()
+    check(len(image.get_layers()) == 1, "a layer was added")
+    check(not windows("crashed"), "GIMP shows an error")
+    dialog("fill")
+    press("Escape")
+    idle()
+    return "the daemon was idle after %.1f s" % seconds
+
+
+def closed_meanwhile():
+    """The image is closed while its job runs: the job ends, and the next one works."""
+    slow_styles()
+    image = show(_selected(picture(LARGE)))
+    slow_job(image, "Slower")
+    front()
+    press("ctrl+w")
+    time.sleep(0.7)
+    screenshot("close")
+    press("alt+d")
+    wait(lambda: not image.is_valid(), "the image's end")
+    wait(lambda: not ask("status")["queue"], "the end of the job", 10)
+    window("GIMP Message")
+    screenshot("closed")
+    press("Return")
+    again = show(_selected(picture(LARGE)))
+    dialog("remove")
+    press("ctrl+Return")
+    layers(again, 2)
+    idle()
+
+
+def queue_of_three():
+    """Three jobs begun while the daemon is busy with somebody else's: all three layers come."""
+    slow_styles()
+    image = show(_selected(picture(LARGE)))
+    slow_job(image)
+    layers(image, 2)
+    idle()
+    with Client.connect() as other:
+        theirs = other.submit("generate", {"model": tiny(), "prompt": "a cat", "steps": 1000, "extent": [512, 512]})
+        theirs.wait_until("running")
+        for _ in range(3):
+            front()
+            press("ctrl+f")
+        wait(lambda: len(ask("status")["queue"]) == 4, "a queue of three behind another")
+        wait(lambda: len(windows("at work")) == 3, "three windows")
+        screenshot("queue")
+        check(len(image.get_layers()) == 2, "a layer came before its turn")
+        theirs.cancel()
+    layers(image, 5)
+    idle()
+    return "layers %s" % [layer.get_name() for layer in image.get_layers()]
+
+
+def two_images():
+    """The job keeps its image, whatever is in front when the result comes."""
+    slow_styles()
+    first = show(_selected(picture(LARGE)))
+    slow_job(first)
+    second = show(_selected(picture(LARGE)))
+    before = seen(second)
+    layers(first, 2)
+    check(len(second.get_layers()) == 1 and seen(second) == before, "the wrong image was painted")
+    idle()
+
+
+def filter_dialog():
+    """Filters are added in the dialog, which shows what they do; the layer becomes what they say."""
+    image = show(picture(LARGE))
+    before = seen(image)
+    dialog("filter")
+    for _ in range(2):
+        press("alt+f", *["Down"] * 4, "Return")  # the fifth from the top: film grain
+    time.sleep(1)
+    screenshot("filter")
+    press("ctrl+Return")
+    layer = layers(image, 2)
+    idle()
+    check(layer.get_name() == "Film grain + Film grain", "the layer is called %s", layer.get_name())
+    untouched(before, image, layer)
+    front()
+    press("ctrl+z")
+    layers(image, 1)
+    check(seen(image) == before, "undo does not bring back the picture")
+
+
+def pictures_for_the_readme():
+    """A picture as it is painted, and the filter dialog over a photograph."""
+    image = Gimp.Image.new(768, 512, Gimp.ImageBaseType.RGB)
+    image.insert_layer(Gimp.Layer.new(image, "Background", 768, 512, Gimp.ImageType.RGB_IMAGE, 100.0, Gimp.LayerMode.NORMAL), None, 0)
+    image.get_layers()[0].fill(Gimp.FillType.WHITE)
+    show(image)
+    gimp = windows(" – GIMP")[-1]
+    xdo("windowmove", gimp, "0", "0", "windowsize", gimp, "1240", "800")
+    xdo("mousemove", "1390", "990")
+    time.sleep(1)
+    dialog("generate")
+    write("the sea at sunset, oil painting")
+    press("alt+m", "Home", "Down")
+    xdo("windowmove", windows("Underpaint: ")[-1], "30", "180")
+    time.sleep(0.5)
+    screenshot("readme-dialog")
+    press("ctrl+Return")
+    xdo("windowmove", window("at work"), "800", "330")
+    wait(lambda: at_work(7, 10), "some steps", 3 * WAIT_S)
+    time.sleep(0.5)
+    screenshot("readme")
+    layers(image, 2)
+    idle()
+    screenshot("readme-done")
+    show(photograph())
+    dialog("filter")
+    press("alt+f", *["Down"] * 4, "Return", "alt+f", "Up", "Up", "Return")
+    xdo("windowmove", windows("Underpaint: ")[-1], "700", "60", "mousemove", "1390", "990")
+    time.sleep(3)
+    screenshot("readme-filter")
+    press("Escape")
+    idle()
+
+
+EXTRA = [pictures_for_the_readme]
+"""Played only by name."""
+ALL = [
+    dialog_undo_and_redo, remembers_resets_and_styles, cancelled_in_our_window, cancelled_by_gimp, closed_meanwhile, queue_of_three,
+    two_images, filter_dialog,
+]
