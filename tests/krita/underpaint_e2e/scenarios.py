@@ -355,6 +355,7 @@ def daemon_killed():
 def daemon_restarted():
     """A daemon that ends while nothing is under way: a sentence; when somebody starts one, the docker finds it."""
     docker = Docker()
+    docker.show()  # one that nobody sees does not look
     old = daemon_pid()
     kill_daemon(signal.SIGTERM)
     yield lambda: "stopped" in docker.words()
@@ -561,7 +562,7 @@ def luminance(bgr):
 def picture_for_the_readme():
     """A photograph, a selection, and the docker as a painter sees it, before and after."""
     docker = Docker()
-    docker.arrange()
+    docker.arrange(tall=True)
     target, marked = photograph("raccoon")
     yield 500
     target.setSelection(marked)

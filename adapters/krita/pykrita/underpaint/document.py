@@ -323,6 +323,7 @@ class Target:
                 node.setPixelData(native.convert(piece, width, rows), x, top, width, rows)
         finally:
             native.close()
+        yield  # what follows waits for Krita's own work on the picture
         self._still_open()
         parent, above = self._insertion_point()
         parent.addChildNode(node, above)
