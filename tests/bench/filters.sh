@@ -36,6 +36,7 @@ printf '9 1 128 0\n1 5 14 27 34 27 14 5 1\n' >kernel.mat
 
 base=$(ms vips copy in.ppm out.ppm)
 row "libvips convsep" "$(ms vips convsep in.ppm out.ppm kernel.mat --precision integer)" "$base"
+row "libvips convsep, floats" "$(ms vips convsep in.ppm out.ppm kernel.mat --precision float)" "$base"
 row "libvips rank 5 5 12" "$(ms vips rank in.ppm out.ppm 5 5 12)" "$base"
 base=$(ms convert in.ppm out.ppm)
 row "ImageMagick -blur 4x1.5" "$(ms convert in.ppm -blur 4x1.5 out.ppm)" "$base"

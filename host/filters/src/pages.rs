@@ -6,6 +6,7 @@
 //! else is different.
 
 /// Below this many bytes it is not worth a call: two pages must fit wherever the room begins.
+#[cfg(any(target_os = "linux", test))]
 const LARGE: usize = 4 << 20;
 
 /// `len` zeros.

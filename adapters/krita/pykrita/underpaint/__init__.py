@@ -45,7 +45,8 @@ crop, resolution, masks and colour is taken by the daemon. Who does what:
     widgets.py     small widgets that those share
     qt.py          PyQt5 or PyQt6, whichever this Krita brings
 
-`underpaint_client.py` (framing, blobs; shared with the other adapters) is put next to these files on installation.
+`underpaint_client.py` (framing, blobs) and `underpaint_program.py` (where the program is), shared with the other adapters, are put next
+to these files on installation.
 """
 
 from krita import DockWidgetFactory, DockWidgetFactoryBase, Extension, Krita

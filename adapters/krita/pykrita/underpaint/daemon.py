@@ -1,77 +1,19 @@
 """The one daemon, as Krita sees it: found, started when nobody is there, lost and found again.
 
-Decision: the program is started detached and never stopped from here. It serves other editors too and outlives this
-Krita; `underpaint stop` or its own idle rule ends it.
+Decision: the program is started detached and never stopped from here (see `underpaint_program.py`).
 """
 
-import json
 import os
-import shutil
-import sys
 import tempfile
 
 from .connection import Connection
 from .qt import QtCore, guarded, later
 from .underpaint_client import find_endpoint
+from .underpaint_program import POLL_S, RIVAL_S, START_S, complaint, find_program, start_program
 
 VERSION = "0.1.0"
-START_MS = 15000
-"""How long a started daemon may take until it answers. It usually takes a tenth of a second."""
-RIVAL_MS = 2000
-"""How long to go on after it failed to start: another editor may have started one at the same moment."""
-POLL_MS = 100
 LOOK_MS = 1000
 """How often a docker that is visible looks whether somebody started a daemon."""
-
-_INHERITED = ("LD_LIBRARY_PATH", "LD_PRELOAD", "PYTHONHOME", "PYTHONPATH", "QT_PLUGIN_PATH")
-"""What Krita's AppImage sets for itself and another program must not inherit."""
-
-INSTALLED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "installed.json")
-"""Written by `underpaint adapter install krita`: {"program": "<the binary that installed this plug-in>"}."""
-
-
-def find_program(setting=""):
-    """The path of `underpaint`: the docker's setting, what installed this plug-in, PATH, the usual folders. None if
-    it is nowhere. A setting that points nowhere is not silently replaced by another program: None too."""
-    if setting:
-        return setting if _runnable(setting) else None
-    name = "underpaint.exe" if sys.platform == "win32" else "underpaint"
-    home = os.path.expanduser("~")
-    candidates = [
-        os.environ.get("UNDERPAINT_BIN"), _installed_by(), shutil.which("underpaint"),
-        os.path.join(home, ".local", "bin", name), os.path.join(home, ".cargo", "bin", name),
-    ]
-    return next((path for path in candidates if path and _runnable(path)), None)
-
-
-def _runnable(path):
-    return os.path.isfile(path) and os.access(path, os.X_OK)
-
-
-def _installed_by():
-    try:
-        with open(INSTALLED, encoding="utf-8") as file:
-            return str(json.load(file)["program"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def start_program(program, report_path):
-    """Runs `underpaint serve` on its own, its complaints going to `report_path`. Returns whether it could be run."""
-    environment = QtCore.QProcessEnvironment.systemEnvironment()
-    for name in _INHERITED:
-        environment.remove(name)
-    process = QtCore.QProcess()
-    process.setProgram(program)
-    process.setArguments(["serve"])
-    process.setProcessEnvironment(environment)
-    process.setWorkingDirectory(os.path.expanduser("~"))
-    process.setStandardInputFile(QtCore.QProcess.nullDevice())
-    process.setStandardOutputFile(QtCore.QProcess.nullDevice())
-    process.setStandardErrorFile(report_path)
-    started = process.startDetached()
-    return started[0] if isinstance(started, tuple) else bool(started)
-
 
 class Daemon(QtCore.QObject):
     """Keeps at most one connection. `wake` makes one at any price, `look` only if somebody is listening."""
@@ -176,10 +118,10 @@ class Daemon(QtCore.QObject):
             return
         if not self._started:
             self._start()
-        elif self._clock.elapsed() < (RIVAL_MS if self._complaint() else START_MS):
-            later(self._again, POLL_MS)
-        elif self._complaint():
-            self._give_up("Underpaint could not start. %s." % self._complaint())
+        elif self._clock.elapsed() < 1000 * (RIVAL_S if complaint(self._report) else START_S):
+            later(self._again, round(1000 * POLL_S))
+        elif complaint(self._report):
+            self._give_up("Underpaint could not start. %s." % complaint(self._report))
         else:
             self._give_up("Underpaint was started but does not answer.")
 
@@ -205,17 +147,7 @@ class Daemon(QtCore.QObject):
         self._started = True
         self._clock.start()
         self.starting.emit()
-        later(self._again, POLL_MS)
-
-    def _complaint(self):
-        """Why a started daemon ended at once, as it said on its standard error; empty if it did not."""
-        try:
-            with open(self._report, encoding="utf-8", errors="replace") as file:
-                lines = [line.strip() for line in file if line.strip()]
-        except (OSError, TypeError):
-            return ""
-        errors = [line[len("error:"):].strip(" .") for line in lines if line.startswith("error:")]
-        return errors[-1] if errors else ""
+        later(self._again, round(1000 * POLL_S))
 
     def _give_up(self, why):
         self._determined = False

@@ -42,7 +42,7 @@ Examples:
   underpaint generate --prompt 'the sea at sunset, oil' -o sea.png
   underpaint fill --image photo.jpg --mask hole.png -o filled.png
   underpaint upscale --model x4plus.safetensors photo.jpg -o large.png
-  underpaint serve                                  the daemon that Krita talks to
+  underpaint serve                                  the daemon that the editors talk to
 
 Exit codes: 0 done, 1 failed, 2 bad usage, 130 interrupted.";
 

@@ -16,7 +16,7 @@ Examples:
 Photoshop reaches the daemon by a WebSocket on this machine, port 17231 (or 17232, 17233 if that is taken).
 `\"websocket\": false` in config.json switches it off for good.";
 
-/// Run the daemon that Krita talks to, in the foreground, until Ctrl-C or `underpaint stop`
+/// Run the daemon that the editors talk to, in the foreground, until Ctrl-C or `underpaint stop`
 #[derive(Debug, Args)]
 #[command(after_help = SERVE_EXAMPLES)]
 pub struct Serve {

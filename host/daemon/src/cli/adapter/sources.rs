@@ -11,7 +11,14 @@ type Folders = &'static [(&'static str, &'static str)];
 
 /// Where every adapter's files come from, by the editor's name. The Python ones bring along what they share.
 pub const SOURCES: &[(&str, Folders)] = &[
-    ("krita", &[("krita/pykrita", ""), ("python/underpaint_client.py", "underpaint/underpaint_client.py")]),
+    (
+        "krita",
+        &[
+            ("krita/pykrita", ""),
+            ("python/underpaint_client.py", "underpaint/underpaint_client.py"),
+            ("python/underpaint_program.py", "underpaint/underpaint_program.py"),
+        ],
+    ),
     (
         "gimp",
         &[
