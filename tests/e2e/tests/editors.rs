@@ -1,16 +1,21 @@
 //! The real editors against the real daemon. A script for each tells the story (`tests/krita`, `tests/gimp`,
 //! `tests/photoshop`, `tests/wine`); a test passes on its verdict and prints what it said.
 //!
-//! Decision: one after the other (`.config/nextest.toml`). They watch how long an event loop stands still, and two at a time
-//! would watch each other.
+//! Decision: one after the other (a lock for `cargo test`, `.config/nextest.toml` for nextest, which starts a process for each).
+//! They watch how long an event loop stands still, and two at a time would watch each other.
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 /// A script's exit status when a tool is missing; its output says which.
 const SKIPPED: i32 = 77;
 
+/// Held by the script that plays.
+static STAGE: Mutex<()> = Mutex::new(());
+
 fn play(script: &str, args: &[&str]) {
+    let _stage = STAGE.lock().unwrap_or_else(PoisonError::into_inner);
     let mut command = Command::new("python3");
     command.arg(e2e::root().join("tests").join(script)).args(args).arg(e2e::binary());
     let Ok(output) = command.output() else {
