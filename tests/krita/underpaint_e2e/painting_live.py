@@ -353,7 +353,7 @@ def live_painting_of_a_selection():
         sent = [(params["rows"], params["row_bytes"]) for _, params, _ in wire.of("blob/write")]
         check((256, 256) in sent and not wire.of("blob/put"), "the region's layer changed, and this was sent: %s", sent)
 
-        live.docker.part("steps").setValue(200)
+        live.docker.part("steps").setValue(1000)
         live.docker.press()
         yield lambda: "step" in live.docker.words()
         wire.clear()
@@ -361,6 +361,7 @@ def live_painting_of_a_selection():
         yield 600
         check(live.docker.busy(), "the picture was too quick for this test: %s", live.docker.words())
         check(not wire.bytes(), "while another picture was painted, this was sent: %s", [line[1] for line in wire.sent])
+        live.docker.cancel()
         yield live.docker.idle
         yield lambda: wire.requests()
         check(not wire.of("blob/put"), "afterwards all of it was sent anew")
