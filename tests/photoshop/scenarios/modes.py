@@ -30,7 +30,7 @@ def remove_and_add(ps, daemon):
     ps.page.fill("#strength input", "70")
     assert ps.page.inner_text("#strength-value") == "70 %"
     ps.go()
-    ps.wait("mock.look('picture.psd').layers.length === 3")
+    ps.wait("mock.look('picture.psd').history.length === 3")
     assert ps.mock("look", PICTURE)["history"] == ["Open", "Remove", "Add"]
 
 
