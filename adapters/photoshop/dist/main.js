@@ -1,2132 +1,388 @@
 // Made by `npm run build` from src/. Do not edit.
-"use strict";
-(() => {
-  var __require = /* @__PURE__ */ ((x) => typeof require !== "undefined" ? require : typeof Proxy !== "undefined" ? new Proxy(x, {
-    get: (a, b) => (typeof require !== "undefined" ? require : a)[b]
-  }) : x)(function(x) {
-    if (typeof require !== "undefined") return require.apply(this, arguments);
-    throw Error('Dynamic require of "' + x + '" is not supported');
-  });
-
-  // src/main.ts
-  var import_uxp2 = __require("uxp");
-
-  // src/protocol/json.ts
-  var MAX_DEPTH = 32;
-  var NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
-  var PLAIN = /[^"\\\u0000-\u001f]*/y;
-  var ESCAPES = { '"': '"', "\\": "\\", "/": "/", b: "\b", f: "\f", n: "\n", r: "\r", t: "	" };
-  var WORDS = [["true", true], ["false", false], ["null", null]];
-  var LONE = /[\ud800-\udbff](?![\udc00-\udfff])|(?:[^\ud800-\udbff]|^)[\udc00-\udfff]/;
-  function parseJson(text) {
-    let at = 0;
-    const fail = (what) => {
-      throw new SyntaxError(`${what} at character ${at}`);
-    };
-    const space = () => {
-      while (at < text.length && " 	\n\r".includes(text[at])) at++;
-    };
-    const match = (pattern) => {
-      pattern.lastIndex = at;
-      const found2 = pattern.exec(text)?.[0] ?? "";
-      at += found2.length;
-      return found2;
-    };
-    const value = (depth) => {
-      space();
-      const first = text[at];
-      if (first === "{" || first === "[") {
-        if (depth === MAX_DEPTH) fail(`nested more than ${MAX_DEPTH} deep`);
-        at++;
-        return first === "{" ? object(depth + 1) : list(depth + 1);
-      }
-      if (first === '"') return string();
-      for (const [word, meaning] of WORDS) {
-        if (text.startsWith(word, at)) {
-          at += word.length;
-          return meaning;
-        }
-      }
-      const number = match(NUMBER);
-      if (number === "") fail("not JSON");
-      if (!Number.isFinite(Number(number))) fail("a number too large");
-      return Number(number);
-    };
-    const each = (end, item) => {
-      space();
-      if (text[at] === end) {
-        at++;
-        return;
-      }
-      for (; ; ) {
-        item();
-        space();
-        const mark = text[at++];
-        if (mark === end) return;
-        if (mark !== ",") fail("not JSON");
-      }
-    };
-    const list = (depth) => {
-      const found2 = [];
-      each("]", () => found2.push(value(depth)));
-      return found2;
-    };
-    const object = (depth) => {
-      const found2 = /* @__PURE__ */ Object.create(null);
-      each("}", () => {
-        space();
-        if (text[at] !== '"') fail("not JSON");
-        const name = string();
-        if (name in found2) fail("a name that occurs twice");
-        space();
-        if (text[at++] !== ":") fail("not JSON");
-        found2[name] = value(depth);
-      });
-      return found2;
-    };
-    const string = () => {
-      at++;
-      let found2 = "";
-      for (; ; ) {
-        found2 += match(PLAIN);
-        const mark = text[at++];
-        if (mark === '"') break;
-        if (mark !== "\\") fail("not JSON");
-        const escape = text[at++] ?? "";
-        if (escape === "u") {
-          const hex = text.slice(at, at + 4);
-          if (!/^[0-9a-fA-F]{4}$/.test(hex)) fail("not JSON");
-          at += 4;
-          found2 += String.fromCharCode(parseInt(hex, 16));
-        } else {
-          found2 += ESCAPES[escape] ?? fail("not JSON");
-        }
-      }
-      if (LONE.test(found2)) fail("half a surrogate pair");
-      return found2;
-    };
-    const found = value(0);
-    space();
-    if (at !== text.length) fail("more than one value");
-    return found;
-  }
-
-  // src/protocol/utf8.ts
-  function encodeUtf8(text) {
-    const bytes2 = new Uint8Array(text.length * 3);
-    let n = 0;
-    for (const character of text) {
-      let code = character.codePointAt(0);
-      if (code >= 55296 && code < 57344) code = 65533;
-      if (code < 128) {
-        bytes2[n++] = code;
-        continue;
-      }
-      const more = code < 2048 ? 1 : code < 65536 ? 2 : 3;
-      bytes2[n++] = [0, 192, 224, 240][more] | code >> 6 * more;
-      for (let i = more - 1; i >= 0; i--) bytes2[n++] = 128 | code >> 6 * i & 63;
-    }
-    return bytes2.subarray(0, n);
-  }
-  function decodeUtf8(bytes2) {
-    const parts = [];
-    let units = [];
-    for (let i = 0; i < bytes2.length; ) {
-      const first = bytes2[i++];
-      if (first < 128) {
-        units.push(first);
-      } else {
-        const more = first >= 194 && first < 224 ? 1 : first >= 224 && first < 240 ? 2 : first >= 240 && first < 245 ? 3 : 0;
-        if (more === 0 || i + more > bytes2.length) throw new SyntaxError("bytes that are not UTF-8");
-        let code = first & 63 >> more;
-        for (let k = 0; k < more; k++) {
-          const next = bytes2[i++];
-          if (next >> 6 !== 2) throw new SyntaxError("bytes that are not UTF-8");
-          code = code << 6 | next & 63;
-        }
-        const least = [0, 128, 2048, 65536][more];
-        if (code < least || code > 1114111 || code >= 55296 && code < 57344) throw new SyntaxError("bytes that are not UTF-8");
-        if (code < 65536) units.push(code);
-        else units.push(55296 + (code - 65536 >> 10), 56320 + (code - 65536 & 1023));
-      }
-      if (units.length > 4096) {
-        parts.push(String.fromCharCode(...units));
-        units = [];
-      }
-    }
-    return parts.join("") + String.fromCharCode(...units);
-  }
-
-  // src/protocol/frames.ts
-  var MAX_HEADER_BYTES = 64 * 1024;
-  var MAX_FRAME_BYTES = 8 * 1024 * 1024 + 64 * 1024;
-  var HELLO_FRAME_BYTES = 64 * 1024;
-  var ProtocolError = class extends Error {
-  };
-  function pack(header, tail = new Uint8Array(0)) {
-    const text = encodeUtf8(JSON.stringify(header));
-    if (text.length > MAX_HEADER_BYTES) {
-      throw new ProtocolError(`a message of ${text.length} bytes is too long; at most ${MAX_HEADER_BYTES} are allowed`);
-    }
-    const message = new Uint8Array(8 + text.length + tail.length);
-    const lengths = new DataView(message.buffer);
-    lengths.setUint32(0, 4 + text.length + tail.length, true);
-    lengths.setUint32(4, text.length, true);
-    message.set(text, 8);
-    message.set(tail, 8 + text.length);
-    return message;
-  }
-  function unpack(message, maxFrameBytes) {
-    if (message.length < 8) throw new ProtocolError(`a message of ${message.length} bytes`);
-    const lengths = new DataView(message.buffer, message.byteOffset, 8);
-    const total = lengths.getUint32(0, true);
-    const headerBytes = lengths.getUint32(4, true);
-    if (total < 6 || total > maxFrameBytes) {
-      throw new ProtocolError(`a frame of ${total} bytes; 6 to ${maxFrameBytes} are allowed`);
-    }
-    if (headerBytes < 2 || headerBytes > Math.min(MAX_HEADER_BYTES, total - 4)) {
-      throw new ProtocolError(`a header of ${headerBytes} bytes in a frame of ${total}`);
-    }
-    if (message.length !== total + 4) {
-      throw new ProtocolError(`a frame of ${total} bytes in a message of ${message.length}`);
-    }
-    const header = readJson(message.subarray(8, 8 + headerBytes));
-    return { header: asMembers(header, "a header that is not a JSON object"), tail: message.subarray(8 + headerBytes) };
-  }
-  function readJson(bytes2) {
-    try {
-      return parseJson(decodeUtf8(bytes2));
-    } catch (error) {
-      throw new ProtocolError(`a message that is not JSON: ${error instanceof Error ? error.message : error}`);
-    }
-  }
-  function asMembers(value, otherwise) {
-    if (typeof value !== "object" || value === null || Array.isArray(value)) throw new ProtocolError(otherwise);
-    return value;
-  }
-
-  // src/protocol/blobs.ts
-  var MAX_BLOB_BYTES = 1 << 30;
-  var Blobs = class {
-    constructor() {
-      this.begun = /* @__PURE__ */ new Map();
-      this.complete = /* @__PURE__ */ new Map();
-    }
-    /** Takes the piece of a `blob/put`. `ProtocolError` unless it continues what came before. */
-    receive(params, piece) {
-      const { blob, size, chunk, last } = params;
-      if (typeof blob !== "string" || !Number.isSafeInteger(size) || size < 1 || size > MAX_BLOB_BYTES) {
-        throw new ProtocolError("a blob without name or of impossible size");
-      }
-      if (chunk === 0) this.begun.set(blob, { data: new Uint8Array(size), have: 0, chunks: 0 });
-      const begun = this.begun.get(blob);
-      if (!begun || begun.chunks !== chunk || begun.data.length !== size || begun.have + piece.length > begun.data.length || piece.length === 0) {
-        throw new ProtocolError(`a piece of blob ${blob} that does not continue it`);
-      }
-      begun.data.set(piece, begun.have);
-      begun.have += piece.length;
-      begun.chunks += 1;
-      if (last === true) {
-        this.begun.delete(blob);
-        if (begun.have !== begun.data.length) throw new ProtocolError(`blob ${blob} ended early`);
-        this.complete.set(blob, begun.data);
-      }
-    }
-    /** The bytes of a complete blob, which is forgotten. `ProtocolError` if it never came. */
-    take(blob) {
-      const data = this.complete.get(blob);
-      if (!data) throw new ProtocolError(`the daemon speaks of a blob ${blob} that it never sent`);
-      this.complete.delete(blob);
-      return data;
-    }
-  };
-
-  // src/protocol/conversation.ts
-  var Disconnected = class extends Error {
-  };
-  var Refused = class extends Error {
-    constructor(error) {
-      const said = isMembers(error) ? error : {};
-      const data = isMembers(said.data) ? said.data : {};
-      const hint = typeof data.hint === "string" ? ` ${data.hint}` : "";
-      super((typeof said.message === "string" ? said.message : "Underpaint answered with an error it did not explain.") + hint);
-      this.kind = typeof data.kind === "string" ? data.kind : "internal";
-      this.field = typeof data.field === "string" ? data.field : void 0;
-    }
-  };
-  var Conversation = class {
-    constructor(send) {
-      this.send = send;
-      /** Events nobody asked for by id: `progress`, `job/state`, `queue/changed` … */
-      this.onNotice = () => {
-      };
-      this.blobs = new Blobs();
-      this.pending = /* @__PURE__ */ new Map();
-      this.nextId = 1;
-      this.blobCount = 0;
-    }
-    /** Introduces us. The token is what pairing or the daemon's file gave. */
-    async hello(client, token) {
-      const params = { protocol: { min: 1, max: 1 }, client, token, caps: ["preview"] };
-      const answer = asMembers(await this.ask(0, "hello", params), "an answer to hello that is none");
-      return this.server = readServer(answer);
-    }
-    /** Asks; the result, or `Refused`, `Disconnected`. */
-    request(method, params = {}) {
-      return this.begin(method, params).answer;
-    }
-    /** Asks, and tells under which id, for `cancel`. */
-    begin(method, params) {
-      const id = this.nextId++;
-      return { id, answer: this.ask(id, method, params) };
-    }
-    ask(id, method, params) {
-      return new Promise((resolve, reject) => {
-        if (this.ended) return reject(this.ended);
-        this.pending.set(id, { resolve, reject });
-        this.send(pack({ jsonrpc: "2.0", id, method, params }));
-      });
-    }
-    /** Tells; nothing comes back. */
-    notify(method, params, tail) {
-      if (!this.ended) this.send(pack({ jsonrpc: "2.0", method, params }, tail));
-    }
-    /** The longest tail the daemon takes in one frame. */
-    get chunkBytes() {
-      return Math.max(1, Math.min(this.server?.maxChunkBytes ?? 1 << 20, MAX_FRAME_BYTES - MAX_HEADER_BYTES - 8));
-    }
-    /** Begins a blob of `size` bytes; its pieces follow in order. */
-    upload(size) {
-      this.blobCount += 1;
-      return new Upload(this, `c${this.blobCount}`, size);
-    }
-    /** Takes one received message. Throws `ProtocolError`: then the connection is to be closed. */
-    receive(message) {
-      const { header, tail } = unpack(message, this.server ? MAX_FRAME_BYTES : HELLO_FRAME_BYTES);
-      const params = isMembers(header.params) ? header.params : {};
-      if (header.method === "blob/put") return this.blobs.receive(params, tail);
-      if (typeof header.method === "string") return this.onNotice({ method: header.method, params, tail });
-      if (!("error" in header) && !("result" in header) && header.tail !== "result") {
-        throw new ProtocolError("a message that is neither an answer nor an event");
-      }
-      if (header.id === null || header.id === void 0) {
-        const data = isMembers(header.error) && isMembers(header.error.data) ? header.error.data : {};
-        if (typeof data.blob === "string") return;
-        throw new ProtocolError(new Refused(header.error).message);
-      }
-      const pending = this.pending.get(header.id);
-      if (!pending) return;
-      this.pending.delete(header.id);
-      if ("error" in header) return pending.reject(new Refused(header.error));
-      const result = "result" in header ? header.result : readJson(tail);
-      if (header.id === 0 && isMembers(result) && !this.server) this.server = readServer(result);
-      pending.resolve(result);
-    }
-    /** The connection is over: whoever waits is told. */
-    end(error) {
-      this.ended = error;
-      const waiting = [...this.pending.values()];
-      this.pending.clear();
-      for (const { reject } of waiting) reject(error);
-    }
-  };
-  var Upload = class {
-    constructor(conversation, blob, size) {
-      this.conversation = conversation;
-      this.blob = blob;
-      this.size = size;
-      this.sent = 0;
-      this.chunk = 0;
-    }
-    /** Sends the next piece of at most `chunkBytes`. */
-    write(piece) {
-      this.sent += piece.length;
-      if (this.sent > this.size) throw new Error(`blob ${this.blob}: ${this.sent} bytes given, ${this.size} announced`);
-      const params = { blob: this.blob, size: this.size, chunk: this.chunk, last: this.sent === this.size };
-      this.conversation.notify("blob/put", params, piece);
-      this.chunk += 1;
-    }
-  };
-  function isMembers(value) {
-    return typeof value === "object" && value !== null && !Array.isArray(value);
-  }
-  function readServer(answer) {
-    const server = isMembers(answer.server) ? answer.server : {};
-    const limits = isMembers(answer.limits) ? answer.limits : {};
-    const text = (value) => typeof value === "string" ? value : "";
-    return {
-      instance: text(answer.instance),
-      version: text(server.version),
-      caps: Array.isArray(answer.caps) ? answer.caps.map((cap) => text(cap)) : [],
-      maxChunkBytes: typeof limits.max_chunk_bytes === "number" ? limits.max_chunk_bytes : 1 << 20
-    };
-  }
-
-  // src/version.ts
-  var VERSION = "0.1.0";
-
-  // src/daemon/pairing.ts
-  var import_fs = __require("fs");
-  var import_os = __require("os");
-  var import_uxp = __require("uxp");
-
-  // src/daemon/home.ts
-  function daemonFile(home, system, ...names) {
-    const [folder, mark] = system === "win32" ? [["AppData", "Local", "underpaint"], "\\"] : [[".local", "state", "underpaint"], "/"];
-    return [home, ...folder, ...names].join(mark);
-  }
-
-  // src/daemon/pairing.ts
-  var TOKEN_KEY = "underpaint.token";
-  async function readPublished() {
-    try {
-      const path = (name) => `file:${daemonFile((0, import_os.homedir)(), (0, import_os.platform)(), "run", name)}`;
-      const endpoint = parseJson(await (0, import_fs.readFile)(path("endpoint.json"), { encoding: "utf-8" }));
-      if (!isMembers(endpoint)) return void 0;
-      const file = typeof endpoint.token_file === "string" ? endpoint.token_file : "token";
-      if (!/^[A-Za-z0-9_.-]+$/.test(file)) return void 0;
-      const token = (await (0, import_fs.readFile)(path(file), { encoding: "utf-8" })).trim();
-      return { port: typeof endpoint.ws_port === "number" ? endpoint.ws_port : void 0, token };
-    } catch {
-      return void 0;
-    }
-  }
-  async function storedToken() {
-    try {
-      const bytes2 = await import_uxp.storage.secureStorage.getItem(TOKEN_KEY);
-      return bytes2 && bytes2.length > 0 ? decodeUtf8(bytes2) : void 0;
-    } catch {
-      return void 0;
-    }
-  }
-  async function storeToken(token) {
-    await import_uxp.storage.secureStorage.setItem(TOKEN_KEY, token).catch(() => {
-    });
-  }
-
-  // src/daemon/socket.ts
-  var PORTS = [17231, 17232, 17233];
-  var HIGH_WATER_BYTES = 8 * 1024 * 1024;
-  var Unreachable = class extends Error {
-  };
-  function openLink(port, timeoutMs) {
-    return new Promise((resolve, reject) => {
-      const url = `ws://127.0.0.1:${port}/ws`;
-      let socket;
-      try {
-        socket = new WebSocket(url);
-      } catch (error) {
-        return reject(new Unreachable(`${url}: ${error}`));
-      }
-      socket.binaryType = "arraybuffer";
-      let open = false;
-      let over = false;
-      const link = {
-        send: (message) => {
-          if (socket.readyState === 1) socket.send(message);
-        },
-        drained: async () => {
-          do
-            await sleep(0);
-          while (!over && socket.bufferedAmount > HIGH_WATER_BYTES);
-        },
-        close: () => {
-          socket.close();
-          closed();
-        },
-        onMessage: () => {
-        },
-        onClose: () => {
-        }
-      };
-      const closed = () => {
-        if (over) return;
-        over = true;
-        clearTimeout(timer);
-        if (open) link.onClose();
-        else reject(new Unreachable(`${url} does not answer`));
-      };
-      const timer = setTimeout(link.close, timeoutMs);
-      socket.onopen = () => {
-        if (over) return;
-        clearTimeout(timer);
-        open = true;
-        resolve(link);
-      };
-      socket.onerror = closed;
-      socket.onclose = closed;
-      socket.onmessage = (event) => {
-        if (!over) link.onMessage(event.data instanceof ArrayBuffer ? new Uint8Array(event.data) : new Uint8Array(0));
-      };
-    });
-  }
-  function sleep(ms) {
-    return new Promise((resolve) => setTimeout(resolve, ms));
-  }
-
-  // src/daemon/connection.ts
-  var OPEN_MS = 2e3;
-  var HELLO_MS = 5e3;
-  var FIRST_RETRY_MS = 250;
-  var LAST_RETRY_MS = 4e3;
-  var CLIENT = { name: "photoshop", version: VERSION };
-  var Connection = class {
-    constructor() {
-      this.state = { kind: "searching" };
-      this.onState = () => {
-      };
-      this.listeners = /* @__PURE__ */ new Set();
-      this.waiting = /* @__PURE__ */ new Set();
-      this.wake = () => {
-      };
-      this.stopped = false;
-    }
-    /** Begins to look for the daemon, and never ends until `stop`. */
-    async run() {
-      let retryMs = FIRST_RETRY_MS;
-      while (!this.stopped) {
-        const found = await this.find();
-        if ("conversation" in found) {
-          retryMs = FIRST_RETRY_MS;
-          await this.stay(found);
-          if (!this.stopped) this.become({ kind: "searching" });
-        } else {
-          this.become(found);
-          await Promise.race([sleep(retryMs), new Promise((resolve) => this.wake = resolve)]);
-          retryMs = Math.min(retryMs * 2, LAST_RETRY_MS);
-        }
-      }
-    }
-    stop() {
-      this.stopped = true;
-      this.wake();
-      if (this.state.kind === "ready") this.state.session.link.close();
-    }
-    /** The session, once there is one. `giveUp` ends the waiting with `Disconnected`. */
-    async session(giveUp = () => false) {
-      while (this.state.kind !== "ready") {
-        if (this.stopped || giveUp()) throw new Disconnected("Underpaint is not there.");
-        await new Promise((resolve) => {
-          const done = () => {
-            this.waiting.delete(done);
-            resolve();
-          };
-          this.waiting.add(done);
-          setTimeout(done, 200);
-        });
-      }
-      return this.state.session;
-    }
-    /** Calls `listener` with every event of every session until the returned function is called. */
-    listen(listener) {
-      this.listeners.add(listener);
-      return () => this.listeners.delete(listener);
-    }
-    /** Pairs with the code that `underpaint pair` shows. Throws a sentence: `Refused` or `Unreachable`. */
-    async pair(code) {
-      let refusal = new Unreachable("Underpaint is not running any more. Start it with `underpaint serve`.");
-      for (const port of PORTS) {
-        const link = await openLink(port, OPEN_MS).catch(() => void 0);
-        if (!link) continue;
-        const conversation = converse(link);
-        try {
-          const answer = asMembers(await within(HELLO_MS, conversation.request("pair", { code, client: CLIENT })), "no answer");
-          await storeToken(String(answer.token));
-          this.token = String(answer.token);
-          this.wake();
-          return;
-        } catch (error) {
-          refusal = error;
-        } finally {
-          link.close();
-        }
-      }
-      throw refusal;
-    }
-    /**
-     * Looks once. The token of the daemon's own file goes to the port that the file names and to no other; a token from
-     * pairing goes to the three ports, for there nothing tells which.
-     */
-    async find() {
-      const published = await readPublished();
-      let why = published && published.port === void 0 ? "Underpaint listens on no port that Photoshop may reach; `underpaint doctor` says why." : void 0;
-      let reached = false;
-      const tries = [];
-      if (published?.port !== void 0) tries.push([published.port, published.token]);
-      const tokens = new Set([this.token, await storedToken()].filter((token) => !!token));
-      for (const port of PORTS) tries.push(...(tokens.size > 0 ? [...tokens] : [void 0]).map((token) => [port, token]));
-      for (const [port, token] of tries) {
-        const link = await openLink(port, OPEN_MS).catch(() => void 0);
-        if (!link) continue;
-        if (token === void 0) {
-          link.close();
-          reached = true;
-          continue;
-        }
-        const conversation = converse(link);
-        try {
-          await within(HELLO_MS, conversation.hello(CLIENT, token));
-          return { conversation, link };
-        } catch (error) {
-          link.close();
-          if (error instanceof Refused && error.kind === "unauthorized") reached = true;
-          else if (error instanceof Refused) why = error.message;
-        }
-      }
-      return reached ? { kind: "pairing" } : { kind: "absent", ...why === void 0 ? {} : { why } };
-    }
-    /** Lives with a session until it ends. */
-    async stay(session) {
-      const { conversation, link } = session;
-      const over = new Promise((resolve) => {
-        const ended = link.onClose;
-        link.onClose = () => {
-          ended();
-          resolve();
-        };
-      });
-      conversation.onNotice = (notice) => {
-        for (const listener of [...this.listeners]) listener(notice);
-      };
-      this.become({ kind: "ready", server: conversation.server, session });
-      for (const done of [...this.waiting]) done();
-      await over;
-    }
-    become(state) {
-      this.state = state;
-      this.onState(state);
-    }
-  };
-  function converse(link) {
-    const conversation = new Conversation(link.send);
-    link.onMessage = (message) => {
-      try {
-        conversation.receive(message);
-      } catch (error) {
-        conversation.end(error instanceof Error ? error : new Error(String(error)));
-        link.close();
-      }
-    };
-    link.onClose = () => conversation.end(new Disconnected("The connection to Underpaint broke."));
-    return conversation;
-  }
-  function within(ms, promise) {
-    return Promise.race([promise, sleep(ms).then(() => Promise.reject(new Unreachable("no answer in time")))]);
-  }
-
-  // src/protocol/images.ts
-  var BYTES_PER_PIXEL = { rgba8: 4, rgba16: 8, rgbaf32: 16, g8: 1, g16: 2, gf32: 4 };
-  function image(blob, w, h, px, linear2 = false) {
-    return { blob, w, h, px, color: linear2 ? "linear-srgb" : void 0 };
-  }
-  function picture(described, data) {
-    const { w, h, px, stride, offset, color } = asMembers(described, "an image without a description");
-    if (!isSide(w) || !isSide(h) || typeof px !== "string" || !(px in BYTES_PER_PIXEL)) {
-      throw new ProtocolError("an image without size or pixel format");
-    }
-    const row = w * BYTES_PER_PIXEL[px];
-    const step = stride ?? row;
-    const from = offset ?? 0;
-    if (!isCount(step) || step < row || !isCount(from) || from + step * (h - 1) + row > data.length) {
-      throw new ProtocolError(`an image of ${w}x${h} does not fit its ${data.length} bytes`);
-    }
-    const found = { w, h, px, linear: color === "linear-srgb" };
-    if (step === row) return { ...found, pixels: data.subarray(from, from + row * h) };
-    const pixels = new Uint8Array(row * h);
-    for (let y = 0; y < h; y++) pixels.set(data.subarray(from + y * step, from + y * step + row), y * row);
-    return { ...found, pixels };
-  }
-  function rect(value) {
-    const { x, y, w, h } = asMembers(value, "a rect that is none");
-    if (!Number.isSafeInteger(x) || !Number.isSafeInteger(y) || !isSide(w) || !isSide(h)) {
-      throw new ProtocolError("a rect that is none");
-    }
-    return { x, y, w, h };
-  }
-  function isCount(value) {
-    return Number.isSafeInteger(value) && value >= 0;
-  }
-  function isSide(value) {
-    return isCount(value) && value >= 1;
-  }
-
-  // src/photoshop/read.ts
-  var import_photoshop2 = __require("photoshop");
-
-  // src/photoshop/target.ts
-  var import_photoshop = __require("photoshop");
-  var Sorry = class extends Error {
-  };
-  var NO_MARGINS = { left: 0, top: 0, right: 0, bottom: 0 };
-  var PX = { 8: "rgba8", 16: "rgba16", 32: "rgbaf32" };
-  var MASK_PX = { 8: "g8", 16: "g16", 32: "gf32" };
-  function activeTarget() {
-    const document2 = import_photoshop.app.documents.length > 0 ? import_photoshop.app.activeDocument : null;
-    if (!document2) throw new Sorry("No picture is open.");
-    const depth = depthOf(document2);
-    if (depth === void 0 || !LAYERED.has(document2.mode)) {
-      throw new Sorry("This picture's mode has no layers in colour. Choose Image > Mode > RGB Color first.");
-    }
-    if (document2.quickMaskMode) throw new Sorry("Quick Mask is on. Press Q to turn it into a selection first.");
-    return {
-      documentID: document2.id,
-      extent: { w: document2.width, h: document2.height },
-      depth,
-      selection: selectionOf(document2),
-      layerID: document2.activeLayers[0]?.id,
-      began: Date.now(),
-      margins: NO_MARGINS
-    };
-  }
-  function glance() {
-    const document2 = import_photoshop.app.documents.length > 0 ? import_photoshop.app.activeDocument : null;
-    return document2 ? { name: document2.name, selection: selectionOf(document2) } : void 0;
-  }
-  function openDocument(target) {
-    return [...import_photoshop.app.documents].find((document2) => document2.id === target.documentID);
-  }
-  var LAYERED = /* @__PURE__ */ new Set([
-    import_photoshop.constants.DocumentMode.RGB,
-    import_photoshop.constants.DocumentMode.CMYK,
-    import_photoshop.constants.DocumentMode.LAB,
-    import_photoshop.constants.DocumentMode.GRAYSCALE
-  ]);
-  function depthOf(document2) {
-    const depths = {
-      [import_photoshop.constants.BitsPerChannelType.EIGHT]: 8,
-      [import_photoshop.constants.BitsPerChannelType.SIXTEEN]: 16,
-      [import_photoshop.constants.BitsPerChannelType.THIRTYTWO]: 32
-    };
-    return depths[document2.bitsPerChannel];
-  }
-  function selectionOf(document2) {
-    const bounds2 = document2.selection.bounds;
-    if (!bounds2) return void 0;
-    const x = Math.max(0, Math.floor(bounds2.left));
-    const y = Math.max(0, Math.floor(bounds2.top));
-    const w = Math.min(document2.width, Math.ceil(bounds2.right)) - x;
-    const h = Math.min(document2.height, Math.ceil(bounds2.bottom)) - y;
-    return w > 0 && h > 0 ? { x, y, w, h } : void 0;
-  }
-
-  // src/photoshop/read.ts
-  var SRGB = "sRGB IEC61966-2.1";
-  var BAND_BYTES = 8 * 1024 * 1024;
-  async function* readPixels(target, rect2, layerID) {
-    const options = {
-      documentID: target.documentID,
-      ...layerID === void 0 ? {} : { layerID },
-      colorSpace: "RGB",
-      colorProfile: SRGB,
-      componentSize: target.depth
-    };
-    for (const band of bands(rect2, BYTES_PER_PIXEL[PX[target.depth]])) {
-      const within3 = inside(bounds(band), target.extent);
-      yield within3 ? await readBand(band, target.depth, 4, () => import_photoshop2.imaging.getPixels({ ...options, sourceBounds: bounds(within3) }), () => isEmpty(target, within3, layerID)) : bytes(samples(target.depth, band.w * band.h * 4));
-    }
-  }
-  async function* readSelection(target, rect2) {
-    for (const band of bands(rect2, BYTES_PER_PIXEL[MASK_PX[8]])) {
-      const selected = target.selection && meets(target.selection, band);
-      yield selected ? await readBand(band, 8, 1, () => import_photoshop2.imaging.getSelection({ documentID: target.documentID, sourceBounds: bounds(band) }), () => false) : new Uint8Array(band.w * band.h);
-    }
-  }
-  function layerBounds(target, layerID) {
-    const layer = findLayer(target, layerID);
-    return layer && inside(layer.bounds, target.extent);
-  }
-  function findLayer(target, layerID) {
-    const search = (layers) => {
-      for (const layer of layers) {
-        const found = layer.id === layerID ? layer : layer.layers ? search(layer.layers) : void 0;
-        if (found) return found;
-      }
-      return void 0;
-    };
-    const document2 = [...import_photoshop2.app.documents].find(({ id }) => id === target.documentID);
-    return document2 && search(document2.layers);
-  }
-  function* bands(rect2, bytesPerPixel) {
-    const rows = Math.max(1, Math.floor(BAND_BYTES / (rect2.w * bytesPerPixel)));
-    for (let y = 0; y < rect2.h; y += rows) {
-      yield { x: rect2.x, y: rect2.y + y, w: rect2.w, h: Math.min(rows, rect2.h - y) };
-    }
-  }
-  async function readBand(band, depth, channels, get, empty) {
-    const blank = () => samples(depth, band.w * band.h * channels);
-    let got;
-    try {
-      got = await get();
-    } catch (error) {
-      if (!empty()) throw error;
-      return bytes(blank());
-    }
-    const { imageData: imageData2, sourceBounds } = got;
-    try {
-      const { width, height, components } = imageData2;
-      const data = asDepth(await imageData2.getData({ chunky: true, fullRange: true }), depth);
-      if (components === channels && width === band.w && height === band.h) return bytes(data);
-      const whole = blank();
-      place(data, { w: width, h: height, components }, whole, { w: band.w, h: band.h, channels }, sourceBounds.left - band.x, sourceBounds.top - band.y);
-      return bytes(whole);
-    } finally {
-      void imageData2.dispose();
-    }
-  }
-  function place(source, from, target, to, dx, dy) {
-    const full = target instanceof Float32Array ? 1 : target instanceof Uint16Array ? 65535 : 255;
-    const grey = from.components < 3;
-    const alpha = from.components === 2 ? 1 : from.components === 4 ? 3 : -1;
-    const left = Math.max(0, -dx);
-    const right = Math.min(from.w, to.w - dx);
-    for (let y = Math.max(0, -dy); y < Math.min(from.h, to.h - dy); y++) {
-      let i = (y * from.w + left) * from.components;
-      let o = ((y + dy) * to.w + left + dx) * to.channels;
-      if (from.components === to.channels) {
-        target.set(source.subarray(i, i + (right - left) * to.channels), o);
-        continue;
-      }
-      for (let x = left; x < right; x++, i += from.components, o += to.channels) {
-        target[o] = source[i];
-        if (to.channels === 1) continue;
-        target[o + 1] = source[grey ? i : i + 1];
-        target[o + 2] = source[grey ? i : i + 2];
-        target[o + 3] = alpha < 0 ? full : source[i + alpha];
-      }
-    }
-  }
-  function samples(depth, count) {
-    return depth === 8 ? new Uint8Array(count) : depth === 16 ? new Uint16Array(count) : new Float32Array(count);
-  }
-  function asDepth(data, depth) {
-    const has = data instanceof Float32Array ? 32 : data instanceof Uint16Array ? 16 : 8;
-    if (has === depth) return data;
-    const most = { 8: 255, 16: 65535, 32: 1 };
-    const scale = most[depth] / most[has];
-    const found = samples(depth, data.length);
-    for (let i = 0; i < data.length; i++) found[i] = depth === 32 ? data[i] * scale : Math.round(data[i] * scale);
-    return found;
-  }
-  function bytes(data) {
-    return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  }
-  function bounds(rect2) {
-    return { left: rect2.x, top: rect2.y, right: rect2.x + rect2.w, bottom: rect2.y + rect2.h };
-  }
-  function inside(bounds2, extent) {
-    const x = Math.max(0, bounds2.left);
-    const y = Math.max(0, bounds2.top);
-    const w = Math.min(extent.w, bounds2.right) - x;
-    const h = Math.min(extent.h, bounds2.bottom) - y;
-    return w > 0 && h > 0 ? { x, y, w, h } : void 0;
-  }
-  function meets(a, b) {
-    return a.x < b.x + b.w && b.x < a.x + a.w && a.y < b.y + b.h && b.y < a.y + a.h;
-  }
-  function isEmpty(target, rect2, layerID) {
-    const document2 = [...import_photoshop2.app.documents].find(({ id }) => id === target.documentID);
-    if (!document2) return false;
-    const layers = layerID === void 0 ? [...document2.layers] : [findLayer(target, layerID)];
-    return layers.every((layer) => {
-      const held = layer && layer.visible ? inside(layer.bounds, target.extent) : void 0;
-      return !held || !meets(held, rect2);
-    });
-  }
-
-  // src/job/fill.ts
-  function enlarges({ margins }) {
-    return Object.values(margins).some((px) => px > 0);
-  }
-  function masking(mode, target) {
-    if (mode === "background") {
-      if (!target.selection) throw new Sorry("Nothing is selected. Select what is to stay; everything around it is painted anew.");
-      return "all but the selection";
-    }
-    if (mode === "expand" && enlarges(target)) return "what is transparent";
-    if (target.selection) return "selection";
-    if (mode === "generate") return "everything";
-    if (mode === "expand") return "what is transparent";
-    throw new Sorry(`Nothing is selected. Select the part of the picture to ${mode === "add" ? "add something to" : mode} first.`);
-  }
-  async function fill(job, wish) {
-    const { target } = job;
-    const session = await job.session();
-    const { mode, prompt, settings } = wish;
-    const { left, top, right, bottom } = target.margins;
-    const whole = { x: 0, y: 0, w: target.extent.w + left + right, h: target.extent.h + top + bottom };
-    const extent = [whole.w, whole.h];
-    const repainted = masking(mode, target);
-    let canvas = whole;
-    if (repainted === "selection") {
-      const { model, denoise_strength } = settings;
-      const asked = { mode, prompt, model, denoise_strength, extent, mask_bounds: wire(target.selection) };
-      canvas = within2(rect((await job.call(session, "fill/context", asked)).rect), whole);
-    }
-    const linear2 = target.depth === 32;
-    const clear2 = repainted === "what is transparent" ? new Clear(whole, target.depth) : void 0;
-    const pixels = await job.send(session, canvas, PX[target.depth], readPixels(target, { ...canvas, x: canvas.x - left, y: canvas.y - top }), linear2, (band) => clear2?.see(band));
-    const params = { ...settings, mode, prompt, label: layerName(prompt, mode, void 0), canvas: { extent, rect: wire(canvas), image: pixels } };
-    let mask;
-    if (repainted === "selection") {
-      const where = target.selection;
-      mask = { rect: wire(where), image: await job.send(session, where, "g8", readSelection(target, where)) };
-    } else if (repainted === "all but the selection") {
-      mask = { rect: wire(whole), image: await job.send(session, whole, "g8", inverted(readSelection(target, whole))) };
-    } else if (clear2) {
-      mask = { rect: wire(whole), image: await job.send(session, whole, "g8", clear2.bands()) };
-    }
-    const { result, patches: patches2 } = await job.result(session, "generate", { ...params, mask });
-    if (typeof result.seed === "string" || typeof result.seed === "number") job.seed = String(result.seed);
-    await job.put(patches2, (patch) => layerName(prompt, mode, patch.seed));
-  }
-  function layerName(prompt, mode, seed) {
-    let words = prompt.split(/\s+/).filter(Boolean).join(" ") || mode[0].toUpperCase() + mode.slice(1);
-    if (words.length > 48) words = words.slice(0, 47).trimEnd() + "…";
-    return seed === void 0 ? words : `${words} (${seed})`;
-  }
-  var Clear = class {
-    constructor(size, depth) {
-      this.depth = depth;
-      this.at = 0;
-      this.mask = new Uint8Array(size.w * size.h);
-    }
-    see(band) {
-      const { buffer, byteOffset, byteLength } = band;
-      const [samples2, scale] = this.depth === 8 ? [band, 1] : this.depth === 16 ? [new Uint16Array(buffer, byteOffset, byteLength / 2), 1 / 257] : [new Float32Array(buffer, byteOffset, byteLength / 4), 255];
-      for (let i = 3; i < samples2.length; i += 4) this.mask[this.at++] = 255 - Math.round(samples2[i] * scale);
-    }
-    async *bands() {
-      if (this.mask.every((value) => value === 0)) {
-        throw new Sorry("Nothing in this picture is empty. Say by how much to enlarge it, or select the part to expand into.");
-      }
-      yield this.mask;
-    }
-  };
-  async function* inverted(bands2) {
-    for await (const band of bands2) yield band.map((value) => 255 - value);
-  }
-  function wire({ x, y, w, h }) {
-    return { x, y, w, h };
-  }
-  function within2(inner, outer) {
-    if (inner.x < 0 || inner.y < 0 || inner.x + inner.w > outer.w || inner.y + inner.h > outer.h) {
-      throw new ProtocolError("a context outside the picture");
-    }
-    return inner;
-  }
-
-  // src/job/filtering.ts
-  var import_photoshop3 = __require("photoshop");
-  var AROUND = 512;
-  function filtered(target) {
-    const layer = target.layerID === void 0 ? void 0 : findLayer(target, target.layerID);
-    if (!layer) throw new Sorry("No layer is active. Choose the one to filter.");
-    if (layer.kind !== import_photoshop3.constants.LayerKind.NORMAL && !layer.isBackgroundLayer) {
-      throw new Sorry("The active layer holds no pixels of its own. Choose a pixel layer, or rasterize this one.");
-    }
-    const held = layerBounds(target, layer.id);
-    const rect2 = held && (target.selection ? overlap(held, grown(target.selection)) : held);
-    if (!rect2 || target.selection && !overlap(held, target.selection)) throw new Sorry("The active layer is empty there.");
-    return { layerID: layer.id, rect: rect2 };
-  }
-  async function filter(job, filters, title) {
-    const { target } = job;
-    const session = await job.session();
-    const { layerID, rect: rect2 } = filtered(target);
-    const image2 = await job.send(session, rect2, PX[target.depth], readPixels(target, rect2, layerID), target.depth === 32);
-    let clip = {};
-    if (target.selection) clip = { clip: true, mask: await job.send(session, rect2, "g8", readSelection(target, rect2)) };
-    const { patches: patches2 } = await job.result(session, "filter/apply", { image: image2, rect: { ...rect2 }, filters, label: title, ...clip });
-    await job.put(patches2, () => title);
-  }
-  function grown(rect2) {
-    return { x: rect2.x - AROUND, y: rect2.y - AROUND, w: rect2.w + 2 * AROUND, h: rect2.h + 2 * AROUND };
-  }
-  function overlap(a, b) {
-    const x = Math.max(a.x, b.x);
-    const y = Math.max(a.y, b.y);
-    const w = Math.min(a.x + a.w, b.x + b.w) - x;
-    const h = Math.min(a.y + a.h, b.y + b.h) - y;
-    return w > 0 && h > 0 ? { x, y, w, h } : void 0;
-  }
-
-  // src/photoshop/place.ts
-  var import_photoshop4 = __require("photoshop");
-  var Busy = class extends Error {
-  };
-  var MODAL_IN_THE_WAY = 9;
-  var CANCELLED = "Cancelled. The picture is unchanged.";
-  var PATIENCE_S = 2;
-  var newest = /* @__PURE__ */ new Map();
-  function anchorOf(target) {
-    const put = newest.get(`${target.documentID}/${target.layerID}`);
-    const later = put && put.at >= target.began ? findLayer(target, put.layerID) : void 0;
-    return later ?? (target.layerID === void 0 ? void 0 : findLayer(target, target.layerID));
-  }
-  async function place2(target, patches2, name, history) {
-    if (!openDocument(target)) throw new Sorry("The picture was closed meanwhile, so there is nowhere to put the layer.");
-    const images = [];
-    let cancelled = false;
-    try {
-      for (const patch of patches2) images.push(await imageData(patch));
-      const options = { commandName: history, timeOut: PATIENCE_S };
-      await import_photoshop4.core.executeAsModal(async (context) => {
-        const document2 = openDocument(target);
-        if (!document2) throw new Sorry("The picture was closed meanwhile, so there is nowhere to put the layer.");
-        const front = import_photoshop4.app.activeDocument;
-        if (front.id !== document2.id) import_photoshop4.app.activeDocument = document2;
-        const suspension = await context.hostControl.suspendHistory({ documentID: document2.id, name: history });
-        let whole = false;
-        try {
-          await enlarge(document2, target.margins);
-          for (const [i, patch] of patches2.entries()) {
-            if (context.isCancelled) throw new Sorry(CANCELLED);
-            const layer = await document2.createLayer(import_photoshop4.constants.LayerKind.NORMAL, { name: name(patch) });
-            if (!layer) throw new Sorry("Photoshop made no new layer. Can the active layer be unlocked, or another one be chosen?");
-            const anchor = anchorOf(target);
-            if (anchor && anchor.id !== layer.id) layer.move(anchor, import_photoshop4.constants.ElementPlacement.PLACEBEFORE);
-            newest.set(`${target.documentID}/${target.layerID}`, { layerID: layer.id, at: Date.now() });
-            await import_photoshop4.imaging.putPixels({
-              documentID: document2.id,
-              layerID: layer.id,
-              imageData: images[i],
-              targetBounds: { left: patch.rect.x, top: patch.rect.y, right: patch.rect.x + patch.w, bottom: patch.rect.y + patch.h },
-              commandName: history
-            });
-          }
-          whole = true;
-        } finally {
-          cancelled = !whole && context.isCancelled;
-          await context.hostControl.resumeHistory(suspension, whole);
-          if (front.id !== document2.id && [...import_photoshop4.app.documents].some(({ id }) => id === front.id)) import_photoshop4.app.activeDocument = front;
-        }
-      }, options);
-    } catch (error) {
-      if (error.number === MODAL_IN_THE_WAY) {
-        throw new Busy("Photoshop is busy with a dialog or another plug-in. Finish that, then press Place layer.");
-      }
-      throw cancelled ? new Sorry(CANCELLED) : error;
-    } finally {
-      for (const image2 of images) void image2.dispose();
-    }
-  }
-  async function enlarge(document2, { left, top, right, bottom }) {
-    const { TOPLEFT, BOTTOMRIGHT } = import_photoshop4.constants.AnchorPosition;
-    if (right > 0 || bottom > 0) await document2.resizeCanvas(document2.width + right, document2.height + bottom, TOPLEFT);
-    if (left > 0 || top > 0) await document2.resizeCanvas(document2.width + left, document2.height + top, BOTTOMRIGHT);
-  }
-  async function imageData(patch) {
-    const px = patch.px;
-    if (px !== "rgba8" && px !== "rgba16" && px !== "rgbaf32") throw new Sorry(`Underpaint answered with pixels of the kind ${px}, which is not what was asked for.`);
-    const { pixels } = patch;
-    const bytes2 = pixels.length === pixels.buffer.byteLength ? pixels : pixels.slice();
-    const data = px === "rgba8" ? bytes2 : px === "rgba16" ? new Uint16Array(bytes2.buffer, bytes2.byteOffset, bytes2.length / 2) : await linear(new Float32Array(bytes2.buffer, bytes2.byteOffset, bytes2.length / 4), patch.linear);
-    return import_photoshop4.imaging.createImageDataFromBuffer(data, {
-      width: patch.w,
-      height: patch.h,
-      components: 4,
-      chunky: true,
-      colorSpace: "RGB",
-      colorProfile: SRGB,
-      fullRange: true
-    });
-  }
-  async function linear(data, already) {
-    if (already) return data;
-    const found = new Float32Array(data.length);
-    const some = 1 << 18;
-    for (let start = 0; start < data.length; start += some) {
-      for (let i = start; i < Math.min(data.length, start + some); i++) {
-        const v = data[i];
-        found[i] = i % 4 === 3 ? v : v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
-      }
-      await sleep(0);
-    }
-    return found;
-  }
-
-  // src/job/job.ts
-  var PREVIEW = { max_side: 384, every_ms: 200 };
-  var STAGES = {
-    load: "Loading the model",
-    infill: "Painting",
-    encode: "Reading the picture",
-    denoise: "Painting",
-    decode: "Developing",
-    upscale: "Enlarging",
-    filter: "Finishing"
-  };
-  var jobs = 0;
-  var Job = class {
-    /** `title` stands in lists; `command` is the history state's name and what a sentence calls it. */
-    constructor(connection, target, title, command) {
-      this.connection = connection;
-      this.target = target;
-      this.title = title;
-      this.command = command;
-      this.phase = "working";
-      /** One sentence: what is going on, or how it ended. */
-      this.text = "Reading the picture";
-      /** Milliseconds by part, for those who want to know where time goes. */
-      this.times = {};
-      this.onChange = () => {
-      };
-      this.token = `photoshop-${++jobs}`;
-      this.began = Date.now();
-      this.blobs = [];
-    }
-    /** Plays `story`, which ends by placing a result. Never throws: how it went is in `phase` and `text`. */
-    async play(story) {
-      const stop = this.connection.listen((notice) => this.heard(notice));
-      try {
-        await story();
-      } catch (error) {
-        if (this.reason !== void 0 && !(error instanceof Busy)) this.end("cancelled", this.reason);
-        else if (error instanceof Busy) this.end("held", error.message);
-        else this.end("failed", sentence(error, this.command));
-      } finally {
-        stop();
-        this.free();
-        this.preview = void 0;
-        this.onChange();
-      }
-    }
-    /** The connection, which may be just being found again. */
-    session() {
-      return this.connection.session(() => this.reason !== void 0);
-    }
-    /** Gives up. A job the daemon has is over within one step. */
-    cancel(reason = "Cancelled. The picture is unchanged.") {
-      if (this.phase === "held") {
-        this.held = void 0;
-        return this.end("cancelled", reason);
-      }
-      if (this.phase !== "working" || this.reason !== void 0) return;
-      this.reason = reason;
-      this.tell("Cancelling");
-      const { asked, id } = this;
-      if (id !== void 0) {
-        void this.connection.session().then(({ conversation }) => conversation.request("job/cancel", { job: id })).catch(() => {
-        });
-      } else if (asked) {
-        asked.session.conversation.notify("cancel", { id: asked.id });
-      }
-    }
-    /** Tries once more to put a held result into the picture. */
-    async placeAgain() {
-      const { held } = this;
-      if (this.phase !== "held" || !held) return;
-      this.phase = "working";
-      await this.play(() => this.put(held.patches, held.name));
-    }
-    /** Adds the time since `since` to a part's. */
-    spent(part, since) {
-      this.times[part] = (this.times[part] ?? 0) + Date.now() - since;
-    }
-    /** Asks something short on the way. */
-    async call(session, method, params) {
-      const since = Date.now();
-      const answer = await session.conversation.request(method, params);
-      this.spent("plan", since);
-      this.check();
-      return asMembers(answer, `an answer to ${method} that is none`);
-    }
-    /** Sends bands as they are read; returns the image they make. `see` looks at each on its way. */
-    async send(session, size, px, bands2, linear2 = false, see) {
-      const { conversation, link } = session;
-      const upload = conversation.upload(size.w * size.h * BYTES_PER_PIXEL[px]);
-      this.blobs.push({ session, blob: upload.blob });
-      for (; ; ) {
-        let since = Date.now();
-        const band = await bands2.next();
-        this.spent("read", since);
-        if (band.done) break;
-        see?.(band.value);
-        since = Date.now();
-        for (let start = 0; start < band.value.length; start += conversation.chunkBytes) {
-          upload.write(band.value.subarray(start, start + conversation.chunkBytes));
-          await link.drained();
-          this.check();
-        }
-        this.spent("send", since);
-      }
-      return image(upload.blob, size.w, size.h, px, linear2);
-    }
-    /** Submits, waits, and takes the patches; across a lost connection, too. */
-    async result(session, method, params) {
-      const how = { progress: this.token, preview: PREVIEW };
-      const instance = session.conversation.server?.instance;
-      let since = Date.now();
-      let asked = session.conversation.begin(method, { ...params, ...how, keep: true });
-      for (; ; ) {
-        this.asked = { session, id: asked.id };
-        try {
-          const result = asMembers(await asked.answer, "a result that is none");
-          this.check();
-          const timing = isMembers(result.timing_ms) ? result.timing_ms.total : void 0;
-          this.spent("compute and receive", since);
-          if (typeof timing === "number") this.times.compute = timing;
-          return { result, patches: patches(result, session) };
-        } catch (error) {
-          if (!(error instanceof Disconnected) || this.id === void 0 || this.reason !== void 0) throw error;
-          this.share = void 0;
-          this.tell("The connection was lost; waiting for Underpaint");
-          session = await this.session();
-          if (session.conversation.server?.instance !== instance) throw new Restarted();
-          since = Date.now();
-          asked = session.conversation.begin("job/attach", { job: this.id, ...how });
-        } finally {
-          this.asked = void 0;
-        }
-      }
-    }
-    /** Puts patches into the picture, each on a layer called `name`, and says so. */
-    async put(patches2, name) {
-      this.free();
-      if (patches2.length === 0) return this.end("done", "Underpaint found nothing to change there.");
-      this.share = 1;
-      this.tell(patches2.length === 1 ? "Placing the layer" : `Placing ${patches2.length} layers`);
-      const since = Date.now();
-      this.held = { patches: patches2, name };
-      await place2(this.target, patches2, name, this.command);
-      this.held = void 0;
-      this.spent("insert", since);
-      this.times.total = Date.now() - this.began;
-      const seconds = ((this.times.total ?? 0) / 1e3).toFixed(1);
-      this.end("done", patches2.length === 1 ? `Done in ${seconds} s, as a new layer.` : `Done in ${seconds} s, as ${patches2.length} new layers.`);
-    }
-    /** Throws if the painter gave up. */
-    check() {
-      if (this.reason !== void 0) throw new Sorry(this.reason);
-    }
-    /** The daemon keeps what came of a job until it is told that nobody will ask again. */
-    forget() {
-      const { id } = this;
-      if (id !== void 0) void this.connection.session().then(({ conversation }) => conversation.request("job/forget", { job: id })).catch(() => {
-      });
-    }
-    free() {
-      for (const { session, blob } of this.blobs.splice(0)) session.conversation.notify("blob/free", { blob });
-    }
-    heard({ method, params, tail }) {
-      if (method === "job/state" && this.asked && params.id === this.asked.id) {
-        if (typeof params.job === "string") this.id = params.job;
-        if (params.state === "queued") {
-          this.tell(typeof params.position === "number" && params.position > 0 ? `Waiting, with ${params.position} more before it` : "Waiting for its turn");
-        } else if (params.state === "running") {
-          this.tell("Painting");
-        }
-      } else if (method === "progress" && params.progress === this.token && this.reason === void 0 && this.phase === "working") {
-        this.progressed(params, tail);
-      }
-    }
-    progressed(params, tail) {
-      var _a;
-      const step = typeof params.step === "number" ? params.step : 0;
-      const steps = typeof params.steps === "number" ? params.steps : 0;
-      let text = STAGES[String(params.stage)] ?? "Painting";
-      if (steps > 1) text += `, step ${step} of ${steps}`;
-      if (typeof params.eta_ms === "number") text += `, ${duration(params.eta_ms)} left`;
-      this.share = steps > 0 ? step / steps : void 0;
-      if (params.preview !== void 0) {
-        try {
-          this.preview = picture(params.preview, tail);
-          (_a = this.times)["first preview"] ?? (_a["first preview"] = Date.now() - this.began);
-        } catch {
-        }
-      }
-      this.tell(text);
-    }
-    tell(text) {
-      this.text = text;
-      this.onChange();
-    }
-    end(phase, text) {
-      this.phase = phase;
-      this.share = void 0;
-      if (phase !== "held") this.forget();
-      this.tell(text);
-    }
-  };
-  var Restarted = class extends Error {
-  };
-  function patches(result, session) {
-    if (!Array.isArray(result.patches)) throw new ProtocolError("a result without patches");
-    const taken = /* @__PURE__ */ new Map();
-    return result.patches.map((entry) => {
-      const patch = asMembers(entry, "a patch that is none");
-      const where = rect(patch.rect);
-      const blob = isMembers(patch.image) ? String(patch.image.blob) : "";
-      const data = taken.get(blob) ?? session.conversation.blobs.take(blob);
-      taken.set(blob, data);
-      const found = picture(patch.image, data);
-      if (found.w !== where.w || found.h !== where.h) throw new ProtocolError("a patch whose picture is not as large as its rect");
-      const seed = typeof patch.seed === "string" || typeof patch.seed === "number" ? String(patch.seed) : void 0;
-      return { ...found, rect: where, seed };
-    });
-  }
-  function sentence(error, command) {
-    const again = `The picture is unchanged; press ${command} again.`;
-    if (error instanceof Sorry || error instanceof Refused && error.kind !== "no_such_job") return error.message;
-    if (error instanceof Restarted || error instanceof Refused) return `Underpaint was started anew while it was at work, and the job is lost. ${again}`;
-    if (error instanceof Disconnected) return `The connection to Underpaint broke before it had the picture. ${again}`;
-    if (error instanceof ProtocolError) return `Underpaint's answer cannot be used (${error.message}). Are it and this plug-in of the same version?`;
-    return `Photoshop did not let the plug-in go on: ${error instanceof Error ? error.message : String(error)}`;
-  }
-  function duration(ms) {
-    const seconds = Math.max(1, Math.round(ms / 1e3));
-    return seconds < 90 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;
-  }
-
-  // src/panel/widgets.ts
-  function byId(id) {
-    return document.getElementById(id);
-  }
-  function make(tag, className = "", ...children) {
-    const element = document.createElement(tag);
-    if (className) element.className = className;
-    for (const child of children) element.appendChild(typeof child === "string" ? document.createTextNode(child) : child);
-    return element;
-  }
-  function tool(sign, title, pressed) {
-    const element = make("div", "tool", sign);
-    tip(element, title);
-    element.addEventListener("click", pressed);
-    return element;
-  }
-  function tip(element, words) {
-    element.setAttribute("title", words);
-  }
-  function reveal(element, shown2) {
-    if (shown2) element.removeAttribute("hidden");
-    else element.setAttribute("hidden", "");
-  }
-  function isShown(element) {
-    return !element.hasAttribute("hidden");
-  }
-  function clear(element) {
-    while (element.firstChild) element.removeChild(element.firstChild);
-  }
-  var Choice = class {
-    constructor(element, chosen) {
-      this.element = element;
-      this.values = [];
-      element.addEventListener("change", () => chosen(this.value));
-    }
-    /** Replaces the entries; the chosen value stays if it still is among them, else the first one is. */
-    fill(entries, chosen = this.value) {
-      const menu = this.element.querySelector("sp-menu");
-      clear(menu);
-      for (const [, label] of entries) menu.appendChild(make("sp-menu-item", "", label));
-      this.values = entries.map(([value]) => value);
-      this.value = chosen;
-    }
-    get value() {
-      return this.values[this.element.selectedIndex] ?? "";
-    }
-    set value(value) {
-      this.element.selectedIndex = Math.max(0, this.values.indexOf(value));
-    }
-    /** Shows none of the entries as chosen. */
-    unchoose() {
-      this.element.selectedIndex = -1;
-    }
-  };
-  function fold(heading, body, toggled) {
-    const words = heading.textContent ?? "";
-    const open = (shown2) => {
-      reveal(body, shown2);
-      heading.textContent = `${shown2 ? "▾" : "▸"} ${words}`;
-    };
-    heading.addEventListener("click", () => {
-      open(!isShown(body));
-      toggled(isShown(body));
-    });
-    return { open };
-  }
-  var shown = /* @__PURE__ */ new WeakMap();
-  function show(element, picture2, most) {
-    const before = shown.get(element);
-    if (!picture2 || picture2.px !== "rgba8") {
-      element.removeAttribute("src");
-    } else {
-      const { w, h, pixels } = picture2;
-      const blob = new ImageBlob(pixels.slice().buffer, {
-        type: "image/uncompressed",
-        width: w,
-        height: h,
-        colorSpace: "RGB",
-        colorProfile: "sRGB IEC61966-2.1",
-        pixelFormat: "RGBA",
-        components: 4,
-        componentSize: 8,
-        hasAlpha: true
-      });
-      const url = URL.createObjectURL(blob);
-      const scale = Math.min(most.w / w, most.h / h);
-      element.style.width = `${Math.max(1, Math.round(w * scale))}px`;
-      element.style.height = `${Math.max(1, Math.round(h * scale))}px`;
-      element.src = url;
-      shown.set(element, url);
-    }
-    if (before) URL.revokeObjectURL(before);
-  }
-
-  // src/panel/chain.ts
-  var Chain = class {
-    constructor(body, adder, changed) {
-      this.body = body;
-      this.changed = changed;
-      this.steps = [];
-      this.known = /* @__PURE__ */ new Map();
-      this.adder = new Choice(adder, (name) => this.add(name));
-    }
-    /** What `filters/list` answered. */
-    offer(filters) {
-      this.known.clear();
-      for (const filter2 of Array.isArray(filters) ? filters : []) {
-        if (isDescription(filter2) && !wantsPicture(filter2)) this.known.set(filter2.name, filter2);
-      }
-      this.adder.fill([...this.known.values()].map(({ name, title }) => [name, title]));
-      this.adder.unchoose();
-      this.draw();
-    }
-    /** Other steps, of a style or of last time. */
-    set(steps) {
-      this.steps = steps.map(({ name, params, off }) => ({ name, params: { ...params }, ...off ? { off } : {} }));
-      this.draw();
-    }
-    /** Those that are switched on, as the protocol has them. */
-    running() {
-      return this.steps.filter(({ off }) => !off).map(({ name, params }) => ({ name, params }));
-    }
-    /** The titles of those that are switched on. */
-    title() {
-      return this.steps.filter(({ off }) => !off).map(({ name }) => this.known.get(name)?.title ?? name).join(" + ");
-    }
-    add(name) {
-      this.adder.unchoose();
-      if (!this.known.has(name)) return;
-      this.steps.push({ name, params: {} });
-      this.edited();
-    }
-    edited() {
-      this.draw();
-      this.changed();
-    }
-    draw() {
-      clear(this.body);
-      this.steps.forEach((step, i) => this.body.appendChild(this.drawStep(step, i)));
-    }
-    drawStep(step, i) {
-      const description = this.known.get(step.name);
-      const on = make("sp-checkbox");
-      tip(on, "Runs, or is left out");
-      on.checked = !step.off;
-      on.addEventListener("change", () => {
-        if (on.checked) delete step.off;
-        else step.off = true;
-        this.changed();
-      });
-      const move = (by) => {
-        const [moved] = this.steps.splice(i, 1);
-        this.steps.splice(Math.max(0, i + by), 0, moved);
-        this.edited();
-      };
-      const title = make("div", "title", description?.title ?? `${step.name} (not installed)`);
-      tip(title, typeof description?.description === "string" ? description.description : "");
-      const remove = () => {
-        this.steps.splice(i, 1);
-        this.edited();
-      };
-      const head = make("div", "row", on, title, tool("↑", "Runs earlier", () => move(-1)), tool("↓", "Runs later", () => move(1)), tool("✕", "Remove", remove));
-      const box = make("div", "step", head);
-      for (const param of description?.params ?? []) {
-        if (isMembers(param)) box.appendChild(this.drawParam(step, param));
-      }
-      return box;
-    }
-    drawParam(step, param) {
-      const name = String(param.name);
-      const label = make("div", "name", String(param.label ?? name));
-      tip(label, `${param.help ?? ""} A double click sets it back.`.trim());
-      label.addEventListener("dblclick", () => {
-        delete step.params[name];
-        this.edited();
-      });
-      const value = step.params[name] ?? param.default ?? "";
-      const keep = (chosen) => {
-        step.params[name] = chosen;
-        this.changed();
-      };
-      return make("div", "row", label, ...control(param, value, keep));
-    }
-  };
-  function control(param, value, keep) {
-    const whole = param.type === "int" || param.type === "seed";
-    if ((param.type === "float" || param.type === "int") && typeof param.min === "number" && typeof param.max === "number") {
-      return slider(Number(value), param.min, param.max, whole ? 1 : typeof param.step === "number" ? param.step : (param.max - param.min) / 100, String(param.unit ?? ""), keep);
-    }
-    if (param.type === "bool") {
-      const box = make("sp-checkbox", "grow");
-      box.checked = value === true;
-      box.addEventListener("change", () => keep(box.checked));
-      return [box];
-    }
-    if (param.type === "choice" && Array.isArray(param.choices)) {
-      const menu = make("sp-menu");
-      menu.setAttribute("slot", "options");
-      const list = make("sp-dropdown", "grow", menu);
-      const entries = param.choices.filter(isMembers).map((choice) => [String(choice.name), String(choice.label ?? choice.name)]);
-      new Choice(list, keep).fill(entries, String(value));
-      return [list];
-    }
-    const field = make(param.multiline === true ? "sp-textarea" : "sp-textfield", "grow");
-    field.value = String(value);
-    const swatch = param.type === "color" ? make("div", "swatch") : void 0;
-    const read = () => {
-      if (swatch) {
-        const good = /^#[0-9a-fA-F]{6}([0-9a-fA-F]{2})?$/.test(field.value);
-        if (good) swatch.style.backgroundColor = field.value.slice(0, 7);
-        return good ? field.value : void 0;
-      }
-      if (param.type === "text") return field.value;
-      const number = Number(field.value);
-      return field.value.trim() !== "" && Number.isFinite(number) ? whole ? Math.round(number) : number : void 0;
-    };
-    field.addEventListener("input", () => {
-      const chosen = read();
-      if (chosen !== void 0) keep(chosen);
-    });
-    read();
-    return swatch ? [swatch, field] : [field];
-  }
-  function slider(value, min, max, step, unit, keep) {
-    const bar = make("sp-slider", "grow");
-    const count = Math.max(1, Math.round((max - min) / step));
-    bar.setAttribute("min", "0");
-    bar.setAttribute("max", String(count));
-    bar.setAttribute("show-value", "false");
-    bar.value = String(Math.round((value - min) / step));
-    const shown2 = make("div", "value");
-    const tell = (number) => {
-      shown2.textContent = `${Number(number.toPrecision(3))}${unit ? ` ${unit}` : ""}`;
-    };
-    bar.addEventListener("input", () => {
-      const number = Math.min(max, Number((min + Number(bar.value) * step).toPrecision(8)));
-      tell(number);
-      keep(number);
-    });
-    tell(value);
-    return [bar, shown2];
-  }
-  function isDescription(filter2) {
-    return isMembers(filter2) && typeof filter2.name === "string" && typeof filter2.title === "string" && Array.isArray(filter2.params) && Array.isArray(filter2.inputs);
-  }
-  function wantsPicture(filter2) {
-    return filter2.inputs.some((input) => isMembers(input) && input.required === true && input.role !== "mask" && input.role !== "original");
-  }
-
-  // src/panel/history.ts
-  var SHOWN = 24;
-  var SIDE_PX = 60;
-  var History = class {
-    constructor(hands) {
-      this.hands = hands;
-      this.stale = true;
-      this.boxes = [];
-      this.body = byId("entries");
-      this.row = byId("entry-row");
-      byId("entry-apply").addEventListener("click", () => hands.attempt(() => this.apply()));
-      byId("entry-seed").addEventListener("click", () => this.chosen && hands.useSeed(String(this.chosen.seed)));
-      byId("entry-remove").addEventListener("click", () => hands.attempt(() => this.remove()));
-    }
-    /** The daemon's history changed, or is another's. */
-    invalidate() {
-      this.stale = true;
-      if (isShown(byId("history"))) this.hands.attempt(() => this.look());
-    }
-    /** Reads the newest entries, if they are not what is shown. */
-    async look() {
-      const { state } = this.hands.connection;
-      const offered = state.kind === "ready" && state.server.caps.includes("history");
-      reveal(byId("history-fold"), offered);
-      if (!offered || state.kind !== "ready" || !this.stale) return;
-      this.stale = false;
-      const answer = await state.session.conversation.request("history/list", { limit: SHOWN });
-      const entries = isMembers(answer) && Array.isArray(answer.entries) ? answer.entries.filter(isMembers) : [];
-      this.draw(entries, state.session);
-    }
-    draw(entries, session) {
-      clear(this.body);
-      this.boxes = [];
-      this.choose(void 0, void 0);
-      if (entries.length === 0) this.body.appendChild(make("div", "words tell", "What you paint will be here."));
-      const blobs = /* @__PURE__ */ new Map();
-      for (const entry of entries) {
-        const image2 = make("img");
-        const box = make("div", "entry", image2);
-        tip(box, caption(entry));
-        this.boxes.push(box);
-        box.addEventListener("click", () => this.choose(entry, box));
-        this.body.appendChild(box);
-        const thumbnail = isMembers(entry.thumbnail) ? entry.thumbnail : {};
-        const blob = String(thumbnail.blob);
-        const data = blobs.get(blob) ?? session.conversation.blobs.take(blob);
-        blobs.set(blob, data);
-        show(image2, picture(thumbnail, data), { w: SIDE_PX, h: SIDE_PX });
-      }
-    }
-    choose(entry, box) {
-      this.chosen = entry;
-      for (const other of this.boxes) other.className = other === box ? "entry chosen" : "entry";
-      reveal(this.row, !!entry);
-      byId("entry-words").textContent = entry ? caption(entry) : "";
-    }
-    apply() {
-      const entry = this.chosen;
-      if (!entry) return;
-      const target = activeTarget();
-      const prompt = typeof entry.prompt === "string" ? entry.prompt : "";
-      const mode = typeof entry.mode === "string" ? entry.mode : "picture";
-      const job = new Job(this.hands.connection, target, layerName(prompt, mode, void 0), "Place from history");
-      this.hands.play(job, async () => {
-        const session = await job.session();
-        const answer = await job.call(session, "history/get", { entry: String(entry.entry), px: PX[target.depth] });
-        await job.put(patches(answer, session), (patch) => layerName(prompt, mode, patch.seed));
-      });
-    }
-    async remove() {
-      const { state } = this.hands.connection;
-      if (this.chosen && state.kind === "ready") await state.session.conversation.request("history/remove", { entry: String(this.chosen.entry) });
-      this.invalidate();
-    }
-  };
-  function caption(entry) {
-    const words = typeof entry.prompt === "string" && entry.prompt ? entry.prompt : String(entry.mode ?? "");
-    return `${words} (${String(entry.seed ?? "")})`;
-  }
-
-  // src/panel/queue.ts
-  var EDITORS = { krita: "Krita", gimp: "GIMP", photoshop: "another Photoshop", python: "a script", cli: "the command line" };
-  var Queue = class {
-    constructor(connection) {
-      this.connection = connection;
-      this.jobs = [];
-      this.others = [];
-      this.rows = /* @__PURE__ */ new Map();
-      this.body = byId("jobs");
-      this.elsewhere = byId("others");
-      this.preview = byId("preview");
-      this.picture = byId("picture");
-    }
-    add(job) {
-      this.jobs.push(job);
-      const tell = make("div", "tell words");
-      const bar = make("div");
-      const title = make("div", "title grow", job.title);
-      const row = make("div", "job", make("div", "row", title, tool("✕", "Cancel", () => job.cancel())), tell, make("div", "bar", bar));
-      this.rows.set(job, { row, tell, bar });
-      this.body.appendChild(row);
-      this.draw(job);
-    }
-    remove(job) {
-      this.rows.get(job)?.row.remove();
-      this.rows.delete(job);
-      this.jobs.splice(this.jobs.indexOf(job), 1);
-      this.drawPreview();
-    }
-    draw(job) {
-      const parts = this.rows.get(job);
-      if (!parts) return;
-      parts.tell.textContent = job.phase === "held" ? "Painted, and waiting for Photoshop" : job.text;
-      parts.bar.style.width = `${Math.round((job.share ?? 0) * 100)}%`;
-      this.drawPreview();
-    }
-    /** Reads anew what others have in the queue. */
-    async look() {
-      if (this.connection.state.kind !== "ready") return this.showOthers([]);
-      const { conversation } = this.connection.state.session;
-      const list = await conversation.request("job/list").catch(() => []);
-      const own = new Set(this.jobs.map(({ id }) => id));
-      const texts = (Array.isArray(list) ? list : []).filter(isMembers).filter(({ job, mine, state }) => mine !== true && !own.has(String(job)) && (state === "queued" || state === "running"));
-      this.showOthers(texts.map((entry) => {
-        const from = EDITORS[String(entry.client)] ?? "another program";
-        return `${entry.state === "running" ? "Painting" : "Waiting"} for ${from}: ${typeof entry.label === "string" ? entry.label : "a picture"}`;
-      }));
-    }
-    showOthers(texts) {
-      if (texts.join("\n") === this.others.join("\n")) return;
-      this.others = texts;
-      clear(this.elsewhere);
-      for (const text of texts) this.elsewhere.appendChild(make("div", "job", make("div", "tell words", text)));
-    }
-    drawPreview() {
-      const latest = this.jobs.find(({ preview }) => preview)?.preview;
-      if (latest === this.seen) return;
-      this.seen = latest;
-      reveal(this.preview, !!latest);
-      show(this.picture, latest, { w: this.preview.clientWidth || 280, h: 200 });
-    }
-  };
-
-  // src/panel/settings.ts
-  var KEY = "underpaint.settings";
-  var MODES = ["fill", "add", "remove", "expand", "background", "generate"];
-  var FRESH = {
-    mode: "fill",
-    prompt: "",
-    negative: "",
-    strength: 100,
-    model: "",
-    style: "",
-    steps: "",
-    guidance: "",
-    seed: "",
-    batch: 1,
-    margins: ["", "", "", ""],
-    chain: [],
-    withFills: true,
-    open: []
-  };
-  function load() {
-    let kept = null;
-    try {
-      kept = parseJson(localStorage.getItem(KEY) ?? "null");
-    } catch {
-    }
-    const found = { ...FRESH };
-    if (!isMembers(kept)) return found;
-    const take = (name, good) => {
-      const value = kept[name];
-      if (value !== void 0 && good(value)) found[name] = value;
-    };
-    const isText = (value) => typeof value === "string";
-    take("mode", (value) => MODES.includes(value));
-    for (const name of ["prompt", "negative", "model", "style", "steps", "guidance", "seed"]) take(name, isText);
-    take("strength", (value) => typeof value === "number" && value >= 1 && value <= 100);
-    take("batch", (value) => typeof value === "number" && value >= 1 && value <= 8);
-    take("margins", (value) => Array.isArray(value) && value.length === 4 && value.every(isText));
-    take("withFills", (value) => typeof value === "boolean");
-    take("open", (value) => Array.isArray(value) && value.every(isText));
-    take("chain", (value) => Array.isArray(value) && value.every((step) => isMembers(step) && isText(step.name ?? null) && isMembers(step.params)));
-    return found;
-  }
-  function save(settings) {
-    try {
-      localStorage.setItem(KEY, JSON.stringify(settings));
-    } catch {
-    }
-  }
-
-  // src/panel/styles.ts
-  var SHOWN2 = /* @__PURE__ */ new Set(["model", "prompt", "negative_prompt", "denoise_strength", "steps", "guidance_scale", "filters"]);
-  var ASKED_ANEW = /* @__PURE__ */ new Set(["prompt", "denoise_strength"]);
-  var Styles = class {
-    constructor(hands, wanted) {
-      this.hands = hands;
-      this.wanted = wanted;
-      this.known = /* @__PURE__ */ new Map();
-      this.list = new Choice(byId("style"), (name) => this.hands.put(this.known.get(name), name));
-      this.list.fill([["", "No style"]]);
-      byId("style-save").addEventListener("click", () => this.ask(!isShown(byId("style-naming"))));
-      byId("style-keep").addEventListener("click", () => hands.attempt(() => this.keep()));
-      byId("style-remove").addEventListener("click", () => hands.attempt(() => this.remove()));
-    }
-    /** What `styles/list` answered. */
-    offer(styles) {
-      this.known = new Map(styles.map(({ name, settings }) => [String(name), isMembers(settings) ? settings : {}]));
-      this.list.fill([["", "No style"], ...[...this.known.keys()].map((name) => [name, name])], this.list.value || this.wanted);
-      this.wanted = "";
-    }
-    /** The chosen style's settings that the panel does not show. */
-    unshown() {
-      const chosen = this.known.get(this.list.value) ?? {};
-      return Object.fromEntries(Object.entries(chosen).filter(([name]) => !SHOWN2.has(name)));
-    }
-    /** Enter in the name's field. */
-    named() {
-      this.hands.attempt(() => this.keep());
-    }
-    ask(open) {
-      reveal(byId("style-naming"), open);
-      if (!open) return;
-      byId("style-name").value = this.list.value;
-      byId("style-name").focus();
-    }
-    async keep() {
-      const name = byId("style-name").value.trim();
-      if (!name) return this.hands.say("A style needs a name.");
-      const chosen = this.known.get(this.list.value) ?? {};
-      const shown2 = Object.entries(this.hands.current()).filter(([member, value]) => value !== void 0 && (!ASKED_ANEW.has(member) || member in chosen));
-      await this.hands.request("styles/put", { name, settings: { ...this.unshown(), ...Object.fromEntries(shown2) } });
-      this.wanted = name;
-      this.list.unchoose();
-      this.ask(false);
-      this.hands.say(`“${name}” was saved, for every editor.`);
-    }
-    async remove() {
-      const name = this.list.value;
-      if (!name) return this.hands.say("Choose the style to delete first.");
-      await this.hands.request("styles/remove", { name });
-      this.hands.say(`“${name}” was deleted. What the panel shows stays as it is.`);
-    }
-  };
-
-  // src/panel/panel.ts
-  var LABELS = {
-    fill: ["Fill", "Repaint the selection so that it belongs to its surroundings"],
-    add: ["Add", "Paint something new inside the selection"],
-    remove: ["Remove", "Make what is selected disappear"],
-    expand: ["Expand", "Continue the picture into the selection, or where the canvas is empty"],
-    background: ["Background", "Keep what is selected, and paint a new background around it"],
-    generate: ["Generate", "Paint the whole canvas, or all of the selection, from the prompt"]
-  };
-  var GLANCE_MS = 700;
-  var MARGINS = ["margin-left", "margin-top", "margin-right", "margin-bottom"];
-  var Panel = class {
-    constructor() {
-      this.connection = new Connection();
-      this.settings = load();
-      this.queue = new Queue(this.connection);
-      this.modes = /* @__PURE__ */ new Map();
-      this.model = new Choice(byId("model"), (value) => this.set("model", value));
-      this.styles = new Styles({
-        request: async (method, params) => (await this.connection.session(() => true)).conversation.request(method, params),
-        put: (settings, name) => this.chooseStyle(settings, name),
-        current: () => ({ ...this.wanted(), seed: void 0, batch: void 0, prompt: this.settings.prompt || void 0, filters: this.running() }),
-        say: (words) => this.say(words),
-        attempt: (action) => this.attempt(action)
-      }, this.settings.style);
-      this.chain = new Chain(byId("chain"), byId("add-filter"), () => this.set("chain", this.chain.steps));
-      this.history = new History({
-        connection: this.connection,
-        play: (job, story) => this.play(job, story),
-        useSeed: (seed) => this.useSeed(seed),
-        attempt: (action) => this.attempt(action)
-      });
-      this.said = "";
-      this.build();
-      this.connection.onState = (state) => this.connected(state);
-      this.connection.listen(({ method }) => {
-        if (method === "queue/changed") void this.queue.look();
-        if (method === "models/changed") this.attempt(() => this.lookForModels());
-        if (method === "styles/changed") this.attempt(() => this.lookForStyles());
-        if (method === "filters/changed") this.attempt(() => this.lookForFilters());
-        if (method === "history/changed") this.history.invalidate();
-        if (method === "server/closing") this.say("Underpaint is closing.");
-      });
-      void this.connection.run();
-    }
-    shown() {
-      this.look();
-      this.glances ?? (this.glances = setInterval(() => this.look(), GLANCE_MS));
-    }
-    hidden() {
-      clearInterval(this.glances);
-      this.glances = void 0;
-    }
-    /** Photoshop is closing: nobody will be there for what is under way. */
-    destroy() {
-      this.hidden();
-      for (const job of this.queue.jobs) job.cancel();
-      this.connection.stop();
-    }
-    /** The big button, Ctrl+Enter, and the menu command. */
-    start() {
-      this.attempt(() => {
-        const held = this.queue.jobs.find(({ phase }) => phase === "held");
-        if (held) return void this.replay(held);
-        if (this.connection.state.kind !== "ready") throw new Sorry(this.absence());
-        const { mode, prompt } = this.settings;
-        const target = activeTarget();
-        if (mode === "expand") target.margins = this.margins();
-        masking(mode, target);
-        const settings = { ...this.styles.unshown(), ...this.wanted(), filters: this.running() };
-        const job = new Job(this.connection, target, layerName(prompt, LABELS[mode][0], void 0), LABELS[mode][0]);
-        this.play(job, () => fill(job, { mode, prompt, settings }));
-      });
-    }
-    cancel() {
-      this.queue.jobs.find(({ phase }) => phase === "working")?.cancel();
-    }
-    // How jobs go
-    play(job, story) {
-      this.queue.add(job);
-      job.onChange = () => {
-        this.queue.draw(job);
-        if (job.phase !== "working" && this.queue.jobs.includes(job)) this.stopped(job);
-        else this.look();
-      };
-      void job.play(story);
-      this.say("");
-    }
-    replay(job) {
-      void job.placeAgain();
-      this.say("");
-    }
-    /** A job is over, or waits for Photoshop. */
-    stopped(job) {
-      if (job.phase !== "held") this.queue.remove(job);
-      if (job.seed !== void 0) this.lastSeed = job.seed;
-      tip(byId("status"), Object.entries(job.times).map(([part, ms]) => `${part} ${Math.round(ms)} ms`).join(", "));
-      this.say(job.text);
-    }
-    filterLayer() {
-      if (this.connection.state.kind !== "ready") throw new Sorry(this.absence());
-      const filters = this.chain.running();
-      if (filters.length === 0) throw new Sorry("There is no filter that is switched on. Add one first.");
-      const target = activeTarget();
-      filtered(target);
-      const title = this.chain.title();
-      const job = new Job(this.connection, target, title, "Apply filters");
-      this.play(job, () => filter(job, filters, title));
-    }
-    /** The filters that run over what is painted. */
-    running() {
-      const filters = this.settings.withFills ? this.chain.running() : [];
-      return filters.length > 0 ? filters : void 0;
-    }
-    /** The members of `generate` that the panel's controls say; those left alone are absent. */
-    wanted() {
-      const { negative, strength, model, steps, guidance, seed, batch, mode } = this.settings;
-      const number = (text, what, min, max) => {
-        if (text.trim() === "") return void 0;
-        const value = Number(text.replace(",", "."));
-        if (!(value >= min && value <= max)) throw new Sorry(`${what} “${text}” is not a number from ${min} to ${max}.`);
-        return value;
-      };
-      if (!/^\d{0,20}$/.test(seed.trim())) throw new Sorry(`The seed “${seed}” is no whole number. Leave it empty for a random one.`);
-      return {
-        model: model || void 0,
-        negative_prompt: negative || void 0,
-        denoise_strength: mode === "remove" || strength === 100 ? void 0 : strength / 100,
-        steps: number(steps, "Steps", 1, 1e3),
-        guidance_scale: number(guidance, "Guidance", 0, 100),
-        seed: seed.trim() || void 0,
-        batch: batch > 1 ? batch : void 0
-      };
-    }
-    margins() {
-      const [left = 0, top = 0, right = 0, bottom = 0] = this.settings.margins.map((text) => {
-        if (!/^\d{0,5}$/.test(text.trim())) throw new Sorry(`The canvas cannot be enlarged by “${text}” pixels. Type a whole number, or nothing.`);
-        return Number(text);
-      });
-      return { left, top, right, bottom };
-    }
-    // What the painter sees
-    build() {
-      const settings = this.settings;
-      for (const mode of MODES) {
-        const button = make("div", "mode", LABELS[mode][0]);
-        button.id = `mode-${mode}`;
-        tip(button, LABELS[mode][1]);
-        button.addEventListener("click", () => this.set("mode", mode));
-        byId("modes").appendChild(button);
-        this.modes.set(mode, button);
-      }
-      this.text("prompt", "prompt");
-      this.text("negative", "negative");
-      this.text("steps", "steps");
-      this.text("guidance", "guidance");
-      this.text("seed", "seed");
-      MARGINS.forEach((id, i) => {
-        const field = byId(id);
-        field.value = settings.margins[i] ?? "";
-        field.addEventListener("input", () => this.set("margins", settings.margins.map((text, k) => k === i ? field.value : text)));
-      });
-      this.number("strength", " %");
-      this.number("batch", "");
-      this.chain.set(settings.chain);
-      byId("with-fills").checked = settings.withFills;
-      byId("with-fills").addEventListener("change", () => this.set("withFills", byId("with-fills").checked));
-      byId("apply").addEventListener("click", () => this.attempt(() => this.filterLayer()));
-      byId("last-seed").addEventListener("click", () => this.lastSeed !== void 0 && this.useSeed(this.lastSeed));
-      for (const name of ["filters", "more", "history"]) {
-        fold(byId(`${name}-fold`), byId(name), (open) => {
-          this.set("open", open ? [...settings.open, name] : settings.open.filter((other) => other !== name));
-          if (name === "history" && open) this.attempt(() => this.history.look());
-        }).open(settings.open.includes(name));
-      }
-      byId("go").addEventListener("click", () => this.start());
-      byId("pair").addEventListener("click", () => this.pair());
-      document.addEventListener("keydown", (event) => {
-        if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
-          event.preventDefault();
-          this.start();
-        } else if (event.key === "Enter" && document.activeElement?.id === "code") {
-          this.pair();
-        } else if (event.key === "Enter" && document.activeElement?.id === "style-name") {
-          this.styles.named();
-        } else if (event.key === "Escape") {
-          this.cancel();
-        }
-      });
-      this.model.fill([["", "Automatic"], ...settings.model ? [[settings.model, settings.model]] : []], settings.model);
-      this.look();
-    }
-    text(id, name) {
-      const control2 = byId(id);
-      control2.value = this.settings[name];
-      control2.addEventListener("input", () => this.set(name, control2.value));
-    }
-    number(name, unit) {
-      const control2 = byId(name);
-      const tell = () => byId(`${name}-value`).textContent = `${this.settings[name]}${unit}`;
-      control2.value = String(this.settings[name]);
-      tell();
-      control2.addEventListener("input", () => {
-        this.set(name, Math.round(Number(control2.value)));
-        tell();
-      });
-    }
-    set(name, value) {
-      this.settings[name] = value;
-      save(this.settings);
-      this.say("");
-    }
-    useSeed(seed) {
-      byId("seed").value = seed;
-      this.set("seed", seed);
-      this.say(`The next picture uses the seed ${seed}.`);
-    }
-    /** Brings everything that follows from elsewhere up to date: the chosen mode, the button, what is selected, the sentence. */
-    look() {
-      const { mode } = this.settings;
-      const { state } = this.connection;
-      for (const [other, button] of this.modes) button.className = other === mode ? "mode chosen" : "mode";
-      reveal(byId("strength-row"), mode !== "remove");
-      reveal(byId("margins-row"), mode === "expand");
-      reveal(byId("pairing"), state.kind === "pairing");
-      byId("light").className = state.kind;
-      for (const job of [...this.queue.jobs]) {
-        if (job.phase === "working" && !openDocument(job.target)) job.cancel("The picture was closed, so its job was cancelled.");
-      }
-      const held = this.queue.jobs.some(({ phase }) => phase === "held");
-      const busy = this.queue.jobs.length > 0;
-      byId("go").textContent = held ? "Place layer" : busy ? `${LABELS[mode][0]} another` : LABELS[mode][0];
-      byId("status").textContent = this.said || this.hint();
-    }
-    /** What the sentence says while there is nothing to say. */
-    hint() {
-      if (this.connection.state.kind !== "ready") return this.absence();
-      if (this.queue.jobs.length > 0) return "";
-      const document2 = glance();
-      if (!document2) return "Open a picture to begin.";
-      const { mode, margins } = this.settings;
-      if (mode === "expand" && margins.some((text) => Number(text) > 0)) return "The canvas is enlarged, and the picture continued there.";
-      if (document2.selection) return `${document2.selection.w} × ${document2.selection.h} pixels are selected.`;
-      if (mode === "generate") return "The whole canvas is painted.";
-      if (mode === "expand") return "Where the canvas is empty, the picture is continued.";
-      return mode === "background" ? "Select what is to stay." : `Select the part to ${mode === "add" ? "add something to" : mode}.`;
-    }
-    absence() {
-      const { state } = this.connection;
-      if (state.kind === "pairing") return "Underpaint is running and waits to be paired.";
-      if (state.kind !== "absent") return "Looking for Underpaint…";
-      return state.why ?? "Underpaint is not running. Start it with `underpaint serve`; this panel finds it by itself.";
-    }
-    say(words) {
-      this.said = words;
-      this.look();
-    }
-    /** Does something the painter asked for; what goes wrong becomes the sentence. */
-    attempt(action) {
-      const told = (error) => this.say(sentence(error, LABELS[this.settings.mode][0]));
-      try {
-        void Promise.resolve(action()).catch(told);
-      } catch (error) {
-        told(error);
-      }
-    }
-    // The daemon and its lists
-    connected(state) {
-      if (state.kind !== "ready") return this.look();
-      this.said = "";
-      this.look();
-      const topics = ["queue", "models", "filters", "styles", ...state.server.caps.includes("history") ? ["history"] : []];
-      this.attempt(async () => {
-        await state.session.conversation.request("subscribe", { topics });
-        await Promise.all([this.lookForModels(), this.lookForStyles(), this.lookForFilters(), this.queue.look()]);
-        this.history.invalidate();
-        await this.history.look();
-      });
-    }
-    pair() {
-      this.attempt(async () => {
-        const code = byId("code").value.replace(/\s/g, "");
-        if (!/^\d{6}$/.test(code)) throw new Sorry("The code has six digits. `underpaint pair` shows it.");
-        this.say("Pairing…");
-        await this.connection.pair(code);
-        byId("code").value = "";
-        this.say("");
-      });
-    }
-    async ask(method) {
-      if (this.connection.state.kind !== "ready") return [];
-      const list = await this.connection.state.session.conversation.request(method);
-      return Array.isArray(list) ? list.filter(isMembers) : [];
-    }
-    async lookForModels() {
-      const models = (await this.ask("models/list")).filter(({ kind, state }) => kind === "painter" && state !== "unusable");
-      const entries = models.map(({ id, name }) => [String(id), String(name)]);
-      this.model.fill([["", "Automatic"], ...entries], this.settings.model);
-    }
-    async lookForFilters() {
-      this.chain.offer(await this.ask("filters/list"));
-    }
-    async lookForStyles() {
-      this.styles.offer(await this.ask("styles/list"));
-    }
-    /** A chosen style's members go to the controls that show them. */
-    chooseStyle(style, name) {
-      this.set("style", name);
-      if (!style) return;
-      const put = (id, key, value) => {
-        if (value === void 0) return;
-        byId(id).value = String(value);
-        this.set(key, String(value));
-      };
-      put("prompt", "prompt", style.prompt);
-      put("negative", "negative", style.negative_prompt ?? "");
-      put("steps", "steps", style.steps ?? "");
-      put("guidance", "guidance", style.guidance_scale ?? "");
-      if (typeof style.model === "string") {
-        this.model.value = style.model;
-        this.set("model", this.model.value);
-      }
-      if (typeof style.denoise_strength === "number") {
-        const percent = Math.max(1, Math.round(style.denoise_strength * 100));
-        byId("strength").value = String(percent);
-        byId("strength-value").textContent = `${percent} %`;
-        this.set("strength", percent);
-      }
-      const steps = (Array.isArray(style.filters) ? style.filters : []).filter(isMembers).filter(({ name: name2 }) => typeof name2 === "string");
-      this.chain.set(steps.map(({ name: name2, params }) => ({ name: String(name2), params: isMembers(params) ? params : {} })));
-      this.set("chain", this.chain.steps);
-    }
-  };
-
-  // src/main.ts
-  var panel;
-  var ready = () => panel ?? (panel = new Panel());
-  import_uxp2.entrypoints.setup({
-    // Without `create` Photoshop takes `plugin` for a mistake.
-    plugin: { create: () => {
-    }, destroy: () => panel?.destroy() },
-    panels: {
-      underpaint: {
-        create: (root) => {
-          root.appendChild(document.getElementById("panel"));
-          ready();
-        },
-        show: () => ready().shown(),
-        hide: () => panel?.hidden()
-      }
-    },
-    commands: {
-      run: () => ready().start(),
-      cancel: () => panel?.cancel()
-    }
-  });
-})();
+"use strict";(()=>{var __require=(x=>typeof require!=="undefined"?require:typeof Proxy!=="undefined"?new Proxy(x,{get:(a,b)=>(typeof require!=="undefined"?require:a)[b]}):x)(function(x){
+if(typeof require!=="undefined")return require.apply(this,arguments);throw Error('Dynamic require of "'+x+'" is not supported')});var import_uxp2=__require("uxp");var MAX_DEPTH=32;var NUMBER=/-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;var PLAIN=/[^"\\\u0000-\u001f]*/y;var ESCAPES={'"':'"',"\\":"\\","/":"/",b:"\
+\b",f:"\f",n:"\n",r:"\r",t:"	"};var WORDS=[["true",true],["false",false],["null",null]];var LONE=/[\ud800-\udbff](?![\udc00-\udfff])|(?:[^\ud800-\udbff]|^)[\udc00-\udfff]/;
+function parseJson(text){let at=0;const fail=what=>{throw new SyntaxError(`${what} at character ${at}`)};const space=()=>{while(at<text.length&&" 	\n\r".includes(
+text[at]))at++};const match=pattern=>{pattern.lastIndex=at;const found2=pattern.exec(text)?.[0]??"";at+=found2.length;return found2};const value=depth=>{space();
+const first=text[at];if(first==="{"||first==="["){if(depth===MAX_DEPTH)fail(`nested more than ${MAX_DEPTH} deep`);at++;return first==="{"?object(depth+1):list(depth+
+1)}if(first==='"')return string();for(const[word,meaning]of WORDS){if(text.startsWith(word,at)){at+=word.length;return meaning}}const number=match(NUMBER);if(number===
+"")fail("not JSON");if(!Number.isFinite(Number(number)))fail("a number too large");return Number(number)};const each=(end,item)=>{space();if(text[at]===end){at++;
+return}for(;;){item();space();const mark=text[at++];if(mark===end)return;if(mark!==",")fail("not JSON")}};const list=depth=>{const found2=[];each("]",()=>found2.
+push(value(depth)));return found2};const object=depth=>{const found2=Object.create(null);each("}",()=>{space();if(text[at]!=='"')fail("not JSON");const name=string();
+if(name in found2)fail("a name that occurs twice");space();if(text[at++]!==":")fail("not JSON");found2[name]=value(depth)});return found2};const string=()=>{at++;
+let found2="";for(;;){found2+=match(PLAIN);const mark=text[at++];if(mark==='"')break;if(mark!=="\\")fail("not JSON");const escape=text[at++]??"";if(escape==="u"){
+const hex=text.slice(at,at+4);if(!/^[0-9a-fA-F]{4}$/.test(hex))fail("not JSON");at+=4;found2+=String.fromCharCode(parseInt(hex,16))}else{found2+=ESCAPES[escape]??
+fail("not JSON")}}if(LONE.test(found2))fail("half a surrogate pair");return found2};const found=value(0);space();if(at!==text.length)fail("more than one value");
+return found}function encodeUtf8(text){const bytes2=new Uint8Array(text.length*3);let n=0;for(const character of text){let code=character.codePointAt(0);if(code>=55296&&code<
+57344)code=65533;if(code<128){bytes2[n++]=code;continue}const more=code<2048?1:code<65536?2:3;bytes2[n++]=[0,192,224,240][more]|code>>6*more;for(let i=more-1;i>=
+0;i--)bytes2[n++]=128|code>>6*i&63}return bytes2.subarray(0,n)}function decodeUtf8(bytes2){const parts=[];let units=[];for(let i=0;i<bytes2.length;){const first=bytes2[i++];
+if(first<128){units.push(first)}else{const more=first>=194&&first<224?1:first>=224&&first<240?2:first>=240&&first<245?3:0;if(more===0||i+more>bytes2.length)throw new SyntaxError(
+"bytes that are not UTF-8");let code=first&63>>more;for(let k=0;k<more;k++){const next=bytes2[i++];if(next>>6!==2)throw new SyntaxError("bytes that are not UTF-\
+8");code=code<<6|next&63}const least=[0,128,2048,65536][more];if(code<least||code>1114111||code>=55296&&code<57344)throw new SyntaxError("bytes that are not UTF\
+-8");if(code<65536)units.push(code);else units.push(55296+(code-65536>>10),56320+(code-65536&1023))}if(units.length>4096){parts.push(String.fromCharCode(...units));
+units=[]}}return parts.join("")+String.fromCharCode(...units)}var MAX_HEADER_BYTES=64*1024;var MAX_FRAME_BYTES=8*1024*1024+64*1024;var HELLO_FRAME_BYTES=64*1024;var ProtocolError=class extends Error{};function pack(header,tail=new Uint8Array(
+0)){const text=encodeUtf8(JSON.stringify(header));if(text.length>MAX_HEADER_BYTES){throw new ProtocolError(`a message of ${text.length} bytes is too long; at mo\
+st ${MAX_HEADER_BYTES} are allowed`)}const message=new Uint8Array(8+text.length+tail.length);const lengths=new DataView(message.buffer);lengths.setUint32(0,4+text.
+length+tail.length,true);lengths.setUint32(4,text.length,true);message.set(text,8);message.set(tail,8+text.length);return message}function unpack(message,maxFrameBytes){
+if(message.length<8)throw new ProtocolError(`a message of ${message.length} bytes`);const lengths=new DataView(message.buffer,message.byteOffset,8);const total=lengths.
+getUint32(0,true);const headerBytes=lengths.getUint32(4,true);if(total<6||total>maxFrameBytes){throw new ProtocolError(`a frame of ${total} bytes; 6 to ${maxFrameBytes}\
+ are allowed`)}if(headerBytes<2||headerBytes>Math.min(MAX_HEADER_BYTES,total-4)){throw new ProtocolError(`a header of ${headerBytes} bytes in a frame of ${total}`)}
+if(message.length!==total+4){throw new ProtocolError(`a frame of ${total} bytes in a message of ${message.length}`)}const header=readJson(message.subarray(8,8+headerBytes));
+return{header:asMembers(header,"a header that is not a JSON object"),tail:message.subarray(8+headerBytes)}}function readJson(bytes2){try{return parseJson(decodeUtf8(
+bytes2))}catch(error){throw new ProtocolError(`a message that is not JSON: ${error instanceof Error?error.message:error}`)}}function asMembers(value,otherwise){
+if(typeof value!=="object"||value===null||Array.isArray(value))throw new ProtocolError(otherwise);return value}var MAX_BLOB_BYTES=1<<30;var Blobs=class{constructor(){this.begun=new Map;this.complete=new Map}receive(params,piece){const{blob,size,chunk,last}=params;if(typeof blob!==
+"string"||!Number.isSafeInteger(size)||size<1||size>MAX_BLOB_BYTES){throw new ProtocolError("a blob without name or of impossible size")}if(chunk===0)this.begun.
+set(blob,{data:new Uint8Array(size),have:0,chunks:0});const begun=this.begun.get(blob);if(!begun||begun.chunks!==chunk||begun.data.length!==size||begun.have+piece.
+length>begun.data.length||piece.length===0){throw new ProtocolError(`a piece of blob ${blob} that does not continue it`)}begun.data.set(piece,begun.have);begun.
+have+=piece.length;begun.chunks+=1;if(last===true){this.begun.delete(blob);if(begun.have!==begun.data.length)throw new ProtocolError(`blob ${blob} ended early`);
+this.complete.set(blob,begun.data)}}take(blob){const data=this.complete.get(blob);if(!data)throw new ProtocolError(`the daemon speaks of a blob ${blob} that it \
+never sent`);this.complete.delete(blob);return data}};var Disconnected=class extends Error{};var Refused=class extends Error{constructor(error){const said=isMembers(error)?error:{};const data=isMembers(said.data)?said.
+data:{};const hint=typeof data.hint==="string"?` ${data.hint}`:"";super((typeof said.message==="string"?said.message:"Underpaint answered with an error it did n\
+ot explain.")+hint);this.kind=typeof data.kind==="string"?data.kind:"internal";this.field=typeof data.field==="string"?data.field:void 0}};var Conversation=class{constructor(send){
+this.send=send;this.onNotice=()=>{};this.blobs=new Blobs;this.pending=new Map;this.nextId=1;this.blobCount=0}async hello(client,token){const params={protocol:{min:1,
+max:1},client,token,caps:["preview"]};const answer=asMembers(await this.ask(0,"hello",params),"an answer to hello that is none");return this.server=readServer(answer)}request(method,params={}){
+return this.begin(method,params).answer}begin(method,params){const id=this.nextId++;return{id,answer:this.ask(id,method,params)}}ask(id,method,params){return new Promise(
+(resolve,reject)=>{if(this.ended)return reject(this.ended);this.pending.set(id,{resolve,reject});this.send(pack({jsonrpc:"2.0",id,method,params}))})}notify(method,params,tail){
+if(!this.ended)this.send(pack({jsonrpc:"2.0",method,params},tail))}get chunkBytes(){return Math.max(1,Math.min(this.server?.maxChunkBytes??1<<20,MAX_FRAME_BYTES-
+MAX_HEADER_BYTES-8))}upload(size){this.blobCount+=1;return new Upload(this,`c${this.blobCount}`,size)}receive(message){const{header,tail}=unpack(message,this.server?
+MAX_FRAME_BYTES:HELLO_FRAME_BYTES);const params=isMembers(header.params)?header.params:{};if(header.method==="blob/put")return this.blobs.receive(params,tail);if(typeof header.
+method==="string")return this.onNotice({method:header.method,params,tail});if(!("error"in header)&&!("result"in header)&&header.tail!=="result"){throw new ProtocolError(
+"a message that is neither an answer nor an event")}if(header.id===null||header.id===void 0){const data=isMembers(header.error)&&isMembers(header.error.data)?header.
+error.data:{};if(typeof data.blob==="string")return;throw new ProtocolError(new Refused(header.error).message)}const pending=this.pending.get(header.id);if(!pending)
+return;this.pending.delete(header.id);if("error"in header)return pending.reject(new Refused(header.error));const result="result"in header?header.result:readJson(
+tail);if(header.id===0&&isMembers(result)&&!this.server)this.server=readServer(result);pending.resolve(result)}end(error){this.ended=error;const waiting=[...this.
+pending.values()];this.pending.clear();for(const{reject}of waiting)reject(error)}};var Upload=class{constructor(conversation,blob,size){this.conversation=conversation;
+this.blob=blob;this.size=size;this.sent=0;this.chunk=0}write(piece){this.sent+=piece.length;if(this.sent>this.size)throw new Error(`blob ${this.blob}: ${this.sent}\
+ bytes given, ${this.size} announced`);const params={blob:this.blob,size:this.size,chunk:this.chunk,last:this.sent===this.size};this.conversation.notify("blob/p\
+ut",params,piece);this.chunk+=1}};function isMembers(value){return typeof value==="object"&&value!==null&&!Array.isArray(value)}function readServer(answer){const server=isMembers(
+answer.server)?answer.server:{};const limits=isMembers(answer.limits)?answer.limits:{};const text=value=>typeof value==="string"?value:"";return{instance:text(answer.
+instance),version:text(server.version),caps:Array.isArray(answer.caps)?answer.caps.map(cap=>text(cap)):[],maxChunkBytes:typeof limits.max_chunk_bytes==="number"?
+limits.max_chunk_bytes:1<<20}}var VERSION="0.1.0";var import_fs=__require("fs");var import_os=__require("os");var import_uxp=__require("uxp");function daemonFile(home,system,...names){const[folder,mark]=system==="win32"?[["AppData","Local","underpaint"],"\\"]:[[".local","state","underpaint"],"/"];return[
+home,...folder,...names].join(mark)}var TOKEN_KEY="underpaint.token";async function readPublished(){try{const path=name=>`file:${daemonFile((0,import_os.homedir)(),(0,import_os.platform)(),"run",name)}`;
+const endpoint=parseJson(await(0,import_fs.readFile)(path("endpoint.json"),{encoding:"utf-8"}));if(!isMembers(endpoint))return void 0;const file=typeof endpoint.
+token_file==="string"?endpoint.token_file:"token";if(!/^[A-Za-z0-9_.-]+$/.test(file))return void 0;const token=(await(0,import_fs.readFile)(path(file),{encoding:"\
+utf-8"})).trim();return{port:typeof endpoint.ws_port==="number"?endpoint.ws_port:void 0,token}}catch{return void 0}}async function storedToken(){try{const bytes2=await import_uxp.storage.
+secureStorage.getItem(TOKEN_KEY);return bytes2&&bytes2.length>0?decodeUtf8(bytes2):void 0}catch{return void 0}}async function storeToken(token){await import_uxp.storage.
+secureStorage.setItem(TOKEN_KEY,token).catch(()=>{})}var PORTS=[17231,17232,17233];var HIGH_WATER_BYTES=8*1024*1024;var Unreachable=class extends Error{};function openLink(port,timeoutMs){return new Promise((resolve,reject)=>{
+const url=`ws://127.0.0.1:${port}/ws`;let socket;try{socket=new WebSocket(url)}catch(error){return reject(new Unreachable(`${url}: ${error}`))}socket.binaryType=
+"arraybuffer";let open=false;let over=false;const link={send:message=>{if(socket.readyState===1)socket.send(message)},drained:async()=>{do await sleep(0);while(!over&&
+socket.bufferedAmount>HIGH_WATER_BYTES)},close:()=>{socket.close();closed()},onMessage:()=>{},onClose:()=>{}};const closed=()=>{if(over)return;over=true;clearTimeout(
+timer);if(open)link.onClose();else reject(new Unreachable(`${url} does not answer`))};const timer=setTimeout(link.close,timeoutMs);socket.onopen=()=>{if(over)return;
+clearTimeout(timer);open=true;resolve(link)};socket.onerror=closed;socket.onclose=closed;socket.onmessage=event=>{if(!over)link.onMessage(event.data instanceof ArrayBuffer?
+new Uint8Array(event.data):new Uint8Array(0))}})}function sleep(ms){return new Promise(resolve=>setTimeout(resolve,ms))}var OPEN_MS=2e3;var HELLO_MS=5e3;var FIRST_RETRY_MS=250;var LAST_RETRY_MS=4e3;var CLIENT={name:"photoshop",version:VERSION};var Connection=class{constructor(){this.
+state={kind:"searching"};this.onState=()=>{};this.listeners=new Set;this.waiting=new Set;this.wake=()=>{};this.stopped=false}async run(){let retryMs=FIRST_RETRY_MS;
+while(!this.stopped){const found=await this.find();if("conversation"in found){retryMs=FIRST_RETRY_MS;await this.stay(found);if(!this.stopped)this.become({kind:"\
+searching"})}else{this.become(found);await Promise.race([sleep(retryMs),new Promise(resolve=>this.wake=resolve)]);retryMs=Math.min(retryMs*2,LAST_RETRY_MS)}}}stop(){
+this.stopped=true;this.wake();if(this.state.kind==="ready")this.state.session.link.close()}async session(giveUp=()=>false){while(this.state.kind!=="ready"){if(this.
+stopped||giveUp())throw new Disconnected("Underpaint is not there.");await new Promise(resolve=>{const done=()=>{this.waiting.delete(done);resolve()};this.waiting.
+add(done);setTimeout(done,200)})}return this.state.session}listen(listener){this.listeners.add(listener);return()=>this.listeners.delete(listener)}async pair(code){
+let refusal=new Unreachable("Underpaint is not running any more. Start it with `underpaint serve`.");for(const port of PORTS){const link=await openLink(port,OPEN_MS).
+catch(()=>void 0);if(!link)continue;const conversation=converse(link);try{const answer=asMembers(await within(HELLO_MS,conversation.request("pair",{code,client:CLIENT})),
+"no answer");await storeToken(String(answer.token));this.token=String(answer.token);this.wake();return}catch(error){refusal=error}finally{link.close()}}throw refusal}async find(){
+const published=await readPublished();let why=published&&published.port===void 0?"Underpaint listens on no port that Photoshop may reach; `underpaint doctor` sa\
+ys why.":void 0;let reached=false;const tries=[];if(published?.port!==void 0)tries.push([published.port,published.token]);const tokens=new Set([this.token,await storedToken()].
+filter(token=>!!token));for(const port of PORTS)tries.push(...(tokens.size>0?[...tokens]:[void 0]).map(token=>[port,token]));for(const[port,token]of tries){const link=await openLink(
+port,OPEN_MS).catch(()=>void 0);if(!link)continue;if(token===void 0){link.close();reached=true;continue}const conversation=converse(link);try{await within(HELLO_MS,
+conversation.hello(CLIENT,token));return{conversation,link}}catch(error){link.close();if(error instanceof Refused&&error.kind==="unauthorized")reached=true;else if(error instanceof
+Refused)why=error.message}}return reached?{kind:"pairing"}:{kind:"absent",...why===void 0?{}:{why}}}async stay(session){const{conversation,link}=session;const over=new Promise(
+resolve=>{const ended=link.onClose;link.onClose=()=>{ended();resolve()}});conversation.onNotice=notice=>{for(const listener of[...this.listeners])listener(notice)};
+this.become({kind:"ready",server:conversation.server,session});for(const done of[...this.waiting])done();await over}become(state){this.state=state;this.onState(
+state)}};function converse(link){const conversation=new Conversation(link.send);link.onMessage=message=>{try{conversation.receive(message)}catch(error){conversation.
+end(error instanceof Error?error:new Error(String(error)));link.close()}};link.onClose=()=>conversation.end(new Disconnected("The connection to Underpaint broke\
+."));return conversation}function within(ms,promise){return Promise.race([promise,sleep(ms).then(()=>Promise.reject(new Unreachable("no answer in time")))])}var BYTES_PER_PIXEL={rgba8:4,rgba16:8,rgbaf32:16,g8:1,g16:2,gf32:4};function image(blob,w,h,px,linear2=false){return{blob,w,h,px,color:linear2?"linear-srgb":void 0}}
+function picture(described,data){const{w,h,px,stride,offset,color}=asMembers(described,"an image without a description");if(!isSide(w)||!isSide(h)||typeof px!==
+"string"||!(px in BYTES_PER_PIXEL)){throw new ProtocolError("an image without size or pixel format")}const row=w*BYTES_PER_PIXEL[px];const step=stride??row;const from=offset??
+0;if(!isCount(step)||step<row||!isCount(from)||from+step*(h-1)+row>data.length){throw new ProtocolError(`an image of ${w}x${h} does not fit its ${data.length} b\
+ytes`)}const found={w,h,px,linear:color==="linear-srgb"};if(step===row)return{...found,pixels:data.subarray(from,from+row*h)};const pixels=new Uint8Array(row*h);
+for(let y=0;y<h;y++)pixels.set(data.subarray(from+y*step,from+y*step+row),y*row);return{...found,pixels}}function rect(value){const{x,y,w,h}=asMembers(value,"a \
+rect that is none");if(!Number.isSafeInteger(x)||!Number.isSafeInteger(y)||!isSide(w)||!isSide(h)){throw new ProtocolError("a rect that is none")}return{x,y,w,h}}
+function isCount(value){return Number.isSafeInteger(value)&&value>=0}function isSide(value){return isCount(value)&&value>=1}var import_photoshop2=__require("photoshop");var import_photoshop=__require("photoshop");var Sorry=class extends Error{};var NO_MARGINS={left:0,top:0,right:0,bottom:0};var PX={8:"rgba8",16:"rgba16",32:"rgb\
+af32"};var MASK_PX={8:"g8",16:"g16",32:"gf32"};function activeTarget(){const document2=import_photoshop.app.documents.length>0?import_photoshop.app.activeDocument:
+null;if(!document2)throw new Sorry("No picture is open.");const depth=depthOf(document2);if(depth===void 0||!LAYERED.has(document2.mode)){throw new Sorry("This \
+picture's mode has no layers in colour. Choose Image > Mode > RGB Color first.")}if(document2.quickMaskMode)throw new Sorry("Quick Mask is on. Press Q to turn i\
+t into a selection first.");return{documentID:document2.id,extent:{w:document2.width,h:document2.height},depth,selection:selectionOf(document2),layerID:document2.
+activeLayers[0]?.id,began:Date.now(),margins:NO_MARGINS}}function glance(){const document2=import_photoshop.app.documents.length>0?import_photoshop.app.activeDocument:
+null;return document2?{name:document2.name,selection:selectionOf(document2)}:void 0}function openDocument(target){return[...import_photoshop.app.documents].find(
+document2=>document2.id===target.documentID)}var LAYERED=new Set([import_photoshop.constants.DocumentMode.RGB,import_photoshop.constants.DocumentMode.CMYK,import_photoshop.constants.
+DocumentMode.LAB,import_photoshop.constants.DocumentMode.GRAYSCALE]);function depthOf(document2){const depths={[import_photoshop.constants.BitsPerChannelType.EIGHT]:8,
+[import_photoshop.constants.BitsPerChannelType.SIXTEEN]:16,[import_photoshop.constants.BitsPerChannelType.THIRTYTWO]:32};return depths[document2.bitsPerChannel]}
+function selectionOf(document2){const bounds2=document2.selection.bounds;if(!bounds2)return void 0;const x=Math.max(0,Math.floor(bounds2.left));const y=Math.max(
+0,Math.floor(bounds2.top));const w=Math.min(document2.width,Math.ceil(bounds2.right))-x;const h=Math.min(document2.height,Math.ceil(bounds2.bottom))-y;return w>
+0&&h>0?{x,y,w,h}:void 0}var SRGB="sRGB IEC61966-2.1";var BAND_BYTES=8*1024*1024;async function*readPixels(target,rect2,layerID){const options={documentID:target.documentID,...layerID===
+void 0?{}:{layerID},colorSpace:"RGB",colorProfile:SRGB,componentSize:target.depth};for(const band of bands(rect2,BYTES_PER_PIXEL[PX[target.depth]])){const within3=inside(
+bounds(band),target.extent);yield within3?await readBand(band,target.depth,4,()=>import_photoshop2.imaging.getPixels({...options,sourceBounds:bounds(within3)}),
+()=>isEmpty(target,within3,layerID)):bytes(samples(target.depth,band.w*band.h*4))}}async function*readSelection(target,rect2){for(const band of bands(rect2,BYTES_PER_PIXEL[MASK_PX[8]])){
+const selected=target.selection&&meets(target.selection,band);yield selected?await readBand(band,8,1,()=>import_photoshop2.imaging.getSelection({documentID:target.
+documentID,sourceBounds:bounds(band)}),()=>false):new Uint8Array(band.w*band.h)}}function layerBounds(target,layerID){const layer=findLayer(target,layerID);return layer&&
+inside(layer.bounds,target.extent)}function findLayer(target,layerID){const search=layers=>{for(const layer of layers){const found=layer.id===layerID?layer:layer.
+layers?search(layer.layers):void 0;if(found)return found}return void 0};const document2=[...import_photoshop2.app.documents].find(({id})=>id===target.documentID);
+return document2&&search(document2.layers)}function*bands(rect2,bytesPerPixel){const rows=Math.max(1,Math.floor(BAND_BYTES/(rect2.w*bytesPerPixel)));for(let y=0;y<
+rect2.h;y+=rows){yield{x:rect2.x,y:rect2.y+y,w:rect2.w,h:Math.min(rows,rect2.h-y)}}}async function readBand(band,depth,channels,get,empty){const blank=()=>samples(
+depth,band.w*band.h*channels);let got;try{got=await get()}catch(error){if(!empty())throw error;return bytes(blank())}const{imageData:imageData2,sourceBounds}=got;
+try{const{width,height,components}=imageData2;const data=asDepth(await imageData2.getData({chunky:true,fullRange:true}),depth);if(components===channels&&width===
+band.w&&height===band.h)return bytes(data);const whole=blank();place(data,{w:width,h:height,components},whole,{w:band.w,h:band.h,channels},sourceBounds.left-band.
+x,sourceBounds.top-band.y);return bytes(whole)}finally{void imageData2.dispose()}}function place(source,from,target,to,dx,dy){const full=target instanceof Float32Array?
+1:target instanceof Uint16Array?65535:255;const grey=from.components<3;const alpha=from.components===2?1:from.components===4?3:-1;const left=Math.max(0,-dx);const right=Math.
+min(from.w,to.w-dx);for(let y=Math.max(0,-dy);y<Math.min(from.h,to.h-dy);y++){let i=(y*from.w+left)*from.components;let o=((y+dy)*to.w+left+dx)*to.channels;if(from.
+components===to.channels){target.set(source.subarray(i,i+(right-left)*to.channels),o);continue}for(let x=left;x<right;x++,i+=from.components,o+=to.channels){target[o]=
+source[i];if(to.channels===1)continue;target[o+1]=source[grey?i:i+1];target[o+2]=source[grey?i:i+2];target[o+3]=alpha<0?full:source[i+alpha]}}}function samples(depth,count){
+return depth===8?new Uint8Array(count):depth===16?new Uint16Array(count):new Float32Array(count)}function asDepth(data,depth){const has=data instanceof Float32Array?
+32:data instanceof Uint16Array?16:8;if(has===depth)return data;const most={8:255,16:65535,32:1};const scale=most[depth]/most[has];const found=samples(depth,data.
+length);for(let i=0;i<data.length;i++)found[i]=depth===32?data[i]*scale:Math.round(data[i]*scale);return found}function bytes(data){return new Uint8Array(data.buffer,
+data.byteOffset,data.byteLength)}function bounds(rect2){return{left:rect2.x,top:rect2.y,right:rect2.x+rect2.w,bottom:rect2.y+rect2.h}}function inside(bounds2,extent){
+const x=Math.max(0,bounds2.left);const y=Math.max(0,bounds2.top);const w=Math.min(extent.w,bounds2.right)-x;const h=Math.min(extent.h,bounds2.bottom)-y;return w>
+0&&h>0?{x,y,w,h}:void 0}function meets(a,b){return a.x<b.x+b.w&&b.x<a.x+a.w&&a.y<b.y+b.h&&b.y<a.y+a.h}function isEmpty(target,rect2,layerID){const document2=[...import_photoshop2.app.
+documents].find(({id})=>id===target.documentID);if(!document2)return false;const layers=layerID===void 0?[...document2.layers]:[findLayer(target,layerID)];return layers.
+every(layer=>{const held=layer&&layer.visible?inside(layer.bounds,target.extent):void 0;return!held||!meets(held,rect2)})}function enlarges({margins}){return Object.values(margins).some(px=>px>0)}function masking(mode,target){if(mode==="background"){if(!target.selection)throw new Sorry(
+"Nothing is selected. Select what is to stay; everything around it is painted anew.");return"all but the selection"}if(mode==="expand"&&enlarges(target))return"\
+what is transparent";if(target.selection)return"selection";if(mode==="generate")return"everything";if(mode==="expand")return"what is transparent";throw new Sorry(
+`Nothing is selected. Select the part of the picture to ${mode==="add"?"add something to":mode} first.`)}async function fill(job,wish){const{target}=job;const session=await job.
+session();const{mode,prompt,settings}=wish;const{left,top,right,bottom}=target.margins;const whole={x:0,y:0,w:target.extent.w+left+right,h:target.extent.h+top+bottom};
+const extent=[whole.w,whole.h];const repainted=masking(mode,target);let canvas=whole;if(repainted==="selection"){const{model,denoise_strength}=settings;const asked={
+mode,prompt,model,denoise_strength,extent,mask_bounds:wire(target.selection)};canvas=within2(rect((await job.call(session,"fill/context",asked)).rect),whole)}const linear2=target.
+depth===32;const clear2=repainted==="what is transparent"?new Clear(whole,target.depth):void 0;const pixels=await job.send(session,canvas,PX[target.depth],readPixels(
+target,{...canvas,x:canvas.x-left,y:canvas.y-top}),linear2,band=>clear2?.see(band));const params={...settings,mode,prompt,label:layerName(prompt,mode,void 0),canvas:{
+extent,rect:wire(canvas),image:pixels}};let mask;if(repainted==="selection"){const where=target.selection;mask={rect:wire(where),image:await job.send(session,where,
+"g8",readSelection(target,where))}}else if(repainted==="all but the selection"){mask={rect:wire(whole),image:await job.send(session,whole,"g8",inverted(readSelection(
+target,whole)))}}else if(clear2){mask={rect:wire(whole),image:await job.send(session,whole,"g8",clear2.bands())}}const{result,patches:patches2}=await job.result(
+session,"generate",{...params,mask});if(typeof result.seed==="string"||typeof result.seed==="number")job.seed=String(result.seed);await job.put(patches2,patch=>layerName(
+prompt,mode,patch.seed))}function layerName(prompt,mode,seed){let words=prompt.split(/\s+/).filter(Boolean).join(" ")||mode[0].toUpperCase()+mode.slice(1);if(words.
+length>48)words=words.slice(0,47).trimEnd()+"…";return seed===void 0?words:`${words} (${seed})`}var Clear=class{constructor(size,depth){this.depth=depth;this.
+at=0;this.mask=new Uint8Array(size.w*size.h)}see(band){const{buffer,byteOffset,byteLength}=band;const[samples2,scale]=this.depth===8?[band,1]:this.depth===16?[new Uint16Array(
+buffer,byteOffset,byteLength/2),1/257]:[new Float32Array(buffer,byteOffset,byteLength/4),255];for(let i=3;i<samples2.length;i+=4)this.mask[this.at++]=255-Math.round(
+samples2[i]*scale)}async*bands(){if(this.mask.every(value=>value===0)){throw new Sorry("Nothing in this picture is empty. Say by how much to enlarge it, or sele\
+ct the part to expand into.")}yield this.mask}};async function*inverted(bands2){for await(const band of bands2)yield band.map(value=>255-value)}function wire({x,
+y,w,h}){return{x,y,w,h}}function within2(inner,outer){if(inner.x<0||inner.y<0||inner.x+inner.w>outer.w||inner.y+inner.h>outer.h){throw new ProtocolError("a cont\
+ext outside the picture")}return inner}var import_photoshop3=__require("photoshop");var AROUND=512;function filtered(target){const layer=target.layerID===void 0?void 0:findLayer(target,target.layerID);if(!layer)throw new Sorry("No layer is acti\
+ve. Choose the one to filter.");if(layer.kind!==import_photoshop3.constants.LayerKind.NORMAL&&!layer.isBackgroundLayer){throw new Sorry("The active layer holds \
+no pixels of its own. Choose a pixel layer, or rasterize this one.")}const held=layerBounds(target,layer.id);const rect2=held&&(target.selection?overlap(held,grown(
+target.selection)):held);if(!rect2||target.selection&&!overlap(held,target.selection))throw new Sorry("The active layer is empty there.");return{layerID:layer.id,
+rect:rect2}}async function filter(job,filters,title){const{target}=job;const session=await job.session();const{layerID,rect:rect2}=filtered(target);const image2=await job.
+send(session,rect2,PX[target.depth],readPixels(target,rect2,layerID),target.depth===32);let clip={};if(target.selection)clip={clip:true,mask:await job.send(session,
+rect2,"g8",readSelection(target,rect2))};const{patches:patches2}=await job.result(session,"filter/apply",{image:image2,rect:{...rect2},filters,label:title,...clip});
+await job.put(patches2,()=>title)}function grown(rect2){return{x:rect2.x-AROUND,y:rect2.y-AROUND,w:rect2.w+2*AROUND,h:rect2.h+2*AROUND}}function overlap(a,b){const x=Math.
+max(a.x,b.x);const y=Math.max(a.y,b.y);const w=Math.min(a.x+a.w,b.x+b.w)-x;const h=Math.min(a.y+a.h,b.y+b.h)-y;return w>0&&h>0?{x,y,w,h}:void 0}var import_photoshop4=__require("photoshop");var Busy=class extends Error{};var MODAL_IN_THE_WAY=9;var CANCELLED="Cancelled. The picture is unchanged.";var PATIENCE_S=2;var newest=new Map;function anchorOf(target){
+const put=newest.get(`${target.documentID}/${target.layerID}`);const later=put&&put.at>=target.began?findLayer(target,put.layerID):void 0;return later??(target.
+layerID===void 0?void 0:findLayer(target,target.layerID))}async function place2(target,patches2,name,history){if(!openDocument(target))throw new Sorry("The pict\
+ure was closed meanwhile, so there is nowhere to put the layer.");const images=[];let cancelled=false;try{for(const patch of patches2)images.push(await imageData(
+patch));const options={commandName:history,timeOut:PATIENCE_S};await import_photoshop4.core.executeAsModal(async context=>{const document2=openDocument(target);
+if(!document2)throw new Sorry("The picture was closed meanwhile, so there is nowhere to put the layer.");const front=import_photoshop4.app.activeDocument;if(front.
+id!==document2.id)import_photoshop4.app.activeDocument=document2;const suspension=await context.hostControl.suspendHistory({documentID:document2.id,name:history});
+let whole=false;try{await enlarge(document2,target.margins);for(const[i,patch]of patches2.entries()){if(context.isCancelled)throw new Sorry(CANCELLED);const layer=await document2.
+createLayer(import_photoshop4.constants.LayerKind.NORMAL,{name:name(patch)});if(!layer)throw new Sorry("Photoshop made no new layer. Can the active layer be unl\
+ocked, or another one be chosen?");const anchor=anchorOf(target);if(anchor&&anchor.id!==layer.id)layer.move(anchor,import_photoshop4.constants.ElementPlacement.
+PLACEBEFORE);newest.set(`${target.documentID}/${target.layerID}`,{layerID:layer.id,at:Date.now()});await import_photoshop4.imaging.putPixels({documentID:document2.
+id,layerID:layer.id,imageData:images[i],targetBounds:{left:patch.rect.x,top:patch.rect.y,right:patch.rect.x+patch.w,bottom:patch.rect.y+patch.h},commandName:history})}
+whole=true}finally{cancelled=!whole&&context.isCancelled;await context.hostControl.resumeHistory(suspension,whole);if(front.id!==document2.id&&[...import_photoshop4.app.
+documents].some(({id})=>id===front.id))import_photoshop4.app.activeDocument=front}},options)}catch(error){if(error.number===MODAL_IN_THE_WAY){throw new Busy("Ph\
+otoshop is busy with a dialog or another plug-in. Finish that, then press Place layer.")}throw cancelled?new Sorry(CANCELLED):error}finally{for(const image2 of images)
+void image2.dispose()}}async function enlarge(document2,{left,top,right,bottom}){const{TOPLEFT,BOTTOMRIGHT}=import_photoshop4.constants.AnchorPosition;if(right>
+0||bottom>0)await document2.resizeCanvas(document2.width+right,document2.height+bottom,TOPLEFT);if(left>0||top>0)await document2.resizeCanvas(document2.width+left,
+document2.height+top,BOTTOMRIGHT)}async function imageData(patch){const px=patch.px;if(px!=="rgba8"&&px!=="rgba16"&&px!=="rgbaf32")throw new Sorry(`Underpaint a\
+nswered with pixels of the kind ${px}, which is not what was asked for.`);const{pixels}=patch;const bytes2=pixels.length===pixels.buffer.byteLength?pixels:pixels.
+slice();const data=px==="rgba8"?bytes2:px==="rgba16"?new Uint16Array(bytes2.buffer,bytes2.byteOffset,bytes2.length/2):await linear(new Float32Array(bytes2.buffer,
+bytes2.byteOffset,bytes2.length/4),patch.linear);return import_photoshop4.imaging.createImageDataFromBuffer(data,{width:patch.w,height:patch.h,components:4,chunky:true,
+colorSpace:"RGB",colorProfile:SRGB,fullRange:true})}async function linear(data,already){if(already)return data;const found=new Float32Array(data.length);const some=1<<
+18;for(let start=0;start<data.length;start+=some){for(let i=start;i<Math.min(data.length,start+some);i++){const v=data[i];found[i]=i%4===3?v:v<=.04045?v/12.92:((v+
+.055)/1.055)**2.4}await sleep(0)}return found}var PREVIEW={max_side:384,every_ms:200};var STAGES={load:"Loading the model",infill:"Painting",encode:"Reading the picture",denoise:"Painting",decode:"Developin\
+g",upscale:"Enlarging",filter:"Finishing"};var jobs=0;var Job=class{constructor(connection,target,title,command){this.connection=connection;this.target=target;this.
+title=title;this.command=command;this.phase="working";this.text="Reading the picture";this.times={};this.onChange=()=>{};this.token=`photoshop-${++jobs}`;this.began=
+Date.now();this.blobs=[]}async play(story){const stop=this.connection.listen(notice=>this.heard(notice));try{await story()}catch(error){if(this.reason!==void 0&&
+!(error instanceof Busy))this.end("cancelled",this.reason);else if(error instanceof Busy)this.end("held",error.message);else this.end("failed",sentence(error,this.
+command))}finally{stop();this.free();this.preview=void 0;this.onChange()}}session(){return this.connection.session(()=>this.reason!==void 0)}cancel(reason="Canc\
+elled. The picture is unchanged."){if(this.phase==="held"){this.held=void 0;return this.end("cancelled",reason)}if(this.phase!=="working"||this.reason!==void 0)
+return;this.reason=reason;this.tell("Cancelling");const{asked,id}=this;if(id!==void 0){void this.connection.session().then(({conversation})=>conversation.request(
+"job/cancel",{job:id})).catch(()=>{})}else if(asked){asked.session.conversation.notify("cancel",{id:asked.id})}}async placeAgain(){const{held}=this;if(this.phase!==
+"held"||!held)return;this.phase="working";await this.play(()=>this.put(held.patches,held.name))}spent(part,since){this.times[part]=(this.times[part]??0)+Date.now()-
+since}async call(session,method,params){const since=Date.now();const answer=await session.conversation.request(method,params);this.spent("plan",since);this.check();
+return asMembers(answer,`an answer to ${method} that is none`)}async send(session,size,px,bands2,linear2=false,see){const{conversation,link}=session;const upload=conversation.
+upload(size.w*size.h*BYTES_PER_PIXEL[px]);this.blobs.push({session,blob:upload.blob});for(;;){let since=Date.now();const band=await bands2.next();this.spent("re\
+ad",since);if(band.done)break;see?.(band.value);since=Date.now();for(let start=0;start<band.value.length;start+=conversation.chunkBytes){upload.write(band.value.
+subarray(start,start+conversation.chunkBytes));await link.drained();this.check()}this.spent("send",since)}return image(upload.blob,size.w,size.h,px,linear2)}async result(session,method,params){
+const how={progress:this.token,preview:PREVIEW};const instance=session.conversation.server?.instance;let since=Date.now();let asked=session.conversation.begin(method,
+{...params,...how,keep:true});for(;;){this.asked={session,id:asked.id};try{const result=asMembers(await asked.answer,"a result that is none");this.check();const timing=isMembers(
+result.timing_ms)?result.timing_ms.total:void 0;this.spent("compute and receive",since);if(typeof timing==="number")this.times.compute=timing;return{result,patches:patches(
+result,session)}}catch(error){if(!(error instanceof Disconnected)||this.id===void 0||this.reason!==void 0)throw error;this.share=void 0;this.tell("The connectio\
+n was lost; waiting for Underpaint");session=await this.session();if(session.conversation.server?.instance!==instance)throw new Restarted;since=Date.now();asked=
+session.conversation.begin("job/attach",{job:this.id,...how})}finally{this.asked=void 0}}}async put(patches2,name){this.free();if(patches2.length===0)return this.
+end("done","Underpaint found nothing to change there.");this.share=1;this.tell(patches2.length===1?"Placing the layer":`Placing ${patches2.length} layers`);const since=Date.
+now();this.held={patches:patches2,name};await place2(this.target,patches2,name,this.command);this.held=void 0;this.spent("insert",since);this.times.total=Date.now()-
+this.began;const seconds=((this.times.total??0)/1e3).toFixed(1);this.end("done",patches2.length===1?`Done in ${seconds} s, as a new layer.`:`Done in ${seconds} \
+s, as ${patches2.length} new layers.`)}check(){if(this.reason!==void 0)throw new Sorry(this.reason)}forget(){const{id}=this;if(id!==void 0)void this.connection.
+session().then(({conversation})=>conversation.request("job/forget",{job:id})).catch(()=>{})}free(){for(const{session,blob}of this.blobs.splice(0))session.conversation.
+notify("blob/free",{blob})}heard({method,params,tail}){if(method==="job/state"&&this.asked&&params.id===this.asked.id){if(typeof params.job==="string")this.id=params.
+job;if(params.state==="queued"){this.tell(typeof params.position==="number"&&params.position>0?`Waiting, with ${params.position} more before it`:"Waiting for it\
+s turn")}else if(params.state==="running"){this.tell("Painting")}}else if(method==="progress"&&params.progress===this.token&&this.reason===void 0&&this.phase===
+"working"){this.progressed(params,tail)}}progressed(params,tail){var _a;const step=typeof params.step==="number"?params.step:0;const steps=typeof params.steps===
+"number"?params.steps:0;let text=STAGES[String(params.stage)]??"Painting";if(steps>1)text+=`, step ${step} of ${steps}`;if(typeof params.eta_ms==="number")text+=
+`, ${duration(params.eta_ms)} left`;this.share=steps>0?step/steps:void 0;if(params.preview!==void 0){try{this.preview=picture(params.preview,tail);(_a=this.times)["\
+first preview"]??(_a["first preview"]=Date.now()-this.began)}catch{}}this.tell(text)}tell(text){this.text=text;this.onChange()}end(phase,text){this.phase=phase;
+this.share=void 0;if(phase!=="held")this.forget();this.tell(text)}};var Restarted=class extends Error{};function patches(result,session){if(!Array.isArray(result.
+patches))throw new ProtocolError("a result without patches");const taken=new Map;return result.patches.map(entry=>{const patch=asMembers(entry,"a patch that is \
+none");const where=rect(patch.rect);const blob=isMembers(patch.image)?String(patch.image.blob):"";const data=taken.get(blob)??session.conversation.blobs.take(blob);
+taken.set(blob,data);const found=picture(patch.image,data);if(found.w!==where.w||found.h!==where.h)throw new ProtocolError("a patch whose picture is not as larg\
+e as its rect");const seed=typeof patch.seed==="string"||typeof patch.seed==="number"?String(patch.seed):void 0;return{...found,rect:where,seed}})}function sentence(error,command){
+const again=`The picture is unchanged; press ${command} again.`;if(error instanceof Sorry||error instanceof Refused&&error.kind!=="no_such_job")return error.message;
+if(error instanceof Restarted||error instanceof Refused)return`Underpaint was started anew while it was at work, and the job is lost. ${again}`;if(error instanceof
+Disconnected)return`The connection to Underpaint broke before it had the picture. ${again}`;if(error instanceof ProtocolError)return`Underpaint's answer cannot \
+be used (${error.message}). Are it and this plug-in of the same version?`;return`Photoshop did not let the plug-in go on: ${error instanceof Error?error.message:
+String(error)}`}function duration(ms){const seconds=Math.max(1,Math.round(ms/1e3));return seconds<90?`${seconds} s`:`${Math.round(seconds/60)} min`}function byId(id){return document.getElementById(id)}function make(tag,className="",...children){const element=document.createElement(tag);if(className)element.
+className=className;for(const child of children)element.appendChild(typeof child==="string"?document.createTextNode(child):child);return element}function tool(sign,title,pressed){
+const element=make("div","tool",sign);tip(element,title);element.addEventListener("click",pressed);return element}function tip(element,words){element.setAttribute(
+"title",words)}function reveal(element,shown2){if(shown2)element.removeAttribute("hidden");else element.setAttribute("hidden","")}function isShown(element){return!element.
+hasAttribute("hidden")}function clear(element){while(element.firstChild)element.removeChild(element.firstChild)}var Choice=class{constructor(element,chosen){this.
+element=element;this.values=[];element.addEventListener("change",()=>chosen(this.value))}fill(entries,chosen=this.value){const menu=this.element.querySelector("\
+sp-menu");clear(menu);for(const[,label]of entries)menu.appendChild(make("sp-menu-item","",label));this.values=entries.map(([value])=>value);this.value=chosen}get value(){
+return this.values[this.element.selectedIndex]??""}set value(value){this.element.selectedIndex=Math.max(0,this.values.indexOf(value))}unchoose(){this.element.selectedIndex=
+-1}};function fold(heading,body,toggled){const words=heading.textContent??"";const open=shown2=>{reveal(body,shown2);heading.textContent=`${shown2?"▾":"▸"} ${words}`};
+heading.addEventListener("click",()=>{open(!isShown(body));toggled(isShown(body))});return{open}}var shown=new WeakMap;function show(element,picture2,most){const before=shown.
+get(element);if(!picture2||picture2.px!=="rgba8"){element.removeAttribute("src")}else{const{w,h,pixels}=picture2;const blob=new ImageBlob(pixels.slice().buffer,
+{type:"image/uncompressed",width:w,height:h,colorSpace:"RGB",colorProfile:"sRGB IEC61966-2.1",pixelFormat:"RGBA",components:4,componentSize:8,hasAlpha:true});const url=URL.
+createObjectURL(blob);const scale=Math.min(most.w/w,most.h/h);element.style.width=`${Math.max(1,Math.round(w*scale))}px`;element.style.height=`${Math.max(1,Math.
+round(h*scale))}px`;element.src=url;shown.set(element,url)}if(before)URL.revokeObjectURL(before)}var Chain=class{constructor(body,adder,changed){this.body=body;this.changed=changed;this.steps=[];this.known=new Map;this.adder=new Choice(adder,name=>this.add(
+name))}offer(filters){this.known.clear();for(const filter2 of Array.isArray(filters)?filters:[]){if(isDescription(filter2)&&!wantsPicture(filter2))this.known.set(
+filter2.name,filter2)}this.adder.fill([...this.known.values()].map(({name,title})=>[name,title]));this.adder.unchoose();this.draw()}set(steps){this.steps=steps.
+map(({name,params,off})=>({name,params:{...params},...off?{off}:{}}));this.draw()}running(){return this.steps.filter(({off})=>!off).map(({name,params})=>({name,
+params}))}title(){return this.steps.filter(({off})=>!off).map(({name})=>this.known.get(name)?.title??name).join(" + ")}add(name){this.adder.unchoose();if(!this.
+known.has(name))return;this.steps.push({name,params:{}});this.edited()}edited(){this.draw();this.changed()}draw(){clear(this.body);this.steps.forEach((step,i)=>this.
+body.appendChild(this.drawStep(step,i)))}drawStep(step,i){const description=this.known.get(step.name);const on=make("sp-checkbox");tip(on,"Runs, or is left out");
+on.checked=!step.off;on.addEventListener("change",()=>{if(on.checked)delete step.off;else step.off=true;this.changed()});const move=by=>{const[moved]=this.steps.
+splice(i,1);this.steps.splice(Math.max(0,i+by),0,moved);this.edited()};const title=make("div","title",description?.title??`${step.name} (not installed)`);tip(title,
+typeof description?.description==="string"?description.description:"");const remove=()=>{this.steps.splice(i,1);this.edited()};const head=make("div","row",on,title,
+tool("↑","Runs earlier",()=>move(-1)),tool("↓","Runs later",()=>move(1)),tool("✕","Remove",remove));const box=make("div","step",head);for(const param of description?.
+params??[]){if(isMembers(param))box.appendChild(this.drawParam(step,param))}return box}drawParam(step,param){const name=String(param.name);const label=make("div",
+"name",String(param.label??name));tip(label,`${param.help??""} A double click sets it back.`.trim());label.addEventListener("dblclick",()=>{delete step.params[name];
+this.edited()});const value=step.params[name]??param.default??"";const keep=chosen=>{step.params[name]=chosen;this.changed()};return make("div","row",label,...control(
+param,value,keep))}};function control(param,value,keep){const whole=param.type==="int"||param.type==="seed";if((param.type==="float"||param.type==="int")&&typeof param.
+min==="number"&&typeof param.max==="number"){return slider(Number(value),param.min,param.max,whole?1:typeof param.step==="number"?param.step:(param.max-param.min)/
+100,String(param.unit??""),keep)}if(param.type==="bool"){const box=make("sp-checkbox","grow");box.checked=value===true;box.addEventListener("change",()=>keep(box.
+checked));return[box]}if(param.type==="choice"&&Array.isArray(param.choices)){const menu=make("sp-menu");menu.setAttribute("slot","options");const list=make("sp\
+-dropdown","grow",menu);const entries=param.choices.filter(isMembers).map(choice=>[String(choice.name),String(choice.label??choice.name)]);new Choice(list,keep).
+fill(entries,String(value));return[list]}const field=make(param.multiline===true?"sp-textarea":"sp-textfield","grow");field.value=String(value);const swatch=param.
+type==="color"?make("div","swatch"):void 0;const read=()=>{if(swatch){const good=/^#[0-9a-fA-F]{6}([0-9a-fA-F]{2})?$/.test(field.value);if(good)swatch.style.backgroundColor=
+field.value.slice(0,7);return good?field.value:void 0}if(param.type==="text")return field.value;const number=Number(field.value);return field.value.trim()!==""&&
+Number.isFinite(number)?whole?Math.round(number):number:void 0};field.addEventListener("input",()=>{const chosen=read();if(chosen!==void 0)keep(chosen)});read();
+return swatch?[swatch,field]:[field]}function slider(value,min,max,step,unit,keep){const bar=make("sp-slider","grow");const count=Math.max(1,Math.round((max-min)/
+step));bar.setAttribute("min","0");bar.setAttribute("max",String(count));bar.setAttribute("show-value","false");bar.value=String(Math.round((value-min)/step));const shown2=make(
+"div","value");const tell=number=>{shown2.textContent=`${Number(number.toPrecision(3))}${unit?` ${unit}`:""}`};bar.addEventListener("input",()=>{const number=Math.
+min(max,Number((min+Number(bar.value)*step).toPrecision(8)));tell(number);keep(number)});tell(value);return[bar,shown2]}function isDescription(filter2){return isMembers(
+filter2)&&typeof filter2.name==="string"&&typeof filter2.title==="string"&&Array.isArray(filter2.params)&&Array.isArray(filter2.inputs)}function wantsPicture(filter2){
+return filter2.inputs.some(input=>isMembers(input)&&input.required===true&&input.role!=="mask"&&input.role!=="original")}var SHOWN=24;var SIDE_PX=60;var History=class{constructor(hands){this.hands=hands;this.stale=true;this.boxes=[];this.body=byId("entries");this.row=byId("entry-r\
+ow");byId("entry-apply").addEventListener("click",()=>hands.attempt(()=>this.apply()));byId("entry-seed").addEventListener("click",()=>this.chosen&&hands.useSeed(
+String(this.chosen.seed)));byId("entry-remove").addEventListener("click",()=>hands.attempt(()=>this.remove()))}invalidate(){this.stale=true;if(isShown(byId("his\
+tory")))this.hands.attempt(()=>this.look())}async look(){const{state}=this.hands.connection;const offered=state.kind==="ready"&&state.server.caps.includes("hist\
+ory");reveal(byId("history-fold"),offered);if(!offered||state.kind!=="ready"||!this.stale)return;this.stale=false;const answer=await state.session.conversation.
+request("history/list",{limit:SHOWN});const entries=isMembers(answer)&&Array.isArray(answer.entries)?answer.entries.filter(isMembers):[];this.draw(entries,state.
+session)}draw(entries,session){clear(this.body);this.boxes=[];this.choose(void 0,void 0);if(entries.length===0)this.body.appendChild(make("div","words tell","Wh\
+at you paint will be here."));const blobs=new Map;for(const entry of entries){const image2=make("img");const box=make("div","entry",image2);tip(box,caption(entry));
+this.boxes.push(box);box.addEventListener("click",()=>this.choose(entry,box));this.body.appendChild(box);const thumbnail=isMembers(entry.thumbnail)?entry.thumbnail:
+{};const blob=String(thumbnail.blob);const data=blobs.get(blob)??session.conversation.blobs.take(blob);blobs.set(blob,data);show(image2,picture(thumbnail,data),
+{w:SIDE_PX,h:SIDE_PX})}}choose(entry,box){this.chosen=entry;for(const other of this.boxes)other.className=other===box?"entry chosen":"entry";reveal(this.row,!!entry);
+byId("entry-words").textContent=entry?caption(entry):""}apply(){const entry=this.chosen;if(!entry)return;const target=activeTarget();const prompt=typeof entry.prompt===
+"string"?entry.prompt:"";const mode=typeof entry.mode==="string"?entry.mode:"picture";const job=new Job(this.hands.connection,target,layerName(prompt,mode,void 0),
+"Place from history");this.hands.play(job,async()=>{const session=await job.session();const answer=await job.call(session,"history/get",{entry:String(entry.entry),
+px:PX[target.depth]});await job.put(patches(answer,session),patch=>layerName(prompt,mode,patch.seed))})}async remove(){const{state}=this.hands.connection;if(this.
+chosen&&state.kind==="ready")await state.session.conversation.request("history/remove",{entry:String(this.chosen.entry)});this.invalidate()}};function caption(entry){
+const words=typeof entry.prompt==="string"&&entry.prompt?entry.prompt:String(entry.mode??"");return`${words} (${String(entry.seed??"")})`}var EDITORS={krita:"Krita",gimp:"GIMP",photoshop:"another Photoshop",python:"a script",cli:"the command line"};var Queue=class{constructor(connection){this.connection=
+connection;this.jobs=[];this.others=[];this.rows=new Map;this.body=byId("jobs");this.elsewhere=byId("others");this.preview=byId("preview");this.picture=byId("pi\
+cture")}add(job){this.jobs.push(job);const tell=make("div","tell words");const bar=make("div");const title=make("div","title grow",job.title);const row=make("di\
+v","job",make("div","row",title,tool("✕","Cancel",()=>job.cancel())),tell,make("div","bar",bar));this.rows.set(job,{row,tell,bar});this.body.appendChild(row);
+this.draw(job)}remove(job){this.rows.get(job)?.row.remove();this.rows.delete(job);this.jobs.splice(this.jobs.indexOf(job),1);this.drawPreview()}draw(job){const parts=this.
+rows.get(job);if(!parts)return;parts.tell.textContent=job.phase==="held"?"Painted, and waiting for Photoshop":job.text;parts.bar.style.width=`${Math.round((job.
+share??0)*100)}%`;this.drawPreview()}async look(){if(this.connection.state.kind!=="ready")return this.showOthers([]);const{conversation}=this.connection.state.session;
+const list=await conversation.request("job/list").catch(()=>[]);const own=new Set(this.jobs.map(({id})=>id));const texts=(Array.isArray(list)?list:[]).filter(isMembers).
+filter(({job,mine,state})=>mine!==true&&!own.has(String(job))&&(state==="queued"||state==="running"));this.showOthers(texts.map(entry=>{const from=EDITORS[String(
+entry.client)]??"another program";return`${entry.state==="running"?"Painting":"Waiting"} for ${from}: ${typeof entry.label==="string"?entry.label:"a picture"}`}))}showOthers(texts){
+if(texts.join("\n")===this.others.join("\n"))return;this.others=texts;clear(this.elsewhere);for(const text of texts)this.elsewhere.appendChild(make("div","job",
+make("div","tell words",text)))}drawPreview(){const latest=this.jobs.find(({preview})=>preview)?.preview;if(latest===this.seen)return;this.seen=latest;reveal(this.
+preview,!!latest);show(this.picture,latest,{w:this.preview.clientWidth||280,h:200})}};var KEY="underpaint.settings";var MODES=["fill","add","remove","expand","background","generate"];var FRESH={mode:"fill",prompt:"",negative:"",strength:100,model:"",
+style:"",steps:"",guidance:"",seed:"",batch:1,margins:["","","",""],chain:[],withFills:true,open:[]};function load(){let kept=null;try{kept=parseJson(localStorage.
+getItem(KEY)??"null")}catch{}const found={...FRESH};if(!isMembers(kept))return found;const take=(name,good)=>{const value=kept[name];if(value!==void 0&&good(value))
+found[name]=value};const isText=value=>typeof value==="string";take("mode",value=>MODES.includes(value));for(const name of["prompt","negative","model","style","\
+steps","guidance","seed"])take(name,isText);take("strength",value=>typeof value==="number"&&value>=1&&value<=100);take("batch",value=>typeof value==="number"&&value>=
+1&&value<=8);take("margins",value=>Array.isArray(value)&&value.length===4&&value.every(isText));take("withFills",value=>typeof value==="boolean");take("open",value=>Array.
+isArray(value)&&value.every(isText));take("chain",value=>Array.isArray(value)&&value.every(step=>isMembers(step)&&isText(step.name??null)&&isMembers(step.params)));
+return found}function save(settings){try{localStorage.setItem(KEY,JSON.stringify(settings))}catch{}}var SHOWN2=new Set(["model","prompt","negative_prompt","denoise_strength","steps","guidance_scale","filters"]);var ASKED_ANEW=new Set(["prompt","denoise_strengt\
+h"]);var Styles=class{constructor(hands,wanted){this.hands=hands;this.wanted=wanted;this.known=new Map;this.list=new Choice(byId("style"),name=>this.hands.put(this.
+known.get(name),name));this.list.fill([["","No style"]]);byId("style-save").addEventListener("click",()=>this.ask(!isShown(byId("style-naming"))));byId("style-k\
+eep").addEventListener("click",()=>hands.attempt(()=>this.keep()));byId("style-remove").addEventListener("click",()=>hands.attempt(()=>this.remove()))}offer(styles){
+this.known=new Map(styles.map(({name,settings})=>[String(name),isMembers(settings)?settings:{}]));this.list.fill([["","No style"],...[...this.known.keys()].map(
+name=>[name,name])],this.list.value||this.wanted);this.wanted=""}unshown(){const chosen=this.known.get(this.list.value)??{};return Object.fromEntries(Object.entries(
+chosen).filter(([name])=>!SHOWN2.has(name)))}named(){this.hands.attempt(()=>this.keep())}ask(open){reveal(byId("style-naming"),open);if(!open)return;byId("style\
+-name").value=this.list.value;byId("style-name").focus()}async keep(){const name=byId("style-name").value.trim();if(!name)return this.hands.say("A style needs a\
+ name.");const chosen=this.known.get(this.list.value)??{};const shown2=Object.entries(this.hands.current()).filter(([member,value])=>value!==void 0&&(!ASKED_ANEW.
+has(member)||member in chosen));await this.hands.request("styles/put",{name,settings:{...this.unshown(),...Object.fromEntries(shown2)}});this.wanted=name;this.list.
+unchoose();this.ask(false);this.hands.say(`“${name}” was saved, for every editor.`)}async remove(){const name=this.list.value;if(!name)return this.hands.say(
+"Choose the style to delete first.");await this.hands.request("styles/remove",{name});this.hands.say(`“${name}” was deleted. What the panel shows stays as it \
+is.`)}};var LABELS={fill:["Fill","Repaint the selection so that it belongs to its surroundings"],add:["Add","Paint something new inside the selection"],remove:["Remove",
+"Make what is selected disappear"],expand:["Expand","Continue the picture into the selection, or where the canvas is empty"],background:["Background","Keep what\
+ is selected, and paint a new background around it"],generate:["Generate","Paint the whole canvas, or all of the selection, from the prompt"]};var GLANCE_MS=700;
+var MARGINS=["margin-left","margin-top","margin-right","margin-bottom"];var Panel=class{constructor(){this.connection=new Connection;this.settings=load();this.queue=
+new Queue(this.connection);this.modes=new Map;this.model=new Choice(byId("model"),value=>this.set("model",value));this.styles=new Styles({request:async(method,params)=>(await this.
+connection.session(()=>true)).conversation.request(method,params),put:(settings,name)=>this.chooseStyle(settings,name),current:()=>({...this.wanted(),seed:void 0,
+batch:void 0,prompt:this.settings.prompt||void 0,filters:this.running()}),say:words=>this.say(words),attempt:action=>this.attempt(action)},this.settings.style);
+this.chain=new Chain(byId("chain"),byId("add-filter"),()=>this.set("chain",this.chain.steps));this.history=new History({connection:this.connection,play:(job,story)=>this.
+play(job,story),useSeed:seed=>this.useSeed(seed),attempt:action=>this.attempt(action)});this.said="";this.build();this.connection.onState=state=>this.connected(
+state);this.connection.listen(({method})=>{if(method==="queue/changed")void this.queue.look();if(method==="models/changed")this.attempt(()=>this.lookForModels());
+if(method==="styles/changed")this.attempt(()=>this.lookForStyles());if(method==="filters/changed")this.attempt(()=>this.lookForFilters());if(method==="history/c\
+hanged")this.history.invalidate();if(method==="server/closing")this.say("Underpaint is closing.")});void this.connection.run()}shown(){this.look();this.glances??
+(this.glances=setInterval(()=>this.look(),GLANCE_MS))}hidden(){clearInterval(this.glances);this.glances=void 0}destroy(){this.hidden();for(const job of this.queue.
+jobs)job.cancel();this.connection.stop()}start(){this.attempt(()=>{const held=this.queue.jobs.find(({phase})=>phase==="held");if(held)return void this.replay(held);
+if(this.connection.state.kind!=="ready")throw new Sorry(this.absence());const{mode,prompt}=this.settings;const target=activeTarget();if(mode==="expand")target.margins=
+this.margins();masking(mode,target);const settings={...this.styles.unshown(),...this.wanted(),filters:this.running()};const job=new Job(this.connection,target,layerName(
+prompt,LABELS[mode][0],void 0),LABELS[mode][0]);this.play(job,()=>fill(job,{mode,prompt,settings}))})}cancel(){this.queue.jobs.find(({phase})=>phase==="working")?.
+cancel()}play(job,story){this.queue.add(job);job.onChange=()=>{this.queue.draw(job);if(job.phase!=="working"&&this.queue.jobs.includes(job))this.stopped(job);else
+this.look()};void job.play(story);this.say("")}replay(job){void job.placeAgain();this.say("")}stopped(job){if(job.phase!=="held")this.queue.remove(job);if(job.seed!==
+void 0)this.lastSeed=job.seed;tip(byId("status"),Object.entries(job.times).map(([part,ms])=>`${part} ${Math.round(ms)} ms`).join(", "));this.say(job.text)}filterLayer(){
+if(this.connection.state.kind!=="ready")throw new Sorry(this.absence());const filters=this.chain.running();if(filters.length===0)throw new Sorry("There is no fi\
+lter that is switched on. Add one first.");const target=activeTarget();filtered(target);const title=this.chain.title();const job=new Job(this.connection,target,
+title,"Apply filters");this.play(job,()=>filter(job,filters,title))}running(){const filters=this.settings.withFills?this.chain.running():[];return filters.length>
+0?filters:void 0}wanted(){const{negative,strength,model,steps,guidance,seed,batch,mode}=this.settings;const number=(text,what,min,max)=>{if(text.trim()==="")return void 0;
+const value=Number(text.replace(",","."));if(!(value>=min&&value<=max))throw new Sorry(`${what} “${text}” is not a number from ${min} to ${max}.`);return value};
+if(!/^\d{0,20}$/.test(seed.trim()))throw new Sorry(`The seed “${seed}” is no whole number. Leave it empty for a random one.`);return{model:model||void 0,negative_prompt:negative||
+void 0,denoise_strength:mode==="remove"||strength===100?void 0:strength/100,steps:number(steps,"Steps",1,1e3),guidance_scale:number(guidance,"Guidance",0,100),seed:seed.
+trim()||void 0,batch:batch>1?batch:void 0}}margins(){const[left=0,top=0,right=0,bottom=0]=this.settings.margins.map(text=>{if(!/^\d{0,5}$/.test(text.trim()))throw new Sorry(
+`The canvas cannot be enlarged by “${text}” pixels. Type a whole number, or nothing.`);return Number(text)});return{left,top,right,bottom}}build(){const settings=this.
+settings;for(const mode of MODES){const button=make("div","mode",LABELS[mode][0]);button.id=`mode-${mode}`;tip(button,LABELS[mode][1]);button.addEventListener("\
+click",()=>this.set("mode",mode));byId("modes").appendChild(button);this.modes.set(mode,button)}this.text("prompt","prompt");this.text("negative","negative");this.
+text("steps","steps");this.text("guidance","guidance");this.text("seed","seed");MARGINS.forEach((id,i)=>{const field=byId(id);field.value=settings.margins[i]??"";
+field.addEventListener("input",()=>this.set("margins",settings.margins.map((text,k)=>k===i?field.value:text)))});this.number("strength"," %");this.number("batch",
+"");this.chain.set(settings.chain);byId("with-fills").checked=settings.withFills;byId("with-fills").addEventListener("change",()=>this.set("withFills",byId("wit\
+h-fills").checked));byId("apply").addEventListener("click",()=>this.attempt(()=>this.filterLayer()));byId("last-seed").addEventListener("click",()=>this.lastSeed!==
+void 0&&this.useSeed(this.lastSeed));for(const name of["filters","more","history"]){fold(byId(`${name}-fold`),byId(name),open=>{this.set("open",open?[...settings.
+open,name]:settings.open.filter(other=>other!==name));if(name==="history"&&open)this.attempt(()=>this.history.look())}).open(settings.open.includes(name))}byId(
+"go").addEventListener("click",()=>this.start());byId("pair").addEventListener("click",()=>this.pair());document.addEventListener("keydown",event=>{if(event.key===
+"Enter"&&(event.ctrlKey||event.metaKey)){event.preventDefault();this.start()}else if(event.key==="Enter"&&document.activeElement?.id==="code"){this.pair()}else if(event.
+key==="Enter"&&document.activeElement?.id==="style-name"){this.styles.named()}else if(event.key==="Escape"){this.cancel()}});this.model.fill([["","Automatic"],...settings.
+model?[[settings.model,settings.model]]:[]],settings.model);this.look()}text(id,name){const control2=byId(id);control2.value=this.settings[name];control2.addEventListener(
+"input",()=>this.set(name,control2.value))}number(name,unit){const control2=byId(name);const tell=()=>byId(`${name}-value`).textContent=`${this.settings[name]}${unit}`;
+control2.value=String(this.settings[name]);tell();control2.addEventListener("input",()=>{this.set(name,Math.round(Number(control2.value)));tell()})}set(name,value){
+this.settings[name]=value;save(this.settings);this.say("")}useSeed(seed){byId("seed").value=seed;this.set("seed",seed);this.say(`The next picture uses the seed ${seed}\
+.`)}look(){const{mode}=this.settings;const{state}=this.connection;for(const[other,button]of this.modes)button.className=other===mode?"mode chosen":"mode";reveal(
+byId("strength-row"),mode!=="remove");reveal(byId("margins-row"),mode==="expand");reveal(byId("pairing"),state.kind==="pairing");byId("light").className=state.kind;
+for(const job of[...this.queue.jobs]){if(job.phase==="working"&&!openDocument(job.target))job.cancel("The picture was closed, so its job was cancelled.")}const held=this.
+queue.jobs.some(({phase})=>phase==="held");const busy=this.queue.jobs.length>0;byId("go").textContent=held?"Place layer":busy?`${LABELS[mode][0]} another`:LABELS[mode][0];
+byId("status").textContent=this.said||this.hint()}hint(){if(this.connection.state.kind!=="ready")return this.absence();if(this.queue.jobs.length>0)return"";const document2=glance();
+if(!document2)return"Open a picture to begin.";const{mode,margins}=this.settings;if(mode==="expand"&&margins.some(text=>Number(text)>0))return"The canvas is enl\
+arged, and the picture continued there.";if(document2.selection)return`${document2.selection.w} × ${document2.selection.h} pixels are selected.`;if(mode==="gen\
+erate")return"The whole canvas is painted.";if(mode==="expand")return"Where the canvas is empty, the picture is continued.";return mode==="background"?"Select w\
+hat is to stay.":`Select the part to ${mode==="add"?"add something to":mode}.`}absence(){const{state}=this.connection;if(state.kind==="pairing")return"Underpain\
+t is running and waits to be paired.";if(state.kind!=="absent")return"Looking for Underpaint…";return state.why??"Underpaint is not running. Start it with `un\
+derpaint serve`; this panel finds it by itself."}say(words){this.said=words;this.look()}attempt(action){const told=error=>this.say(sentence(error,LABELS[this.settings.
+mode][0]));try{void Promise.resolve(action()).catch(told)}catch(error){told(error)}}connected(state){if(state.kind!=="ready")return this.look();this.said="";this.
+look();const topics=["queue","models","filters","styles",...state.server.caps.includes("history")?["history"]:[]];this.attempt(async()=>{await state.session.conversation.
+request("subscribe",{topics});await Promise.all([this.lookForModels(),this.lookForStyles(),this.lookForFilters(),this.queue.look()]);this.history.invalidate();await this.
+history.look()})}pair(){this.attempt(async()=>{const code=byId("code").value.replace(/\s/g,"");if(!/^\d{6}$/.test(code))throw new Sorry("The code has six digits\
+. `underpaint pair` shows it.");this.say("Pairing…");await this.connection.pair(code);byId("code").value="";this.say("")})}async ask(method){if(this.connection.
+state.kind!=="ready")return[];const list=await this.connection.state.session.conversation.request(method);return Array.isArray(list)?list.filter(isMembers):[]}async lookForModels(){
+const models=(await this.ask("models/list")).filter(({kind,state})=>kind==="painter"&&state!=="unusable");const entries=models.map(({id,name})=>[String(id),String(
+name)]);this.model.fill([["","Automatic"],...entries],this.settings.model)}async lookForFilters(){this.chain.offer(await this.ask("filters/list"))}async lookForStyles(){
+this.styles.offer(await this.ask("styles/list"))}chooseStyle(style,name){this.set("style",name);if(!style)return;const put=(id,key,value)=>{if(value===void 0)return;
+byId(id).value=String(value);this.set(key,String(value))};put("prompt","prompt",style.prompt);put("negative","negative",style.negative_prompt??"");put("steps","\
+steps",style.steps??"");put("guidance","guidance",style.guidance_scale??"");if(typeof style.model==="string"){this.model.value=style.model;this.set("model",this.
+model.value)}if(typeof style.denoise_strength==="number"){const percent=Math.max(1,Math.round(style.denoise_strength*100));byId("strength").value=String(percent);
+byId("strength-value").textContent=`${percent} %`;this.set("strength",percent)}const steps=(Array.isArray(style.filters)?style.filters:[]).filter(isMembers).filter(
+({name:name2})=>typeof name2==="string");this.chain.set(steps.map(({name:name2,params})=>({name:String(name2),params:isMembers(params)?params:{}})));this.set("c\
+hain",this.chain.steps)}};var panel;var ready=()=>panel??(panel=new Panel);import_uxp2.entrypoints.setup({plugin:{create:()=>{},destroy:()=>panel?.destroy()},panels:{underpaint:{create:root=>{
+root.appendChild(document.getElementById("panel"));ready()},show:()=>ready().shown(),hide:()=>panel?.hidden()}},commands:{run:()=>ready().start(),cancel:()=>panel?.
+cancel()}});})();

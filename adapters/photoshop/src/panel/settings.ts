@@ -1,4 +1,9 @@
-/** What the painter chose, kept from one start of Photoshop to the next. The daemon keeps styles; this is the rest. */
+/**
+ * What the painter chose, kept from one start of Photoshop to the next. The daemon keeps styles; this is the rest.
+ *
+ * Decision: the plug-in's own `localStorage`, which UXP keeps on this machine and shows to no other plug-in. It holds words and numbers,
+ * each looked at again when read; the token is not among them (`daemon/pairing.ts` keeps it in `secureStorage`).
+ */
 
 import type { Mode } from "../job/fill.js";
 import { isMembers } from "../protocol/conversation.js";
