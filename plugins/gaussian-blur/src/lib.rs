@@ -4,8 +4,6 @@
 //! too, and colours count by their alpha: nothing dark creeps in from where the picture is transparent.
 
 mod blur;
-mod bytes;
-mod floats;
 
 use blur::{Blur, Blurred};
 use underpaint_filter::{About, Error, Filter, Param, Plan, Request, Tile, export, params};

@@ -1,6 +1,6 @@
 //! Floats, one pixel a vector. Colours are weighed by alpha beforehand and divided by the blurred one afterwards.
 
-use crate::blur::{Blur, Blurred, Window, by_length, fixed};
+use super::{Blur, Blurred, Window, by_length, fixed};
 use underpaint_filter::simd::{f32x4, i32x4, load, select, store};
 use underpaint_filter::{Padded, Sample, Tile};
 

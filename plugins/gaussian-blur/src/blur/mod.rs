@@ -7,6 +7,9 @@
 //! Decision: the kernel as it is. A sum of running boxes would be faster for wide ones; this is as fast for the usual
 //! ones and has no state that depends on where a tile begins.
 
+mod bytes;
+mod floats;
+
 use std::array;
 use underpaint_filter::simd::f32x4;
 use underpaint_filter::{Sample, Tile};
@@ -14,9 +17,9 @@ use underpaint_filter::{Sample, Tile};
 /// A Gaussian kernel that ends.
 pub struct Blur {
     /// Weights of the distances 0, 1, 2, …, that of 0 halved: a pixel is the sum of (left + right) * weight.
-    pub floats: Vec<f32>,
+    floats: Vec<f32>,
     /// The same in steps of 2^-14.
-    pub bytes: Vec<i16>,
+    bytes: Vec<i16>,
 }
 
 /// A sample type that can be blurred.
@@ -73,10 +76,10 @@ macro_rules! by_length {
         }
     };
 }
-pub(crate) use by_length;
+use by_length;
 
 /// Lines above and below those that are made, each read once.
-pub struct Window<T, const LINE: usize> {
+struct Window<T, const LINE: usize> {
     lines: Vec<[T; LINE]>,
     seen: usize,
     top: usize,
@@ -84,14 +87,14 @@ pub struct Window<T, const LINE: usize> {
 
 impl<T: Copy + Default, const LINE: usize> Window<T, LINE> {
     /// `seen` lines at a time, with all but the last of the first.
-    pub fn new(seen: usize, mut read: impl FnMut(usize, &mut [T; LINE])) -> Self {
+    fn new(seen: usize, mut read: impl FnMut(usize, &mut [T; LINE])) -> Self {
         let mut lines = vec![[T::default(); LINE]; 4 * seen];
         lines[..seen - 1].iter_mut().enumerate().for_each(|(y, line)| read(y, line));
         Self { lines, seen, top: 0 }
     }
 
     /// The next window down; `read` gives its last line.
-    pub fn next(&mut self, read: impl FnOnce(&mut [T; LINE])) -> &[[T; LINE]] {
+    fn next(&mut self, read: impl FnOnce(&mut [T; LINE])) -> &[[T; LINE]] {
         if self.top + self.seen > self.lines.len() {
             self.lines.copy_within(self.top.., 0);
             self.top = 0;
@@ -105,6 +108,6 @@ impl<T: Copy + Default, const LINE: usize> Window<T, LINE> {
 
 /// The weights as values of their own, which stay in registers.
 #[inline(always)]
-pub fn fixed<V: Copy, const TAPS: usize>(weights: &[V]) -> [V; TAPS] {
+fn fixed<V: Copy, const TAPS: usize>(weights: &[V]) -> [V; TAPS] {
     array::from_fn(|i| weights.get(i).copied().unwrap_or(weights[0]))
 }

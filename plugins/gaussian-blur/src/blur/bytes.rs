@@ -7,7 +7,7 @@
 //! (`i16x8.q15mulr_sat_s`) would need half the instructions natively, but in wasm two more for each, for the sake of
 //! -1 * -1, and so be no faster.
 
-use crate::blur::{Blur, Blurred, Window, by_length, fixed};
+use super::{Blur, Blurred, Window, by_length, fixed};
 use std::cell::Cell;
 use underpaint_filter::simd::{any, i16x8, i32x4, load, store, u8x16};
 use underpaint_filter::{Padded, Tile};
