@@ -157,8 +157,11 @@ class Document:
     def waitForDone(self):
         pass
 
-    def isIdle(self):
+    def tryBarrierLock(self):
         return True
+
+    def unlock(self):
+        pass
 
     def pixelData(self, *rect):
         picture = self.projection(*rect)

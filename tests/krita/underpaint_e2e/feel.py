@@ -11,7 +11,6 @@ from underpaint import job as adapter_job
 
 from .bench import Docker, Heartbeat, check, layers, select
 from .scenarios import PAUSE, filled, tiled
-from .working import tiny
 
 CANVAS = (6000, 4000)
 CHOSEN = (2400, 1500, 1000, 1000)
@@ -108,7 +107,7 @@ def feels_quick():
     yield 2500
     table = []
     for title, model in MODELS:
-        docker.ask("fill", prompt="a cat", model=model or tiny(docker), seed="5")
+        docker.ask("fill", prompt="a cat", model=model or docker.tiny(), seed="5")
         docker.part("steps").setValue(4)
         yield 500
         count = len(layers(target.rootNode()))
