@@ -48,6 +48,7 @@ impl<S: Blurred> Filter for GaussianBlur<S> {
 #[cfg(test)]
 mod tests {
     use super::{Blurred, GaussianBlur};
+    use underpaint_filter::Sample;
     use underpaint_filter::testing::{self, Case};
 
     fn in_any_tiles<S: Blurred>() {
@@ -124,6 +125,24 @@ mod tests {
             let off = made.pixels.iter().zip(&exact).map(|(&is, should)| (f64::from(is) - should).abs());
             let off = off.fold(0.0, f64::max);
             assert!(off < MOST, "{off} steps at sigma {sigma}");
+        }
+    }
+
+    /// Colours by what shows of them: under an alpha of one step there is nothing to be right about.
+    #[test]
+    fn soft_bytes_are_as_near_as_promised() {
+        let (width, height) = (90, 40);
+        let picture: Vec<u8> = testing::picture(width, height);
+        let floats: Vec<f32> = picture.iter().map(|v| v.to_unit()).collect();
+        for sigma in [0.5, 1.5, 4.0, 7.0] {
+            let made = Case::<GaussianBlur<u8>>::new(width, height).with("sigma", sigma).run(&picture, 256).unwrap();
+            let exact = Case::<GaussianBlur<f32>>::new(width, height).with("sigma", sigma).run(&floats, 256).unwrap();
+            for (is, should) in made.pixels.chunks(4).zip(exact.pixels.chunks(4)) {
+                let off = |c: usize| f64::from((is[c].to_unit() - should[c]).abs() * 255.0);
+                assert!(off(3) < MOST, "{is:?}, not {should:?} at sigma {sigma}");
+                let colors = (0..3).map(|c| off(c) * f64::from(should[3])).fold(0.0, f64::max);
+                assert!(colors < MOST, "{is:?}, not {should:?} at sigma {sigma}");
+            }
         }
     }
 

@@ -72,7 +72,7 @@ fn floats<const TAPS: usize, const LINE: usize>(
         let copied = |y: usize, line: &mut [f32; LINE]| {
             line[..used].copy_from_slice(&values[(y + halo - reach) * rows.stride + from..][..used]);
         };
-        let mut window = Window::<f32, LINE>::new(taps, copied);
+        let mut window = Window::new(0.0, taps, copied);
         for (y, out) in out.chunks_exact_mut(made).enumerate() {
             let lines = window.next(|line| copied(y + taps - 1, line));
             let (middle, out) = (&mut middle, &mut out[left..left + width]);

@@ -85,10 +85,10 @@ struct Window<T, const LINE: usize> {
     top: usize,
 }
 
-impl<T: Copy + Default, const LINE: usize> Window<T, LINE> {
+impl<T: Copy, const LINE: usize> Window<T, LINE> {
     /// `seen` lines at a time, with all but the last of the first.
-    fn new(seen: usize, mut read: impl FnMut(usize, &mut [T; LINE])) -> Self {
-        let mut lines = vec![[T::default(); LINE]; 4 * seen];
+    fn new(empty: T, seen: usize, mut read: impl FnMut(usize, &mut [T; LINE])) -> Self {
+        let mut lines = vec![[empty; LINE]; 4 * seen];
         lines[..seen - 1].iter_mut().enumerate().for_each(|(y, line)| read(y, line));
         Self { lines, seen, top: 0 }
     }
