@@ -103,16 +103,21 @@ fn runaway() {
 fn two_cores() {
     let filters = Filters::new(None).expect("the sandbox");
     let (nothing, same) = unchanged();
-    let value = |i: u32| if i % 4 == 3 { 255 } else { (i.wrapping_mul(0x9e37_79b1) >> 24) as u8 };
-    let picture = Picture::new(Extent::new(SIDE, SIDE), Samples::Uint8((0..SIDE * SIDE * 4).map(value).collect()));
-    let settings = Settings { threads: 2, ..Settings::default() };
-    let took = |filters: &Filters, chain: &[Call]| {
-        wall_ms(|| filters.run(PictureRef::from(&picture), chain, &settings, &Unattended).expect("the filter"))
+    let picture = |least_alpha: u8| {
+        let noise = |i: u32| (i.wrapping_mul(0x9e37_79b1) >> 24) as u8;
+        let value = |i: u32| if i % 4 == 3 { noise(i).max(least_alpha) } else { noise(i) };
+        Picture::new(Extent::new(SIDE, SIDE), Samples::Uint8((0..SIDE * SIDE * 4).map(value).collect()))
     };
-    for (what, name, params) in [
-        ("Gaussian blur, 9 taps", "gaussian-blur", json!({"sigma": 1.5})),
-        ("median, 5x5", "median", json!({"radius": 2})),
+    let (opaque, soft) = (picture(255), picture(1));
+    let settings = Settings { threads: 2, ..Settings::default() };
+    for (what, name, params, picture) in [
+        ("Gaussian blur, 9 taps", "gaussian-blur", json!({"sigma": 1.5}), &opaque),
+        ("Gaussian blur, 9 taps, soft", "gaussian-blur", json!({"sigma": 1.5}), &soft),
+        ("median, 5x5", "median", json!({"radius": 2}), &opaque),
     ] {
+        let took = |filters: &Filters, chain: &[Call]| {
+            wall_ms(|| filters.run(PictureRef::from(picture), chain, &settings, &Unattended).expect("the filter"))
+        };
         let params = params.as_object().cloned().unwrap_or_default();
         let chain = [Call { name: name.into(), params, ..Call::default() }];
         let (whole, net): (Vec<f64>, Vec<f64>) = (0..ROUNDS)
