@@ -1,6 +1,6 @@
 """Filters, styles, history and what the panel keeps."""
 
-from . import PICTURE, another_editor, ask, filled, painting, scenario, slowly
+from . import PICTURE, another_editor, ask, filled, long_job, painting, scenario, slowly
 
 
 @scenario
@@ -125,7 +125,7 @@ def other_editors_wait_in_the_same_queue(ps, daemon):
     with another_editor(daemon) as krita:
         ps.open(daemon).document(w=256, h=192, select=[60, 50, 160, 140])
         ps.ready()
-        job = krita.submit("generate", {"mode": "generate", "model": "tiny-sd", "prompt": "x", "extent": [64, 64], "steps": 1000, "label": "a castle"})
+        job = long_job(krita, label="a castle")
         ps.wait("document.querySelector('#queue').textContent.includes('for Krita: a castle')")
         ps.go()
         ps.wait("document.querySelector('.job').textContent.includes('Waiting for its turn')")
