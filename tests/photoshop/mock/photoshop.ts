@@ -3,6 +3,7 @@
  * the type that @types/photoshop gives it.
  *
  * The quirks: pixels come trimmed to the area that holds some, with three components where nothing is transparent;
+ * a layer's pixels are its own, whether it is visible or not, and only pixel layers give any;
  * 16-bit samples run from 0 to 32768 unless the full range is asked for; 32-bit ones are linear light, and their
  * profile's name says so; an area without pixels is an error; whatever changes a document needs the modal scope; and a
  * modal scope is refused with error 9 while another one is open.
@@ -95,7 +96,7 @@ const getPixels: Imaging["getPixels"] = async (options) => {
   const profile = options.colorProfile ?? document.colorProfileName;
   const converted = convert(native, { depth: document.depth, profile: document.colorProfileName }, { depth, profile });
   const named = depth === 32 ? `${profile} (Linear RGB Profile)` : profile;
-  const opaque = !layer && isOpaque(converted);
+  const opaque = isOpaque(converted);
   const data = opaque ? withoutAlpha(converted) : converted;
   return { imageData: new MockImageData(data, width(box), height(box), opaque ? 3 : 4, named, "RGB"), sourceBounds: box, level: 0 };
 };
