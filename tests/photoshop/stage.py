@@ -155,7 +155,7 @@ class Photoshop:
             self.page.close()
         self.wrong = []
         self.page = page = self.context.new_page()
-        page.set_default_timeout(60000)
+        page.set_default_timeout(HANG_S * 1000)
         page.on("pageerror", lambda error: self.wrong.append(str(error)))
         # A port where nobody listens is an error to Chromium's console, and daily bread to the panel.
         page.on("console", lambda said: said.type == "error" and "WebSocket" not in said.text and self.wrong.append(said.text))

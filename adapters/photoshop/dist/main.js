@@ -94,9 +94,11 @@ function picture(described2,data){const{w,h,px,stride,offset,color}=asMembers(de
 "string"||!(px in BYTES_PER_PIXEL)){throw new ProtocolError("an image without size or pixel format")}const row=w*BYTES_PER_PIXEL[px];const step=stride??row;const from=offset??
 0;if(!isCount(step)||step<row||!isCount(from)||from+step*(h-1)+row>data.length){throw new ProtocolError(`an image of ${w}x${h} does not fit its ${data.length} b\
 ytes`)}const found={w,h,px,linear:color==="linear-srgb"};if(step===row)return{...found,pixels:data.subarray(from,from+row*h)};const pixels=new Uint8Array(row*h);
-for(let y=0;y<h;y++)pixels.set(data.subarray(from+y*step,from+y*step+row),y*row);return{...found,pixels}}function rect(value){const{x,y,w,h}=asMembers(value,"a \
-rect that is none");if(!Number.isSafeInteger(x)||!Number.isSafeInteger(y)||!isSide(w)||!isSide(h)){throw new ProtocolError("a rect that is none")}return{x,y,w,h}}
-function isCount(value){return Number.isSafeInteger(value)&&value>=0}function isSide(value){return isCount(value)&&value>=1}var import_photoshop2=__require("photoshop");var import_photoshop=__require("photoshop");var Sorry=class extends Error{};var NO_MARGINS={left:0,top:0,right:0,bottom:0};var PX={8:"rgba8",16:"rgba16",32:"rgb\
+for(let y=0;y<h;y++)pixels.set(data.subarray(from+y*step,from+y*step+row),y*row);return{...found,pixels}}function alphas(pixels,px){const{buffer,byteOffset,byteLength}=pixels;
+const[samples2,scale]=px==="rgba8"?[pixels,1]:px==="rgba16"?[new Uint16Array(buffer,byteOffset,byteLength/2),1/257]:[new Float32Array(buffer,byteOffset,byteLength/
+4),255];const found=new Uint8Array(samples2.length/4);for(let i=3,o=0;i<samples2.length;i+=4,o++)found[o]=Math.round(samples2[i]*scale);return found}function rect(value){
+const{x,y,w,h}=asMembers(value,"a rect that is none");if(!Number.isSafeInteger(x)||!Number.isSafeInteger(y)||!isSide(w)||!isSide(h)){throw new ProtocolError("a \
+rect that is none")}return{x,y,w,h}}function isCount(value){return Number.isSafeInteger(value)&&value>=0}function isSide(value){return isCount(value)&&value>=1}var import_photoshop2=__require("photoshop");var import_photoshop=__require("photoshop");var Sorry=class extends Error{};var NO_MARGINS={left:0,top:0,right:0,bottom:0};var PX={8:"rgba8",16:"rgba16",32:"rgb\
 af32"};var MASK_PX={8:"g8",16:"g16",32:"gf32"};function activeTarget(){const document2=import_photoshop.app.documents.length>0?import_photoshop.app.activeDocument:
 null;if(!document2)throw new Sorry("No picture is open.");const depth2=depthOf(document2);if(depth2===void 0||!LAYERED.has(document2.mode)){throw new Sorry("Thi\
 s picture's mode has no layers in colour. Choose Image > Mode > RGB Color first.")}if(document2.quickMaskMode)throw new Sorry("Quick Mask is on. Press Q to turn\
@@ -125,18 +127,16 @@ x,sourceBounds.top-band.y);return bytes(whole)}finally{void imageData2.dispose()
 1:target instanceof Uint16Array?65535:255;const grey=from.components<3;const alpha=from.components===2?1:from.components===4?3:-1;const left=Math.max(0,-dx);const right=Math.
 min(from.w,to.w-dx);for(let y=Math.max(0,-dy);y<Math.min(from.h,to.h-dy);y++){let i=(y*from.w+left)*from.components;let o=((y+dy)*to.w+left+dx)*to.channels;if(from.
 components===to.channels){target.set(source.subarray(i,i+(right-left)*to.channels),o);continue}for(let x=left;x<right;x++,i+=from.components,o+=to.channels){target[o]=
-source[i];if(to.channels===1)continue;target[o+1]=source[grey?i:i+1];target[o+2]=source[grey?i:i+2];target[o+3]=alpha<0?full:source[i+alpha]}}}function alphas(band,depth2){
-const{buffer,byteOffset,byteLength}=band;const[values,scale]=depth2===8?[band,1]:depth2===16?[new Uint16Array(buffer,byteOffset,byteLength/2),1/257]:[new Float32Array(
-buffer,byteOffset,byteLength/4),255];const found=new Uint8Array(values.length/4);for(let i=3,o=0;i<values.length;i+=4,o++)found[o]=Math.round(values[i]*scale);return found}
-function samples(depth2,count){return depth2===8?new Uint8Array(count):depth2===16?new Uint16Array(count):new Float32Array(count)}function asDepth(data,depth2){
-const has=data instanceof Float32Array?32:data instanceof Uint16Array?16:8;if(has===depth2)return data;const most={8:255,16:65535,32:1};const scale=most[depth2]/
-most[has];const found=samples(depth2,data.length);for(let i=0;i<data.length;i++)found[i]=depth2===32?data[i]*scale:Math.round(data[i]*scale);return found}function bytes(data){
-return new Uint8Array(data.buffer,data.byteOffset,data.byteLength)}function bounds(rect2){return{left:rect2.x,top:rect2.y,right:rect2.x+rect2.w,bottom:rect2.y+rect2.
-h}}function inside(bounds2,extent){const x=Math.max(0,bounds2.left);const y=Math.max(0,bounds2.top);const w=Math.min(extent.w,bounds2.right)-x;const h=Math.min(
-extent.h,bounds2.bottom)-y;return w>0&&h>0?{x,y,w,h}:void 0}function meets(a,b){return a.x<b.x+b.w&&b.x<a.x+a.w&&a.y<b.y+b.h&&b.y<a.y+a.h}function isEmpty(target,rect2,layerID){
-const document2=[...import_photoshop2.app.documents].find(({id})=>id===target.documentID);if(!document2)return false;const layer=layerID===void 0?void 0:findLayer(
-target,layerID);if(layerID!==void 0)return!!layer&&!holds(layer.boundsNoEffects);return[...document2.layers].every(({visible,bounds:area})=>!visible||!holds(area));
-function holds(area){const held=inside(area,target.extent);return!!held&&meets(held,rect2)}}var import_photoshop3=__require("photoshop");var SEEN=new Set([import_photoshop3.constants.LayerKind.NORMAL,import_photoshop3.constants.LayerKind.SMARTOBJECT,import_photoshop3.constants.LayerKind.TEXT,import_photoshop3.constants.
+source[i];if(to.channels===1)continue;target[o+1]=source[grey?i:i+1];target[o+2]=source[grey?i:i+2];target[o+3]=alpha<0?full:source[i+alpha]}}}function samples(depth2,count){
+return depth2===8?new Uint8Array(count):depth2===16?new Uint16Array(count):new Float32Array(count)}function asDepth(data,depth2){const has=data instanceof Float32Array?
+32:data instanceof Uint16Array?16:8;if(has===depth2)return data;const most={8:255,16:65535,32:1};const scale=most[depth2]/most[has];const found=samples(depth2,data.
+length);for(let i=0;i<data.length;i++)found[i]=depth2===32?data[i]*scale:Math.round(data[i]*scale);return found}function bytes(data){return new Uint8Array(data.
+buffer,data.byteOffset,data.byteLength)}function bounds(rect2){return{left:rect2.x,top:rect2.y,right:rect2.x+rect2.w,bottom:rect2.y+rect2.h}}function inside(bounds2,extent){
+const x=Math.max(0,bounds2.left);const y=Math.max(0,bounds2.top);const w=Math.min(extent.w,bounds2.right)-x;const h=Math.min(extent.h,bounds2.bottom)-y;return w>
+0&&h>0?{x,y,w,h}:void 0}function meets(a,b){return a.x<b.x+b.w&&b.x<a.x+a.w&&a.y<b.y+b.h&&b.y<a.y+a.h}function isEmpty(target,rect2,layerID){const document2=[...import_photoshop2.app.
+documents].find(({id})=>id===target.documentID);if(!document2)return false;const layer=layerID===void 0?void 0:findLayer(target,layerID);if(layerID!==void 0)return!!layer&&
+!holds(layer.boundsNoEffects);return[...document2.layers].every(({visible,bounds:area})=>!visible||!holds(area));function holds(area){const held=inside(area,target.
+extent);return!!held&&meets(held,rect2)}}var import_photoshop3=__require("photoshop");var SEEN=new Set([import_photoshop3.constants.LayerKind.NORMAL,import_photoshop3.constants.LayerKind.SMARTOBJECT,import_photoshop3.constants.LayerKind.TEXT,import_photoshop3.constants.
 LayerKind.SOLIDFILL,import_photoshop3.constants.LayerKind.GRADIENTFILL,import_photoshop3.constants.LayerKind.PATTERNFILL]);function layersInFront(){const document2=inFront();
 const list=(layers,depth2)=>[...layers].flatMap(layer=>[...SEEN.has(layer.kind)||layer.isBackgroundLayer?[{id:layer.id,name:layer.name,depth:depth2}]:[],...layer.
 layers?list(layer.layers,depth2+1):[]]);return document2&&list(document2.layers,0)}function layerInFront(){const active=inFront()?.activeLayers[0]?.id;return layersInFront()?.
@@ -148,7 +148,7 @@ const{x,y,w,h}=within3;const{left,top,right,bottom}=layer.boundsNoEffects;return
 min(bottom,y+h)},target.extent)}async function*readLayer(target,layer,rect2){try{yield*readPixels(target,rect2,layer.id)}catch(error){if(layer.kind===import_photoshop3.constants.
 LayerKind.NORMAL||layer.isBackgroundLayer)throw error;throw new Sorry(`Photoshop gives no pixels of “${layer.name}”. Choose Layer > Rasterize > Layer, or choo\
 se a pixel layer.`)}}async function readOpacity(target,layer,rect2){const found=new Uint8Array(rect2.w*rect2.h);let at=0;for await(const band of readLayer(target,
-layer,rect2)){const piece=alphas(band,target.depth);found.set(piece,at);at+=piece.length}return found.some(value=>value>0)?found:void 0}async function steering(job,session,{controls,regions},canvas){const{target}=job;const seen={...canvas,x:canvas.x-target.margins.left,y:canvas.y-target.margins.
+layer,rect2)){const piece=alphas(band,PX[target.depth]);found.set(piece,at);at+=piece.length}return found.some(value=>value>0)?found:void 0}async function steering(job,session,{controls,regions},canvas){const{target}=job;const seen={...canvas,x:canvas.x-target.margins.left,y:canvas.y-target.margins.
 top};const everywhere={x:0,y:0,...target.extent};const sent={controls:[],regions:[]};for(const{members,layer:bound,whole}of controls){if(!bound){sent.controls.push(
 members);continue}const layer=boundLayer(target,bound);const rect2=seenPart(target,layer,whole?everywhere:seen);if(!rect2)throw new Sorry(`“${layer.name}” is \
 empty where the picture is painted, so it cannot steer.`);const image2=await job.send(session,rect2,PX[target.depth],readLayer(target,layer,rect2),target.depth===
@@ -171,8 +171,8 @@ canvas);const{result,patches:patches2}=await job.result(session,"generate",{...p
 number")job.seed=String(result.seed);await job.put(patches2,patch=>layerName(prompt,mode,patch.seed))}function layerName(prompt,mode,seed){let words=prompt.split(
 /\s+/).filter(Boolean).join(" ")||mode[0].toUpperCase()+mode.slice(1);if(words.length>48)words=words.slice(0,47).trimEnd()+"…";return seed===void 0?words:`${words}\
  (${seed})`}var Clear=class{constructor(size,depth2){this.depth=depth2;this.at=0;this.mask=new Uint8Array(size.w*size.h)}see(band){for(const alpha of alphas(band,
-this.depth))this.mask[this.at++]=255-alpha}async*bands(){if(this.mask.every(value=>value===0)){throw new Sorry("Nothing in this picture is empty. Say by how muc\
-h to enlarge it, or select the part to expand into.")}yield this.mask}};async function*inverted(bands2){for await(const band of bands2)yield band.map(value=>255-
+PX[this.depth]))this.mask[this.at++]=255-alpha}async*bands(){if(this.mask.every(value=>value===0)){throw new Sorry("Nothing in this picture is empty. Say by how\
+ much to enlarge it, or select the part to expand into.")}yield this.mask}};async function*inverted(bands2){for await(const band of bands2)yield band.map(value=>255-
 value)}function wire({x,y,w,h}){return{x,y,w,h}}function within2(inner,outer){if(inner.x<0||inner.y<0||inner.x+inner.w>outer.w||inner.y+inner.h>outer.h){throw new ProtocolError(
 "a context outside the picture")}return inner}var import_photoshop4=__require("photoshop");var AROUND=512;function filtered(target){const layer=target.layerID===void 0?void 0:findLayer(target,target.layerID);if(!layer)throw new Sorry("No layer is acti\
 ve. Choose the one to filter.");if(layer.kind!==import_photoshop4.constants.LayerKind.NORMAL&&!layer.isBackgroundLayer){throw new Sorry("The active layer holds \
@@ -328,37 +328,37 @@ families.includes(family))return"";return`made for ${FAMILIES[family]??family}`}
 l"],["blur","Blur: colours out of focus"]];var KINDS=[["","Told by what is made of it"],["pose","A pose"],["depth","Depth"],["soft_edge","Soft edges, scribbles"],
 ["line","Lines"],["normal","Normals"],["segmentation","Segmentation"],["tile","Tile"],["repaint","Repaint"]];var TITLES={controlnet:"ControlNet",controlnet_union:"\
 ControlNet Union",t2i_adapter:"T2I-Adapter",ip_adapter:"IP-Adapter: a reference image"};var STEERS=Object.keys(TITLES);var Controls=class extends BoundEntries{constructor(changed,keep){
-super("controls",MOST,changed,keep,"The picture itself","The layer that steers");this.known=[]}offer(list){this.known=named(list);this.draw()}wanted(){return this.
-running().map(entry=>{const{model,preprocess,preprocessor,kind,weight:counts}=entry;if(!model)throw new Sorry("A control layer has no model. Choose one, or swit\
-ch it off.");const is=this.known.find(({id})=>id===model)?.kind;const[start,end]=[share(entry.start,0),share(entry.end,1)];if(start>=end)throw new Sorry(`A cont\
-rol layer counts from ${start*100} % to ${end*100} % of the steps, which is never. Let it end later than it starts.`);const made=is==="ip_adapter"||!preprocess?
-{}:{preprocess,...preprocess==="depth"&&preprocessor?{preprocessor}:{}};const members={model,weight:counts,start,end,...made,...is==="controlnet_union"&&kind?{kind}:
-{}};const layer=boundOf(entry);return{members,...layer?{layer}:{},whole:is==="ip_adapter"}})}read(kept){if(!isMembers(kept))return void 0;const text=value=>typeof value===
-"string"?value:"";const{model,preprocess,preprocessor,kind,start,end,off}=kept;return{...readLayer2(kept),model:text(model),preprocess:text(preprocess),preprocessor:text(
-preprocessor),kind:text(kind),weight:isWeight(kept.weight)?kept.weight:1,start:text(start),end:text(end),...off===true?{off}:{}}}fresh(layer){const model=this.models().
-find(({why})=>!why)?.id??"";return{...layer,model,preprocess:"",preprocessor:"",kind:"",weight:1,start:"",end:""}}lack(){const models=this.models();if(!this.scene.
-reads)return"This model cannot be steered.";if(models.length===0)return"No control models here yet: put ControlNets, T2I-Adapters or IP-Adapters into a models f\
-older.";if(models.some(({why})=>!why))return super.lack();if(models.length===1)return`No control model fits: ${models[0].name} is ${models[0].why}.`;return`None\
- of the ${models.length} control models here fits this model.`}lines(entry){const models=this.models();const chosen=models.find(({id})=>id===entry.model);const offered=models.
-map(({id,name,why})=>[id,name,why]);if(entry.model&&!chosen)offered.push([entry.model,`${entry.model} – not on this machine`]);const model=choose(offered,entry.
-model,chosen?TITLES[chosen.kind]:"The model that is steered by",value=>{entry.model=value;this.edited()});const found=[line("Model","The model that makes it cou\
-nt",model)];if(chosen?.kind!=="ip_adapter"){const made=entry.preprocess==="depth"?depth(entry.preprocessor):entry.preprocess;const shows=choose([...PREPROCESS,...this.
-depths()],made,"What is made of the layer before the model sees it",value=>{[entry.preprocess,entry.preprocessor]=value.startsWith("depth")?["depth",value.slice(
-"depth ".length)]:[value,""];this.touched()});found.push(line("Shown","What is made of the layer before the model sees it",shows))}if(chosen?.kind==="controlnet\
-_union"){const kind=choose(KINDS,entry.kind,"What the layer shows, for a model that knows several kinds",value=>{entry.kind=value;this.touched()});found.push(line(
-"Kind","What the layer shows, for a model that knows several kinds",kind))}const set=weight(entry.weight,0,2,"How much it counts; 1 as trained",value=>{entry.weight=
-value;this.touched()});const part=(side,none,help)=>{const field=numberField(entry[side],help,text=>{entry[side]=text;this.touched()});field.setAttribute("place\
-holder",none);return field};found.push(line("Weight","How much it counts; 1 as trained",...set));const[start,end]=[part("start","0","From which part of the step\
-s on, in percent"),part("end","100","Up to which part of the steps, in percent")];found.push(line("Steps","For which part of the steps it counts, in percent",start,
-make("div","side","–"),end,make("div","side","%")));return found}models(){const encoders=this.known.some(({kind})=>kind==="image_encoder");const found=this.known.
-filter(({kind})=>STEERS.includes(String(kind))).map(control2=>{const{id,kind,family}=control2;const why=misfit(family,this.scene)||(kind==="ip_adapter"&&!encoders?
-"without its image encoder":"");return{id,name:titleOf(control2),kind:String(kind),why}});const order=({why,kind})=>(why?STEERS.length:0)+STEERS.indexOf(kind);return found.
-sort((a,b)=>order(a)-order(b)||a.name.localeCompare(b.name))}depths(){const estimators=this.known.filter(({kind})=>kind==="depth");const[first,...others]=estimators;
-if(!first)return[[depth(""),"Depth","for which there is no estimator here"]];return[[depth(""),"Depth: the nearer the lighter"],...(others.length>0?estimators:[]).
-map(estimator=>[depth(estimator.id),`Depth by ${titleOf(estimator)}`])]}};function depth(preprocessor){return`depth ${preprocessor}`}function choose(options,value,help,chosen){
-const element=dropdown();tip(element,help);new Choice(element,chosen).fill(options,value);return element}function share(text,otherwise){if(text.trim()==="")return otherwise;
-const percent=Number(text.replace(",","."));if(!(percent>=0&&percent<=100))throw new Sorry(`Steps of a control layer: “${text}” is not a number from 0 to 100.`);
-return percent/100}var SHOWN=24;var SIDE_PX=60;var History=class{constructor(hands){this.hands=hands;this.stale=true;this.boxes=[];this.body=byId("entries");this.row=byId("entry-r\
+super("controls",MOST,changed,keep,"The picture itself","The layer that steers");this.known=[]}offer(list){const known=named(list);if(JSON.stringify(known)===JSON.
+stringify(this.known))return;this.known=known;this.draw()}wanted(){return this.running().map(entry=>{const{model,preprocess,preprocessor,kind,weight:counts}=entry;
+if(!model)throw new Sorry("A control layer has no model. Choose one, or switch it off.");const is=this.known.find(({id})=>id===model)?.kind;const[start,end]=[share(
+entry.start,0),share(entry.end,1)];if(start>=end)throw new Sorry(`A control layer counts from ${start*100} % to ${end*100} % of the steps, which is never. Let i\
+t end later than it starts.`);const made=is==="ip_adapter"||!preprocess?{}:{preprocess,...preprocess==="depth"&&preprocessor?{preprocessor}:{}};const members={model,
+weight:counts,start,end,...made,...is==="controlnet_union"&&kind?{kind}:{}};const layer=boundOf(entry);return{members,...layer?{layer}:{},whole:is==="ip_adapter"}})}read(kept){
+if(!isMembers(kept))return void 0;const text=value=>typeof value==="string"?value:"";const{model,preprocess,preprocessor,kind,start,end,off}=kept;return{...readLayer2(
+kept),model:text(model),preprocess:text(preprocess),preprocessor:text(preprocessor),kind:text(kind),weight:isWeight(kept.weight)?kept.weight:1,start:text(start),
+end:text(end),...off===true?{off}:{}}}fresh(layer){const model=this.models().find(({why})=>!why)?.id??"";return{...layer,model,preprocess:"",preprocessor:"",kind:"",
+weight:1,start:"",end:""}}lack(){const models=this.models();if(!this.scene.reads)return"This model cannot be steered.";if(models.length===0)return"No control mo\
+dels here yet: put ControlNets, T2I-Adapters or IP-Adapters into a models folder.";if(models.some(({why})=>!why))return super.lack();if(models.length===1)return`\
+No control model fits: ${models[0].name} is ${models[0].why}.`;return`None of the ${models.length} control models here fits this model.`}lines(entry){const models=this.
+models();const chosen=models.find(({id})=>id===entry.model);const offered=models.map(({id,name,why})=>[id,name,why]);if(entry.model&&!chosen)offered.push([entry.
+model,`${entry.model} – not on this machine`]);const model=choose(offered,entry.model,chosen?TITLES[chosen.kind]:"The model that is steered by",value=>{entry.
+model=value;this.edited()});const found=[line("Model","The model that makes it count",model)];if(chosen?.kind!=="ip_adapter"){const made=entry.preprocess==="dep\
+th"?depth(entry.preprocessor):entry.preprocess;const shows=choose([...PREPROCESS,...this.depths()],made,"What is made of the layer before the model sees it",value=>{
+[entry.preprocess,entry.preprocessor]=value.startsWith("depth")?["depth",value.slice("depth ".length)]:[value,""];this.touched()});found.push(line("Shown","What\
+ is made of the layer before the model sees it",shows))}if(chosen?.kind==="controlnet_union"){const kind=choose(KINDS,entry.kind,"What the layer shows, for a mo\
+del that knows several kinds",value=>{entry.kind=value;this.touched()});found.push(line("Kind","What the layer shows, for a model that knows several kinds",kind))}
+const set=weight(entry.weight,0,2,"How much it counts; 1 as trained",value=>{entry.weight=value;this.touched()});const part=(side,none,help)=>{const field=numberField(
+entry[side],help,text=>{entry[side]=text;this.touched()});field.setAttribute("placeholder",none);return field};found.push(line("Weight","How much it counts; 1 a\
+s trained",...set));const[start,end]=[part("start","0","From which part of the steps on, in percent"),part("end","100","Up to which part of the steps, in percen\
+t")];found.push(line("Steps","For which part of the steps it counts, in percent",start,make("div","side","–"),end,make("div","side","%")));return found}models(){
+const encoders=this.known.some(({kind})=>kind==="image_encoder");const found=this.known.filter(({kind})=>STEERS.includes(String(kind))).map(control2=>{const{id,
+kind,family}=control2;const why=misfit(family,this.scene)||(kind==="ip_adapter"&&!encoders?"without its image encoder":"");return{id,name:titleOf(control2),kind:String(
+kind),why}});const order=({why,kind})=>(why?STEERS.length:0)+STEERS.indexOf(kind);return found.sort((a,b)=>order(a)-order(b)||a.name.localeCompare(b.name))}depths(){
+const estimators=this.known.filter(({kind})=>kind==="depth");const[first,...others]=estimators;if(!first)return[[depth(""),"Depth","for which there is no estima\
+tor here"]];return[[depth(""),"Depth: the nearer the lighter"],...(others.length>0?estimators:[]).map(estimator=>[depth(estimator.id),`Depth by ${titleOf(estimator)}`])]}};
+function depth(preprocessor){return`depth ${preprocessor}`}function choose(options,value,help,chosen){const element=dropdown();tip(element,help);new Choice(element,
+chosen).fill(options,value);return element}function share(text,otherwise){if(text.trim()==="")return otherwise;const percent=Number(text.replace(",","."));if(!(percent>=
+0&&percent<=100))throw new Sorry(`Steps of a control layer: “${text}” is not a number from 0 to 100.`);return percent/100}var SHOWN=24;var SIDE_PX=60;var History=class{constructor(hands){this.hands=hands;this.stale=true;this.boxes=[];this.body=byId("entries");this.row=byId("entry-r\
 ow");byId("entry-apply").addEventListener("click",()=>hands.attempt(()=>this.apply()));byId("entry-seed").addEventListener("click",()=>this.chosen&&hands.useSeed(
 String(this.chosen.seed)));byId("entry-remove").addEventListener("click",()=>hands.attempt(()=>this.remove()))}invalidate(){this.stale=true;if(isShown(byId("his\
 tory")))this.hands.attempt(()=>this.look())}async look(){const{state}=this.hands.connection;const offered=state.kind==="ready"&&state.server.caps.includes("hist\
@@ -375,18 +375,19 @@ byId("entry-words").textContent=entry?caption(entry):""}apply(){const entry=this
 px:PX[target.depth]});await job.put(patches(answer,session),patch=>layerName(prompt,mode,patch.seed))})}async remove(){const{state}=this.hands.connection;if(this.
 chosen&&state.kind==="ready")await state.session.conversation.request("history/remove",{entry:String(this.chosen.entry)});this.invalidate()}};function caption(entry){
 const words=typeof entry.prompt==="string"&&entry.prompt?entry.prompt:String(entry.mode??"");return`${words} (${String(entry.seed??"")})`}var MOST2=16;var HELP="1 as it was trained, 0 nothing, less than 0 the opposite";var Loras=class extends Entries{constructor(changed,insert){super("loras",MOST2,
-changed);this.insert=insert;this.known=new Map;this.choice=new Choice(byId("loras-adder"),name=>this.chosen(name))}offer(list){this.known=new Map(named(list).map(
-lora=>[lora.id,lora]));this.draw()}members(){const running=this.running().map(({off:_,...lora})=>lora);return running.length>0?running:void 0}read(kept){if(!isMembers(
-kept)||typeof kept.name!=="string")return void 0;const{name,weight:held,text_weight:text,off}=kept;return{name,weight:isWeight(held)?held:1,...isWeight(text)?{text_weight:text}:
-{},...off===true?{off}:{}}}draw(){super.draw();const fitting=[...this.known].map(([id,lora])=>[id,titleOf(lora),misfit(lora.family,this.scene)]);fitting.sort((a,b)=>Number(
-a[2]!=="")-Number(b[2]!=="")||a[1].localeCompare(b[1]));this.choice.fill(fitting);this.choice.unchoose()}lack(){if(!this.scene.reads)return"This model takes no \
-LoRAs.";return this.known.size>0?"":"No LoRAs here yet: put .safetensors files into a models folder."}lead(entry){const lora=this.known.get(entry.name);const why=lora?
-misfit(lora.family,this.scene):"not on this machine";const head=make("div","title",`${lora?titleOf(lora):entry.name}${why?` – ${why}`:""}`);tip(head,lora?described(
-lora):entry.name);return head}lines(entry){const set=weight(entry.weight,-2,2,HELP,value=>{entry.weight=value;this.touched()});const found=[make("div","row",...set)];
-const trigger=this.known.get(entry.name)?.trigger;if(typeof trigger==="string"&&trigger){const words=make("div","words link",`+ ${trigger}`);tip(words,"Trigger \
-words: a click puts them into the prompt");words.addEventListener("click",()=>this.insert(trigger));found.push(words)}return found}chosen(name){this.choice.unchoose();
-if(this.known.has(name))this.add({name,weight:1})}};function described({id,trigger,tags}){const trained=Array.isArray(tags)&&tags.length>0?`Trained on: ${tags.slice(
-0,8).map(String).join(", ")}`:"";return[String(id),trigger?`Trigger words: ${String(trigger)}`:"",trained].filter(Boolean).join("\n")}var KEY="underpaint.documents";var MOST3=100;var Notes=class{constructor(){this.open=new Map;this.store=stored()}look(){const now=documentInFront();const before=this.
+changed);this.insert=insert;this.known=new Map;this.choice=new Choice(byId("loras-adder"),name=>this.chosen(name))}offer(list){const known=named(list).map(lora=>[
+lora.id,lora]);if(JSON.stringify(known)===JSON.stringify([...this.known]))return;this.known=new Map(known);this.draw()}members(){const running=this.running().map(
+({off:_,...lora})=>lora);return running.length>0?running:void 0}read(kept){if(!isMembers(kept)||typeof kept.name!=="string")return void 0;const{name,weight:held,
+text_weight:text,off}=kept;return{name,weight:isWeight(held)?held:1,...isWeight(text)?{text_weight:text}:{},...off===true?{off}:{}}}draw(){super.draw();const fitting=[
+...this.known].map(([id,lora])=>[id,titleOf(lora),misfit(lora.family,this.scene)]);fitting.sort((a,b)=>Number(a[2]!=="")-Number(b[2]!=="")||a[1].localeCompare(b[1]));
+this.choice.fill(fitting);this.choice.unchoose()}lack(){if(!this.scene.reads)return"This model takes no LoRAs.";return this.known.size>0?"":"No LoRAs here yet: \
+put .safetensors files into a models folder."}lead(entry){const lora=this.known.get(entry.name);const why=lora?misfit(lora.family,this.scene):"not on this machi\
+ne";const head=make("div","title",`${lora?titleOf(lora):entry.name}${why?` – ${why}`:""}`);tip(head,lora?described(lora):entry.name);return head}lines(entry){
+const set=weight(entry.weight,-2,2,HELP,value=>{entry.weight=value;this.touched()});const found=[make("div","row",...set)];const trigger=this.known.get(entry.name)?.
+trigger;if(typeof trigger==="string"&&trigger){const words=make("div","words link",`+ ${trigger}`);tip(words,"Trigger words: a click puts them into the prompt");
+words.addEventListener("click",()=>this.insert(trigger));found.push(words)}return found}chosen(name){this.choice.unchoose();if(this.known.has(name))this.add({name,
+weight:1})}};function described({id,trigger,tags}){const trained=Array.isArray(tags)&&tags.length>0?`Trained on: ${tags.slice(0,8).map(String).join(", ")}`:"";return[
+String(id),trigger?`Trigger words: ${String(trigger)}`:"",trained].filter(Boolean).join("\n")}var KEY="underpaint.documents";var MOST3=100;var Notes=class{constructor(){this.open=new Map;this.store=stored()}look(){const now=documentInFront();const before=this.
 front;this.front=now;if(now?.id!==before?.id)return this.note();if(now?.file!==void 0&&now.file!==before?.file)this.write();return void 0}keep(note){if(!this.front)
 return;this.open.set(this.front.id,note);this.write()}get any(){return this.front!==void 0}note(){if(!this.front)return{controls:[],regions:[]};const{id,file}=this.
 front;const found=this.open.get(id)??this.store.find(([path])=>path===file)?.[1]??{controls:[],regions:[]};this.open.set(id,found);return found}write(){const{id,

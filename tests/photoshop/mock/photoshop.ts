@@ -29,6 +29,8 @@ export const trouble = {
   held: 0,
   /** Modal scopes so far. */
   scopes: 0,
+  /** Pixels of pictures and layers that were read so far. */
+  read: 0,
   /** Profiles in which pixels were read and made, in order. */
   profiles: [] as (string | undefined)[],
 };
@@ -91,6 +93,7 @@ const getPixels: Imaging["getPixels"] = async (options) => {
   if (asked.left < 0 || asked.top < 0 || asked.right > document.width || asked.bottom > document.height) throw new Error("The bounds reach beyond the canvas.");
   const box = layer ? layer.box && meet(layer.box, asked) : document.held(asked);
   if (!box) throw new Error("grabPixels: the area holds no pixels.");
+  trouble.read += width(box) * height(box);
   const native = layer ? cut(layer.data!, layer.box!, box) : document.composite(box);
   const depth = options.componentSize === undefined || options.componentSize === -1 ? document.depth : options.componentSize;
   const profile = options.colorProfile ?? document.colorProfileName;

@@ -154,4 +154,6 @@ def narrow_and_wide(ps, daemon):
         ps.page.set_viewport_size({"width": width, "height": 1500})
         reach = ps.page.evaluate("Math.max(...[...document.querySelectorAll('#panel *')].map(part => part.getBoundingClientRect().right))")
         assert reach <= width, (width, reach)
+        beyond = "step => [...step.querySelectorAll('*')].some(part => part.getBoundingClientRect().right > step.getBoundingClientRect().right)"
+        assert not ps.page.evaluate("[...document.querySelectorAll('.step')].some(%s)" % beyond), width
         ps.shot("wide-%d" % width, width, 1500)

@@ -19,7 +19,7 @@ SOME = 3000
 
 def opened(ps, daemon, fold=None, **made):
     """A picture with a selection, the tiny model and fixed words, with one section unfolded."""
-    ps.open(daemon).document(w=W, h=H, select=EDGES, **made)
+    ps.open(daemon).document(**dict({"w": W, "h": H, "select": EDGES}, **made))
     told(ps.ready(), fold)
 
 
@@ -35,7 +35,7 @@ def told(ps, fold=None):
     ps.wait("[...document.querySelectorAll('#loras-adder sp-menu-item')].length === 3")
 
 
-def paint(ps, name=PICTURE):
+def paint(ps, name=PICTURE, extent=(W, H)):
     """Fills, takes the layer away again, and gives its pixels: RGBA bytes as large as the document."""
     before = len(ps.layers(name))
     ps.go()
@@ -47,7 +47,7 @@ def paint(ps, name=PICTURE):
     ps.mock("undo", name)
     ps.mock("choose", name, "Background")
     edges = layer["box"]
-    return spread(base64.b64decode(layer["bytes"]), edges["left"], edges["top"], edges["right"] - edges["left"])
+    return spread(base64.b64decode(layer["bytes"]), edges["left"], edges["top"], edges["right"] - edges["left"], extent)
 
 
 def spread(pixels, left, top, width, extent=(W, H)):
@@ -60,16 +60,16 @@ def spread(pixels, left, top, width, extent=(W, H)):
     return bytes(whole)
 
 
-def asked(ps, daemon, members=lambda krita: {}, name=PICTURE, **settings):
+def asked(ps, daemon, members=lambda krita: {}, name=PICTURE, extent=(W, H), edges=EDGES, **settings):
     """What another client gets for the same fill. `members(client)` gives what steers it."""
     pixels = base64.b64decode(ps.mock("composite", name))
-    left, top, right, bottom = EDGES
-    mask = b"".join(b"\xff" if left <= x < right and top <= y < bottom else b"\0" for y in range(H) for x in range(W))
+    left, top, right, bottom = edges
+    mask = b"".join(b"\xff" if left <= x < right and top <= y < bottom else b"\0" for y in range(extent[1]) for x in range(extent[0]))
     with another_editor(daemon) as krita:
         settings = dict({"mode": "fill", "model": "tiny-sd", "prompt": PROMPT, "seed": SEED, "steps": STEPS}, **settings)
-        [patch] = krita.fill(pixels, (W, H), mask, **settings, **members(krita)).wait()
+        [patch] = krita.fill(pixels, extent, mask, **settings, **members(krita)).wait()
     x, y, width, _ = patch.rect
-    return spread(bytes(patch.pixels), x, y, width)
+    return spread(bytes(patch.pixels), x, y, width, extent)
 
 
 def differ(one, other):
@@ -320,6 +320,32 @@ def regions_are_bound_to_layers(ps, daemon):
 
 
 @scenario
+def what_steers_a_part_of_a_large_picture(ps, daemon):
+    """Of the picture and its layers only the part is sent that the fill looks at: it is painted as if all had been."""
+    extent, edges, striped, region_edges = (1100, 800), [700, 420, 790, 500], [300, 100, 1100, 760], [740, 0, 1100, 800]
+    opened(ps, daemon, "controls", w=extent[0], h=extent[1], select=edges)
+    whole = stripes(striped)
+    ps.mock("layer", PICTURE, {"name": "stripes", "box": box(striped), "pixels": base64.b64encode(whole).decode()})
+    ps.mock("layer", PICTURE, {"name": "wall", "box": box(region_edges), "colour": [96, 64, 32, 255]})
+    ps.mock("choose", PICTURE, "stripes")
+    ps.page.click("#controls-adder")
+    ps.page.click("#regions-fold")
+    ps.mock("choose", PICTURE, "wall")
+    ps.page.click("#regions-adder")
+    ps.page.fill(entry("regions") + "textarea", "an old wall")
+    before = ps.page.evaluate("mock.trouble.read")
+    found = paint(ps, extent=extent)
+    read = ps.page.evaluate("mock.trouble.read") - before
+    assert read < extent[0] * extent[1], "%d pixels were read" % read
+
+    def members(krita):
+        control = {"model": "lines", "image": sent(krita, whole, striped, "rgba8")}
+        return {"controls": [control], "regions": [region(krita, "an old wall", region_edges)]}
+    assert found == asked(ps, daemon, members, extent=extent, edges=edges)
+    assert found != asked(ps, daemon, extent=extent, edges=edges)
+
+
+@scenario
 def what_belongs_to_a_document(ps, daemon):
     """Control layers and regions come back with the file, in whichever order documents are opened; another has its own."""
     sky = {"name": "sky", "box": box([0, 0, W, 80]), "colour": [90, 120, 200, 255], "id": 7}
@@ -393,6 +419,7 @@ def sections_say_why_they_are_empty(ps, daemon):
     for name in ("loras", "controls", "regions"):
         ps.page.click("#%s-fold" % name)
     ps.wait("document.querySelectorAll('#loras-adder sp-menu-item').length === 3")
+    ps.wait("document.querySelector('#controls-note').textContent.startsWith('Open')")
     assert sentences() == ["", "Open a picture to begin.", "Open a picture to begin."] and adders() == [True, False, False]
     ps.document(w=W, h=H, select=EDGES)
     ps.wait("document.querySelector('#regions-note').hidden")

@@ -2,8 +2,8 @@
 
 import type { Params } from "../protocol/conversation.js";
 import { ProtocolError } from "../protocol/frames.js";
-import { rect, type Rect } from "../protocol/images.js";
-import { alphas, readPixels, readSelection } from "../photoshop/read.js";
+import { alphas, rect, type Rect } from "../protocol/images.js";
+import { readPixels, readSelection } from "../photoshop/read.js";
 import { PX, Sorry, type Depth, type Target } from "../photoshop/target.js";
 import type { Job } from "./job.js";
 import { steering, type Steering } from "./steering.js";
@@ -93,7 +93,7 @@ class Clear {
   }
 
   see(band: Uint8Array): void {
-    for (const alpha of alphas(band, this.depth)) this.mask[this.at++] = 255 - alpha;
+    for (const alpha of alphas(band, PX[this.depth])) this.mask[this.at++] = 255 - alpha;
   }
 
   async *bands(): AsyncGenerator<Uint8Array> {

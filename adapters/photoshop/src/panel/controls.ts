@@ -52,7 +52,9 @@ export class Controls extends BoundEntries<ControlLayer> {
 
   /** What `controls/list` answered. */
   offer(list: Json): void {
-    this.known = named(list);
+    const known = named(list);
+    if (JSON.stringify(known) === JSON.stringify(this.known)) return;
+    this.known = known;
     this.draw();
   }
 

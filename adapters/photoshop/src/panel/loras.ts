@@ -32,7 +32,9 @@ export class Loras extends Entries<Lora> {
 
   /** What `loras/list` answered. */
   offer(list: Json): void {
-    this.known = new Map(named(list).map((lora) => [lora.id, lora]));
+    const known = named(list).map((lora) => [lora.id, lora] as const);
+    if (JSON.stringify(known) === JSON.stringify([...this.known])) return;
+    this.known = new Map(known);
     this.draw();
   }
 

@@ -2,9 +2,9 @@
 
 import { app, constants } from "photoshop";
 
-import type { Rect } from "../protocol/images.js";
-import { alphas, findLayer, inside, readPixels } from "./read.js";
-import { Sorry, type Target } from "./target.js";
+import { alphas, type Rect } from "../protocol/images.js";
+import { findLayer, inside, readPixels } from "./read.js";
+import { PX, Sorry, type Target } from "./target.js";
 
 type Document = typeof app.activeDocument;
 type Layer = Document["layers"][number];
@@ -92,7 +92,7 @@ export async function readOpacity(target: Target, layer: Layer, rect: Rect): Pro
   const found = new Uint8Array(rect.w * rect.h);
   let at = 0;
   for await (const band of readLayer(target, layer, rect)) {
-    const piece = alphas(band, target.depth);
+    const piece = alphas(band, PX[target.depth]);
     found.set(piece, at);
     at += piece.length;
   }

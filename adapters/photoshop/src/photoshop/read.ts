@@ -118,18 +118,6 @@ function place(source: Samples, from: { w: number; h: number; components: number
   }
 }
 
-/** The alpha of each pixel of a band, in 8 bits. */
-export function alphas(band: Uint8Array, depth: Depth): Uint8Array {
-  const { buffer, byteOffset, byteLength } = band;
-  const [values, scale] =
-    depth === 8 ? [band, 1] as const
-    : depth === 16 ? [new Uint16Array(buffer, byteOffset, byteLength / 2), 1 / 257] as const
-    : [new Float32Array(buffer, byteOffset, byteLength / 4), 255] as const;
-  const found = new Uint8Array(values.length / 4);
-  for (let i = 3, o = 0; i < values.length; i += 4, o++) found[o] = Math.round(values[i]! * scale);
-  return found;
-}
-
 function samples(depth: Depth, count: number): Samples {
   return depth === 8 ? new Uint8Array(count) : depth === 16 ? new Uint16Array(count) : new Float32Array(count);
 }
