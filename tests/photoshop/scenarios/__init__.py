@@ -62,7 +62,7 @@ def another_editor(daemon):
 
 def long_job(krita, **members):
     """A job of another editor's that is under way and would take hours: it has to be cancelled."""
-    job = krita.submit("generate", dict(members, mode="generate", model="tiny-sd", prompt="x", extent=[1024, 1024], steps=1000, batch=8))
+    job = krita.submit("generate", dict(members, mode="generate", model="tiny-sd", prompt="x", extent=[512, 512], steps=1000, batch=8))
     job.wait_until("running")
     return job
 
