@@ -64,6 +64,8 @@ class Daemon:
         home.mkdir(parents=True)
         shutil.copytree(str(ROOT / "tests/reference/golden/tiny-sd"), str(home / "models/tiny-sd"))
         steering_models.put_into(home / "models")
+        estimator = json.loads((steering_models.GOLDEN / "depth-models.json").read_text())["small"]
+        steering_models.in_folder(home / "models/controls/other-depth", estimator, estimator["config"]["architectures"])
 
     def start(self):
         """Starts it. Should its port be taken just then, it is started once more."""

@@ -329,36 +329,37 @@ l"],["blur","Blur: colours out of focus"]];var KINDS=[["","Told by what is made 
 ["line","Lines"],["normal","Normals"],["segmentation","Segmentation"],["tile","Tile"],["repaint","Repaint"]];var TITLES={controlnet:"ControlNet",controlnet_union:"\
 ControlNet Union",t2i_adapter:"T2I-Adapter",ip_adapter:"IP-Adapter: a reference image"};var STEERS=Object.keys(TITLES);var Controls=class extends BoundEntries{constructor(changed,keep){
 super("controls",MOST,changed,keep,"The picture itself","The layer that steers");this.known=[]}offer(list){const known=named(list);if(JSON.stringify(known)===JSON.
-stringify(this.known))return;this.known=known;this.draw()}wanted(){return this.running().map(entry=>{const{model,preprocess,preprocessor,kind,weight:counts}=entry;
-if(!model)throw new Sorry("A control layer has no model. Choose one, or switch it off.");const is=this.known.find(({id})=>id===model)?.kind;const[start,end]=[share(
-entry.start,0),share(entry.end,1)];if(start>=end)throw new Sorry(`A control layer counts from ${start*100} % to ${end*100} % of the steps, which is never. Let i\
-t end later than it starts.`);const made=is==="ip_adapter"||!preprocess?{}:{preprocess,...preprocess==="depth"&&preprocessor?{preprocessor}:{}};const members={model,
-weight:counts,start,end,...made,...is==="controlnet_union"&&kind?{kind}:{}};const layer=boundOf(entry);return{members,...layer?{layer}:{},whole:is==="ip_adapter"}})}read(kept){
-if(!isMembers(kept))return void 0;const text=value=>typeof value==="string"?value:"";const{model,preprocess,preprocessor,kind,start,end,off}=kept;return{...readLayer2(
-kept),model:text(model),preprocess:text(preprocess),preprocessor:text(preprocessor),kind:text(kind),weight:isWeight(kept.weight)?kept.weight:1,start:text(start),
-end:text(end),...off===true?{off}:{}}}fresh(layer){const model=this.models().find(({why})=>!why)?.id??"";return{...layer,model,preprocess:"",preprocessor:"",kind:"",
-weight:1,start:"",end:""}}lack(){const models=this.models();if(!this.scene.reads)return"This model cannot be steered.";if(models.length===0)return"No control mo\
-dels here yet: put ControlNets, T2I-Adapters or IP-Adapters into a models folder.";if(models.some(({why})=>!why))return super.lack();if(models.length===1)return`\
-No control model fits: ${models[0].name} is ${models[0].why}.`;return`None of the ${models.length} control models here fits this model.`}lines(entry){const models=this.
-models();const chosen=models.find(({id})=>id===entry.model);const offered=models.map(({id,name,why})=>[id,name,why]);if(entry.model&&!chosen)offered.push([entry.
-model,`${entry.model} – not on this machine`]);const model=choose(offered,entry.model,chosen?TITLES[chosen.kind]:"The model that is steered by",value=>{entry.
-model=value;this.edited()});const found=[line("Model","The model that makes it count",model)];if(chosen?.kind!=="ip_adapter"){const made=entry.preprocess==="dep\
-th"?depth(entry.preprocessor):entry.preprocess;const shows=choose([...PREPROCESS,...this.depths()],made,"What is made of the layer before the model sees it",value=>{
-[entry.preprocess,entry.preprocessor]=value.startsWith("depth")?["depth",value.slice("depth ".length)]:[value,""];this.touched()});found.push(line("Shown","What\
- is made of the layer before the model sees it",shows))}if(chosen?.kind==="controlnet_union"){const kind=choose(KINDS,entry.kind,"What the layer shows, for a mo\
-del that knows several kinds",value=>{entry.kind=value;this.touched()});found.push(line("Kind","What the layer shows, for a model that knows several kinds",kind))}
-const set=weight(entry.weight,0,2,"How much it counts; 1 as trained",value=>{entry.weight=value;this.touched()});const part=(side,none,help)=>{const field=numberField(
-entry[side],help,text=>{entry[side]=text;this.touched()});field.setAttribute("placeholder",none);return field};found.push(line("Weight","How much it counts; 1 a\
-s trained",...set));const[start,end]=[part("start","0","From which part of the steps on, in percent"),part("end","100","Up to which part of the steps, in percen\
-t")];found.push(line("Steps","For which part of the steps it counts, in percent",start,make("div","side","–"),end,make("div","side","%")));return found}models(){
-const encoders=this.known.some(({kind})=>kind==="image_encoder");const found=this.known.filter(({kind})=>STEERS.includes(String(kind))).map(control2=>{const{id,
-kind,family}=control2;const why=misfit(family,this.scene)||(kind==="ip_adapter"&&!encoders?"without its image encoder":"");return{id,name:titleOf(control2),kind:String(
-kind),why}});const order=({why,kind})=>(why?STEERS.length:0)+STEERS.indexOf(kind);return found.sort((a,b)=>order(a)-order(b)||a.name.localeCompare(b.name))}depths(){
-const estimators=this.known.filter(({kind})=>kind==="depth");const[first,...others]=estimators;if(!first)return[[depth(""),"Depth","for which there is no estima\
-tor here"]];return[[depth(""),"Depth: the nearer the lighter"],...(others.length>0?estimators:[]).map(estimator=>[depth(estimator.id),`Depth by ${titleOf(estimator)}`])]}};
-function depth(preprocessor){return`depth ${preprocessor}`}function choose(options,value,help,chosen){const element=dropdown();tip(element,help);new Choice(element,
-chosen).fill(options,value);return element}function share(text,otherwise){if(text.trim()==="")return otherwise;const percent=Number(text.replace(",","."));if(!(percent>=
-0&&percent<=100))throw new Sorry(`Steps of a control layer: “${text}” is not a number from 0 to 100.`);return percent/100}var SHOWN=24;var SIDE_PX=60;var History=class{constructor(hands){this.hands=hands;this.stale=true;this.boxes=[];this.body=byId("entries");this.row=byId("entry-r\
+stringify(this.known))return;this.known=known;this.draw()}wanted(){return this.running().map(entry=>{const{model,preprocess,kind,weight:counts}=entry;if(!model)
+throw new Sorry("A control layer has no model. Choose one, or switch it off.");const is=this.known.find(({id})=>id===model)?.kind;const[start,end]=[share(entry.
+start,0),share(entry.end,1)];if(start>=end)throw new Sorry(`A control layer counts from ${entry.start||0} % to ${entry.end||100} % of the steps, which is never.\
+ Let it end later than it starts.`);const preprocessor=this.estimator(entry);const made=is==="ip_adapter"||!preprocess?{}:{preprocess,...preprocessor?{preprocessor}:
+{}};const members={model,weight:counts,start,end,...made,...is==="controlnet_union"&&kind?{kind}:{}};const layer=boundOf(entry);return{members,...layer?{layer}:
+{},whole:is==="ip_adapter"}})}read(kept){if(!isMembers(kept))return void 0;const text=value=>typeof value==="string"?value:"";const{model,preprocess,preprocessor,
+kind,start,end,off}=kept;return{...readLayer2(kept),model:text(model),preprocess:text(preprocess),preprocessor:text(preprocessor),kind:text(kind),weight:isWeight(
+kept.weight)?kept.weight:1,start:text(start),end:text(end),...off===true?{off}:{}}}fresh(layer){const model=this.models().find(({why})=>!why)?.id??"";return{...layer,
+model,preprocess:"",preprocessor:"",kind:"",weight:1,start:"",end:""}}lack(){const models=this.models();if(!this.scene.reads)return"This model cannot be steered\
+.";if(models.length===0)return"No control models here yet: put ControlNets, T2I-Adapters or IP-Adapters into a models folder.";if(models.some(({why})=>!why))return super.
+lack();if(models.length===1)return`No control model fits: ${models[0].name} is ${models[0].why}.`;return`None of the ${models.length} control models here fits t\
+his model.`}lines(entry){const models=this.models();const chosen=models.find(({id})=>id===entry.model);const offered=models.map(({id,name,why})=>[id,name,why]);
+if(entry.model&&!chosen)offered.push([entry.model,`${entry.model} – not on this machine`]);const model=choose(offered,entry.model,chosen?TITLES[chosen.kind]:"\
+The model that is steered by",value=>{entry.model=value;this.edited()});const found=[line("Model","The model that makes it count",model)];if(chosen?.kind!=="ip_\
+adapter"){const made=entry.preprocess==="depth"?depth(this.estimator(entry)):entry.preprocess;const shows=choose([...PREPROCESS,...this.depths()],made,"What is \
+made of the layer before the model sees it",value=>{[entry.preprocess,entry.preprocessor]=value.startsWith("depth")?["depth",value.slice("depth ".length)]:[value,
+""];this.touched()});found.push(line("Shown","What is made of the layer before the model sees it",shows))}if(chosen?.kind==="controlnet_union"){const kind=choose(
+KINDS,entry.kind,"What the layer shows, for a model that knows several kinds",value=>{entry.kind=value;this.touched()});found.push(line("Kind","What the layer s\
+hows, for a model that knows several kinds",kind))}const set=weight(entry.weight,0,2,"How much it counts; 1 as trained",value=>{entry.weight=value;this.touched()});
+const part=(side,none,help)=>{const field=numberField(entry[side],help,text=>{entry[side]=text;this.touched()});field.setAttribute("placeholder",none);return field};
+found.push(line("Weight","How much it counts; 1 as trained",...set));const[start,end]=[part("start","0","From which part of the steps on, in percent"),part("end",
+"100","Up to which part of the steps, in percent")];found.push(line("Steps","For which part of the steps it counts, in percent",start,make("div","side","–"),end,
+make("div","side","%")));return found}models(){const encoders=this.known.some(({kind})=>kind==="image_encoder");const found=this.known.filter(({kind})=>STEERS.includes(
+String(kind))).map(control2=>{const{id,kind,family}=control2;const why=misfit(family,this.scene)||(kind==="ip_adapter"&&!encoders?"without its image encoder":"");
+return{id,name:titleOf(control2),kind:String(kind),why}});const order=({why,kind})=>(why?STEERS.length:0)+STEERS.indexOf(kind);return found.sort((a,b)=>order(a)-
+order(b)||a.name.localeCompare(b.name))}estimator({preprocess,preprocessor}){return preprocess==="depth"&&this.known.some(({id})=>id===preprocessor)?preprocessor:
+""}depths(){const estimators=this.known.filter(({kind})=>kind==="depth");const[first,...others]=estimators;if(!first)return[[depth(""),"Depth","for which there \
+is no estimator here"]];return[[depth(""),"Depth: the nearer the lighter"],...(others.length>0?estimators:[]).map(estimator=>[depth(estimator.id),`Depth by ${titleOf(
+estimator)}`])]}};function depth(preprocessor){return`depth ${preprocessor}`}function choose(options,value,help,chosen){const element=dropdown();tip(element,help);
+new Choice(element,chosen).fill(options,value);return element}function share(text,otherwise){if(text.trim()==="")return otherwise;const percent=Number(text.replace(
+",","."));if(!(percent>=0&&percent<=100))throw new Sorry(`Steps of a control layer: “${text}” is not a number from 0 to 100.`);return percent/100}var SHOWN=24;var SIDE_PX=60;var History=class{constructor(hands){this.hands=hands;this.stale=true;this.boxes=[];this.body=byId("entries");this.row=byId("entry-r\
 ow");byId("entry-apply").addEventListener("click",()=>hands.attempt(()=>this.apply()));byId("entry-seed").addEventListener("click",()=>this.chosen&&hands.useSeed(
 String(this.chosen.seed)));byId("entry-remove").addEventListener("click",()=>hands.attempt(()=>this.remove()))}invalidate(){this.stale=true;if(isShown(byId("his\
 tory")))this.hands.attempt(()=>this.look())}async look(){const{state}=this.hands.connection;const offered=state.kind==="ready"&&state.server.caps.includes("hist\

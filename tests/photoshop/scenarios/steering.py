@@ -187,9 +187,10 @@ def control_layers_steer(ps, daemon):
     held = ps.mock("look", PICTURE)["layers"][0]["box"]
     assert held == box(STRIPED), held
     made, whole = {"plain": plain}, stripes()
+    [other] = [control for control in ask(daemon, "controls/list", {}) if control["kind"] == "depth" and control["name"] == "other-depth"]
     for model, shown, share, from_layer in [
             ("lines", "As it is", "100", True), ("lines", "Canny: thin edges", "100", False), ("lines", "Depth: the nearer the lighter", "100", True),
-            ("sketch", "As it is", "50", True), ("reference", None, "100", True)]:
+            ("lines", "Depth by other-depth", "100", True), ("sketch", "As it is", "50", True), ("reference", None, "100", True)]:
         choose(ps, "controls", 0, "stripes" if from_layer else "The picture itself")
         choose(ps, "controls", 1, model)
         if shown:
@@ -203,6 +204,8 @@ def control_layers_steer(ps, daemon):
                 control["image"] = sent(krita, whole, STRIPED, "rgba8")
             if shown and shown != "As it is":
                 control["preprocess"] = "canny" if "Canny" in shown else "depth"
+                if "other" in shown:
+                    control["preprocessor"] = other["id"]
             return {"controls": [control]}
         made[model + str(shown)] = paint(ps)
         assert made[model + str(shown)] == asked(ps, daemon, members), (model, shown)

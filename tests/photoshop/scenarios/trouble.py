@@ -84,7 +84,7 @@ def a_queue_of_three(ps, daemon):
 def a_lost_connection_is_found_again(ps, daemon):
     ps.open(daemon).document(w=256, h=192, select=[60, 50, 160, 140])
     ps.ready()
-    slowly(ps, 40)
+    slowly(ps, 200)
     ps.go()
     painting(ps)
     ps.mock("cut")

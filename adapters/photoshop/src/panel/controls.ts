@@ -61,12 +61,13 @@ export class Controls extends BoundEntries<ControlLayer> {
   /** Those that are on. `Sorry` where one cannot be asked for like that. */
   wanted(): Steer[] {
     return this.running().map((entry) => {
-      const { model, preprocess, preprocessor, kind, weight: counts } = entry;
+      const { model, preprocess, kind, weight: counts } = entry;
       if (!model) throw new Sorry("A control layer has no model. Choose one, or switch it off.");
       const is = this.known.find(({ id }) => id === model)?.kind;
       const [start, end] = [share(entry.start, 0), share(entry.end, 1)];
-      if (start >= end) throw new Sorry(`A control layer counts from ${start * 100} % to ${end * 100} % of the steps, which is never. Let it end later than it starts.`);
-      const made = is === "ip_adapter" || !preprocess ? {} : { preprocess, ...(preprocess === "depth" && preprocessor ? { preprocessor } : {}) };
+      if (start >= end) throw new Sorry(`A control layer counts from ${entry.start || 0} % to ${entry.end || 100} % of the steps, which is never. Let it end later than it starts.`);
+      const preprocessor = this.estimator(entry);
+      const made = is === "ip_adapter" || !preprocess ? {} : { preprocess, ...(preprocessor ? { preprocessor } : {}) };
       const members = { model, weight: counts, start, end, ...made, ...(is === "controlnet_union" && kind ? { kind } : {}) };
       const layer = boundOf(entry);
       return { members, ...(layer ? { layer } : {}), whole: is === "ip_adapter" };
@@ -108,7 +109,7 @@ export class Controls extends BoundEntries<ControlLayer> {
     });
     const found = [line("Model", "The model that makes it count", model)];
     if (chosen?.kind !== "ip_adapter") {
-      const made = entry.preprocess === "depth" ? depth(entry.preprocessor) : entry.preprocess;
+      const made = entry.preprocess === "depth" ? depth(this.estimator(entry)) : entry.preprocess;
       const shows = choose([...PREPROCESS, ...this.depths()], made, "What is made of the layer before the model sees it", (value) => {
         [entry.preprocess, entry.preprocessor] = value.startsWith("depth") ? ["depth", value.slice("depth ".length)] : [value, ""];
         this.touched();
@@ -150,6 +151,11 @@ export class Controls extends BoundEntries<ControlLayer> {
     });
     const order = ({ why, kind }: { why: string; kind: string }) => (why ? STEERS.length : 0) + STEERS.indexOf(kind);
     return found.sort((a, b) => order(a) - order(b) || a.name.localeCompare(b.name));
+  }
+
+  /** The depth estimator that was chosen, if it still is here; empty: the daemon's choice. */
+  private estimator({ preprocess, preprocessor }: ControlLayer): string {
+    return preprocess === "depth" && this.known.some(({ id }) => id === preprocessor) ? preprocessor : "";
   }
 
   /** Depth, by each estimator there is. */
