@@ -1,123 +1,13 @@
 """Scenarios on a screen: dialogs, undo, cancelling and several jobs at once, by real keys through a window manager."""
 
-import os
-import subprocess
 import time
 
-import gi
+from gi.repository import Gimp
 
-gi.require_version("Gdk", "3.0")
-from gi.repository import Gdk, Gimp, Gio  # noqa: E402
-
-import images  # noqa: E402
-from images import HOLE, SOFT, WAIT_S, ask, at_work, check, lives, picture, seen, select, tiny, untouched, wait  # noqa: E402
-
-from underpaint_client import Client  # noqa: E402
-
-KEYS = {"fill": "F7", "generate": "F5", "filter": "F9", "remove": "F10", "expand": "F12"}
-"""As run.py writes them into GIMP's shortcutsrc."""
-LARGE = (512, 384)
-
-
-def xdo(*words):
-    """What xdotool says."""
-    return subprocess.run(["xdotool", *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout.decode().split()
-
-
-def windows(name):
-    """Windows in sight whose title contains `name`."""
-    return xdo("search", "--onlyvisible", "--name", name)
-
-
-def window(name):
-    """Waits for such a window, and brings it to the front."""
-    found = wait(lambda: windows(name), "a window “%s”" % name)[-1]
-    xdo("windowactivate", "--sync", found)
-    time.sleep(0.3)  # GTK ignores keys until it has drawn itself
-    return found
-
-
-def press(*keys):
-    """Keys for the window in front."""
-    for key in keys:
-        xdo("key", "--clearmodifiers", key)
-        time.sleep(0.15)
-
-
-def write(text):
-    """Types."""
-    xdo("type", "--delay", "8", text)
-    time.sleep(0.2)
-
-
-def screenshot(name):
-    """All of the screen, for people."""
-    root = Gdk.get_default_root_window()
-    seen_there = Gdk.pixbuf_get_from_window(root, 0, 0, root.get_width(), root.get_height())
-    seen_there.savev(os.path.join(os.environ["UNDERPAINT_E2E"], "results", "gimp-%s.png" % name), "png", [], [])
-
-
-def failed(name):
-    """What is to be seen when a scenario fails; and no dialog of ours is in the way of the next one."""
-    screenshot("failed-" + name)
-    for _ in range(2):
-        press("Escape")
-
-
-def photograph():
-    """The raccoon."""
-    file = Gio.File.new_for_path(os.path.join(os.environ["UNDERPAINT_E2E"], "e2e", "raccoon.jpg"))
-    return Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, file)
-
-
-def show(image):
-    """Opens a view of the image and brings GIMP to the front."""
-    images.displays.append(Gimp.Display.new(image))
-    for layer in image.get_layers():
-        image.set_selected_layers([layer])
-    front()
-    return image
-
-
-def front():
-    """GIMP's own window, which has nothing of ours in its title."""
-    time.sleep(0.3)
-    xdo("windowactivate", "--sync", wait(lambda: windows(" – GIMP"), "GIMP's window")[-1])
-    time.sleep(0.3)
-
-
-def dialog(name):
-    """Opens a procedure's dialog by its key."""
-    front()
-    press(KEYS[name])
-    return window("Underpaint: ")
-
-
-def layers(image, count):
-    """Waits until the image has so many layers; returns the topmost."""
-    wait(lambda: len(image.get_layers()) == count, "a picture of %d layers" % count, 3 * WAIT_S)
-    return image.get_layers()[0]
-
-
-def idle():
-    """Waits until nothing is under way and nothing of ours is on the screen."""
-    wait(lambda: not ask("status")["queue"], "an idle daemon")
-    wait(lambda: not windows("Underpaint: "), "a screen without our windows")
-
-
-def slow_styles():
-    """Styles whose jobs last long enough for something to happen meanwhile; the slower one is never waited for."""
-    if not lives():
-        images.made("fill", _selected(picture()))
-    for style in ask("styles/list"):
-        ask("styles/remove", name=style["name"])
-    for name, steps in [("Slow", 100), ("Slower", 900)]:
-        ask("styles/put", name=name, settings={"model": tiny(), "steps": steps, "prompt": "a slow cat"})
-
-
-def _selected(image):
-    select(image, *HOLE)
-    return image
+import shelves
+from images import HOLE, SOFT, WAIT_S, ask, at_work, check, picture, seen, select, tiny, untouched, wait
+from keys import LARGE, dialog, failed, front, holed, idle, layers, photograph, press, screenshot, show, slow_styles, window, windows, write, xdo
+from underpaint_client import Client
 
 
 def dialog_undo_and_redo():
@@ -150,7 +40,7 @@ def dialog_undo_and_redo():
 def remembers_resets_and_styles():
     """The dialog comes back as it was left; Reset empties it; a style fills it."""
     slow_styles()
-    image = show(_selected(picture(LARGE)))
+    image = show(holed(picture(LARGE)))
     dialog("fill")
     press("ctrl+a", "BackSpace")
     write("a blue cat")
@@ -189,7 +79,7 @@ def slow_job(image, style="Slow"):
 def cancelled_in_our_window():
     """The window with the preview: its Cancel ends the job and leaves the picture alone."""
     slow_styles()
-    image = show(_selected(picture(LARGE)))
+    image = show(holed(picture(LARGE)))
     before = seen(image)
     slow_job(image, "Slower")
     window("at work")
@@ -210,7 +100,7 @@ def click_cancel():
 def cancelled_by_gimp():
     """GIMP's own Cancel ends the plug-in's process; the daemon notices and cancels the job."""
     slow_styles()
-    image = show(_selected(picture(LARGE)))
+    image = show(holed(picture(LARGE)))
     slow_job(image, "Slower")
     front()
     screenshot("statusbar")
@@ -230,7 +120,7 @@ def cancelled_by_gimp():
 def closed_meanwhile():
     """The image is closed while its job runs: the job ends, and the next one works."""
     slow_styles()
-    image = show(_selected(picture(LARGE)))
+    image = show(holed(picture(LARGE)))
     slow_job(image, "Slower")
     front()
     press("ctrl+w")
@@ -242,7 +132,7 @@ def closed_meanwhile():
     window("GIMP Message")
     screenshot("closed")
     press("Return")
-    again = show(_selected(picture(LARGE)))
+    again = show(holed(picture(LARGE)))
     dialog("remove")
     press("ctrl+Return")
     layers(again, 2)
@@ -252,7 +142,7 @@ def closed_meanwhile():
 def queue_of_three():
     """Three jobs begun while the daemon is busy with somebody else's: all three layers come."""
     slow_styles()
-    image = show(_selected(picture(LARGE)))
+    image = show(holed(picture(LARGE)))
     slow_job(image)
     layers(image, 2)
     idle()
@@ -275,9 +165,9 @@ def queue_of_three():
 def two_images():
     """The job keeps its image, whatever is in front when the result comes."""
     slow_styles()
-    first = show(_selected(picture(LARGE)))
+    first = show(holed(picture(LARGE)))
     slow_job(first)
-    second = show(_selected(picture(LARGE)))
+    second = show(holed(picture(LARGE)))
     before = seen(second)
     layers(first, 2)
     check(len(second.get_layers()) == 1 and seen(second) == before, "the wrong image was painted")
@@ -342,5 +232,5 @@ EXTRA = [pictures_for_the_readme]
 """Played only by name."""
 ALL = [
     dialog_undo_and_redo, remembers_resets_and_styles, cancelled_in_our_window, cancelled_by_gimp, closed_meanwhile, queue_of_three,
-    two_images, filter_dialog,
+    two_images, filter_dialog, *shelves.ALL,
 ]
