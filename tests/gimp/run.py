@@ -30,7 +30,7 @@ import tiny_models  # noqa: E402
 PACKAGES = ["gimp", "gir1.2-gimp-3.0", "python3-gi", "xdotool", "openbox"]
 VERSIONS = {"trixie": "3.0", "forky": "3.2"}
 KEYS = {"fill": "F7", "generate": "F5", "filter": "F9", "remove": "F10", "expand": "F12", "history": "F3", "upscale": "F4"}
-LIMIT_S = 420
+LIMIT_S = 900
 UNWRAPPED = """#!/bin/sh
 # GTK of 2026 loads icons in a sandbox (glycin), which cannot be made inside a root without /proc: run the loader as it is.
 while [ $# -gt 0 ]; do

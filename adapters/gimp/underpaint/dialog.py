@@ -93,13 +93,13 @@ def _painting(column, _dialog, config, action, lists, _preview):
                  ("Seed", seed)])
     column.pack_start(folded("More", more), False, False, 0)
     chain = Chain(config, lists["filters"], lists["layers"])
-    column.pack_start(folded_list(config, "Filters", chain, 90), True, True, 0)
+    column.pack_start(folded_list(config, "_Filters", chain), False, False, 0)
     steering = []
     if lists["loras"] or config.get_property("loras"):
-        steering.append(folded_list(config, "LoR_As", Loras(config, lists["loras"], models), 30))
+        steering.append(folded_list(config, "LoR_As", Loras(config, lists["loras"], models)))
     if any(control.get("kind") in STEERS for control in lists["controls"]) or config.get_property("controls"):
         controls = Controls(config, lists["controls"], models, lists["layers"], lists["active"])
-        steering.append(folded_list(config, "Co_ntrol layers", controls, 30))
+        steering.append(folded_list(config, "Co_ntrol layers", controls))
     for fold in steering:
         column.pack_start(fold, False, False, 0)
 
@@ -118,7 +118,7 @@ def _painting(column, _dialog, config, action, lists, _preview):
 
 
 def _filtering(column, dialog, config, _action, lists, preview):
-    chain = Chain(config, lists["filters"], lists["layers"])
+    chain = Chain(config, lists["filters"], lists["layers"], "Add _filter…")
     column.pack_start(preview(config), False, False, 0)
     column.pack_start(listed(chain, 180), True, True, 0)
 

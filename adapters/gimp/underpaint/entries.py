@@ -12,6 +12,10 @@ from picture import Sorry  # noqa: E402
 from widgets import SPACING, folded, tool  # noqa: E402
 
 
+HEIGHT = 90
+"""A list scrolls when it is more than twice as high."""
+
+
 class Entries(Gtk.Box):
     """The rows from top to bottom. A subclass says how the text is read and written, and what a row is."""
 
@@ -102,20 +106,21 @@ class Entries(Gtk.Box):
         self._change(others[:max(0, at - 1)] + [entry] + others[max(0, at - 1):])
 
 
-def folded_list(config, heading, entries, height):
+def folded_list(config, heading, entries):
     """Folded away, unless there is something in it; the heading tells how much."""
-    fold = folded(heading, listed(entries, height), entries.count() > 0)
+    fold = folded(heading, listed(entries, 0), entries.count() > 0)
 
     def head(*_):
         fold.set_label("%s (%d)" % (heading, entries.count()) if entries.count() else heading)
     config.connect("notify::" + entries.argument, head)
+    fold.connect("notify::expanded", lambda *_: fold.get_expanded() and entries.adder.grab_focus())
     head()
     return fold
 
 
 def listed(entries, height):
     """The rows, which scroll, and below them the button that adds one, always in sight."""
-    scrolled = Gtk.ScrolledWindow(hscrollbar_policy=Gtk.PolicyType.NEVER, min_content_height=height, max_content_height=max(height, 90) * 2)
+    scrolled = Gtk.ScrolledWindow(hscrollbar_policy=Gtk.PolicyType.NEVER, min_content_height=height, max_content_height=max(height, HEIGHT) * 2)
     scrolled.set_propagate_natural_height(True)
     scrolled.add(entries)
     column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=SPACING)

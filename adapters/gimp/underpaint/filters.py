@@ -23,8 +23,8 @@ SHOWN_TEXT = 4096
 class Chain(Entries):
     """The steps in their order."""
 
-    def __init__(self, config, schemas, layers):
-        super().__init__(config, "filters", "Add _filter…")
+    def __init__(self, config, schemas, layers, adding="Add filter…"):
+        super().__init__(config, "filters", adding)
         self._layers = layers
         self._schemas = {schema["name"]: schema for schema in schemas}
         for schema in sorted(self._schemas.values(), key=_title):

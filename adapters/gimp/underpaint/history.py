@@ -59,12 +59,13 @@ class Shelf(Gtk.Box):
         self._entries, self._more, self._fetching, self._keep = [], False, False, True
         self._pictures = Gtk.ListStore(GdkPixbuf.Pixbuf, str, str)
         self._view = self.focus = Gtk.IconView(
-            model=self._pictures, pixbuf_column=0, text_column=1, tooltip_column=2, columns=4, item_width=SIDE, item_padding=4, row_spacing=2,
-            column_spacing=2, selection_mode=Gtk.SelectionMode.BROWSE, activate_on_single_click=False)
-        for cell in self._view.get_cells():
-            if isinstance(cell, Gtk.CellRendererText):
-                cell.set_properties(ellipsize=Pango.EllipsizeMode.END, alignment=Pango.Alignment.CENTER, xalign=0.5, wrap_width=-1)
-                cell.set_fixed_size(SIDE, -1)  # or long words would take the room of two
+            model=self._pictures, tooltip_column=2, item_width=SIDE, item_padding=4, row_spacing=2, column_spacing=2,
+            selection_mode=Gtk.SelectionMode.BROWSE, activate_on_single_click=False)
+        # Cells of its own: those that IconView makes for a text column are as wide as two pictures.
+        cells = [(Gtk.CellRendererPixbuf(), "pixbuf"), (Gtk.CellRendererText(ellipsize=Pango.EllipsizeMode.END, xalign=0.5), "text")]
+        for at, (cell, attribute) in enumerate(cells):
+            self._view.pack_start(cell, False)
+            self._view.add_attribute(cell, attribute, at)
         self._view.connect("selection-changed", self._selected)
         self._view.connect("item-activated", lambda *_: place())
         scrolled = Gtk.ScrolledWindow(shadow_type=Gtk.ShadowType.IN, hscrollbar_policy=Gtk.PolicyType.NEVER)

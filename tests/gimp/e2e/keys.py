@@ -16,6 +16,8 @@ from images import HOLE, WAIT_S, ask, lives, picture, select, tiny, wait  # noqa
 KEYS = {"fill": "F7", "generate": "F5", "filter": "F9", "remove": "F10", "expand": "F12", "history": "F3", "upscale": "F4"}
 """As run.py writes them into GIMP's shortcutsrc."""
 LARGE = (512, 384)
+CALM_S, CALM_LOOKS = 0.4, 4
+"""A window that looks the same for so long, so many times, has done what was asked of it: buttons look pressed for 250 ms."""
 
 
 def xdo(*words):
@@ -39,12 +41,39 @@ def window(name):
 
 def still(which):
     """Waits until a window shows something, and the same for a moment: it has drawn itself and what was asked of it."""
-    looks = [None]
+    looks = []
 
     def same():
+        time.sleep(CALM_S / CALM_LOOKS)
         looks.append(look(which))
-        return looks[-1] is not None and looks[-1] == looks[-2] and len(set(looks[-1])) > 8
+        last = looks[-CALM_LOOKS:]
+        return len(last) == CALM_LOOKS and last[0] is not None and len(set(last)) == 1 and len(set(last[0])) > 8
     wait(same, "a window that is drawn")
+
+
+def press_for(which, key, condition=None):
+    """Presses a key and waits until the window shows that it was taken, or something is so. GTK lets a button that is
+    pressed by its letter look pressed for a while and hears nothing meanwhile."""
+    before = look(which)
+    press(key)
+    wait(condition or (lambda: look(which) != before), "the effect of %s" % key)
+    still(which)
+
+
+def menu(which, button, down):
+    """Opens a menu by its button's key, and chooses the entry so far below the first that can be chosen."""
+    before = len(popups())
+    press(button)
+    wait(lambda: len(popups()) > before, "a menu")
+    still(which)
+    press("Home", *["Down"] * down, "Return")
+    wait(lambda: len(popups()) == before, "the end of the menu")
+    still(which)
+
+
+def popups():
+    """All windows in sight, menus too."""
+    return xdo("search", "--onlyvisible", "--class", ".")
 
 
 def look(which):
@@ -93,7 +122,7 @@ def photograph():
 
 def show(image):
     """Opens a view of the image and brings GIMP to the front."""
-    images.displays.append(Gimp.Display.new(image))
+    Gimp.Display.new(image)
     for layer in image.get_layers():
         image.set_selected_layers([layer])
     front()

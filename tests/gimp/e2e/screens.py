@@ -6,7 +6,7 @@ from gi.repository import Gimp
 
 import shelves
 from images import HOLE, SOFT, WAIT_S, ask, at_work, check, picture, seen, select, tiny, untouched, wait
-from keys import LARGE, dialog, failed, front, holed, idle, layers, photograph, press, screenshot, show, slow_styles, window, windows, write, xdo
+from keys import LARGE, dialog, failed, front, holed, idle, layers, menu, photograph, press, screenshot, show, slow_styles, window, windows, write, xdo
 from underpaint_client import Client
 
 
@@ -178,10 +178,9 @@ def filter_dialog():
     """Filters are added in the dialog, which shows what they do; the layer becomes what they say."""
     image = show(picture(LARGE))
     before = seen(image)
-    dialog("filter")
+    opened = dialog("filter")
     for _ in range(2):
-        press("alt+f", *["Down"] * 4, "Return")  # the fifth from the top: film grain
-    time.sleep(1)
+        menu(opened, "alt+f", 4)  # the fifth from the top: film grain
     screenshot("filter")
     press("ctrl+Return")
     layer = layers(image, 2)
@@ -219,8 +218,7 @@ def pictures_for_the_readme():
     idle()
     screenshot("readme-done")
     show(photograph())
-    dialog("filter")
-    press("alt+f", *["Down"] * 4, "Return", "alt+f", "Up", "Up", "Return")
+    menu(dialog("filter"), "alt+f", 4)
     xdo("windowmove", windows("Underpaint: ")[-1], "700", "60", "mousemove", "1390", "990")
     time.sleep(3)
     screenshot("readme-filter")
