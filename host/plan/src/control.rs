@@ -241,7 +241,7 @@ impl Plan {
                 let scaled = resize(&over_black(image), rect.extent());
                 self.fitted(&placed(&scaled, rect, self.context.rect))
             }
-            (None, Some(canvas)) => prepare::opaque(&self.fitted(&self.original(canvas))),
+            (None, Some(canvas)) => prepare::opaque(self.fitted(&self.original(canvas))),
             (None, None) => Image::new(self.context.extent),
         };
         match control.preprocess {
