@@ -62,12 +62,12 @@ def press_for(which, key, condition=None):
 
 def menu(which, button, down):
     """Opens a menu by its button's key, and chooses the entry so far below the first that can be chosen."""
-    before = len(popups())
+    before = set(popups())
     press(button)
-    wait(lambda: len(popups()) > before, "a menu")
+    opened = wait(lambda: set(popups()) - before, "a menu")
     still(which)
     press("Home", *["Down"] * down, "Return")
-    wait(lambda: len(popups()) == before, "the end of the menu")
+    wait(lambda: not opened & set(popups()), "the end of the menu")
     still(which)
 
 

@@ -5,8 +5,9 @@ import time
 from gi.repository import Gimp
 
 import shelves
-from images import HOLE, SOFT, WAIT_S, ask, at_work, check, picture, seen, select, tiny, untouched, wait
-from keys import LARGE, dialog, failed, front, holed, idle, layers, menu, photograph, press, screenshot, show, slow_styles, window, windows, write, xdo
+from images import HOLE, SOFT, WAIT_S, ask, at_work, check, made, picture, seen, select, tiny, untouched, wait
+from keys import (LARGE, dialog, failed, front, holed, idle, layers, menu, photograph, press, press_for, screenshot, show, slow_styles,
+                  still, window, windows, write, xdo)
 from underpaint_client import Client
 
 
@@ -50,18 +51,19 @@ def remembers_resets_and_styles():
     press("ctrl+Return")
     layer = layers(image, 3)
     check(layer.get_name().startswith("a blue cat"), "it was not remembered: %s", layer.get_name())
-    dialog("fill")
-    press("alt+r")
-    time.sleep(0.3)
+    opened = dialog("fill")
+    press("alt+m")  # where no cursor blinks
+    still(opened)
+    press_for(opened, "alt+r")
     screenshot("reset")
-    press("Tab", "Return")
-    time.sleep(0.3)
+    press("Tab")
+    press_for(opened, "Return")
     press("alt+p", "ctrl+Return")
     layer = layers(image, 4)
     check(layer.get_name().startswith("Fill ("), "it was not reset: %s", layer.get_name())
-    dialog("fill")
+    opened = dialog("fill")
     press("alt+y", "Down")
-    time.sleep(0.3)
+    still(opened)
     screenshot("style")
     press("alt+p", "ctrl+Return")
     layer = layers(image, 5)
@@ -124,9 +126,9 @@ def closed_meanwhile():
     slow_job(image, "Slower")
     front()
     press("ctrl+w")
-    time.sleep(0.7)
+    window("Close ")
     screenshot("close")
-    press("alt+d")
+    press("ctrl+d")
     wait(lambda: not image.is_valid(), "the image's end")
     wait(lambda: not ask("status")["queue"], "the end of the job", 10)
     window("GIMP Message")
@@ -194,7 +196,7 @@ def filter_dialog():
 
 
 def pictures_for_the_readme():
-    """A picture as it is painted, and the filter dialog over a photograph."""
+    """A picture as it is painted, the filter dialog over a photograph, and the history."""
     image = Gimp.Image.new(768, 512, Gimp.ImageBaseType.RGB)
     image.insert_layer(Gimp.Layer.new(image, "Background", 768, 512, Gimp.ImageType.RGB_IMAGE, 100.0, Gimp.LayerMode.NORMAL), None, 0)
     image.get_layers()[0].fill(Gimp.FillType.WHITE)
@@ -217,11 +219,19 @@ def pictures_for_the_readme():
     layers(image, 2)
     idle()
     screenshot("readme-done")
+    for words, seed in [("snowy mountains, oil painting", 3), ("a forest in autumn", 5), ("a lighthouse in a storm", 8), ("dunes, evening light", 13)]:
+        image.remove_layer(made("generate", image, prompt=words, seed=seed, model="starter"))
     show(photograph())
     menu(dialog("filter"), "alt+f", 4)
     xdo("windowmove", windows("Underpaint: ")[-1], "700", "60", "mousemove", "1390", "990")
     time.sleep(3)
     screenshot("readme-filter")
+    press("Escape")
+    idle()
+    opened = dialog("history")
+    xdo("windowmove", opened, "560", "60", "mousemove", "1390", "990")
+    time.sleep(3)
+    screenshot("readme-history")
     press("Escape")
     idle()
 

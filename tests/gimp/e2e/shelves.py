@@ -153,7 +153,8 @@ def steering_dialog():
     layer = layers(image, 3)
     idle()
     untouched(before, image, layer)
-    used = ask("history/get", entry=ask("history/list", limit=1)["entries"][0]["entry"])["used"]
+    seed = int(layer.get_name().rsplit("(", 1)[1].rstrip(")"))
+    used = ask("history/get", entry=entry_of(seed)["entry"])["used"]
     check([lora["name"] for lora in used["loras"]] == ["kohya"], "it used %s", used["loras"])
     check([control["model"] for control in used["controls"]] == ["lines"], "it used %s", used["controls"])
     check(used["controls"][0]["rect"] == {"x": 0, "y": 0, "w": LARGE[0], "h": LARGE[1]}, "it used %s", used["controls"])
