@@ -23,11 +23,14 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 OUTPUT = ROOT / "tests" / "output"
+sys.path.insert(0, str(ROOT / "tests" / "editors"))
+
+import tiny_models  # noqa: E402
 
 PACKAGES = ["gimp", "gir1.2-gimp-3.0", "python3-gi", "xdotool", "openbox"]
 VERSIONS = {"trixie": "3.0", "forky": "3.2"}
-KEYS = {"fill": "F7", "generate": "F5", "filter": "F9", "remove": "F10", "expand": "F12"}
-LIMIT_S = 420
+KEYS = {"fill": "F7", "generate": "F5", "filter": "F9", "remove": "F10", "expand": "F12", "history": "F3", "upscale": "F4"}
+LIMIT_S = 900
 UNWRAPPED = """#!/bin/sh
 # GTK of 2026 loads icons in a sandbox (glycin), which cannot be made inside a root without /proc: run the loader as it is.
 while [ $# -gt 0 ]; do
@@ -93,6 +96,9 @@ class Stage:
         (plug_ins.parent / "shortcutsrc").write_text("(file-version 1)\n" + actions)
         shutil.copytree(str(HERE / "e2e"), str(self._work / "e2e"), ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copytree(str(ROOT / "tests/reference/golden/tiny-sd"), str(self._work / "up/models/tiny-sd"))
+        tiny_models.put_steering_into(self._work / "up/models")
+        given, wanted = tiny_models.upscaler(self._work / "up/models/tiny-upscaler.safetensors", "compact-2x")
+        (self._work / "e2e/enlarged.json").write_text(json.dumps({"given": given, "wanted": wanted}))
         for picture in (ROOT / "host/daemon/assets/demo").glob("raccoon*"):
             shutil.copy(str(picture), str(self._work / "e2e"))
         (self._work / "bin").mkdir()

@@ -22,10 +22,12 @@ import time
 import traceback
 import types
 
-import steering_models
-
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
+sys.path.insert(0, str(ROOT / "tests" / "editors"))
+
+import tiny_models  # noqa: E402
+
 SKIPPED = 77
 WAIT_S = 300
 SIZE = (160, 120)
@@ -396,7 +398,7 @@ def main():
     os.environ.update(UNDERPAINT_HOME=str(work / "up"), QT_QPA_PLATFORM="offscreen")
     os.environ.pop("UNDERPAINT_SOCKET", None)
     shutil.copytree(str(ROOT / "tests/reference/golden/tiny-sd"), str(work / "up/models/tiny-sd"))
-    steering_models.put_into(work / "up/models")
+    tiny_models.put_steering_into(work / "up/models")
     install = [chosen.daemon, "adapter", "install", "krita", "--tree", str(ROOT), "--to", str(work / "pykrita")]
     subprocess.run(install, check=True, stdout=subprocess.DEVNULL)
     sys.path.insert(0, str(work / "pykrita"))

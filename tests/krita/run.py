@@ -27,9 +27,9 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 OUTPUT = ROOT / "tests" / "output"
-sys.path.insert(0, str(HERE))
+sys.path.insert(0, str(ROOT / "tests" / "editors"))
 
-import steering_models  # noqa: E402
+import tiny_models  # noqa: E402
 
 START_LIMIT_S = 600
 STILL_LIMIT_S = 900
@@ -200,7 +200,7 @@ def prepare_home(work):
         folder.mkdir(parents=True)
     run.chmod(0o700)
     shutil.copytree(str(ROOT / "tests/reference/golden/tiny-sd"), str(work / "up/models/tiny-sd"))
-    steering_models.put_into(work / "up/models")
+    tiny_models.put_steering_into(work / "up/models")
     shutil.copytree(str(ROOT / "host/daemon/assets/demo"), str(work / "pictures"))
     environment = dict(os.environ)
     for name in ("WAYLAND_DISPLAY", "UNDERPAINT_SOCKET", "DBUS_SESSION_BUS_ADDRESS", "PYTHONHOME", "PYTHONPATH", "UNDERPAINT_BIN"):

@@ -64,3 +64,14 @@ def _knock(preview):
     except Disconnected:
         # A daemon that is just being killed still takes connections, and says nothing.
         raise NotRunning("Underpaint is not running any more.") from None
+
+
+def lists(monitor, *names):
+    """What the daemon has to offer, by name (`models`, `styles`, `filters` …): dicts that have a name or an id."""
+    def ask():
+        with connect(False, starting) as client:
+            return {name: client.call(name + "/list") for name in names}
+    starting = monitor.later(lambda: monitor.say("Starting Underpaint"))
+    found = monitor.apart(ask)
+    return {name: [entry for entry in found[name] if isinstance(entry, dict) and (entry.get("name") or entry.get("id"))]
+            for name in names}

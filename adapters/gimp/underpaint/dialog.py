@@ -1,22 +1,24 @@
 """The dialog before a job: GIMP's own kind, so that it remembers, resets, saves and loads settings.
 
 Every control is bound to the procedure's config in both directions; nothing is kept here. What the daemon has to offer
-(models, styles, filters) is asked for as the dialog opens.
+(models, styles, filters, LoRAs, control models) is asked for as the dialog opens; what there is none of has no controls.
 """
 
 import gi
 
 gi.require_version("GimpUi", "3.0")
 gi.require_version("Gtk", "3.0")
-from gi.repository import Gdk, GimpUi, GObject, Gtk, Pango  # noqa: E402
+from gi.repository import Gdk, GimpUi, GObject, Gtk  # noqa: E402
 
-import procedures  # noqa: E402
+from entries import folded_list, listed  # noqa: E402
 from filters import Chain  # noqa: E402
+from steering import STEERS, Controls, Loras  # noqa: E402
+from styles import Styles  # noqa: E402
+from widgets import SPACING, dim, folded, labelled, rows, short  # noqa: E402
 
 BOTH = GObject.BindingFlags.BIDIRECTIONAL | GObject.BindingFlags.SYNC_CREATE
-SPACING = 6
 WIDTH = 420
-AUTOMATIC, NO_STYLE = "Automatic", "No style"
+AUTOMATIC = "Automatic"
 PROMPT_HEIGHT = 72
 HINTS = {
     "fill": "Without words the surroundings are continued.",
@@ -31,8 +33,9 @@ HINTS = {
 def ask(procedure, config, action, lists, preview):
     """Shows the dialog; returns whether to go on, with the answers in `config`.
 
-    `lists`: `models`, `styles`, `filters` as the daemon lists them, and `layers`, (id, name) of what a filter's input may
-    be. `preview(config)`: makes a widget that shows what the chain in it does.
+    `lists`: `models`, `styles`, `filters`, `loras`, `controls` as the daemon lists them, `layers`, (id, name, depth) of the
+    image's, and `active`, the name of the one the painter is on. `preview(config)`: makes a widget that shows what the chain in
+    it does.
     """
     dialog = GimpUi.ProcedureDialog.new(procedure, config, "Underpaint: " + action.label)
     dialog.set_ok_label(action.label.split()[0])
@@ -64,21 +67,19 @@ def _key(dialog, event):
 def _painting(column, _dialog, config, action, lists, _preview):
     models = [model for model in lists["models"] if model.get("kind", "painter") == "painter"
               and action.mode in (model.get("modes") or ()) and model.get("state") != "unusable"]
-    hint = Gtk.Label(xalign=0)
-    hint.get_style_context().add_class("dim-label")
-    hint.set_text(HINTS[action.mode])
+    hint = dim(HINTS[action.mode])
     words = _words(config, "prompt")
-    _labelled(column, "_Prompt", words)
+    labelled(column, "_Prompt", words)
     column.pack_start(hint, False, False, 0)
     if action.mode == "expand":
         column.pack_start(_margins(config), False, False, 0)
 
     grid = Gtk.Grid(row_spacing=SPACING, column_spacing=SPACING)
     column.pack_start(grid, False, False, 0)
-    style = _Style(config, lists["styles"])
+    style = Styles(config, lists["styles"])
     model = _choice(config, "model", [("", AUTOMATIC)] + [(facts["id"], facts.get("name") or facts["id"]) for facts in models])
     strength = _slider(config, "strength", 1, 100, 1)
-    _rows(grid, [("St_yle", style), ("_Model", model), ("Stren_gth", strength), ("_Variants", _spin(config, "batch"))])
+    rows(grid, [("St_yle", style), ("_Model", model), ("Stren_gth", strength), ("_Variants", _spin(config, "batch"))])
 
     more = Gtk.Grid(row_spacing=SPACING, column_spacing=SPACING)
     own = {facts["id"]: facts.get("defaults") or {} for facts in models}
@@ -88,17 +89,25 @@ def _painting(column, _dialog, config, action, lists, _preview):
     steps = _spin(config, "steps", lambda: models_own("steps"))
     guidance = _spin(config, "guidance", lambda: models_own("guidance_scale"), digits=1)
     seed = _spin(config, "seed", lambda: "another each time", least=-1)
-    _rows(more, [("Avoi_d", _words(config, "negative-prompt")), ("S_teps", steps), ("G_uidance", guidance),
+    rows(more, [("Avoi_d", _words(config, "negative-prompt")), ("S_teps", steps), ("G_uidance", guidance),
                  ("Seed", seed)])
-    column.pack_start(_folded("More", more), False, False, 0)
+    column.pack_start(folded("More", more), False, False, 0)
     chain = Chain(config, lists["filters"], lists["layers"])
-    column.pack_start(_folded("Filters", _chain(chain, 90), bool(config.get_property("filters"))), True, True, 0)
+    column.pack_start(folded_list(config, "_Filters", chain), False, False, 0)
+    steering = []
+    if lists["loras"] or config.get_property("loras"):
+        steering.append(folded_list(config, "LoR_As", Loras(config, lists["loras"], models)))
+    if any(control.get("kind") in STEERS for control in lists["controls"]) or config.get_property("controls"):
+        controls = Controls(config, lists["controls"], models, lists["layers"], lists["active"])
+        steering.append(folded_list(config, "Co_ntrol layers", controls))
+    for fold in steering:
+        column.pack_start(fold, False, False, 0)
 
     denoising = {facts["id"] for facts in models if facts.get("samplers")} | {""}
 
     def model_chosen(*_):
         reads = config.get_property("model") in denoising
-        for widget in (words, strength, more):
+        for widget in [words, strength, more] + steering:
             widget.set_sensitive(reads)
         hint.set_text(HINTS[action.mode] if reads else "This model continues the surroundings; it needs no words.")
         steps.update()
@@ -109,9 +118,9 @@ def _painting(column, _dialog, config, action, lists, _preview):
 
 
 def _filtering(column, dialog, config, _action, lists, preview):
-    chain = Chain(config, lists["filters"], lists["layers"])
+    chain = Chain(config, lists["filters"], lists["layers"], "Add _filter…")
     column.pack_start(preview(config), False, False, 0)
-    column.pack_start(_chain(chain, 180), True, True, 0)
+    column.pack_start(listed(chain, 180), True, True, 0)
 
     def changed(*_):
         dialog.set_response_sensitive(Gtk.ResponseType.OK, bool(config.get_property("filters")))
@@ -124,7 +133,7 @@ def _enlarging(column, _dialog, config, _action, lists, _preview):
     models = [model for model in lists["models"] if model.get("kind") == "upscaler"]
     grid = Gtk.Grid(row_spacing=SPACING, column_spacing=SPACING)
     choice = [("", "The first there is" if models else "None is installed")]
-    _rows(grid, [
+    rows(grid, [
         ("_Model", _choice(config, "upscaler", choice + [(facts["id"], facts.get("name") or facts["id"]) for facts in models])),
         ("Scal_e", _spin(config, "scale", lambda: "as the upscaler does", digits=2))])
     column.pack_start(grid, False, False, 0)
@@ -147,7 +156,7 @@ def _choice(config, name, entries):
     if config.get_property(name) not in [value for value, _ in entries]:
         config.set_property(name, entries[0][0])
     box = Gtk.ComboBoxText(hexpand=True)
-    _short(box)
+    short(box)
     for value, label in entries:
         box.append(value, label)
     config.bind_property(name, box, "active-id", BOTH)
@@ -198,75 +207,3 @@ def _margins(config):
         grid.attach(text, at % 2 * 2, at // 2, 1, 1)
         grid.attach(spin, at % 2 * 2 + 1, at // 2, 1, 1)
     return grid
-
-
-class _Style(Gtk.ComboBoxText):
-    """The daemon's styles. Choosing one puts its settings into the config, where the other controls show them."""
-
-    def __init__(self, config, styles):
-        super().__init__(hexpand=True)
-        _short(self)
-        self._config, self._styles = config, {style["name"]: style.get("settings") or {} for style in styles}
-        if config.get_property("style") not in self._styles:
-            config.set_property("style", "")
-        self.append("", NO_STYLE)
-        for name in sorted(self._styles, key=str.lower):
-            self.append(name, name)
-        self._follow()
-        config.connect("notify::style", self._follow)
-        self.connect("changed", self._chosen)
-
-    def _follow(self, *_):
-        self.set_active_id(self._config.get_property("style"))
-
-    def _chosen(self, _box):
-        name = self.get_active_id() or ""
-        if name == self._config.get_property("style"):
-            return  # the config's doing, not the painter's
-        self._config.set_property("style", name)
-        for argument, value in procedures.arguments_of(self._styles.get(name, {})).items():
-            self._config.set_property(argument, value)
-
-
-# Laying out
-
-def _short(box):
-    """Long names must not widen the dialog."""
-    for cell in box.get_cells():
-        cell.set_property("ellipsize", Pango.EllipsizeMode.END)
-
-
-def _labelled(column, text, widget):
-    label = Gtk.Label.new_with_mnemonic(text)
-    label.set_xalign(0)
-    label.set_mnemonic_widget(getattr(widget, "focus", widget))
-    column.pack_start(label, False, False, 0)
-    column.pack_start(widget, True, True, 0)
-
-
-def _rows(grid, rows):
-    for at, (text, widget) in enumerate(rows):
-        label = Gtk.Label.new_with_mnemonic(text)
-        label.set_xalign(0)
-        label.set_mnemonic_widget(getattr(widget, "focus", widget))
-        grid.attach(label, 0, at, 1, 1)
-        grid.attach(widget, 1, at, 1, 1)
-
-
-def _folded(text, widget, unfolded=False):
-    fold = Gtk.Expander(label=text, use_underline=True, expanded=unfolded, resize_toplevel=True)
-    widget.set_margin_start(12)
-    widget.set_margin_top(SPACING)
-    fold.add(widget)
-    return fold
-
-
-def _chain(chain, height):
-    """The steps, which scroll, and below them the button that adds one, always in sight."""
-    scrolled = Gtk.ScrolledWindow(hscrollbar_policy=Gtk.PolicyType.NEVER, min_content_height=height, max_content_height=height * 2)
-    scrolled.set_propagate_natural_height(True)
-    scrolled.add(chain)
-    column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=SPACING)
-    column.pack_start(scrolled, True, True, 0)
-    column.pack_start(chain.adder, False, False, 0)
-    return column

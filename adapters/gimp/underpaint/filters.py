@@ -9,85 +9,42 @@ import json
 import gi
 
 gi.require_version("Gtk", "3.0")
-from gi.repository import Gdk, Gtk, Pango  # noqa: E402
+from gi.repository import Gdk, Gtk  # noqa: E402
 
-from picture import Sorry  # noqa: E402
-from procedures import parse_chain  # noqa: E402
+from arguments import parse_chain  # noqa: E402
+from entries import Entries  # noqa: E402
+from widgets import bold  # noqa: E402
 
 SEED_MAX = (1 << 32) - 1
 SHOWN_TEXT = 4096
 """Longer texts (tables of colours, mostly) are told, not shown."""
 
 
-class Chain(Gtk.Box):
-    """The steps from top to bottom, and the menu that adds one."""
+class Chain(Entries):
+    """The steps in their order."""
 
-    def __init__(self, config, schemas, layers):
-        super().__init__(orientation=Gtk.Orientation.VERTICAL, spacing=6)
-        self._config, self._layers = config, layers
+    def __init__(self, config, schemas, layers, adding="Add filter…"):
+        super().__init__(config, "filters", adding)
+        self._layers = layers
         self._schemas = {schema["name"]: schema for schema in schemas}
-        self._steps, self._text = [], None
-        self._rows = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6)
-        menu = Gtk.Menu()
         for schema in sorted(self._schemas.values(), key=_title):
-            entry = Gtk.MenuItem(label=_title(schema), tooltip_text=schema.get("description"))
-            entry.connect("activate", lambda _, name=schema["name"]: self._add(name))
-            menu.append(entry)
-        menu.show_all()
-        self.adder = Gtk.MenuButton(label="Add _filter…", use_underline=True, popup=menu, halign=Gtk.Align.START)
-        """The button with the menu, for whoever lays things out to place."""
-        self.pack_start(self._rows, False, False, 0)
-        config.connect("notify::filters", self._follow)
+            self.offer(_title(schema), schema.get("description"), lambda name=schema["name"]: {"name": name, "params": {}})
         self._follow()
 
-    def _follow(self, *_):
-        """The config's chain, if it is another one than is shown."""
-        text = self._config.get_property("filters")
-        if text == self._text:
-            return
-        self._text = text
-        try:
-            self._steps = [dict(step, params=dict(step.get("params") or {})) for step in parse_chain(text)]
-        except Sorry:
-            self._steps = []
-        self._show()
+    def read(self, text):
+        """JSON, or a filter's name."""
+        return [dict(step, params=dict(step.get("params") or {})) for step in parse_chain(text)]
 
-    def _tell(self):
-        self._text = json.dumps(self._steps, ensure_ascii=False) if self._steps else ""
-        self._config.set_property("filters", self._text)
+    def write(self, entries):
+        """As JSON."""
+        return json.dumps(entries, ensure_ascii=False)
 
-    def _add(self, name):
-        self._steps.append({"name": name, "params": {}})
-        self._show()
-        self._tell()
-
-    def _drop(self, step):
-        self._steps = [other for other in self._steps if other is not step]
-        self._show()
-        self._tell()
-
-    def _raise(self, step):
-        at = next(at for at, other in enumerate(self._steps) if other is step)
-        self._steps.insert(max(0, at - 1), self._steps.pop(at))
-        self._show()
-        self._tell()
-
-    def _show(self):
-        for row in self._rows.get_children():
-            row.destroy()
-        for step in self._steps:
-            self._rows.pack_start(self._step(step), False, False, 0)
-        self._rows.show_all()
-
-    def _step(self, step):
+    def row(self, step):
+        """Its name, and a control for each of its parameters and pictures."""
         schema = self._schemas.get(step["name"])
-        head = Gtk.Box(spacing=6)
         title = Gtk.Label(label=_title(schema) if schema else "%s (not installed)" % step["name"], xalign=0, hexpand=True)
-        title.set_attributes(_bold())
-        head.pack_start(title, True, True, 0)
-        if len(self._steps) > 1 and step is not self._steps[0]:
-            head.pack_start(_tool("go-up-symbolic", "Earlier in the chain", lambda: self._raise(step)), False, False, 0)
-        head.pack_start(_tool("list-remove-symbolic", "Take out of the chain", lambda: self._drop(step)), False, False, 0)
+        title.set_attributes(bold())
+        head = self.head(step, title, ordered=True)
         column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=4)
         column.pack_start(head, False, False, 0)
         if schema is None:
@@ -102,17 +59,17 @@ class Chain(Gtk.Box):
                 grid.attach(heading, 0, at, 2, 1)
                 at += 1
             group = param.get("group")
-            self._row(grid, at, param, self._control(step, param))
+            self._line(grid, at, param, self._control(step, param))
             at += 1
         for wanted in schema.get("inputs") or []:
             if wanted.get("role") == "image":
-                self._row(grid, at, wanted, self._input(step, wanted))
+                self._line(grid, at, wanted, self._input(step, wanted))
                 at += 1
         column.pack_start(grid, False, False, 0)
         return column
 
     @staticmethod
-    def _row(grid, at, described, control):
+    def _line(grid, at, described, control):
         unit = described.get("unit")
         words = described.get("label") or described["name"]
         label = Gtk.Label(label="%s (%s)" % (words, unit) if unit else words, xalign=0)
@@ -126,7 +83,7 @@ class Chain(Gtk.Box):
 
         def keep(value):
             step["params"][name] = value
-            self._tell()
+            self.tell()
         value = step["params"].get(name, param.get("default"))
         make = {"float": _number, "int": _number, "bool": _switch, "choice": _choice, "color": _color, "seed": _seed}
         return make.get(kind, _text)(param, value, keep)
@@ -134,8 +91,8 @@ class Chain(Gtk.Box):
     def _input(self, step, wanted):
         box = Gtk.ComboBoxText(hexpand=True)
         box.append("", "None")
-        for layer, name in self._layers:
-            box.append(str(layer), name)
+        for layer, name, depth in self._layers:
+            box.append(str(layer), "  " * depth + name)
         box.set_active_id(str((step.get("images") or {}).get(wanted["name"], "")))
         if box.get_active() < 0:
             box.set_active(0)
@@ -145,7 +102,7 @@ class Chain(Gtk.Box):
             if box.get_active_id():
                 images[wanted["name"]] = int(box.get_active_id())
             step["images"] = images
-            self._tell()
+            self.tell()
         box.connect("changed", chosen)
         return box
 
@@ -225,17 +182,3 @@ def _text(param, value, keep):
 
 def _title(schema):
     return schema.get("title") or schema["name"]
-
-
-def _bold():
-    attributes = Pango.AttrList()
-    attributes.insert(Pango.attr_weight_new(Pango.Weight.BOLD))
-    return attributes
-
-
-def _tool(icon, tip, act):
-    button = Gtk.Button.new_from_icon_name(icon, Gtk.IconSize.BUTTON)
-    button.set_relief(Gtk.ReliefStyle.NONE)
-    button.set_tooltip_text(tip)
-    button.connect("clicked", lambda _: act())
-    return button

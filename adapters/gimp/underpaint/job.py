@@ -17,10 +17,11 @@ LONG_TEXT = 4096
 STAGES = {"load": "Loading the model", "infill": "Painting", "encode": "Reading the picture", "denoise": "Painting",
           "decode": "Developing", "upscale": "Enlarging", "filter": "Finishing"}
 
-Wish = collections.namedtuple("Wish", "mode settings chain margins")
+Wish = collections.namedtuple("Wish", "mode settings chain margins controls", defaults=((),))
 Wish.__doc__ = """`settings`: members of `generate`, what is left to the daemon absent; `chain`: steps as in
 `filters/list`'s terms, {"name", "params", "images": {input: layer id}}; `margins`: (left, right, top, bottom) pixels by
-which `expand` enlarges the canvas, else None."""
+which `expand` enlarges the canvas, else None; `controls`: what steers, as in `generate`, but with `layer`, a name or a number,
+in the place of the image."""
 
 
 class Job:
@@ -140,6 +141,8 @@ class Fill(Job):
             blobs.append(self._put(self._mask(masked, extent, offset)))
             params["mask"] = {"rect": json_rect(masked), "image": image(blobs[1], masked[2], masked[3], "g8")}
         params["filters"] = self._filters(wish.chain)
+        if wish.controls:
+            params["controls"] = self._controls(seen, offset)
         patches = self._do("generate", params)
         if not patches:
             raise Sorry("Underpaint found nothing to change there.")
@@ -157,6 +160,25 @@ class Fill(Job):
         if self._wish.mode == "background":
             return target.extent, (0, 0), (0, 0) + target.extent
         return target.extent, (0, 0), target.selection
+
+    def _controls(self, seen, offset):
+        """What steers, with what its layers show of `seen`, the part of the image that is sent."""
+        found = self._monitor.apart(lambda: self._client.call("controls/list"))
+        references = {control["id"] for control in found if control.get("kind") == "ip_adapter"}
+        called = []
+        for control in self._wish.controls:
+            call = {name: value for name, value in control.items() if name != "layer"}
+            if control.get("layer"):
+                layer = self._target.named(control["layer"])
+                rect = self._target.covered(layer)
+                if control["model"] not in references:  # a reference is shown whole, wherever it lies
+                    rect = common(rect, seen)
+                if rect is None:
+                    raise Sorry("“%s” is empty where the picture is painted, so it cannot steer." % layer.get_name())
+                x, y, width, height = rect
+                call["image"] = {"rect": json_rect((x + offset[0], y + offset[1], width, height)), "image": self._send_layer(layer, rect)}
+            called.append(call)
+        return called
 
     def _mask(self, rect, extent, offset):
         """What is to be painted, as g8: the selection, all but the selection, or the strips around the old canvas."""
@@ -226,6 +248,43 @@ class Enlarging(Job):
         params = dict(self._params, image=image(self._put(pixels), rect[2], rect[3], target.px), label="Enlarge")
         (patch,) = self._do("upscale", params)
         return patch
+
+
+class Placing(Job):
+    """Places an entry of the history again."""
+
+    def __init__(self, target, monitor, entry):
+        """`entry`: its name; empty: the newest."""
+        super().__init__(target, monitor)
+        self._entry = entry.strip()
+
+    def _story(self):
+        target = self._target
+        self._monitor.say("Fetching the picture")
+        found, patches = self._monitor.apart(self._fetch)
+        words, mode = found.get("prompt") or "", found.get("mode") or "picture"
+        if found.get("extent") != list(target.extent):
+            patches = [patch._replace(rect=_moved_into(patch.rect, target.extent)) for patch in patches]
+        if not patches:
+            raise Sorry("This picture of the history is empty.")
+        return target.insert(patches, lambda seed: layer_name(words, mode, seed))
+
+    def _fetch(self):
+        entry = self._entry
+        if not entry:
+            listed = self._client.call("history/list", {"limit": 1})
+            if not listed["entries"]:
+                raise Sorry("The history is empty: nothing was painted yet." if listed.get("keep", True) else
+                            "The history is empty, and it is switched off in Underpaint's config.json.")
+            entry = listed["entries"][0]["entry"]
+        found = self._client.call("history/get", {"entry": entry, "px": self._target.px})
+        return found, self._client.conversation.patches(found)
+
+
+def _moved_into(rect, extent):
+    """The rect moved into a canvas of another size than it was made for, as far as it fits."""
+    x, y = (max(0, min(at, whole - side)) for at, side, whole in zip(rect, rect[2:], extent))
+    return (x, y) + tuple(rect[2:])
 
 
 NOTHING_SELECTED = {

@@ -95,10 +95,10 @@ class Target:
         return Snapshot(copy, (x, y), scratch.delete)
 
     def layers(self):
-        """(id, name) of every layer of the image, from the top; those in groups are indented."""
+        """(id, name, depth) of every layer of the image, from the top; those in groups lie deeper than 0."""
         def under(siblings, depth):
             for layer in siblings:
-                yield layer.get_id(), "  " * depth + layer.get_name()
+                yield layer.get_id(), layer.get_name(), depth
                 if layer.is_group():
                     yield from under(layer.get_children(), depth + 1)
         return list(under(self._image.get_layers(), 0))
@@ -109,6 +109,20 @@ class Target:
         if item is None or not item.is_layer() or item.get_image().get_id() != self._image.get_id():
             raise Sorry("The layer number %d, which a filter asks for, is not in this picture." % layer)
         return item
+
+    def named(self, name):
+        """The layer of that name, which GIMP gives to one layer only; or of that number. `Sorry` if the image has none."""
+        found = self._image.get_layer_by_name(name)
+        if found is None and name.isdecimal():
+            found = next((Gimp.Layer.get_by_id(layer) for layer, *_ in self.layers() if layer == int(name)), None)
+        if found is None:
+            raise Sorry("There is no layer “%s” in this picture." % name)
+        return found
+
+    @property
+    def active(self):
+        """The name of the layer the painter is on; empty if there is none."""
+        return self._anchor.get_name() if self._anchor is not None else ""
 
     def beneath(self, layer):
         """The visible layer under `layer` in the same group; None if there is none."""
@@ -122,7 +136,7 @@ class Target:
         _, x, y = layer.get_offsets()
         rect = common((0, 0) + self.extent, (x, y, layer.get_width(), layer.get_height()))
         if rect is None:
-            raise Sorry("The layer “%s” lies outside the picture, so there is nothing to filter." % layer.get_name())
+            raise Sorry("The layer “%s” lies outside the picture, so nothing is seen of it." % layer.get_name())
         return rect
 
     def shown_part(self, layer):

@@ -11,11 +11,11 @@ import gi
 gi.require_version("Gtk", "3.0")
 from gi.repository import GdkPixbuf, GLib, Gtk  # noqa: E402
 
+from arguments import parse_chain  # noqa: E402
 from daemon import connect  # noqa: E402
 from job import LONG_TEXT  # noqa: E402
 from picture import Sorry  # noqa: E402
 from pixbufs import checkered, pixbuf  # noqa: E402
-from procedures import parse_chain  # noqa: E402
 from underpaint_client import Disconnected, NotRunning, ProtocolError, Refused, image  # noqa: E402
 
 MAX_SIDE = 384

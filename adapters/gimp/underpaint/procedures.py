@@ -1,31 +1,21 @@
-"""What Underpaint offers inside GIMP: names, words and arguments; and how arguments become the members of a request.
-
-Decision: a style gives what the arguments leave open. Called from a script, an argument at its default is left open;
-after a dialog nothing that the dialog showed is, because it showed the style's values already.
-"""
+"""What Underpaint offers inside GIMP: names, words and arguments."""
 
 import collections
-import json
 
 from gi.repository import Gimp, GObject
 
-from daemon import connect
-from job import Wish
-from picture import Sorry
+from arguments import MARGINS
 
 MENU = "<Image>/Filters/Generate/Underpaint"
 RW = GObject.ParamFlags.READWRITE
 SEED_MAX = float((1 << 53) - 1)
 """The largest whole number that a JSON number and a GIMP double hold exactly."""
 
-MAX_TEXT = 16 * 1024
-"""Bytes of one text: all of a request but the pixels has to fit a message of 64 KiB."""
-
 Action = collections.namedtuple("Action", "kind mode label blurb help arguments")
-Action.__doc__ = "`kind`: fill, filter or upscale; `mode`: the protocol's, of a fill; `arguments`: their names, in order."
+Action.__doc__ = "`kind`: fill, filter, upscale or history; `mode`: the protocol's, of a fill; `arguments`: their names, in order."
 
-PAINTING = ("prompt", "strength", "negative-prompt", "style", "model", "steps", "guidance", "seed", "batch", "filters")
-MARGINS = ("left", "right", "top", "bottom")
+PAINTING = ("prompt", "strength", "negative-prompt", "style", "model", "steps", "guidance", "seed", "batch", "filters",
+            "loras", "controls")
 
 ALL = collections.OrderedDict([
     ("underpaint-fill", Action(
@@ -54,6 +44,10 @@ ALL = collections.OrderedDict([
     ("underpaint-upscale", Action(
         "upscale", None, "Enlarge", "enlarge all that is seen by an upscaler, as a new image",
         "The new image has one layer. Without a scale the upscaler's own is taken.", ("upscaler", "scale"))),
+    ("underpaint-history", Action(
+        "history", None, "From the History", "place what was painted before, in any editor, as a layer again",
+        "The pictures of the entry become new layers above the active one, where they were; in a canvas of another size, as near "
+        "as they fit. Without an entry the newest is taken.", ("entry",))),
 ])
 
 
@@ -106,124 +100,9 @@ ARGUMENTS = {
     "top": _int("top", "To_p", "Pixels to add at the top", 0, 8192, 0),
     "bottom": _int("bottom", "_Bottom", "Pixels to add at the bottom", 0, 8192, 0),
     "upscaler": _string("upscaler", "_Model", "An upscaler's id; empty: the first there is"),
+    "loras": _string("loras", "LoRAs", "What changes the model's weights: “ink,weight=0.8; film-look”"),
+    "controls": _string("controls", "Control layers", "What steers: “canny-sd15,layer=Sketch,preprocess=canny,weight=0.8”; "
+                        "without a layer the picture itself does"),
+    "entry": _string("entry", "_Entry", "An entry of the history, as “underpaint history list” names it; empty: the newest"),
     "scale": _double("scale", "Scal_e", "How many times as large; 0: as the upscaler does", 0, 16, 0),
 }
-
-DEFAULTS = {"strength": 100, "steps": 0, "guidance": 0}
-
-MEMBERS = [
-    ("prompt", "prompt", str.strip), ("negative-prompt", "negative_prompt", str.strip), ("model", "model", str.strip),
-    ("strength", "denoise_strength", lambda percent: round(percent / 100, 4)), ("steps", "steps", int),
-    ("guidance", "guidance_scale", float),
-]
-"""(argument, member of `generate`, how to turn one into the other)."""
-
-
-class Asked:
-    """What a procedure was called with, in the protocol's words."""
-
-    def __init__(self, settings=None, chain=None, schemas=None, wish=None):
-        self.settings, self.chain, self.schemas, self.wish = settings, chain, schemas, wish
-
-
-def asked(action, config, seen, monitor):
-    """Reads the arguments; asks the daemon for what they name. `Sorry` for what cannot be."""
-    value = config.get_property
-    if action.kind == "upscale":
-        return Asked(settings=_upscale(value, monitor))
-    chain = parse_chain(value("filters"))
-    if action.kind == "filter":
-        schemas = {entry["name"]: entry for entry in lists(monitor, "filters")["filters"]}
-        return Asked(chain=chain, schemas=schemas)
-    settings = style_settings(value("style"), lists(monitor, "styles")["styles"]) if value("style") else {}
-    styled = settings.pop("filters", None) or []
-    if seen:
-        for _, member, _ in MEMBERS:
-            settings.pop(member, None)
-    elif not chain:
-        chain = styled
-    settings.update(_members(value))
-    margins = tuple(value(side) for side in MARGINS) if action.mode == "expand" else None
-    return Asked(wish=Wish(action.mode, settings, chain, margins))
-
-
-def _members(value):
-    found = {}
-    for argument, member, turn in MEMBERS:
-        given = turn(value(argument))
-        if isinstance(given, str) and len(given.encode("utf-8")) > MAX_TEXT:
-            raise Sorry("The %s is too long; at most %d bytes can be sent." % (argument.replace("-", " "), MAX_TEXT))
-        if value(argument) != DEFAULTS.get(argument) and given != "":
-            found[member] = given
-    if value("seed") >= 0:
-        found["seed"] = int(value("seed"))
-    if value("batch") > 1:
-        found["batch"] = value("batch")
-    return found
-
-
-def arguments_of(settings):
-    """A style's settings as arguments; those it does not name at their defaults, but for the prompt, which stays."""
-    found = {"model": "", "negative-prompt": "", "strength": 100, "steps": 0, "guidance": 0, "filters": ""}
-    for argument, member, _ in MEMBERS:
-        if settings.get(member) is not None:
-            found[argument] = settings[member]
-    if "denoise_strength" in settings:
-        found["strength"] = settings["denoise_strength"] * 100
-    if settings.get("filters"):
-        found["filters"] = json.dumps(settings["filters"], ensure_ascii=False)
-    return found
-
-
-def style_settings(name, styles):
-    """A copy of the style's settings. `Sorry` if there is no such style."""
-    for style in styles:
-        if style["name"] == name:
-            return dict(style.get("settings") or {})
-    raise Sorry("There is no style “%s”. Those there are: %s." % (name, ", ".join(style["name"] for style in styles) or "none"))
-
-
-def _upscale(value, monitor):
-    model = value("upscaler").strip()
-    if not model:
-        found = [entry["id"] for entry in lists(monitor, "models")["models"] if entry.get("kind") == "upscaler"]
-        if not found:
-            raise Sorry("There is no upscaler on this computer. Put one (4x-UltraSharp, RealESRGAN …) into a folder that "
-                        "“underpaint models add-folder” names.")
-        model = found[0]
-    return {"model": model, "scale": value("scale")} if value("scale") else {"model": model}
-
-
-def lists(monitor, *names):
-    """What the daemon has to offer, by name (`models`, `styles`, `filters`): dicts that have a name or an id."""
-    def ask():
-        with connect(False, starting) as client:
-            return {name: client.call(name + "/list") for name in names}
-    starting = monitor.later(lambda: monitor.say("Starting Underpaint"))
-    found = monitor.apart(ask)
-    return {name: [entry for entry in found[name] if isinstance(entry, dict) and (entry.get("name") or entry.get("id"))]
-            for name in names}
-
-
-def parse_chain(text):
-    """The steps that the argument `filters` names. `Sorry` if it cannot be read."""
-    text = text.strip()
-    if not text.startswith(("[", "{")):
-        return [{"name": text, "params": {}}] if text else []
-    try:
-        steps = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise Sorry("The argument “filters” is no JSON (%s). Write a filter's name, or a list such as "
-                    '[{"name": "film-grain", "params": {"strength": 0.5}}].' % error) from None
-    steps = [steps] if isinstance(steps, dict) else steps
-    if not all(_is_step(step) for step in steps):
-        raise Sorry('Each step of “filters” has a "name" and may have "params", as in {"name": "film-grain", "params": {}}, and '
-                    '"images", as in {"stamp": 12} with the number of a layer.')
-    return steps
-
-
-def _is_step(step):
-    if not isinstance(step, dict) or not isinstance(step.get("name"), str):
-        return False
-    params, images = step.get("params", {}), step.get("images", {})
-    return isinstance(params, dict) and isinstance(images, dict) and all(type(layer) is int for layer in images.values())

@@ -4,16 +4,18 @@
 Decision: one procedure for each thing a painter does (`underpaint-fill`, `underpaint-remove` …), not one with a mode,
 because GIMP remembers settings, gives shortcuts and repeats by procedure. All take the same arguments in the same order.
 
-    procedures.py  what there is, with names, words and arguments     dialog.py   the dialog before
-    job.py         from the wish to the new layers                    filters.py  its controls for filters
-    picture.py     GIMP's images: pixels, selection, layers           monitor.py  progress, and waiting for the daemon
-    daemon.py      finds and starts the daemon                        window.py   progress with a window and a preview
-    pixbufs.py     pixels as GTK shows them                           preview.py  what filters do, in the dialog
+    procedures.py  what there is, with names, words and arguments     dialog.py    the dialog before
+    arguments.py   from arguments to the members of a request         styles.py    its row that chooses and keeps styles
+    job.py         from the wish to the new layers                    entries.py   its lists: filters.py, steering.py
+    picture.py     GIMP's images: pixels, selection, layers           preview.py   what filters do, in the dialog
+    daemon.py      finds and starts the daemon                        history.py   the dialog of what was painted before
+    monitor.py     progress, and waiting for the daemon               aside.py     asking the daemon while a dialog is open
+    window.py      progress with a window and a preview               widgets.py   parts of dialogs
+    sentences.py   what went wrong, as a painter is told              pixbufs.py   pixels as GTK shows them
     underpaint_client.py, underpaint_program.py  the protocol; the program on this computer (kept in adapters/python)
 """
 
 import sys
-import traceback
 
 import gi
 
@@ -22,10 +24,12 @@ gi.require_version("Gegl", "0.4")
 from gi.repository import Gimp, GLib, GObject  # noqa: E402
 
 import procedures  # noqa: E402
-from job import Enlarging, Fill, Filtering, check_selection  # noqa: E402
+from arguments import asked  # noqa: E402
+from daemon import lists  # noqa: E402
+from job import Enlarging, Fill, Filtering, Placing, check_selection  # noqa: E402
 from monitor import Cancelled, Monitor  # noqa: E402
-from picture import Sorry, Target  # noqa: E402
-from underpaint_client import Disconnected, NotRunning, ProtocolError, Refused  # noqa: E402
+from picture import Target  # noqa: E402
+from sentences import sentence  # noqa: E402
 
 
 class Underpaint(Gimp.PlugIn):
@@ -58,18 +62,8 @@ def run(procedure, run_mode, image, drawables, config, _data):
         return _done(procedure, _act(action, target, config, seen))
     except Cancelled:
         return procedure.new_return_values(Gimp.PDBStatusType.CANCEL, None)
-    except (Sorry, NotRunning) as error:
-        sentence = str(error)
-    except Refused as error:
-        sentence = " ".join(filter(None, [str(error), error.hint]))
-    except Disconnected:
-        sentence = "Underpaint stopped while it was at work, twice. The picture is unchanged."
-    except ProtocolError as error:
-        sentence = "Underpaint's answer cannot be used (%s). Are it and this plug-in of the same version?" % error
     except Exception as error:
-        traceback.print_exc()
-        sentence = "Something went wrong inside the Underpaint plug-in (%s: %s)." % (type(error).__name__, error)
-    return procedure.new_return_values(Gimp.PDBStatusType.EXECUTION_ERROR, GLib.Error(sentence))
+        return procedure.new_return_values(Gimp.PDBStatusType.EXECUTION_ERROR, GLib.Error(sentence(error)))
 
 
 def _asked(procedure, config, action, target):
@@ -77,28 +71,33 @@ def _asked(procedure, config, action, target):
     gi.require_version("GimpUi", "3.0")
     from gi.repository import GimpUi
     GimpUi.init("underpaint")
+    if action.kind == "history":
+        import history
+        return history.ask(config, action)
     import dialog
     monitor = Monitor("Underpaint: starting", target.is_open)
     try:
-        lists = procedures.lists(monitor, "models", "styles", "filters")
+        offers = lists(monitor, "models", "styles", "filters", "loras", "controls")
     finally:
         monitor.close()
     from preview import Preview
-    lists["layers"] = target.layers()
-    return dialog.ask(procedure, config, action, lists, lambda bound: Preview(bound, target))
+    offers.update(layers=target.layers(), active=target.active)
+    return dialog.ask(procedure, config, action, offers, lambda bound: Preview(bound, target))
 
 
 def _act(action, target, config, seen):
     """Runs the job; returns the topmost new layer, or the new image."""
     monitor = _monitor(action, target, seen)
     try:
-        asked = procedures.asked(action, config, seen, monitor)
+        if action.kind == "history":
+            return Placing(target, monitor, config.get_property("entry")).run()[-1]
+        request = asked(action, config, seen, lambda name: lists(monitor, name)[name])
         if action.kind == "filter":
-            return Filtering(target, monitor, asked.chain, asked.schemas).run()[-1]
+            return Filtering(target, monitor, request.chain, request.schemas).run()[-1]
         if action.kind == "upscale":
-            patch = Enlarging(target, monitor, asked.settings).run()
+            patch = Enlarging(target, monitor, request.settings).run()
             return target.new_image(patch, "Enlarged", seen)
-        return Fill(target, monitor, asked.wish).run()[-1]
+        return Fill(target, monitor, request.wish).run()[-1]
     finally:
         monitor.close()
 

@@ -12,7 +12,7 @@ import job as jobs
 import monitor
 import picture as pictures
 from images import U8, call, check, tiny, woven
-from procedures import Wish
+from job import Wish
 
 SIZE = (6000, 4000)
 

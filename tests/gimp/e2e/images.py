@@ -104,15 +104,16 @@ def untouched(before, image, layer):
 
 def tidy():
     """No images are left, and no jobs."""
+    for number in range(1, DISPLAYS):
+        if Gimp.Display.id_is_valid(number):
+            Gimp.Display.get_by_id(number).delete()
     for image in Gimp.get_images():
-        for display in [display for display in displays if display.is_valid()]:
-            display.delete()
-        displays.clear()
         if image.is_valid():
             image.delete()
 
 
-displays = []
+DISPLAYS = 500
+"""More than one run opens: GIMP counts them, and lists them to nobody."""
 
 
 # Procedures

@@ -1,123 +1,14 @@
 """Scenarios on a screen: dialogs, undo, cancelling and several jobs at once, by real keys through a window manager."""
 
-import os
-import subprocess
 import time
 
-import gi
+from gi.repository import Gimp
 
-gi.require_version("Gdk", "3.0")
-from gi.repository import Gdk, Gimp, Gio  # noqa: E402
-
-import images  # noqa: E402
-from images import HOLE, SOFT, WAIT_S, ask, at_work, check, lives, picture, seen, select, tiny, untouched, wait  # noqa: E402
-
-from underpaint_client import Client  # noqa: E402
-
-KEYS = {"fill": "F7", "generate": "F5", "filter": "F9", "remove": "F10", "expand": "F12"}
-"""As run.py writes them into GIMP's shortcutsrc."""
-LARGE = (512, 384)
-
-
-def xdo(*words):
-    """What xdotool says."""
-    return subprocess.run(["xdotool", *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout.decode().split()
-
-
-def windows(name):
-    """Windows in sight whose title contains `name`."""
-    return xdo("search", "--onlyvisible", "--name", name)
-
-
-def window(name):
-    """Waits for such a window, and brings it to the front."""
-    found = wait(lambda: windows(name), "a window “%s”" % name)[-1]
-    xdo("windowactivate", "--sync", found)
-    time.sleep(0.3)  # GTK ignores keys until it has drawn itself
-    return found
-
-
-def press(*keys):
-    """Keys for the window in front."""
-    for key in keys:
-        xdo("key", "--clearmodifiers", key)
-        time.sleep(0.15)
-
-
-def write(text):
-    """Types."""
-    xdo("type", "--delay", "8", text)
-    time.sleep(0.2)
-
-
-def screenshot(name):
-    """All of the screen, for people."""
-    root = Gdk.get_default_root_window()
-    seen_there = Gdk.pixbuf_get_from_window(root, 0, 0, root.get_width(), root.get_height())
-    seen_there.savev(os.path.join(os.environ["UNDERPAINT_E2E"], "results", "gimp-%s.png" % name), "png", [], [])
-
-
-def failed(name):
-    """What is to be seen when a scenario fails; and no dialog of ours is in the way of the next one."""
-    screenshot("failed-" + name)
-    for _ in range(2):
-        press("Escape")
-
-
-def photograph():
-    """The raccoon."""
-    file = Gio.File.new_for_path(os.path.join(os.environ["UNDERPAINT_E2E"], "e2e", "raccoon.jpg"))
-    return Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, file)
-
-
-def show(image):
-    """Opens a view of the image and brings GIMP to the front."""
-    images.displays.append(Gimp.Display.new(image))
-    for layer in image.get_layers():
-        image.set_selected_layers([layer])
-    front()
-    return image
-
-
-def front():
-    """GIMP's own window, which has nothing of ours in its title."""
-    time.sleep(0.3)
-    xdo("windowactivate", "--sync", wait(lambda: windows(" – GIMP"), "GIMP's window")[-1])
-    time.sleep(0.3)
-
-
-def dialog(name):
-    """Opens a procedure's dialog by its key."""
-    front()
-    press(KEYS[name])
-    return window("Underpaint: ")
-
-
-def layers(image, count):
-    """Waits until the image has so many layers; returns the topmost."""
-    wait(lambda: len(image.get_layers()) == count, "a picture of %d layers" % count, 3 * WAIT_S)
-    return image.get_layers()[0]
-
-
-def idle():
-    """Waits until nothing is under way and nothing of ours is on the screen."""
-    wait(lambda: not ask("status")["queue"], "an idle daemon")
-    wait(lambda: not windows("Underpaint: "), "a screen without our windows")
-
-
-def slow_styles():
-    """Styles whose jobs last long enough for something to happen meanwhile; the slower one is never waited for."""
-    if not lives():
-        images.made("fill", _selected(picture()))
-    for style in ask("styles/list"):
-        ask("styles/remove", name=style["name"])
-    for name, steps in [("Slow", 100), ("Slower", 900)]:
-        ask("styles/put", name=name, settings={"model": tiny(), "steps": steps, "prompt": "a slow cat"})
-
-
-def _selected(image):
-    select(image, *HOLE)
-    return image
+import shelves
+from images import HOLE, SOFT, WAIT_S, ask, at_work, check, made, picture, seen, select, tiny, untouched, wait
+from keys import (LARGE, dialog, failed, front, holed, idle, layers, menu, photograph, press, press_for, screenshot, show, slow_styles,
+                  still, window, windows, write, xdo)
+from underpaint_client import Client
 
 
 def dialog_undo_and_redo():
@@ -150,7 +41,7 @@ def dialog_undo_and_redo():
 def remembers_resets_and_styles():
     """The dialog comes back as it was left; Reset empties it; a style fills it."""
     slow_styles()
-    image = show(_selected(picture(LARGE)))
+    image = show(holed(picture(LARGE)))
     dialog("fill")
     press("ctrl+a", "BackSpace")
     write("a blue cat")
@@ -160,18 +51,19 @@ def remembers_resets_and_styles():
     press("ctrl+Return")
     layer = layers(image, 3)
     check(layer.get_name().startswith("a blue cat"), "it was not remembered: %s", layer.get_name())
-    dialog("fill")
-    press("alt+r")
-    time.sleep(0.3)
+    opened = dialog("fill")
+    press("alt+m")  # where no cursor blinks
+    still(opened)
+    press_for(opened, "alt+r")
     screenshot("reset")
-    press("Tab", "Return")
-    time.sleep(0.3)
+    press("Tab")
+    press_for(opened, "Return")
     press("alt+p", "ctrl+Return")
     layer = layers(image, 4)
     check(layer.get_name().startswith("Fill ("), "it was not reset: %s", layer.get_name())
-    dialog("fill")
+    opened = dialog("fill")
     press("alt+y", "Down")
-    time.sleep(0.3)
+    still(opened)
     screenshot("style")
     press("alt+p", "ctrl+Return")
     layer = layers(image, 5)
@@ -189,7 +81,7 @@ def slow_job(image, style="Slow"):
 def cancelled_in_our_window():
     """The window with the preview: its Cancel ends the job and leaves the picture alone."""
     slow_styles()
-    image = show(_selected(picture(LARGE)))
+    image = show(holed(picture(LARGE)))
     before = seen(image)
     slow_job(image, "Slower")
     window("at work")
@@ -210,7 +102,7 @@ def click_cancel():
 def cancelled_by_gimp():
     """GIMP's own Cancel ends the plug-in's process; the daemon notices and cancels the job."""
     slow_styles()
-    image = show(_selected(picture(LARGE)))
+    image = show(holed(picture(LARGE)))
     slow_job(image, "Slower")
     front()
     screenshot("statusbar")
@@ -230,19 +122,19 @@ def cancelled_by_gimp():
 def closed_meanwhile():
     """The image is closed while its job runs: the job ends, and the next one works."""
     slow_styles()
-    image = show(_selected(picture(LARGE)))
+    image = show(holed(picture(LARGE)))
     slow_job(image, "Slower")
     front()
     press("ctrl+w")
-    time.sleep(0.7)
+    window("Close ")
     screenshot("close")
-    press("alt+d")
+    press("ctrl+d")
     wait(lambda: not image.is_valid(), "the image's end")
     wait(lambda: not ask("status")["queue"], "the end of the job", 10)
     window("GIMP Message")
     screenshot("closed")
     press("Return")
-    again = show(_selected(picture(LARGE)))
+    again = show(holed(picture(LARGE)))
     dialog("remove")
     press("ctrl+Return")
     layers(again, 2)
@@ -252,7 +144,7 @@ def closed_meanwhile():
 def queue_of_three():
     """Three jobs begun while the daemon is busy with somebody else's: all three layers come."""
     slow_styles()
-    image = show(_selected(picture(LARGE)))
+    image = show(holed(picture(LARGE)))
     slow_job(image)
     layers(image, 2)
     idle()
@@ -275,9 +167,9 @@ def queue_of_three():
 def two_images():
     """The job keeps its image, whatever is in front when the result comes."""
     slow_styles()
-    first = show(_selected(picture(LARGE)))
+    first = show(holed(picture(LARGE)))
     slow_job(first)
-    second = show(_selected(picture(LARGE)))
+    second = show(holed(picture(LARGE)))
     before = seen(second)
     layers(first, 2)
     check(len(second.get_layers()) == 1 and seen(second) == before, "the wrong image was painted")
@@ -288,10 +180,9 @@ def filter_dialog():
     """Filters are added in the dialog, which shows what they do; the layer becomes what they say."""
     image = show(picture(LARGE))
     before = seen(image)
-    dialog("filter")
+    opened = dialog("filter")
     for _ in range(2):
-        press("alt+f", *["Down"] * 4, "Return")  # the fifth from the top: film grain
-    time.sleep(1)
+        menu(opened, "alt+f", 4)  # the fifth from the top: film grain
     screenshot("filter")
     press("ctrl+Return")
     layer = layers(image, 2)
@@ -305,7 +196,7 @@ def filter_dialog():
 
 
 def pictures_for_the_readme():
-    """A picture as it is painted, and the filter dialog over a photograph."""
+    """A picture as it is painted, the filter dialog over a photograph, and the history."""
     image = Gimp.Image.new(768, 512, Gimp.ImageBaseType.RGB)
     image.insert_layer(Gimp.Layer.new(image, "Background", 768, 512, Gimp.ImageType.RGB_IMAGE, 100.0, Gimp.LayerMode.NORMAL), None, 0)
     image.get_layers()[0].fill(Gimp.FillType.WHITE)
@@ -328,12 +219,19 @@ def pictures_for_the_readme():
     layers(image, 2)
     idle()
     screenshot("readme-done")
+    for words, seed in [("snowy mountains, oil painting", 3), ("a forest in autumn", 5), ("a lighthouse in a storm", 8), ("dunes, evening light", 13)]:
+        image.remove_layer(made("generate", image, prompt=words, seed=seed, model="starter"))
     show(photograph())
-    dialog("filter")
-    press("alt+f", *["Down"] * 4, "Return", "alt+f", "Up", "Up", "Return")
+    menu(dialog("filter"), "alt+f", 4)
     xdo("windowmove", windows("Underpaint: ")[-1], "700", "60", "mousemove", "1390", "990")
     time.sleep(3)
     screenshot("readme-filter")
+    press("Escape")
+    idle()
+    opened = dialog("history")
+    xdo("windowmove", opened, "560", "60", "mousemove", "1390", "990")
+    time.sleep(3)
+    screenshot("readme-history")
     press("Escape")
     idle()
 
@@ -342,5 +240,5 @@ EXTRA = [pictures_for_the_readme]
 """Played only by name."""
 ALL = [
     dialog_undo_and_redo, remembers_resets_and_styles, cancelled_in_our_window, cancelled_by_gimp, closed_meanwhile, queue_of_three,
-    two_images, filter_dialog,
+    two_images, filter_dialog, *shelves.ALL,
 ]

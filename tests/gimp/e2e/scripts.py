@@ -3,10 +3,13 @@
 import json
 import os
 import signal
+import struct
 import time
 
 from gi.repository import Gegl, Gimp, Gio
 
+import kept
+import steered
 from images import (HOLE, SIZE, SOFT, U8, ask, at_work, call, check, joined, kill, lives, made, meanwhile, picture, pid,
                     rect_of, seen, select, selected, sentence, settings_file, shown, tiny, untouched, wait, woven)
 from underpaint_client import Client, image as described
@@ -347,6 +350,66 @@ def replaces_the_background():
           alpha[middle], alpha[0])
 
 
+AROUND = 40
+"""A diffusion model's picture fades into its surroundings within so many pixels of a small selection."""
+
+
+def adds_something():
+    """What the words say is painted into the selection; outside it every pixel stays."""
+    image = picture()
+    select(image, *HOLE, feather=SOFT)
+    before, mask = seen(image), selected(image)
+    layer = made("add", image, model=tiny(), steps=2, seed=5, prompt="a cat")
+    check(layer.get_name() == "a cat (5)", "the layer is called %s", layer.get_name())
+    alpha = untouched(before, image, layer)
+    x, y, width, height = HOLE
+    check(all(alpha[at] == 255 for at in range(len(mask)) if mask[at] == 255), "the selection is not filled")
+    left, top, wide, high = rect_of(layer)
+    check(left > x - AROUND and top > y - AROUND and left + wide < x + width + AROUND and top + high < y + height + AROUND,
+          "the layer lies at %s", rect_of(layer))
+    middle = (y + height // 2) * SIZE[0] + x + width // 2
+    check(alpha[middle] == 255 and any(0 < value < 255 for value in alpha), "the middle is %d opaque, or the edge is hard", alpha[middle])
+    inside = [at for at in range(len(alpha)) if alpha[at] == 255]
+    painted, there = shown(layer), seen(image)
+    changed = [at for at in inside if painted[at * 4:at * 4 + 3] != before[at * 4:at * 4 + 3]]
+    check(len(changed) > len(inside) * 0.9, "only %d of %d pixels are painted", len(changed), len(inside))
+    check(all(there[at * 4:at * 4 + 4] == painted[at * 4:at * 4 + 4] for at in inside), "what is seen is not what was painted")
+    again = made("add", image, [image.get_layers()[1]], model=tiny(), steps=2, seed=6, prompt="a cat")
+    check(shown(again) != painted, "another seed paints the same")
+
+
+ENLARGED = 2e-3
+"""How far an enlarged picture may be from what spandrel makes of the same, in values of 0..1."""
+
+
+def enlarges():
+    """The upscaler's picture, as a new image of the same kind; the old one stays as it is."""
+    with open(os.path.join(os.path.dirname(__file__), "enlarged.json")) as file:
+        pictures = json.load(file)
+    width, height, values = pictures["given"]
+    image = Gimp.Image.new_with_precision(width, height, Gimp.ImageBaseType.RGB, NAMES.FLOAT_NON_LINEAR)
+    layer = Gimp.Layer.new(image, "small", width, height, Gimp.ImageType.RGB_IMAGE, 100.0, Gimp.LayerMode.NORMAL)
+    image.insert_layer(layer, None, 0)
+    layer.get_buffer().set(Gegl.Rectangle.new(0, 0, width, height), "R'G'B' float", struct.pack("<%df" % len(values), *values))
+    layer.update(0, 0, width, height)
+    before = seen(image, BABL["rgbaf32"])
+    larger = made("upscale", image)
+    wide, high, wanted = pictures["wanted"]
+    check((larger.get_width(), larger.get_height()) == (wide, high), "it is %dx%d", larger.get_width(), larger.get_height())
+    check(larger.get_precision() == image.get_precision() and len(larger.get_layers()) == 1, "the new image is of another kind")
+    found = memoryview(shown(larger.get_layers()[0], BABL["rgbaf32"])).cast("f")
+    further = max(abs(min(1, max(0, wanted[at * 3 + part])) - found[at * 4 + part]) for at in range(wide * high) for part in range(3))
+    check(further < ENLARGED, "it is off by %.4f", further)
+    check(seen(image, BABL["rgbaf32"]) == before and len(image.get_layers()) == 1, "the old image is another")
+    upscaler = next(model["id"] for model in ask("models/list") if model.get("kind") == "upscaler")
+    image = picture((40, 30))
+    larger = made("upscale", image, [], upscaler=upscaler, scale=3)
+    check((larger.get_width(), larger.get_height()) == (120, 90), "it is %dx%d", larger.get_width(), larger.get_height())
+    check(rect_of(larger.get_layers()[0]) == (0, 0, 120, 90), "the layer lies at %s", rect_of(larger.get_layers()[0]))
+    check(min(shown(larger.get_layers()[0])[3::4]) == 255 and len(set(seen(larger))) > 50, "the enlarged picture is empty")
+    return "furthest difference %.5f; %s" % (further, sentence("upscale", image, upscaler="nonsense"))
+
+
 def two_images():
     """The result goes to the image the procedure was called with."""
     first, second = picture(), picture()
@@ -406,6 +469,6 @@ def daemon_stopped():
 ALL = [
     no_program, program_that_cannot_serve, starts_the_daemon_and_fills, nothing_selected, selection_beyond_the_canvas, nested_group,
     mask_channel_or_nothing_active, hidden_and_offset_layers, refused_kinds, every_colour_model, depth_is_kept,
-    words_variants_and_styles, filters_on_layers, expands, replaces_the_background, two_images, huge_image, daemon_killed,
-    daemon_stopped,
+    words_variants_and_styles, filters_on_layers, expands, replaces_the_background, adds_something, enlarges, two_images, huge_image,
+    *kept.ALL, *steered.ALL, daemon_killed, daemon_stopped,
 ]

@@ -1,7 +1,8 @@
-"""Models that steer, for the scenarios: tiny ones in the real formats, for tests/reference/golden/tiny-sd.
+"""Models for the editors' scenarios: tiny ones in the real formats.
 
-Names and shapes are those of the reference's golden models; their numbers are any of about the right size. What pictures
-come of them is compared with the command line's own, so no numbers have to be stored.
+Those that steer (for tests/reference/golden/tiny-sd) have names and shapes of the reference's golden models, and any
+numbers of about the right size: what pictures come of them is compared with the command line's own. Upscalers are the golden
+ones themselves, so that pictures can be compared with the reference's.
 """
 
 import json
@@ -16,7 +17,7 @@ FILES = {"lines": "net_a", "sketch": "t2i", "reference": "ip", "union-xl": "unio
 """A file's name, and the row of control-models.json it is made of."""
 
 
-def put_into(folder):
+def put_steering_into(folder):
     """LoRAs, control models, an image encoder and a depth estimator, below a models folder."""
     rows = json.loads((GOLDEN / "control-models.json").read_text())
     controls, loras = folder / "controls", folder / "loras"
@@ -30,6 +31,39 @@ def put_into(folder):
     for name in ("kohya", "loha"):
         shutil.copy(str(GOLDEN / "lora" / (name + ".safetensors")), str(loras))
     shutil.copy(str(GOLDEN / "families-lora.safetensors"), str(loras / "for-another.safetensors"))
+
+
+def upscaler(path, case):
+    """One of the upscalers of tests/reference/upscale.py, as a file. Returns (width, height, values) of the picture that
+    goes in and of what spandrel makes of it: floats in red, green and blue, row by row."""
+    row = next(row for row in json.loads((GOLDEN / "upscale.json").read_text()) if row["case"] == case)
+    golden = read(GOLDEN / "upscale.safetensors")
+    first, left_out = "body." if row.get("compact") else "model.", tuple(row.get("without", []))
+    tensors = {}
+    for name, tensor in golden.items():
+        if name.startswith(first) and not name.startswith(left_out) and "conv1x1" not in name:
+            for old, new in row.get("rename", []):
+                name = name.replace(old, new)
+            tensors[name] = tensor[1:]
+    tensors.update((name, golden[source][1:]) for name, source in row.get("with", {}).items())
+    write(path, {row.get("prefix", "") + name: tensor for name, tensor in tensors.items()})
+    return [interleaved(*golden[name][1:]) for name in (row.get("input", "input"), case + ".output")]
+
+
+def interleaved(shape, data):
+    """Three planes of floats as (width, height, values by pixel)."""
+    _, height, width = shape
+    values = struct.unpack("<%df" % (3 * height * width), data)
+    return width, height, [values[plane * height * width + at] for at in range(height * width) for plane in range(3)]
+
+
+def read(path):
+    """A safetensors file: (dtype, shape, bytes) by tensor."""
+    data = path.read_bytes()
+    (size,) = struct.unpack_from("<Q", data)
+    header, body = json.loads(data[8:8 + size]), data[8 + size:]
+    return {name: (told["dtype"], told["shape"], body[slice(*told["data_offsets"])])
+            for name, told in header.items() if name != "__metadata__"}
 
 
 def in_folder(folder, row, architectures):

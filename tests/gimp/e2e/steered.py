@@ -1,0 +1,97 @@
+"""Scenarios without a screen: LoRAs and control layers, written as a script's author writes them."""
+
+from gi.repository import Gegl, Gimp
+
+from images import SIZE, U8, ask, call, check, made, picture, rect_of, seen, select, sentence, shown, tiny, untouched
+from kept import entry_of
+
+PAINTED = (20, 15, 160, 120)
+SEED = 70
+
+
+def painted(image, seed=SEED, **arguments):
+    """What a fill paints into `image`, which is left as it was."""
+    before = seen(image)
+    layer = made("fill", image, image.get_layers()[-1:], model=tiny(), steps=4, seed=seed, prompt="a cat", **arguments)
+    pixels = shown(layer)
+    untouched(before, image, layer)
+    image.remove_layer(layer)
+    return pixels
+
+
+def used(seed):
+    """What the daemon says it used for the picture of this seed."""
+    return ask("history/get", entry=entry_of(seed)["entry"])["used"]
+
+
+def loras():
+    """Names with weights, several, as arguments; what cannot be read or found is told."""
+    image = picture()
+    select(image, *PAINTED)
+    plain = painted(image)
+    one, less = painted(image, loras="kohya"), painted(image, loras="kohya, weight=0.5")
+    both = painted(image, seed=SEED + 1, loras="kohya,weight=0.5,text-weight=0; loha,weight=-1")
+    check(len({plain, one, less, both}) == 4, "a LoRA makes no difference")
+    check(painted(image, loras="kohya,weight=0") == plain, "a LoRA of no weight makes a difference")
+    told = [(lora["name"], lora["weight"], lora["text_weight"]) for lora in used(SEED + 1)["loras"]]
+    check(sorted(told) == [("kohya", 0.5, 0.0), ("loha", -1.0, -1.0)], "it used %s", told)
+    said = [sentence("fill", image, prompt="a cat", model=tiny(), loras=text)
+            for text in ("nonsense", "kohya,weight=much", "kohya,weight=1,weight=2", "kohya,strength=1", ",weight=1")]
+    for text, reason in [("kohya,weight=11", "from -10 to 10"), ("for-another", "is a LoRA for SDXL")]:
+        status, why = call("fill", image, prompt="a cat", model=tiny(), loras=text)
+        check(status == "execution-error" and reason in why, "it says: %s", why)
+    check("a number is needed" in said[1] and "twice" in said[2] and "sets strength" in said[3], "it says: %s", said)
+    return "; ".join(said)
+
+
+def sketched():
+    """A picture to be filled, below a hidden layer with a drawing on it."""
+    image = picture()
+    sketch = Gimp.Layer.new(image, "Sketch, rough", 100, 80, Gimp.ImageType.RGBA_IMAGE, 100.0, Gimp.LayerMode.NORMAL)
+    image.insert_layer(sketch, None, 0)
+    sketch.set_offsets(40, 30)
+    line = b"\xff\xff\xff\xff" * 100
+    for y in range(0, 80, 10):
+        sketch.get_buffer().set(Gegl.Rectangle.new(0, y, 100, 1), U8, line)
+    sketch.update(0, 0, 100, 80)
+    sketch.set_visible(False)
+    select(image, *PAINTED)
+    return image, sketch
+
+
+def control_layers():
+    """A layer by name or by number steers, what is made of it and how much it counts; the picture itself where none is named."""
+    image, sketch = sketched()
+    plain = painted(image)
+    steered = painted(image, controls="lines,layer=Sketch, rough")
+    check(steered != plain, "the layer makes no difference")
+    check(painted(image, controls="lines, layer=%d" % sketch.get_id()) == steered, "its number is another layer")
+    others = [painted(image, controls=text) for text in (
+        "lines", "lines,layer=Sketch, rough,weight=0.4", "lines,layer=Sketch, rough,preprocess=canny", "lines,layer=Sketch, rough,end=0.5",
+        "sketch,layer=Sketch, rough", "reference,layer=Sketch, rough", "lines,layer=Sketch, rough; reference,layer=base,weight=0.7",
+        "lines,preprocess=depth")]
+    check(len({plain, steered, *others}) == len(others) + 2, "two of them paint the same")
+    check(painted(image, controls="lines,layer=Sketch, rough,weight=0") == plain, "a layer of no weight makes a difference")
+    sketch.set_offsets(41, 30)
+    check(painted(image, controls="lines,layer=Sketch, rough") != steered, "it makes no difference where the layer lies")
+    before = seen(image)
+    layer = made("expand", image, image.get_layers()[-1:], left=16, model=tiny(), steps=2, prompt="a cat", controls="lines,layer=Sketch, rough")
+    check(rect_of(layer)[:2] == (0, 0) and min(shown(layer)[3:16 * 4:4]) == 255, "the layer at %s has holes", rect_of(layer))
+    layer.set_visible(False)
+    rows = seen(image)
+    kept = b"".join(rows[(y * (SIZE[0] + 16) + 16) * 4:(y + 1) * (SIZE[0] + 16) * 4] for y in range(SIZE[1]))
+    check(kept == before, "the old picture is another")
+
+
+def control_layers_that_cannot_be():
+    """Layers that are not there, or empty where it is painted, and models that are not there: sentences."""
+    image, sketch = sketched()
+    sketch.set_offsets(-500, 0)
+    texts = ["lines,layer=nonsense", "lines,layer=Sketch, rough", "nonsense", "layer=base", "lines,strength=2", "lines,weight=x",
+             "lines,preprocess=nonsense", "lines,start=0.9,end=0.1", "union-xl,layer=base"]
+    said = [sentence("fill", image, image.get_layers()[-1:], prompt="a cat", model=tiny(), steps=2, controls=text) for text in texts]
+    check("no layer “nonsense”" in said[0] and "Sketch, rough" in said[1] and "begins with no name" in said[3], "it says: %s", said)
+    return "; ".join(said)
+
+
+ALL = [loras, control_layers, control_layers_that_cannot_be]
