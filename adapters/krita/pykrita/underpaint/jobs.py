@@ -132,12 +132,14 @@ class Jobs(QtCore.QObject):
             if record.get("instance") != self._daemon.instance:
                 lost.append(record)
                 continue
+            # Before anything else: while Krita looks at its documents it may tell of another one, and then we are here again.
+            ledger.taken.add(record["job"])
             try:
                 job = Resumed(self._daemon.connection, record, parent=self)
             except Sorry:
+                ledger.taken.discard(record["job"])
                 closed.append(record)
                 continue
-            ledger.taken.add(record["job"])
             self._begin(job)
         for record in lost:
             ledger.strike(record["job"])
