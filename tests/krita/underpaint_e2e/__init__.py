@@ -91,9 +91,13 @@ class Driver:
 
 
 def tidied():
-    """Closes what a scenario left open. Krita crashes when a script closes a document whose view is still being built, or opens
-    one while another's is taken apart."""
-    from .bench import settled
+    """Cancels and closes what a scenario left, which it may have given up in the middle. Krita crashes when a script closes a
+    document whose view is still being built, or opens one while another's is taken apart."""
+    from .bench import Docker, settled
+    docker = Docker()
+    docker.widget._jobs.cancel_all()
+    yield docker.idle
+    docker.paint_for_long(False)
     yield from settled()
     for document in Krita.instance().documents():
         document.waitForDone()
