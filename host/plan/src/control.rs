@@ -257,8 +257,9 @@ pub fn preprocessed(asked: &Asked) -> Result<ControlPlan, PlanError> {
 
 impl Plan {
     /// The picture that `control` reads, as large as the context is made (`context.fit`): `picture` scaled to its rect on the
-    /// canvas, black where it does not reach, or without one the `canvas`, whose pixels count for this alone. Without a canvas a
-    /// picture is the whole; an IP-Adapter's is left as it is. Depth is still to be estimated, then [`Plan::padded_control`] follows.
+    /// canvas, black where it does not reach, or without one the `canvas`, whose pixels count for this alone. Without a
+    /// canvas a picture is the whole; an IP-Adapter's is left as it is. Depth is still to be estimated, then
+    /// [`Plan::padded_control`] follows.
     pub fn prepare_control(
         &self,
         control: &ControlPlan,

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use underpaint_raster::{Extent, Rect};
 
-/// Result of `generate`, `filter/apply`, `upscale` and `control/preprocess`: the blobs were put before it, so nothing has to be fetched.
+/// Result of `generate`, `filter/apply`, `upscale` and `control/preprocess`: the blobs were put before it, so nothing has to
+/// be fetched.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct JobResult {
     /// The job's id.

@@ -3,7 +3,8 @@
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
-/// Writes a ControlNet to `path`, as one file: the encoder of tiny-sd's U-Net, and a way in and ways out that are all one small number.
+/// Writes a ControlNet to `path`, as one file: the encoder of tiny-sd's U-Net, and a way in and ways out that are all one
+/// small number.
 pub fn control_net(path: &Path) {
     let unet = crate::root().join("tests/reference/golden/tiny-sd/unet/diffusion_pytorch_model.safetensors");
     let bytes = std::fs::read(unet).expect("the model");

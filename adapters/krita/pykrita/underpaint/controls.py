@@ -257,7 +257,8 @@ class _Control(Entry):
 
     def title(self):
         """What is made, and of what, as words."""
-        return "%s of %s" % (self._preprocess.currentText(), self._layer.currentText().strip() if self._layer.layer() else "the picture")
+        layer = self._layer.currentText().strip() if self._layer.layer() else "the picture"
+        return "%s of %s" % (self._preprocess.currentText(), layer)
 
     def show_seen(self, seen):
         """Whether it is seen over the canvas."""

@@ -1,7 +1,7 @@
 """A job as a story that the event loop steps: what every kind has in common. The kinds are in `fill.py` and `apply.py`.
 
-Nothing here blocks, and nothing here decides about pixels. Jobs are submitted to be kept (but for pictures to look at): if the connection is lost, the
-daemon goes on, and the job can be taken up again by its id (`jobs.py`).
+Nothing here blocks, and nothing here decides about pixels. Jobs are submitted to be kept (but for pictures to look at): if the
+connection is lost, the daemon goes on, and the job can be taken up again by its id (`jobs.py`).
 """
 
 import collections

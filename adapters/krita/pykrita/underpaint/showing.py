@@ -37,7 +37,8 @@ class Preprocessed(Fill):
         yield from self._find_context(dict(wish.members, controls=True))
         painted = {name: value for name, value in wish.members.items() if not callable(value)}
         painted.update((yield from self._where(pixels=not control["layer"])), mode=wish.mode)
-        params = {"preprocess": control["preprocess"], "generate": painted, "px": PX, "label": self.label, "progress": self._token}
+        params = {"preprocess": control["preprocess"], "generate": painted, "px": PX, "label": self.label,
+                  "progress": self._token}
         if control["layer"]:
             params.update((yield from layer_shown(self, control["layer"])))
         if self._keep:

@@ -1,7 +1,7 @@
 //! What a control model would be shown, to look at before anything is painted and to draw on.
 //!
-//! Decision: nothing is made here in a way of its own. The request that would be steered is planned as it would be painted, and the
-//! picture is prepared by the functions that prepare it then.
+//! Decision: nothing is made here in a way of its own. The request that would be steered is planned as it would be painted,
+//! and the picture is prepared by the functions that prepare it then.
 
 use super::pass::made;
 use super::{JobError, Output};
@@ -74,8 +74,8 @@ pub(crate) fn resolved(
 
 /// Makes the picture that `request` asks for; the one patch. Blocks as [`run`](super::run) does.
 ///
-/// At the size that the model sees it lies nowhere on the canvas: the patch's rect is its own then, and `used.rect` tells which
-/// part of the canvas it shows. Resized to that, it is the patch's rect.
+/// Of the size that the model sees it fits nowhere on the canvas: the patch's rect then is at the origin, and `used.rect` tells
+/// which part of the canvas it shows. Resized to that it lies there.
 pub fn preprocess(models: &mut Models, request: &Preprocess, given: Shown, job: &dyn Job) -> Result<Output, JobError> {
     let job = &Timed::new(job);
     let Shown { picture, canvas, mask } = given;
@@ -87,8 +87,10 @@ pub fn preprocess(models: &mut Models, request: &Preprocess, given: Shown, job: 
     let Resolved { control, painting } = resolved(models.catalogue(), request, known, mask)?;
     let canvas = canvas.and_then(|(.., image)| image);
     let prepared = match (&painting, &picture) {
-        (Some((_, plan)), Some((rect, image))) => plan.prepare_control(&control, Some((*rect, image)), canvas.as_ref()),
-        (Some((_, plan)), None) => plan.prepare_control(&control, None, canvas.as_ref()),
+        (Some((_, plan)), picture) => {
+            let picture = picture.as_ref().map(|(rect, image)| (*rect, image));
+            plan.prepare_control(&control, picture, canvas.as_ref())
+        }
         (None, Some((_, image))) => control.prepare(image),
         (None, None) => return Err(missing()),
     };
