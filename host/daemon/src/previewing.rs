@@ -45,7 +45,7 @@ impl Job for Previewing<'_> {
         );
         let image = image.crop(seen.rect());
         let alpha = self.alpha.get_or_init(|| self.plan.alpha(self.mask));
-        let Some(patch) = composite(&image, &image, &resize_mask(alpha, seen), (0, 0)) else { return };
+        let Some(patch) = composite(&image, &resize_mask(alpha, seen), (0, 0)) else { return };
         // In canvas pixels, from edge to edge.
         let edge = |at: i64, of: u32, side: u32| (at as f64 / f64::from(of) * f64::from(side)).round() as i32;
         let (x, y) =

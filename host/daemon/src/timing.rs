@@ -26,6 +26,11 @@ impl<'a> Timed<'a> {
         Timed { job, started: Instant::now(), state: Mutex::default() }
     }
 
+    /// What follows belongs to no stage, until the next one begins.
+    pub fn between(&self) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).leave();
+    }
+
     /// Milliseconds of each stage that was seen, and `total` since the start.
     pub fn finish(&self) -> Map<String, Value> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);

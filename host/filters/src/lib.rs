@@ -25,7 +25,6 @@ mod error;
 mod guest;
 mod inline;
 mod package;
-mod pages;
 mod picture;
 mod run;
 mod sandbox;

@@ -9,7 +9,6 @@ use crate::contract as wit;
 use crate::descriptor::{Descriptor, Input, Role};
 use crate::error::Reason;
 use crate::guest::{Instance, Linked};
-use crate::pages;
 use crate::picture::{Encoding, Picture, PictureRef, Sample, Value, View, convert, mask_values};
 use crate::sandbox::{Sandbox, Watch};
 use crate::tiles::{Pass, Room, SURVEY_TILE, grid, paste, places};
@@ -431,7 +430,7 @@ impl<S: Value> Run<'_, S> {
     fn pixels(&self, crew: &mut Crew<'_>, pass: &Pass<'_, S>) -> Result<Vec<S>, Reason> {
         // Zeroed memory is not touched until a tile is written, so a big picture does not delay the first look at a
         // cancelled job.
-        let mut out = pages::zeros(pass.extent.area() as usize * 4);
+        let mut out = underpaint_pages::zeros(pass.extent.area() as usize * 4);
         let places = places(&mut out, pass.extent, pass.areas);
         let picture = self.picture;
         self.spread(crew, pass, |instance, index, room| {

@@ -131,14 +131,7 @@ pub(crate) fn whole(available: Rect, model: &ModelFacts) -> Context {
 fn padded(bounds: Rect, softness: &Softness, available: Rect) -> Rect {
     let diagonal = f64::from(bounds.w).hypot(f64::from(bounds.h));
     let pad = f64::from(softness.grow_px) + f64::from(softness.feather_px) / 2.0 + 0.06 * diagonal;
-    let pad = pad.ceil() as i32;
-    let grown = Rect::new(
-        bounds.x.saturating_sub(pad),
-        bounds.y.saturating_sub(pad),
-        bounds.w.saturating_add(2 * pad as u32),
-        bounds.h.saturating_add(2 * pad as u32),
-    );
-    grown.intersect(available).unwrap_or(available)
+    bounds.grown(pad.ceil() as u32).intersect(available).unwrap_or(available)
 }
 
 /// Canvas pixels to show for bounds of area `bounds` to a model with `budget` pixels.

@@ -274,7 +274,7 @@ impl Plan {
                 let scaled = resize(&over_black(image), rect.extent());
                 self.resized(&placed(&scaled, rect, self.context.rect))
             }
-            (None, Some(canvas)) => prepare::opaque(&self.resized(&self.original(canvas))),
+            (None, Some(canvas)) => prepare::opaque(self.resized(&self.original(canvas))),
             (None, None) => Image::new(self.context.fit),
         };
         control.prepared(read)

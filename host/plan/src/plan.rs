@@ -280,7 +280,7 @@ fn repaint(request: &Generate, canvas: CanvasFacts, mask: &Mask, model: &ModelFa
         second: None,
     };
     let twice = request.passes.map_or(model.defaults.steps > FEW_STEPS, |n| n > 1) && !exemplar;
-    let painted = grown(bounds, masks::reach(&softness), context.rect);
+    let painted = bounds.grown(masks::reach(&softness)).intersect(context.rect).unwrap_or(bounds);
     let second = context::second(painted, &context, model).filter(|_| twice).map(|context| {
         let strength = strength.min(SECOND_STRENGTH);
         let steps::Steps { steps, start_step } = steps::repaint(steps, strength);
@@ -289,13 +289,6 @@ fn repaint(request: &Generate, canvas: CanvasFacts, mask: &Mask, model: &ModelFa
         Box::new(Plan { context, tiles, sampling, infill: Infill::Original, ..first.clone() })
     });
     Ok(Plan { second, ..first })
-}
-
-/// `rect` with `by` pixels more on every side, as far as they lie in `within`.
-fn grown(rect: Rect, by: u32, within: Rect) -> Rect {
-    let (x, y) = (rect.x.saturating_sub_unsigned(by), rect.y.saturating_sub_unsigned(by));
-    let wider = |side: u32| side.saturating_add(by.saturating_mul(2));
-    Rect::new(x, y, wider(rect.w), wider(rect.h)).intersect(within).unwrap_or(rect)
 }
 
 fn regions(request: &Generate) -> Vec<String> {

@@ -1,8 +1,11 @@
 //! Pixels there and back: the context at the model's size, and the model's picture at the canvas' size.
 
 use crate::{Alpha, Infill, Plan, Prepared};
+use std::borrow::Cow;
 use underpaint_raster::masks::{self, Softness};
-use underpaint_raster::{Cancelled, Extent, Image, Job, Mask, Patch, Rect, infill, over, resize, resize_mask};
+use underpaint_raster::{
+    Cancelled, Extent, Image, Job, Mask, Patch, Rect, infill, over, resize, resize_mask, resize_part,
+};
 use underpaint_wire::generate::Mode;
 
 /// How near to a removed object nothing is copied from, in pixels: a hand-drawn selection misses about as much.
@@ -24,18 +27,17 @@ impl Plan {
         let Some(canvas) = canvas else {
             return Ok(Prepared { extent, init: None, mask: None });
         };
-        let original = self.original(canvas);
+        // Everything at the model's size, so that its cost does not depend on the canvas.
+        let shrunk = || opaque(resize_part(canvas, self.local(), self.context.fit));
         let Some(mask) = mask.map(|m| m.crop(self.local())) else {
-            let init = opaque(&resize_to(&original, self.context.fit));
-            return Ok(Prepared { extent, init: Some(pad(&init, extent)), mask: None });
+            return Ok(Prepared { extent, init: Some(pad(&shrunk(), extent)), mask: None });
         };
         let denoise = masks::denoise_mask(&mask, &self.softness);
         if self.infill == Infill::Exemplar && self.alpha == Alpha::Denoise {
-            let init = infill::exemplar_with(&original, &denoise, &self.exemplar(seed), job)?;
+            let init = infill::exemplar_with(&self.original(canvas), &denoise, &self.exemplar(seed), job)?;
             return Ok(Prepared { extent, init: Some(init), mask: Some(denoise) });
         }
-        // Infill at the model's size, so that its cost does not depend on the canvas.
-        let init = opaque(&resize_to(&original, self.context.fit));
+        let init = shrunk();
         let hole = resize_mask(&self.hole(&mask), self.context.fit);
         let init = match self.infill {
             Infill::Original => init,
@@ -55,8 +57,11 @@ impl Plan {
     }
 
     /// The canvas under the context, in canvas pixels.
-    pub fn original(&self, canvas: &Image) -> Image {
-        canvas.crop(self.local())
+    pub fn original<'a>(&self, canvas: &'a Image) -> Cow<'a, Image> {
+        match self.local() == canvas.extent().rect() {
+            true => Cow::Borrowed(canvas),
+            false => Cow::Owned(canvas.crop(self.local())),
+        }
     }
 
     /// `image` of the context, as large as the model's picture of it is made.
@@ -130,12 +135,12 @@ pub(crate) fn resize_to(image: &Image, to: Extent) -> Image {
 }
 
 /// Models know no transparency: what shows through takes the colours of what is beside it.
-pub(crate) fn opaque(image: &Image) -> Image {
+pub(crate) fn opaque(image: Image) -> Image {
     if image.data().chunks_exact(4).all(|p| p[3] >= 1.0) {
-        return image.clone();
+        return image;
     }
     let clear = image.data().chunks_exact(4).map(|p| 1.0 - p[3]).collect();
-    let mut out = infill::push_pull(image, &Mask::from_data(image.extent(), clear));
+    let mut out = infill::push_pull(&image, &Mask::from_data(image.extent(), clear));
     for p in out.data_mut().chunks_exact_mut(4) {
         // A wholly transparent picture has no colours to lend: mid grey.
         let rest = 1.0 - p[3].clamp(0.0, 1.0);

@@ -4,7 +4,7 @@
 use criterion::Criterion;
 use std::hint::black_box;
 use std::time::Duration;
-use underpaint_raster::{Extent, Image, Mask, Unattended, color_match, infill, masks, resize};
+use underpaint_raster::{ColorMatch, Extent, Image, Mask, Unattended, infill, masks, resize};
 
 /// A picture of `extent` with structure at every scale: octaves of smoothed noise under a few edges.
 fn picture(extent: Extent) -> Image {
@@ -59,7 +59,7 @@ fn main() {
     fill.bench_function("both masks", |b| {
         b.iter(|| (masks::denoise_mask(black_box(&mask), &softness), masks::compositing_mask(&mask, &softness)))
     });
-    fill.bench_function("color_match", |b| b.iter(|| color_match(black_box(&image), &image, &denoise)));
+    fill.bench_function("colours measured", |b| b.iter(|| ColorMatch::measure(black_box(&image), &image, &denoise)));
     fill.bench_function("resize to 512x342", |b| b.iter(|| resize(black_box(&image), Extent::new(512, 342))));
     fill.bench_function("resize 512x342 to 2 MP", |b| {
         let small = resize(&image, Extent::new(512, 342));

@@ -4,49 +4,46 @@
 //! edge, so a selection that touches the canvas' edge stays fully selected there. The wide one is two running sums of
 //! integers: it costs the same for every width, and a sum that should end at 0 does.
 
-use crate::{Extent, Mask, morphology};
-use rayon::prelude::*;
+use crate::lanes::{self, LANES, Lanes};
+use crate::{Extent, Mask};
 
 /// Triangle kernel of `size` taps (made odd by rounding up); support reaches `size / 2` pixels.
 /// `size` 0 and 1 blur nothing.
 pub(crate) fn tent(mask: &Mask, size: u32) -> Mask {
     let Extent { w, h } = mask.extent();
-    let (w, h, radius) = (w as usize, h as usize, (size / 2) as usize);
+    let radius = (size / 2) as usize;
     if radius == 0 || w == 0 || h == 0 {
         return mask.clone();
     }
-    let across = tent_rows(mask.data(), w, radius);
-    let down = tent_rows(&morphology::transpose(&across, w, h), h, radius);
-    Mask::from_data(mask.extent(), morphology::transpose(&down, h, w))
+    Mask::from_data(mask.extent(), lanes::both_ways(mask.data(), w as usize, |line, out| tent_line(line, radius, out)))
 }
 
-/// Each row of `w` values blurred by a tent, which is a box twice.
-fn tent_rows(data: &[f32], w: usize, radius: usize) -> Vec<f32> {
-    /// Values are integers of this scale: exact for 8, 16 and nearly for 32 bits, and 499 squared of them fit.
+/// A line blurred by a tent, which is a box twice.
+fn tent_line(line: &[Lanes], radius: usize, out: &mut [Lanes]) {
+    /// Values are integers of this scale: exact for 8, 16 and nearly for 32 bits, and 499 squared of them are exact in f64.
     const SCALE: f64 = 4_294_967_296.0;
+    /// Added and taken away again, it rounds to whole numbers.
+    const WHOLE: f64 = 1.5 * 4_503_599_627_370_496.0;
+    type Sums = [f64; LANES];
     let side = radius + 1;
-    let scale = SCALE * (side * side) as f64;
-    let running = |values: &[u64]| -> Vec<u64> {
-        let mut sum: u64 = values[..side].iter().sum();
-        let mut sums = vec![sum];
-        sums.extend(values.iter().zip(&values[side..]).map(|(out, into)| {
-            sum = sum + into - out;
-            sum
-        }));
+    let share = 1.0 / (SCALE * (side * side) as f64);
+    let value = |v: f32| if v > 0.0 { ((f64::from(v.min(1.0)) * SCALE).max(1.0) + WHOLE) - WHOLE } else { 0.0 };
+    let padded = |x: usize| line[mirror(x as i64 - radius as i64, line.len())].map(value);
+    let running = |values: &[Sums]| -> Vec<Sums> {
+        let mut sum = [0.0; LANES];
+        values[..side].iter().for_each(|v| (0..LANES).for_each(|l| sum[l] += v[l]));
+        let mut sums = Vec::with_capacity(values.len() - radius);
+        sums.push(sum);
+        for (gone, come) in values.iter().zip(&values[side..]) {
+            (0..LANES).for_each(|l| sum[l] = sum[l] + come[l] - gone[l]);
+            sums.push(sum);
+        }
         sums
     };
-    let mut out = vec![0.0; data.len()];
-    out.par_chunks_exact_mut(w).zip(data.par_chunks_exact(w)).for_each(|(out, row)| {
-        if row.iter().all(|&v| v <= 0.0) {
-            return;
-        }
-        let value = |x: i64| (f64::from(row[mirror(x, w)].clamp(0.0, 1.0)) * SCALE).ceil() as u64;
-        let padded: Vec<u64> = (0..w + 2 * radius).map(|x| value(x as i64 - radius as i64)).collect();
-        for (out, sum) in out.iter_mut().zip(running(&running(&padded))) {
-            *out = (sum as f64 / scale) as f32;
-        }
-    });
-    out
+    let values: Vec<Sums> = (0..line.len() + 2 * radius).map(padded).collect();
+    for (out, sum) in out.iter_mut().zip(running(&running(&values))) {
+        *out = sum.map(|sum| (sum * share) as f32);
+    }
 }
 
 /// Gaussian of `size` taps (made odd by rounding up) with sigma = 0.3 (size - 1) + 0.8, cut off at
@@ -60,29 +57,24 @@ pub(crate) fn gaussian(mask: &Mask, size: u32) -> Mask {
 
 fn convolve(mask: &Mask, mut kernel: Vec<f32>) -> Mask {
     let Extent { w, h } = mask.extent();
-    let (w, h) = (w as usize, h as usize);
     if kernel.len() < 2 || w == 0 || h == 0 {
         return mask.clone();
     }
     let sum: f32 = kernel.iter().sum();
     kernel.iter_mut().for_each(|k| *k /= sum);
     let radius = kernel.len() / 2;
-    let mut across = vec![0.0f32; w * h];
-    across.par_chunks_exact_mut(w).zip(mask.data().par_chunks_exact(w)).for_each(|(out, row)| {
-        let padded: Vec<f32> = (0..w + 2 * radius).map(|x| row[mirror(x as i64 - radius as i64, w)]).collect();
+    let convolved = |line: &[Lanes], out: &mut [Lanes]| {
+        let padded = |x: usize| line[mirror(x as i64 - radius as i64, line.len())];
+        let padded: Vec<Lanes> = (0..line.len() + 2 * radius).map(padded).collect();
         for (x, out) in out.iter_mut().enumerate() {
-            *out = kernel.iter().zip(&padded[x..]).map(|(k, v)| k * v).sum();
-        }
-    });
-    let mut data = vec![0.0f32; w * h];
-    data.par_chunks_exact_mut(w).enumerate().for_each(|(y, out)| {
-        for (i, k) in kernel.iter().enumerate() {
-            let from = mirror(y as i64 + i as i64 - radius as i64, h) * w;
-            for (out, v) in out.iter_mut().zip(&across[from..from + w]) {
-                *out += k * v;
+            let mut sum = [0.0; LANES];
+            for (k, v) in kernel.iter().zip(&padded[x..]) {
+                (0..LANES).for_each(|l| sum[l] += k * v[l]);
             }
+            *out = sum;
         }
-    });
+    };
+    let mut data = lanes::both_ways(mask.data(), w as usize, convolved);
     // Rounding must not lift a plane of ones above 1 nor an empty one above 0.
     data.iter_mut().for_each(|v| *v = v.clamp(0.0, 1.0));
     Mask::from_data(mask.extent(), data)

@@ -3,13 +3,16 @@
 //!
 //! Decision: statistics are *weighted*, masked pixels are left out instead of counting as zeros (which
 //! would make a pure shift come out as a change of contrast). The correction is an affine map per Lab
-//! channel, measured outside the mask and applied everywhere.
+//! channel, measured outside the mask: looking ([`ColorMatch::measure`]) and doing ([`ColorMatch::apply`]) are two, since
+//! what lies outside is only looked at and what is painted is only a part. Of a large picture every so many pixels of every
+//! so many rows are looked at: a quarter of a million tell a mean and a contrast as well as all.
 
-use crate::{Image, Mask, distance, lab_from_srgb, srgb_from_lab};
+use crate::color::{Lab, lab_from_linear, linear_from_lab};
+use crate::{Extent, Image, Mask, distance, linear_from_srgb, srgb_from_linear};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// What [`color_match`] did, for the receipt: `lab' = (lab - from) * scale + to`, per channel L*, a*, b*.
+/// A change of colours, for the receipt, too: `lab' = (lab - from) * scale + to`, per channel L*, a*, b*.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ColorMatch {
     /// How much of the correction the evidence allowed.
@@ -30,7 +33,7 @@ pub enum Matched {
     Full,
     /// Too little is untouched for a contrast: only the means.
     Shift,
-    /// Almost nothing is untouched: the result is returned as it came.
+    /// Almost nothing is untouched: colours stay as they came.
     Nothing,
 }
 
@@ -39,56 +42,82 @@ const FULL_PX: f64 = 1024.0;
 const FULL_SHARE: f64 = 0.05;
 /// Untouched surroundings that are needed to trust a mean.
 const SHIFT_PX: f64 = 32.0;
+/// Pixels that are looked at, about.
+const SAMPLES: f64 = 250_000.0;
 
-/// Brings the colours of `result` to those of `original` and says how. All three share one extent.
-///
-/// Weights are `(1 - denoise_mask) * alpha` of the original, falling with the distance to the mask (to a
-/// half at a quarter of the picture's diagonal), because colour near the edge is what the eye compares.
-/// Mean and contrast need at least 1024 px and 5 % of the picture's weight, a mean alone 32 px.
-/// The result is clamped to sRGB; alpha is kept.
-pub fn color_match(result: &Image, original: &Image, denoise_mask: &Mask) -> (Image, ColorMatch) {
-    assert_eq!(result.extent(), original.extent(), "result and original have one extent");
-    assert_eq!(result.extent(), denoise_mask.extent(), "result and mask have one extent");
-    let extent = result.extent();
-    let reach = (extent.w as f32).hypot(extent.h as f32) / 4.0;
-    let masked: Vec<bool> = denoise_mask.data().iter().map(|&m| m > 0.0).collect();
-    let away = distance::distance(extent, &masked);
+impl ColorMatch {
+    /// What brings the colours of `result` to those of `original`. All three share one extent.
+    ///
+    /// Weights are `(1 - denoise_mask) * alpha` of the original, falling with the distance to the mask (to a
+    /// half at a quarter of the picture's diagonal), because colour near the edge is what the eye compares.
+    /// Mean and contrast need at least 1024 px and 5 % of the picture's weight, a mean alone 32 px.
+    pub fn measure(result: &Image, original: &Image, denoise_mask: &Mask) -> ColorMatch {
+        assert_eq!(result.extent(), original.extent(), "result and original have one extent");
+        assert_eq!(result.extent(), denoise_mask.extent(), "result and mask have one extent");
+        let Extent { w, h } = result.extent();
+        let every = ((result.extent().area() as f64 / SAMPLES).sqrt().ceil() as usize).max(1);
+        // Each in the middle of what it stands for.
+        let samples = |side: u32| (every / 2..side as usize).step_by(every);
+        let seen = Extent::new(samples(w).len() as u32, samples(h).len() as u32);
+        let at: Vec<usize> = samples(h).flat_map(|y| samples(w).map(move |x| y * w as usize + x)).collect();
+        let masked: Vec<bool> = at.iter().map(|&i| denoise_mask.data()[i] > 0.0).collect();
+        let away = distance::distance(seen, &masked);
+        let reach = (w as f32).hypot(h as f32) / 4.0 / every as f32;
 
-    // One pass, in rows summed in order, so that the sums do not depend on the number of threads.
-    let width = (extent.w as usize).max(1);
-    let rows: Vec<Sums> = (0..extent.h as usize)
-        .into_par_iter()
-        .map(|y| {
-            let mut sums = Sums::default();
-            for (i, &away) in away.iter().enumerate().skip(y * width).take(width) {
-                let (r, o) = (&result.data()[i * 4..i * 4 + 4], &original.data()[i * 4..i * 4 + 4]);
-                let untouched = (1.0 - denoise_mask.data()[i]).clamp(0.0, 1.0) * o[3];
-                sums.alpha += f64::from(o[3]);
-                if untouched > 0.0 {
-                    let near = if away.is_finite() { 1.0 / (1.0 + away / reach) } else { 1.0 };
-                    sums.add(untouched, near, lab_from_srgb([r[0], r[1], r[2]]), lab_from_srgb([o[0], o[1], o[2]]));
+        // In rows summed in order, so that the sums do not depend on the number of threads.
+        let width = (seen.w as usize).max(1);
+        let rows: Vec<Sums> = (at.par_chunks(width).zip(away.par_chunks(width)))
+            .map(|(at, away)| {
+                let (light, mut sums) = ([result, original].map(|image| linear_pixels(image, at)), Sums::default());
+                for (k, (&i, &away)) in at.iter().zip(away).enumerate() {
+                    let alpha = original.data()[4 * i + 3];
+                    let untouched = (1.0 - denoise_mask.data()[i]).clamp(0.0, 1.0) * alpha;
+                    sums.alpha += f64::from(alpha);
+                    if untouched > 0.0 {
+                        let near = if away.is_finite() { 1.0 / (1.0 + away / reach) } else { 1.0 };
+                        let [r, o] =
+                            [&light[0], &light[1]].map(|light| lab_from_linear([0, 1, 2].map(|c| light[4 * k + c])));
+                        sums.add(untouched, near, r, o);
+                    }
                 }
-            }
-            sums
-        })
-        .collect();
-    let mut all = Sums::default();
-    rows.iter().for_each(|row| all.merge(row));
-    let found = all.conclude();
-    if found.matched == Matched::Nothing {
-        return (result.clone(), found);
+                sums
+            })
+            .collect();
+        let mut all = Sums::default();
+        rows.iter().for_each(|row| all.merge(row));
+        all.conclude((every * every) as f64)
     }
 
-    let mut out = result.clone();
-    out.data_mut().par_chunks_exact_mut(4).for_each(|rgba| {
-        let mut lab = lab_from_srgb([rgba[0], rgba[1], rgba[2]]);
-        for (c, v) in lab.iter_mut().enumerate() {
-            *v = (*v - found.from[c]) * found.scale[c] + found.to[c];
+    /// Changes the colours of `image`, which are clamped to sRGB; alpha stays.
+    pub fn apply(&self, image: &mut Image) {
+        if self.matched == Matched::Nothing {
+            return;
         }
-        let rgb = srgb_from_lab(lab);
-        (0..3).for_each(|c| rgba[c] = rgb[c].clamp(0.0, 1.0));
-    });
-    (out, found)
+        let changed = |lab: Lab| [0, 1, 2].map(|c| (lab[c] - self.from[c]) * self.scale[c] + self.to[c]);
+        // As many pixels at a time as the nearest cache holds, and so many of them side by side in vectors.
+        const WIDE: usize = 16;
+        image.data_mut().par_chunks_mut(4 * 1024).for_each(|pixels| {
+            linear_from_srgb(pixels);
+            for some in pixels.as_chunks_mut::<4>().0.chunks_mut(WIDE) {
+                let mut planes = [[0.0; WIDE]; 3];
+                some.iter().enumerate().for_each(|(i, p)| (0..3).for_each(|c| planes[c][i] = p[c]));
+                let [r, g, b] = &mut planes;
+                for ((r, g), b) in r.iter_mut().zip(g).zip(b) {
+                    [*r, *g, *b] = linear_from_lab(changed(lab_from_linear([*r, *g, *b])));
+                }
+                some.iter_mut().enumerate().for_each(|(i, p)| (0..3).for_each(|c| p[c] = planes[c][i]));
+            }
+            srgb_from_linear(pixels);
+        });
+    }
+}
+
+/// Pixels of `image` in linear light.
+fn linear_pixels(image: &Image, at: &[usize]) -> Vec<f32> {
+    let pixels = image.data().as_chunks::<4>().0;
+    let mut light: Vec<f32> = at.iter().flat_map(|&i| pixels[i]).collect();
+    linear_from_srgb(&mut light);
+    light
 }
 
 #[derive(Default)]
@@ -125,12 +154,14 @@ impl Sums {
         }
     }
 
-    fn conclude(&self) -> ColorMatch {
+    /// `share`: how many pixels each that was looked at stands for.
+    fn conclude(&self, share: f64) -> ColorMatch {
         let mut found = ColorMatch { matched: Matched::Nothing, from: [0.0; 3], to: [0.0; 3], scale: [1.0; 3] };
-        if self.untouched < SHIFT_PX || self.weight <= 0.0 {
+        let untouched = self.untouched * share;
+        if untouched < SHIFT_PX || self.weight <= 0.0 {
             return found;
         }
-        let full = self.untouched >= FULL_PX && self.untouched >= FULL_SHARE * self.alpha;
+        let full = untouched >= FULL_PX && self.untouched >= FULL_SHARE * self.alpha;
         found.matched = if full { Matched::Full } else { Matched::Shift };
         for c in 0..3 {
             // Population variance; 0.05 is far below a visible contrast, a flat area tells nothing.

@@ -16,14 +16,13 @@ pub struct Patch {
     pub image: Image,
 }
 
-/// The patch that lays `result` over `original` with the opacity `alpha`; all three of one extent, with
+/// The patch that lays `result` over the canvas with the opacity `alpha`; both of one extent, with
 /// their top left corner at canvas position `at`.
 ///
 /// The patch's alpha is `alpha` times the result's own, its RGB the result's; its rect is the smallest
-/// that holds every alpha above 0. Where the original is transparent and the result too, nothing is
+/// that holds every alpha above 0. Where the result is transparent, nothing is
 /// painted. `None` if nothing is left to paint. Panics if the extents differ, a bug of the caller.
-pub fn composite(result: &Image, original: &Image, alpha: &Mask, at: (i32, i32)) -> Option<Patch> {
-    assert_eq!(result.extent(), original.extent(), "result and original have one extent");
+pub fn composite(result: &Image, alpha: &Mask, at: (i32, i32)) -> Option<Patch> {
     assert_eq!(result.extent(), alpha.extent(), "result and alpha have one extent");
     let opacity = alpha.data().par_iter().zip(result.data().par_chunks_exact(4));
     let opacity = opacity.map(|(a, rgba)| a.clamp(0.0, 1.0) * rgba[3].clamp(0.0, 1.0)).collect();

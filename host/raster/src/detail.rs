@@ -8,7 +8,8 @@
 //! it is another or gone, old detail over it would be a ghost. The two are combined as Bayes' rule combines a prior and a
 //! likelihood, as odds.
 
-use crate::{Extent, Image, Mask, resize, resize_mask};
+use crate::resize::{self, resize, resize_mask};
+use crate::{Extent, Image, Mask};
 use rayon::prelude::*;
 
 /// Side of the parts of the model's picture that are compared, in its pixels.
@@ -19,25 +20,28 @@ const UNSEEN: f32 = 3.0 / (255.0 * 255.0);
 /// `result` with the detail of `original` that the model could not see, weighted by how likely it is still the original's
 /// there. `made` is the model's picture, of which `result` is the enlarged one; the other three share one extent, and nothing is
 /// changed if `made` is no smaller. The prior is `(1 - strength * denoise_mask)^2`. Alpha is kept, colours are clamped to sRGB.
-pub fn detail(result: &Image, original: &Image, denoise_mask: &Mask, strength: f64, made: &Image) -> Image {
+pub fn detail(result: Image, original: &Image, denoise_mask: &Mask, strength: f64, made: &Image) -> Image {
     let (extent, seen) = (original.extent(), made.extent());
     assert_eq!(result.extent(), extent, "result and original have one extent");
     assert_eq!(extent, denoise_mask.extent(), "result and mask have one extent");
-    let mut out = result.clone();
+    let mut out = result;
     if seen.area() >= extent.area() || seen.area() == 0 {
         return out;
     }
     let shown = resize(original, seen);
-    let coarse = resize(&shown, extent);
     let alike = resize_mask(&likeness(&shown, made), extent);
-    let pixels = out.data_mut().par_chunks_exact_mut(4).zip(denoise_mask.data()).zip(alike.data());
-    let lost = original.data().par_chunks_exact(4).zip(coarse.data().par_chunks_exact(4));
-    pixels.zip(lost).for_each(|(((rgba, m), alike), (fine, coarse))| {
-        // Squared: half repainted is mostly another picture.
-        let prior = (1.0 - (m * strength as f32).clamp(0.0, 1.0)).powi(2);
-        let (kept, changed) = (prior * alike, (1.0 - prior) * (1.0 - alike));
-        let share = if kept + changed > 0.0 { kept / (kept + changed) } else { prior };
-        (0..3).for_each(|c| rgba[c] = (rgba[c] + share * (fine[c] - coarse[c])).clamp(0.0, 1.0));
+    let width = extent.w as usize;
+    resize::rows(&shown, shown.extent().rect(), extent, out.data_mut().as_chunks_mut().0, |y, coarse, out| {
+        let at = y * width..(y + 1) * width;
+        let chances = denoise_mask.data()[at.clone()].iter().zip(&alike.data()[at.clone()]);
+        let lost = original.data().as_chunks::<4>().0[at].iter().zip(coarse);
+        out.iter_mut().zip(chances).zip(lost).for_each(|((rgba, (m, alike)), (fine, coarse))| {
+            // Squared: half repainted is mostly another picture.
+            let prior = (1.0 - (m * strength as f32).clamp(0.0, 1.0)).powi(2);
+            let (kept, changed) = (prior * alike, (1.0 - prior) * (1.0 - alike));
+            let share = if kept + changed > 0.0 { kept / (kept + changed) } else { prior };
+            (0..3).for_each(|c| rgba[c] = (rgba[c] + share * (fine[c] - coarse[c])).clamp(0.0, 1.0));
+        });
     });
     out
 }

@@ -75,6 +75,13 @@ impl Rect {
         self.y as i64 + self.h as i64
     }
 
+    /// With `by` pixels more on every side.
+    pub fn grown(self, by: u32) -> Rect {
+        let wider = |side: u32| side.saturating_add(by.saturating_mul(2));
+        let (x, y) = (self.x.saturating_sub_unsigned(by), self.y.saturating_sub_unsigned(by));
+        Rect::new(x, y, wider(self.w), wider(self.h))
+    }
+
     /// The common part of two rects, `None` if there is none.
     pub fn intersect(self, other: Rect) -> Option<Rect> {
         let (x0, y0) = (self.x.max(other.x), self.y.max(other.y));

@@ -109,6 +109,15 @@ impl Mask {
         Mask { extent: rect.extent(), data: crop(&self.data, self.extent, rect, 1) }
     }
 
+    /// Lays `part` over `rect`, which must be as large and lie inside.
+    pub fn put(&mut self, rect: Rect, part: &Mask) {
+        assert!(self.extent.rect().contains(rect) && rect.extent() == part.extent, "{rect:?} in {:?}", self.extent);
+        let (width, from) = (self.extent.w as usize, rect.w.max(1) as usize);
+        for (y, row) in (rect.y as usize..).zip(part.data.chunks_exact(from)) {
+            self.data[y * width + rect.x as usize..][..row.len()].copy_from_slice(row);
+        }
+    }
+
     /// The smallest rect holding every value above 0, `None` for an empty mask.
     pub fn bounds(&self) -> Option<Rect> {
         let w = self.extent.w as usize;

@@ -9,7 +9,7 @@
 //! One operator, one file. A repaint passes through them in this order: [`masks`] widens and softens the
 //! selection, [`resize`] brings crop and mask to the model's size and the picture back, [`infill`] fills
 //! what the model should not see (or is the whole fill, when there is no model), [`detail`],
-//! [`color_match`] and [`register`] take back a loss, a drift and a shift of the whole picture, [`membrane`] bends what is left of a
+//! [`ColorMatch`] and [`Registered`] take back a loss, a drift and a shift of the whole picture, [`membrane`] bends what is left of a
 //! drift where the patch fades if that is wanted, [`composite`] cuts the [`Patch`],
 //! [`dither`] brings it to 8 bits and [`over`] is what the editor does with it.
 //!
@@ -23,7 +23,7 @@
 //! let softness = masks::softness(&selection, 1.0, None, None);
 //! let alpha = masks::denoise_mask(&selection, &softness);
 //! let filled = infill::exemplar(&canvas, &alpha, 7, &Unattended).unwrap();
-//! let patch = composite(&filled, &canvas, &alpha, (0, 0)).unwrap();
+//! let patch = composite(&filled, &alpha, (0, 0)).unwrap();
 //! assert_eq!(over(&canvas, &patch).pixel(0, 0), canvas.pixel(0, 0));
 //! ```
 
@@ -38,6 +38,7 @@ mod geometry;
 mod image;
 pub mod infill;
 mod job;
+mod lanes;
 mod light;
 pub mod masks;
 mod membrane;
@@ -48,7 +49,7 @@ mod resize;
 mod squares;
 
 pub use color::{Lab, lab_from_srgb, srgb_from_lab};
-pub use color_match::{ColorMatch, Matched, color_match};
+pub use color_match::{ColorMatch, Matched};
 pub use composite::{Patch, composite, over};
 pub use detail::detail;
 pub use dither::dither;
@@ -57,5 +58,5 @@ pub use image::{Image, Mask};
 pub use job::{Cancelled, Job, Stage, Unattended};
 pub use light::{linear_from_srgb, srgb_from_linear};
 pub use membrane::membrane;
-pub use register::{Registered, register};
-pub use resize::{resize, resize_mask};
+pub use register::Registered;
+pub use resize::{resize, resize_mask, resize_part};

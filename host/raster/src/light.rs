@@ -4,6 +4,7 @@
 //! matter how many pixels are converted at once. Both are within 5e-7 of the formula.
 
 use crate::color::{to_linear, to_srgb};
+use std::array;
 use std::sync::OnceLock;
 
 /// Steps of the table to light, over 0..=1.
@@ -19,11 +20,12 @@ const KNEE: f32 = 0.003_130_8;
 /// Colour of RGBA pixels from sRGB-encoded to linear light, in place. Alpha stays; values are clamped to 0..=1, and what is
 /// not a number becomes 0.
 pub fn linear_from_srgb(pixels: &mut [f32]) {
-    static TABLE: OnceLock<Vec<f32>> = OnceLock::new();
-    let table = TABLE.get_or_init(|| (0..=STEPS + 1).map(|i| to_linear(i as f32 / STEPS as f32)).collect());
+    static TABLE: OnceLock<Box<[f32; 2 * STEPS + 1]>> = OnceLock::new();
+    let table = TABLE.get_or_init(|| Box::new(array::from_fn(|i| to_linear(i as f32 / STEPS as f32))));
     each_color(pixels, |v| {
         let at = v * STEPS as f32;
-        let i = at as usize;
+        // Never larger; with the mask the compiler knows it, too.
+        let i = at as usize & (2 * STEPS - 1);
         table[i] + (table[i + 1] - table[i]) * (at - i as f32)
     });
 }
@@ -52,7 +54,9 @@ pub fn srgb_from_linear(pixels: &mut [f32]) {
 fn each_color(pixels: &mut [f32], f: impl Fn(f32) -> f32) {
     for pixel in pixels.chunks_exact_mut(4) {
         for value in &mut pixel[..3] {
-            *value = if value.is_nan() { 0.0 } else { f(value.clamp(0.0, 1.0)) };
+            // In this order what is not a number becomes 0.
+            let positive = if *value > 0.0 { *value } else { 0.0 };
+            *value = f(if positive < 1.0 { positive } else { 1.0 });
         }
     }
 }

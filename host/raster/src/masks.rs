@@ -38,7 +38,8 @@ pub fn softness(mask: &Mask, strength: f64, feather_px: Option<u32>, grow_px: Op
     let (feather, share) = match feather_px {
         Some(px) => ((px as f32).min(MAX_PX), 1.0),
         None => {
-            let missing = (wanted * wanted - own_feather(mask).powi(2)).max(0.0).sqrt();
+            let own = around(mask, 1).map_or(0.0, |part| own_feather(&mask.crop(part)));
+            let missing = (wanted * wanted - own.powi(2)).max(0.0).sqrt();
             (missing, if wanted > 0.0 { missing / wanted } else { 0.0 })
         }
     };
@@ -101,9 +102,11 @@ fn own_feather(mask: &Mask) -> f32 {
 /// Where, and how strongly, the model may paint: the selection dilated by a square of `grow_px`, blurred
 /// by a tent `feather_px` wide. Same extent as `mask`.
 pub fn denoise_mask(mask: &Mask, s: &Softness) -> Mask {
-    let mut out = blur::tent(&morphology::dilate(mask, whole(s.grow_px)), whole(s.feather_px));
-    out.data_mut().iter_mut().filter(|v| **v > 0.99).for_each(|v| *v = 1.0);
-    out
+    within(mask, reach(s) + 1, |mask| {
+        let mut out = blur::tent(&morphology::dilate(mask, whole(s.grow_px)), whole(s.feather_px));
+        out.data_mut().iter_mut().filter(|v| **v > 0.99).for_each(|v| *v = 1.0);
+        out
+    })
 }
 
 /// The patch's alpha: the support of the denoise mask, eroded by half of `blend_px` and blurred by a
@@ -114,17 +117,34 @@ pub fn denoise_mask(mask: &Mask, s: &Softness) -> Mask {
 /// half of what a whole repaint would (measured; most of it is the autoencoder's doing): without the bound a soft
 /// selection would be visible far beyond where a painter sees it end.
 pub fn compositing_mask(mask: &Mask, s: &Softness) -> Mask {
-    // A square's dilation is as wide as the tent's reach: this is above 0 exactly where the denoise mask is.
-    let widened = morphology::dilate(mask, reach(s));
-    let support = widened.data().iter().map(|v| f32::from(*v > 0.0)).collect();
     let blend = whole(s.blend_px);
-    let mut out = blur::gaussian(&morphology::erode(&Mask::from_data(mask.extent(), support), blend / 2), blend);
-    out.data_mut().iter_mut().zip(widened.data()).for_each(|(v, own)| {
-        // The gaussian's reach is exactly the erosion's; this only pins both ends down against rounding.
-        let whole = if *v > 0.9999 { 1.0 } else { *v };
-        *v = whole * (2.0 * own).clamp(0.0, 1.0);
-    });
+    within(mask, reach(s) + blend + 1, |mask| {
+        // A square's dilation is as wide as the tent's reach: this is above 0 exactly where the denoise mask is.
+        let widened = morphology::dilate(mask, reach(s));
+        let support = widened.data().iter().map(|v| f32::from(*v > 0.0)).collect();
+        let mut out = blur::gaussian(&morphology::erode(&Mask::from_data(mask.extent(), support), blend / 2), blend);
+        out.data_mut().iter_mut().zip(widened.data()).for_each(|(v, own)| {
+            // The gaussian's reach is exactly the erosion's; this only pins both ends down against rounding.
+            let whole = if *v > 0.9999 { 1.0 } else { *v };
+            *v = whole * (2.0 * own).clamp(0.0, 1.0);
+        });
+        out
+    })
+}
+
+/// What `make` makes of the part of `mask` that holds its values and `margin` pixels around them; 0 elsewhere. A selection is
+/// mostly small beside its surroundings.
+fn within(mask: &Mask, margin: u32, make: impl Fn(&Mask) -> Mask) -> Mask {
+    let mut out = Mask::new(mask.extent(), 0.0);
+    if let Some(part) = around(mask, margin) {
+        out.put(part, &make(&mask.crop(part)));
+    }
     out
+}
+
+/// The bounds of `mask` with `margin` pixels around them, as far as it reaches; `None` if it is empty.
+fn around(mask: &Mask, margin: u32) -> Option<Rect> {
+    mask.bounds()?.grown(margin).intersect(mask.extent().rect())
 }
 
 fn whole(px: f32) -> u32 {

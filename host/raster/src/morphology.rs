@@ -3,64 +3,43 @@
 //! Decision: outside the picture there is nothing, neither 0 nor 1, so an edge of the canvas never eats
 //! into a selection. Van Herk's running maximum costs the same for every radius.
 
+use crate::lanes::{self, LANES, Lanes};
 use crate::{Extent, Mask};
-use rayon::prelude::*;
 
-/// The largest value within `radius` pixels in both directions; soft edges stay as soft as they are.
+/// The largest value within `radius` pixels in both directions; soft edges stay as soft as they are. Values are not below 0.
 pub(crate) fn dilate(mask: &Mask, radius: u32) -> Mask {
     let Extent { w, h } = mask.extent();
     if radius == 0 || w == 0 || h == 0 {
         return mask.clone();
     }
-    let across = rows(mask.data(), w as usize, radius as usize);
-    let turned = transpose(&across, w as usize, h as usize);
-    let down = rows(&turned, h as usize, radius as usize);
-    Mask::from_data(mask.extent(), transpose(&down, h as usize, w as usize))
+    let data = lanes::both_ways(mask.data(), w as usize, |line, out| largest(line, radius as usize, out));
+    Mask::from_data(mask.extent(), data)
 }
 
-/// The smallest value within `radius` pixels in both directions.
+/// The smallest value within `radius` pixels in both directions. Values are not above 1.
 pub(crate) fn erode(mask: &Mask, radius: u32) -> Mask {
-    let negative = Mask::from_data(mask.extent(), mask.data().iter().map(|v| -v).collect());
-    let mut out = dilate(&negative, radius);
-    out.data_mut().iter_mut().for_each(|v| *v = -*v);
-    out
+    let rest = |mask: &Mask| mask.data().iter().map(|v| 1.0 - v).collect();
+    let rest = |mask: &Mask| Mask::from_data(mask.extent(), rest(mask));
+    rest(&dilate(&rest(mask), radius))
 }
 
-fn rows(data: &[f32], w: usize, radius: usize) -> Vec<f32> {
-    let radius = radius.min(w);
+fn largest(line: &[Lanes], radius: usize, out: &mut [Lanes]) {
+    let radius = radius.min(line.len());
     let window = 2 * radius + 1;
-    let padded_len = (w + 2 * radius).next_multiple_of(window);
-    let mut out = vec![0.0; data.len()];
-    out.par_chunks_exact_mut(w).zip(data.par_chunks_exact(w)).for_each(|(out, row)| {
-        // `left` runs the maximum from each block's start, `right` from each block's end.
-        let mut left = vec![f32::NEG_INFINITY; padded_len];
-        left[radius..radius + w].copy_from_slice(row);
-        let mut right = left.clone();
-        for i in 1..padded_len {
-            if i % window != 0 {
-                left[i] = left[i].max(left[i - 1]);
-            }
-            let j = padded_len - 1 - i;
-            if !(j + 1).is_multiple_of(window) {
-                right[j] = right[j].max(right[j + 1]);
-            }
-        }
-        for (x, out) in out.iter_mut().enumerate() {
-            *out = right[x].max(left[x + window - 1]);
-        }
-    });
-    out
-}
-
-/// Columns as rows.
-pub(crate) fn transpose(data: &[f32], w: usize, h: usize) -> Vec<f32> {
-    let mut out = vec![0.0; data.len()];
-    out.par_chunks_exact_mut(h).enumerate().for_each(|(x, column)| {
-        for (y, v) in column.iter_mut().enumerate() {
-            *v = data[y * w + x];
-        }
-    });
-    out
+    let max = |a: Lanes, b: Lanes| std::array::from_fn(|l| if a[l] > b[l] { a[l] } else { b[l] });
+    // `left` runs the maximum from each block's start, `right` from each block's end.
+    let mut left = vec![[f32::NEG_INFINITY; LANES]; (line.len() + 2 * radius).next_multiple_of(window)];
+    left[radius..radius + line.len()].copy_from_slice(line);
+    let mut right = left.clone();
+    for block in left.chunks_exact_mut(window) {
+        (1..window).for_each(|i| block[i] = max(block[i], block[i - 1]));
+    }
+    for block in right.chunks_exact_mut(window) {
+        (0..window - 1).rev().for_each(|i| block[i] = max(block[i], block[i + 1]));
+    }
+    for (x, out) in out.iter_mut().enumerate() {
+        *out = max(right[x], left[x + window - 1]);
+    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::{Image, Mask, resize};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// What [`register`] found, for the receipt.
+/// How far a result lies beside its place, for the receipt, too.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Registered {
     /// How far the result lay to the right of its place, and below it, in pixels.
@@ -32,26 +32,33 @@ const CORRECTED_PX: f32 = 2.0;
 /// A shift is believed if it leaves at most this share of the difference's variance.
 const EXPLAINED: f64 = 0.7;
 
-/// Finds how far `result` lies beside `original`, as far as both show the same pixels under mask 0, and moves it back
-/// if that is 0.25 to 2 px; a larger shift, up to 4 px in each direction, is only told. All three share one extent.
-pub fn register(result: &Image, original: &Image, denoise_mask: &Mask) -> (Image, Registered) {
-    assert_eq!(result.extent(), original.extent(), "result and original have one extent");
-    assert_eq!(result.extent(), denoise_mask.extent(), "result and mask have one extent");
-    let shift = estimate(result, original, denoise_mask);
-    let size = shift[0].hypot(shift[1]);
-    let corrected = (SEEN_PX..=CORRECTED_PX).contains(&size);
-    let found = Registered { shift: if size < SEEN_PX { [0.0; 2] } else { shift }, corrected };
-    match corrected {
-        true => (resize::shift(result, -shift[0], -shift[1]), found),
-        false => (result.clone(), found),
+impl Registered {
+    /// How far `result` lies beside `original`, as far as both show the same pixels under mask 0, up to 4 px in each
+    /// direction. It is to be moved back if that is 0.25 to 2 px; a larger shift is only told. All three share one extent.
+    /// `contrast` is what the result's is to be multiplied with before it is the original's.
+    pub fn measure(result: &Image, original: &Image, denoise_mask: &Mask, contrast: f32) -> Registered {
+        assert_eq!(result.extent(), original.extent(), "result and original have one extent");
+        assert_eq!(result.extent(), denoise_mask.extent(), "result and mask have one extent");
+        let shift = estimate(result, original, denoise_mask, contrast);
+        let size = shift[0].hypot(shift[1]);
+        let corrected = (SEEN_PX..=CORRECTED_PX).contains(&size);
+        Registered { shift: if size < SEEN_PX { [0.0; 2] } else { shift }, corrected }
+    }
+
+    /// How many pixels around a part have a say in it when it is moved.
+    pub const MARGIN_PX: u32 = 8;
+
+    /// `image` moved back, if it is to be.
+    pub fn apply(&self, image: Image) -> Image {
+        if self.corrected { resize::shift(&image, -self.shift[0], -self.shift[1]) } else { image }
     }
 }
 
 /// `[0, 0]` where nothing can be said.
-fn estimate(result: &Image, original: &Image, mask: &Mask) -> [f32; 2] {
+fn estimate(result: &Image, original: &Image, mask: &Mask, contrast: f32) -> [f32; 2] {
     let (w, h) = (original.extent().w as i32, original.extent().h as i32);
     let margin = REACH + 3;
-    let (result, original) = (Plane { image: result, w }, Plane { image: original, w });
+    let (result, original) = (Plane { image: result, w, contrast }, Plane { image: original, w, contrast: 1.0 });
     let usable =
         |x: i32, y: i32| mask.at(x as u32, y as u32) <= 0.0 && original.image.pixel(x as u32, y as u32)[3] >= 1.0;
     // Every so many pixels of every so many rows.
@@ -133,13 +140,14 @@ fn least_squares(result: &Plane<'_>, original: &Plane<'_>, at: &[(i32, i32)], sh
 struct Plane<'a> {
     image: &'a Image,
     w: i32,
+    contrast: f32,
 }
 
 impl Plane<'_> {
     fn at(&self, x: i32, y: i32) -> f32 {
         let i = (y * self.w + x) as usize * 4;
         let p = &self.image.data()[i..i + 3];
-        0.2126 * p[0] + 0.7152 * p[1] + 0.0722 * p[2]
+        self.contrast * (0.2126 * p[0] + 0.7152 * p[1] + 0.0722 * p[2])
     }
 
     /// Beside a pixel, by cubic interpolation (Catmull-Rom).

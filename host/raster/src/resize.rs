@@ -7,44 +7,66 @@
 //! lend no colour, and are clamped to the range of values a pixel can have. Masks shrink by area mean and
 //! grow linearly, so that they never overshoot.
 
-use crate::color::{to_linear, to_srgb};
-use crate::{Extent, Image, Mask};
+use crate::light::{linear_from_srgb, srgb_from_linear};
+use crate::{Extent, Image, Mask, Rect};
 use rayon::prelude::*;
 
 /// `image` at extent `to`. Every size is possible; an empty input gives a transparent picture.
 pub fn resize(image: &Image, to: Extent) -> Image {
-    let from = image.extent();
-    if from == to {
-        return image.clone();
-    }
+    resize_part(image, image.extent().rect(), to)
+}
+
+/// The `part` of `image`, which must lie inside it, at extent `to`: as [`resize`] of the cropped picture, without the crop.
+pub fn resize_part(image: &Image, part: Rect, to: Extent) -> Image {
+    let from = part.extent();
+    let mut out = Image::new(to);
     if from.area() == 0 || to.area() == 0 {
-        return Image::new(to);
+        return out;
     }
+    assert!(image.extent().rect().contains(part), "{part:?} must lie inside {:?}", image.extent());
+    if from == to {
+        return image.crop(part);
+    }
+    rows(image, part, to, out.data_mut().as_chunks_mut().0, |_, row, out| out.copy_from_slice(row));
+    out
+}
+
+/// The rows of the `part` of `image` at extent `to`, each with its number and the one of `out` it belongs to, for whom the
+/// picture itself would be one too many. None of the extents is empty.
+pub(crate) fn rows(
+    image: &Image,
+    part: Rect,
+    to: Extent,
+    out: &mut [[f32; 4]],
+    each: impl Fn(usize, &[[f32; 4]], &mut [[f32; 4]]) + Sync,
+) {
+    let from = part.extent();
     // The light in which an axis is resampled is decided by the picture's overall change.
     let linear = to.area() < from.area();
-    let table = Decode::new();
-    let mut pixels: Vec<[f32; 4]> = image
-        .data()
-        .par_chunks_exact(4)
-        .map(|p| {
-            let a = p[3];
-            let c = |v: f32| if linear { table.at(v) * a } else { v * a };
-            [c(p[0]), c(p[1]), c(p[2]), a]
-        })
-        .collect();
-    pixels = stretch(pixels, from, to, kernels(from, to, lanczos));
-    let mut out = Image::new(to);
-    out.data_mut().par_chunks_exact_mut(4).zip(pixels).for_each(|(rgba, p)| {
-        let a = whole(p[3]);
-        if a > 0.0 {
-            for c in 0..3 {
-                let v = (p[c] / p[3].max(f32::MIN_POSITIVE)).max(0.0);
-                rgba[c] = if linear { to_srgb(v) } else { v }.clamp(0.0, 1.0);
-            }
+    let (width, left) = (image.extent().w as usize, part.x as usize);
+    let read = |y: usize, row: &mut [[f32; 4]]| {
+        let start = (y + part.y as usize) * width + left;
+        row.copy_from_slice(&image.data().as_chunks().0[start..start + row.len()]);
+        if linear {
+            linear_from_srgb(row.as_flattened_mut());
         }
-        rgba[3] = a;
-    });
-    out
+        for p in row.iter_mut() {
+            (0..3).for_each(|c| p[c] *= p[3]);
+        }
+    };
+    let write = |y: usize, row: &mut [[f32; 4]], out: &mut [[f32; 4]]| {
+        for p in row.iter_mut() {
+            let a = whole(p[3]);
+            let share = if a > 0.0 { 1.0 / p[3].max(f32::MIN_POSITIVE) } else { 0.0 };
+            (0..3).for_each(|c| p[c] = (p[c] * share).clamp(0.0, 1.0));
+            p[3] = a;
+        }
+        if linear {
+            srgb_from_linear(row.as_flattened_mut());
+        }
+        each(y, row, out);
+    };
+    stretch(from, to, kernels(from, to, lanczos), read, write, out);
 }
 
 /// `mask` at extent `to`, in the same geometry as [`resize`]: the area mean when shrinking, linear when
@@ -54,12 +76,18 @@ pub fn resize_mask(mask: &Mask, to: Extent) -> Mask {
     if from == to {
         return mask.clone();
     }
+    let mut out = Mask::new(to, 0.0);
     if from.area() == 0 || to.area() == 0 {
-        return Mask::new(to, 0.0);
+        return out;
     }
-    let plane = mask.data().iter().map(|&v| [v]).collect();
-    let out = stretch(plane, from, to, kernels(from, to, area_or_linear));
-    Mask::from_data(to, out.into_iter().map(|[v]| whole(v)).collect())
+    let width = from.w as usize;
+    let read =
+        |y: usize, row: &mut [[f32; 1]]| row.as_flattened_mut().copy_from_slice(&mask.data()[y * width..][..width]);
+    let write = |_: usize, row: &mut [[f32; 1]], out: &mut [[f32; 1]]| {
+        out.iter_mut().zip(row).for_each(|(out, [v])| *out = [whole(*v)]);
+    };
+    stretch(from, to, kernels(from, to, area_or_linear), read, write, out.data_mut().as_chunks_mut().0);
+    out
 }
 
 /// A value of 0..=1 after resampling: taps sum to 1 only within rounding, and what is whole stays whole.
@@ -71,40 +99,42 @@ fn whole(v: f32) -> f32 {
 /// comes in at the border is the border's own colour. Alpha stays where it is.
 pub(crate) fn shift(image: &Image, dx: f32, dy: f32) -> Image {
     let extent = image.extent();
+    let mut out = image.clone();
     if extent.area() == 0 || (dx == 0.0 && dy == 0.0) {
-        return image.clone();
+        return out;
     }
-    let colors = image.data().chunks_exact(4).map(|p| [p[0], p[1], p[2]]).collect();
+    let width = extent.w as usize;
+    let read = |y: usize, row: &mut [[f32; 3]]| {
+        let pixels = &image.data().as_chunks::<4>().0[y * width..][..width];
+        row.iter_mut().zip(pixels).for_each(|(row, p)| *row = [p[0], p[1], p[2]]);
+    };
+    let write = |_: usize, row: &mut [[f32; 3]], out: &mut [[f32; 4]]| {
+        out.iter_mut().zip(row).for_each(|(out, p)| (0..3).for_each(|c| out[c] = p[c].clamp(0.0, 1.0)));
+    };
     let moved = |n: u32, by: f32| {
         let center = |i: u32| f64::from(i) + 0.5 - f64::from(by);
         Some((0..n).map(|i| taps(center(i), 3.0, n as usize, |d| window(d, 1.0))).collect())
     };
-    let moved = stretch(colors, extent, extent, [moved(extent.w, dx), moved(extent.h, dy)]);
-    let mut out = image.clone();
-    let pixels = out.data_mut().par_chunks_exact_mut(4).zip(moved);
-    pixels.for_each(|(rgba, p)| (0..3).for_each(|c| rgba[c] = p[c].clamp(0.0, 1.0)));
+    let moved = [moved(extent.w, dx), moved(extent.h, dy)];
+    stretch(extent, extent, moved, read, write, out.data_mut().as_chunks_mut().0);
     out
-}
-
-/// sRGB to linear light by a table with linear interpolation, exact to 3e-8, which is f32's own step.
-struct Decode(Vec<f32>);
-
-impl Decode {
-    fn new() -> Self {
-        Decode((0..=4097u32).map(|i| to_linear(i as f32 / 4096.0)).collect())
-    }
-
-    fn at(&self, v: f32) -> f32 {
-        let at = v.clamp(0.0, 1.0) * 4096.0;
-        let i = at as usize;
-        self.0[i] + (self.0[i + 1] - self.0[i]) * (at - i as f32)
-    }
 }
 
 /// The taps of one output pixel: first input pixel and weights of unit sum.
 struct Taps {
     first: usize,
     weights: Vec<f32>,
+}
+
+impl Taps {
+    /// The weighted sum of the pixels of a row.
+    fn sum<const C: usize>(&self, row: &[[f32; C]]) -> [f32; C] {
+        let mut sum = [0.0; C];
+        for (k, p) in self.weights.iter().zip(&row[self.first..]) {
+            (0..C).for_each(|c| sum[c] += k * p[c]);
+        }
+        sum
+    }
 }
 
 /// Taps of a kernel `weight(distance)` of half-width `radius`, in input pixels around `center`.
@@ -154,43 +184,45 @@ fn kernels(from: Extent, to: Extent, kernel: fn(usize, usize) -> Vec<Taps>) -> [
     [(from.w, to.w), (from.h, to.h)].map(|(from, to)| (from != to).then(|| kernel(from as usize, to as usize)))
 }
 
-/// Resamples both axes, the one that shrinks more first; `columns` and `rows` are the taps of what comes out.
-fn stretch<const C: usize>(
-    data: Vec<[f32; C]>,
+/// Resamples the rows that `read` gives by number, of `from`, to rows that `write` puts into `out`, of `to`: the columns first, so
+/// that nothing as large as the larger picture is held in between but itself. `columns` and `rows` are the taps of what
+/// comes out.
+fn stretch<const C: usize, const D: usize>(
     from: Extent,
     to: Extent,
     [columns, rows]: [Option<Vec<Taps>>; 2],
-) -> Vec<[f32; C]> {
-    let across = |data: Vec<[f32; C]>| -> Vec<[f32; C]> {
-        let Some(kernel) = &columns else { return data };
-        let (w, rows) = (from.w as usize, data.len() / from.w as usize);
-        let mut out = vec![[0.0; C]; rows * to.w as usize];
-        out.par_chunks_exact_mut(to.w as usize).zip(data.par_chunks_exact(w)).for_each(|(out, row)| {
-            for (out, taps) in out.iter_mut().zip(kernel) {
-                for (k, p) in taps.weights.iter().zip(&row[taps.first..]) {
-                    (0..C).for_each(|c| out[c] += k * p[c]);
+    read: impl Fn(usize, &mut [[f32; C]]) + Sync,
+    write: impl Fn(usize, &mut [[f32; C]], &mut [[f32; D]]) + Sync,
+    out: &mut [[f32; D]],
+) {
+    let (width, made) = (from.w as usize, to.w as usize);
+    let mut across = vec![[0.0; C]; from.h as usize * made];
+    across.par_chunks_exact_mut(made).enumerate().for_each_init(
+        || vec![[0.0; C]; width],
+        |row, (y, out)| match &columns {
+            None => read(y, out),
+            Some(columns) => {
+                read(y, row);
+                columns.iter().zip(out).for_each(|(taps, out)| *out = taps.sum(row));
+            }
+        },
+    );
+    let across = &across;
+    out.par_chunks_exact_mut(made).enumerate().for_each_init(
+        || vec![[0.0; C]; made],
+        |sums, (y, out)| {
+            match &rows {
+                None => sums.copy_from_slice(&across[y * made..][..made]),
+                Some(rows) => {
+                    sums.fill([0.0; C]);
+                    let taps = &rows[y];
+                    for (k, row) in taps.weights.iter().zip(across[taps.first * made..].chunks_exact(made)) {
+                        let values = sums.as_flattened_mut().iter_mut().zip(row.as_flattened());
+                        values.for_each(|(sum, v)| *sum += k * v);
+                    }
                 }
             }
-        });
-        out
-    };
-    let down = |data: Vec<[f32; C]>| -> Vec<[f32; C]> {
-        let Some(kernel) = &rows else { return data };
-        let w = data.len() / from.h as usize;
-        let mut out = vec![[0.0; C]; w * to.h as usize];
-        out.par_chunks_exact_mut(w).zip(kernel).for_each(|(out, taps)| {
-            for (i, k) in taps.weights.iter().enumerate() {
-                let at = (taps.first + i) * w;
-                for (out, p) in out.iter_mut().zip(&data[at..at + w]) {
-                    (0..C).for_each(|c| out[c] += k * p[c]);
-                }
-            }
-        });
-        out
-    };
-    if u64::from(to.w) * u64::from(from.h) <= u64::from(from.w) * u64::from(to.h) {
-        down(across(data))
-    } else {
-        across(down(data))
-    }
+            write(y, sums, out);
+        },
+    );
 }

@@ -3,7 +3,15 @@
 mod support;
 
 use support::{delta_e, lab, paint};
-use underpaint_raster::{Extent, Image, Mask, Matched, color_match, srgb_from_lab};
+use underpaint_raster::{ColorMatch, Extent, Image, Mask, Matched, srgb_from_lab};
+
+/// Looking and doing in one, for tests of both.
+fn color_match(result: &Image, original: &Image, mask: &Mask) -> (Image, ColorMatch) {
+    let found = ColorMatch::measure(result, original, mask);
+    let mut out = result.clone();
+    found.apply(&mut out);
+    (out, found)
+}
 
 fn grey(l: f32) -> [f32; 4] {
     let [r, g, b] = srgb_from_lab([l, 0.0, 0.0]);

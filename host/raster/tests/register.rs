@@ -3,10 +3,16 @@
 mod support;
 
 use support::{paint, photo, psnr, rect_mask};
-use underpaint_raster::{Extent, Image, Mask, Rect, register};
+use underpaint_raster::{Extent, Image, Mask, Rect, Registered};
 
 /// How near an estimate must be, in pixels.
 const NEAR_PX: f32 = 0.25;
+
+/// Looking and doing in one, for tests of both.
+fn register(result: &Image, original: &Image, mask: &Mask) -> (Image, Registered) {
+    let found = Registered::measure(result, original, mask, 1.0);
+    (found.apply(result.clone()), found)
+}
 
 /// A photograph, a selection in it, and the photograph as a model might return it: `(dx, dy)` to the right and below,
 /// lighter and flatter, with something else under the selection.

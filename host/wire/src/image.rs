@@ -209,20 +209,21 @@ impl Image {
     /// The pixels as a raster: sRGB-encoded, straight alpha; grey becomes opaque RGB.
     /// Panics if [`Image::check`] was not passed with this blob.
     pub fn to_raster(&self, bytes: &[u8]) -> raster::Image {
-        let mut data = Vec::with_capacity(self.extent().area() as usize * 4);
-        for row in self.rows(bytes) {
-            push_rgba(self.px, row, &mut data);
-        }
+        let mut data = vec![0.0; self.extent().area() as usize * 4];
+        let pixels = data.as_chunks_mut::<4>().0;
+        self.rows(bytes)
+            .zip(pixels.chunks_exact_mut(self.w as usize))
+            .for_each(|(row, out)| write_rgba(self.px, row, out));
         self.normalise(&mut data);
         raster::Image::from_data(self.extent(), data)
     }
 
     /// The pixels as a mask; the image must be grey. Panics if [`Image::check`] was not passed with this blob.
     pub fn to_mask(&self, bytes: &[u8]) -> raster::Mask {
-        let mut data = Vec::with_capacity(self.extent().area() as usize);
-        for row in self.rows(bytes) {
-            push_grey(self.px, row, &mut data);
-        }
+        let mut data = vec![0.0; self.extent().area() as usize];
+        self.rows(bytes)
+            .zip(data.chunks_exact_mut(self.w as usize))
+            .for_each(|(row, out)| write_grey(self.px, row, out));
         raster::Mask::from_data(self.extent(), data)
     }
 
@@ -262,26 +263,35 @@ fn f32_at(b: &[u8]) -> f32 {
     if v.is_nan() { 0.0 } else { v.clamp(0.0, 1.0) }
 }
 
-fn push_rgba(px: Px, row: &[u8], out: &mut Vec<f32>) {
+/// A row of pixels as numbers.
+fn write_rgba(px: Px, row: &[u8], out: &mut [[f32; 4]]) {
     let byte = |b: u8| b as f32 / 255.0;
     match px {
-        Px::Rgba8 => out.extend(row.iter().map(|&b| byte(b))),
-        Px::Bgra8 => out.extend(row.chunks_exact(4).flat_map(|p| [byte(p[2]), byte(p[1]), byte(p[0]), byte(p[3])])),
-        Px::Rgba16 => out.extend(row.chunks_exact(2).map(u16_at)),
-        Px::Rgbaf32 => out.extend(row.chunks_exact(4).map(f32_at)),
-        Px::G8 => out.extend(row.iter().flat_map(|&b| [byte(b), byte(b), byte(b), 1.0])),
-        Px::G16 => out.extend(row.chunks_exact(2).map(u16_at).flat_map(|v| [v, v, v, 1.0])),
-        Px::Gf32 => out.extend(row.chunks_exact(4).map(f32_at).flat_map(|v| [v, v, v, 1.0])),
+        Px::Rgba8 => each(row, out, |p: &[u8; 4]| p.map(byte)),
+        Px::Bgra8 => each(row, out, |&[b, g, r, a]| [r, g, b, a].map(byte)),
+        Px::Rgba16 => each(row, out, |p: &[u8; 8]| [0, 2, 4, 6].map(|i| u16_at(&p[i..]))),
+        Px::Rgbaf32 => each(row, out, |p: &[u8; 16]| [0, 4, 8, 12].map(|i| f32_at(&p[i..]))),
+        Px::G8 => each(row, out, |&[v]| grey(byte(v))),
+        Px::G16 => each(row, out, |p: &[u8; 2]| grey(u16_at(p))),
+        Px::Gf32 => each(row, out, |p: &[u8; 4]| grey(f32_at(p))),
     }
 }
 
-fn push_grey(px: Px, row: &[u8], out: &mut Vec<f32>) {
+fn write_grey(px: Px, row: &[u8], out: &mut [f32]) {
     match px {
-        Px::G16 => out.extend(row.chunks_exact(2).map(u16_at)),
-        Px::Gf32 => out.extend(row.chunks_exact(4).map(f32_at)),
+        Px::G16 => each(row, out, |p: &[u8; 2]| u16_at(p)),
+        Px::Gf32 => each(row, out, |p: &[u8; 4]| f32_at(p)),
         // `check_mask_px` lets nothing else through.
-        _ => out.extend(row.iter().map(|&b| b as f32 / 255.0)),
+        _ => each(row, out, |&[b]| b as f32 / 255.0),
     }
+}
+
+fn grey(v: f32) -> [f32; 4] {
+    [v, v, v, 1.0]
+}
+
+fn each<const N: usize, T>(row: &[u8], out: &mut [T], pixel: impl Fn(&[u8; N]) -> T) {
+    out.iter_mut().zip(row.as_chunks::<N>().0).for_each(|(out, p)| *out = pixel(p));
 }
 
 /// A raster as packed bytes of `px`, straight alpha, rounded to nearest. Grey formats take the red channel.

@@ -6,6 +6,7 @@ use std::process::Command;
 
 /// crate -> (our crates it may use, heavy third-party crates it may use).
 const ALLOWED: &[(&str, &[&str], &[&str])] = &[
+    ("underpaint-pages", &[], &[]),
     ("underpaint-raster", &[], &[]),
     ("underpaint-wire", &["underpaint-raster"], &[]),
     ("underpaint-plan", &["underpaint-wire", "underpaint-raster"], &[]),
@@ -15,13 +16,14 @@ const ALLOWED: &[(&str, &[&str], &[&str])] = &[
         &["underpaint-plan", "underpaint-raster", "underpaint-kernels"],
         &["candle-core", "candle-nn"],
     ),
-    ("underpaint-filters", &["underpaint-raster"], &["wasmtime"]),
+    ("underpaint-filters", &["underpaint-raster", "underpaint-pages"], &["wasmtime"]),
     ("underpaint-starter", &[], &[]),
     // A tool of the starter's training; nothing of the product knows it.
     ("underpaint-maker", &[], &[]),
     (
         "underpaint",
         &[
+            "underpaint-pages",
             "underpaint-raster",
             "underpaint-wire",
             "underpaint-plan",

@@ -81,7 +81,9 @@ def select(target, x, y, width, height, feather=0):
 
 
 def seen(target, x=0, y=0, width=None, height=None):
-    """The composite as packed bgra8 bytes."""
+    """The composite as packed bgra8 bytes, when Krita has done what was asked of it: layers lie in it a moment after they
+    were added."""
+    target.waitForDone()
     picture = target.projection(x, y, width or target.width(), height or target.height())
     bits = picture.constBits()
     bits.setsize(picture.sizeInBytes())

@@ -133,20 +133,22 @@ pub fn run(
     let mut patches = Vec::with_capacity(pictures.len());
     let mut placing = Vec::new();
     for (i, picture) in (0..).zip(pictures) {
+        job.between();
         let seed = plan.sampling.seed.wrapping_add(u64::from(i));
         let Some((mut patch, how)) = plan.place(picture, canvas, mask) else { continue };
         placing.push(how);
         if let (Some(second), Some(canvas)) = (&plan.second, canvas) {
             let second = Plan { sampling: Sampling { seed, ..second.sampling.clone() }, ..*second.clone() };
             let rough = plan.lay(canvas, &patch);
-            let job = &Refining { job, part: i, parts: plan.sampling.batch };
-            let prepared = second.prepare(Some(&rough), mask, 0, job)?;
+            let refining = &Refining { job, part: i, parts: plan.sampling.batch };
+            let prepared = second.prepare(Some(&rough), mask, 0, refining)?;
             let only = Some(i as usize);
             let (words, steering, seen) = (&words, &steering, steering.seen(&second, Some(&rough)));
             let (plan, regions) = (&second, regions(&second));
             let painting = Painting { plan, words, steering, seen, regions, only, prepared, noise: None, save: None };
-            let job = &Previewing::new(job, &second, mask);
-            for finer in paint(models, &model.id, painting, job)? {
+            let painted = paint(models, &model.id, painting, &Previewing::new(refining, &second, mask))?;
+            job.between();
+            for finer in painted {
                 let Some((finer, how)) = second.place(finer, Some(canvas), mask) else { continue };
                 placing.push(how);
                 patch = finer;

@@ -6,7 +6,6 @@
 //! has broken out into could then change what the host has already checked.
 
 use crate::error::FilterError;
-use crate::pages;
 use crate::picture::{Picture, PictureRef, Sample, Samples};
 use crate::{Descriptor, Level};
 use serde::de::DeserializeOwned;
@@ -147,7 +146,7 @@ pub(crate) fn read_picture(from: &mut impl Read, shape: Shape) -> io::Result<Pic
 }
 
 fn read_values<S: bytemuck::Pod + Default>(from: &mut impl Read, extent: Extent) -> io::Result<Vec<S>> {
-    let mut values = pages::zeros(extent.area() as usize * 4);
+    let mut values = underpaint_pages::zeros(extent.area() as usize * 4);
     from.read_exact(bytemuck::cast_slice_mut(&mut values))?;
     Ok(values)
 }
