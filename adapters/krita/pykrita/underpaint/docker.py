@@ -259,6 +259,7 @@ class UnderpaintDocker(DockWidget):
                 self._daemon.wake()
         else:
             self._glances.stop()
+            self._showing.hide()  # nobody could take it away
             self._results.hover_nothing()
 
     @guarded
