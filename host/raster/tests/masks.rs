@@ -125,3 +125,31 @@ fn a_soft_selection_fades_as_it_was_drawn() {
     }
     assert!(between > 5000, "it fades over {between} pixels");
 }
+
+/// Only the selection and what its softness reaches is computed: that must not be seen.
+#[test]
+fn the_size_of_the_surroundings_does_not_matter() {
+    let soft = |x: u32, y: u32| (1.4 - (x as f32 - 30.0).hypot(y as f32 - 24.0) / 16.0).clamp(0.0, 1.0);
+    let within = |w: u32, h: u32, left: u32, top: u32| {
+        let value = |x: u32, y: u32| if x >= left && y >= top { soft(x - left, y - top) } else { 0.0 };
+        Mask::from_data(Extent::new(w, h), (0..h).flat_map(|y| (0..w).map(move |x| value(x, y))).collect())
+    };
+    for s in [
+        Softness { feather_px: 20.0, grow_px: 14.0, blend_px: 18.0 },
+        Softness { feather_px: 0.0, grow_px: 3.0, blend_px: 25.0 },
+        Softness { feather_px: 9.0, grow_px: 0.0, blend_px: 0.0 },
+    ] {
+        let (small, large) = (within(150, 140, 40, 45), within(700, 500, 400, 300));
+        let part = Rect::new(360, 255, 150, 140);
+        assert_eq!(denoise_mask(&small, &s), denoise_mask(&large, &s).crop(part), "{s:?}");
+        assert_eq!(compositing_mask(&small, &s), compositing_mask(&large, &s).crop(part), "{s:?}");
+        assert_eq!(
+            denoise_mask(&large, &s).bounds(),
+            denoise_mask(&large, &s)
+                .crop(part)
+                .bounds()
+                .map(|inner| { Rect::new(inner.x + part.x, inner.y + part.y, inner.w, inner.h) })
+        );
+        assert_eq!(softness(&small, 1.0, None, None), softness(&large, 1.0, None, None));
+    }
+}

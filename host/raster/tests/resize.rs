@@ -3,7 +3,7 @@
 mod support;
 
 use support::{Random, delta_e, lab, paint, photo, psnr};
-use underpaint_raster::{Extent, Image, Mask, Rect, resize, resize_mask};
+use underpaint_raster::{Extent, Image, Mask, Rect, resize, resize_mask, resize_part};
 
 #[test]
 fn nothing_shifts() {
@@ -112,4 +112,15 @@ fn every_size_is_possible() {
             assert_eq!(resize_mask(&Mask::new(Extent::new(w, h), 1.0), to).extent(), to);
         }
     }
+}
+
+#[test]
+fn a_part_is_resized_as_its_crop() {
+    let photo = photo();
+    for part in [photo.extent().rect(), Rect::new(100, 50, 333, 250), Rect::new(0, 700, 1024, 68)] {
+        for to in [Extent::new(64, 48), part.extent(), Extent::new(700, 41)] {
+            assert_eq!(resize_part(&photo, part, to), resize(&photo.crop(part), to), "{part:?} to {to:?}");
+        }
+    }
+    assert_eq!(resize_part(&photo, Rect::new(7, 7, 0, 0), Extent::new(2, 1)), Image::new(Extent::new(2, 1)));
 }

@@ -9,6 +9,9 @@ import time
 from krita import Krita, Selection
 from PyQt5 import QtCore, QtGui, QtWidgets
 
+from underpaint import amount as adapter_amount
+from underpaint.moment import calm
+
 RESULTS = os.environ.get("UNDERPAINT_E2E_RESULTS", "")
 SRGB = "sRGB-elle-V2-srgbtrc.icc"
 PICTURES = os.environ.get("UNDERPAINT_E2E_PICTURES", "")
@@ -88,6 +91,37 @@ def seen(target, x=0, y=0, width=None, height=None):
     bits = picture.constBits()
     bits.setsize(picture.sizeInBytes())
     return bytes(bits)
+
+
+def at_rest():
+    """Whether Krita has done, in every document, what was asked of it."""
+    return all(calm(document) for document in Krita.instance().documents())
+
+
+def settled():
+    """Waits until it has, and its widgets know."""
+    yield at_rest
+    yield 200
+    yield at_rest
+
+
+def on_a_layer(target):
+    """A predicate: a layer is the active one. Krita makes what was added last active a moment later."""
+    return lambda: target.activeNode() is not None and target.activeNode().type().endswith("layer")
+
+
+def activated(target, node):
+    """Makes a node the active one, after what Krita makes active by itself."""
+    yield from settled()
+    target.setActiveNode(node)
+    yield lambda: target.activeNode() == node
+
+
+def undone(action="edit_undo"):
+    """Undoes (or does again) one step; Krita drops the wish while it is at work."""
+    yield from settled()
+    Krita.instance().action(action).trigger()
+    yield from settled()
 
 
 def layers(parent):
@@ -172,6 +206,19 @@ class Docker:
         self.part("prompt").setPlainText(prompt)
         self.part("seed").setText(seed)
 
+    def tiny(self):
+        """The id of the tiny diffusion model."""
+        box = self.part("model")
+        found = next((box.itemData(at) for at in range(box.count()) if "tiny" in box.itemData(at)), None)
+        check(found is not None, "the model in the daemon's folder is not offered")
+        return found
+
+    def paint_for_long(self, on=True):
+        """Whether what is asked for next takes a whole batch of many steps: minutes with the tiny model, on any machine, so that
+        it can be looked at, and then has to be cancelled."""
+        self.part("batch").setValue(adapter_amount.BATCH if on else 1)
+        self.part("steps").setValue(1000 if on else 0)
+
 
 def no_dialog():
     """Whether no modal window stands in the painter's way."""
@@ -204,9 +251,23 @@ def kill_daemon(how=signal.SIGKILL):
     os.kill(daemon_pid(), how)
 
 
+def screen():
+    """The whole screen as a QImage."""
+    return QtWidgets.QApplication.primaryScreen().grabWindow(0).toImage()
+
+
 def screenshot(name):
-    """The whole screen as a PNG in the results folder."""
-    QtWidgets.QApplication.primaryScreen().grabWindow(0).save(os.path.join(RESULTS, name))
+    """Saves the whole screen as a PNG in the results folder, when all is drawn: it looks the same twice. Where something moves
+    all the time, after a while."""
+    yield from settled()
+    before = None
+    for _ in range(10):
+        shown = screen()
+        if shown == before:
+            break
+        before = shown
+        yield 100
+    shown.save(os.path.join(RESULTS, name))
 
 
 class Heartbeat:

@@ -12,9 +12,10 @@ from underpaint import preview as adapter_preview
 from underpaint.docker import UnderpaintDocker
 
 from .bench import (
-    RESULTS, Docker, Heartbeat, bounds, check, document, layers, no_dialog, photograph, screenshot, seen, select, woven,
+    RESULTS, Docker, Heartbeat, activated, bounds, check, document, layers, no_dialog, on_a_layer, photograph, screen, screenshot,
+    seen, select, settled, undone, woven,
 )
-from .scenarios import HOLE, PAUSE, SIZE, SPACES, Spy, distance, filled, spotted, tiled
+from .scenarios import HOLE, PAUSE, PAUSE_MS, SIZE, SPACES, Spy, distance, filled, spotted, tiled
 
 KINDS = [
     ({"name": "amount", "label": "Amount", "help": "How much.", "type": "float", "default": 0.35, "min": 0, "max": 1, "step": 0.01,
@@ -143,8 +144,7 @@ def controls_of_every_kind():
     box.setCurrentIndex(1)
     check(section.chain.running()[0]["images"]["stamp"] == layers(target.rootNode())[0].uniqueId().toString(), "not the layer")
     yield section.settled
-    yield 200
-    screenshot("krita-controls.png")
+    yield from screenshot("krita-controls.png")
 
     colour, changes = section.control(0, "paper"), []
     section.chain.changed.connect(lambda: changes.append(colour.value()))
@@ -180,8 +180,7 @@ def controls_of_every_kind():
     section.press(0, "switch")
     check(section.chain.running() == [], "a step that is off runs")
     yield section.settled
-    yield 200
-    screenshot("krita-vanished.png")
+    yield from screenshot("krita-vanished.png")
     section.chain.offer(list(offered.values()) + [SCHEMA])  # and comes back
     check(section.chain.steps()[0]["params"] == held, "a filter that came back lost its values")
     section.add("film-grain")
@@ -240,6 +239,7 @@ def filters_a_soft_selection():
     section.slide(0, "strength", 1)
     section.slide(1, "size", 0.5)
     before = seen(target)
+    yield on_a_layer(target)
     yield lambda: docker.part("apply").text() == "Apply to selection"
     docker.part("apply").click()
     yield from filled(docker, target, 1)
@@ -250,12 +250,12 @@ def filters_a_soft_selection():
     changed = [at for at in range(len(alpha)) if before[at * 4:at * 4 + 4] != after[at * 4:at * 4 + 4]]
     check(len(changed) > HOLE[2] * HOLE[3] / 2, "only %d pixels changed", len(changed))
     check(all(mask[at] for at in changed), "a pixel changed outside the selection")
-    Krita.instance().action("edit_undo").trigger()
+    yield from undone()
     yield lambda: len(layers(target.rootNode())) == 1
-    target.waitForDone()
     check(seen(target) == before, "undo does not bring back the picture as it was")
 
     target.setSelection(None)
+    yield on_a_layer(target)
     yield lambda: docker.part("apply").text() == "Apply to layer"
     docker.part("apply").click()
     yield from filled(docker, target, 1)
@@ -271,44 +271,61 @@ def previews_while_sliders_move():
     docker = Docker()
     docker.arrange(tall=True)
     target, _ = photograph("raccoon")
-    yield 1500
+    yield from settled()
     section = Section(docker)
     live = docker.widget.findChild(adapter_preview.Preview)
     heart = Heartbeat()
     section.begin("film-grain", preview=True)
     picture = docker.part("preview")
     yield lambda: not picture.isHidden()
+    yield section.settled
+    yield from unmoved(target)  # with the picture the docker is another, and with it the part of the canvas that is in sight
+    yield lambda: live._held is not None and live._held.key[0][2] == part_in_sight(target) and picture._before is live._held.picture
     held = live._held
     first = picture._after.copy()
     check(first != picture._before, "the preview shows the picture as it is")
     answers = []
     live.shown.connect(lambda after, _: answers.append(after))
     for turn in range(40):
+        count = len(answers)
         section.slide(0, "strength", turn / 39)
-        yield 30
-    yield lambda: live._answered == live._asked
+        if turn % 10 == 9:
+            yield lambda: len(answers) > count
+        else:
+            yield 30
+    yield lambda: live._answered == live._asked and not live._waiting
     gap = heart.stop()
     check(len(answers) > 3, "%d previews came of 40 moves", len(answers))
     check(live._held is held, "the picture was sent again although it did not change")
     check(picture._after != first, "the preview did not follow the slider")
     yield section.settled
-    yield 200
-    screenshot("krita-filters.png")
+    yield from screenshot("krita-filters.png")
     base = layers(target.rootNode())[0]
     base.setPixelData(QtCore.QByteArray(b"\0\0\xff\xff" * 10000), 300, 300, 100, 100)
     target.refreshProjection()
     yield lambda: live._held is not held and picture._before is live._held.picture
-    check(gap[1] < 100, PAUSE, *gap)
+    check(gap[1] < PAUSE_MS, PAUSE, *gap)
     select(target, 100, 100, 200, 150, feather=10)
-    before = live._held
-    yield lambda: live._held is not before and picture._before is live._held.picture
-    check(live._held.factor == 1 and "mask" in live._held.images, "a small selection is not previewed as it is")
-    yield 300
-    screenshot("krita-filters-selection.png")
+    yield lambda: live._held is not None and "mask" in live._held.images and picture._before is live._held.picture
+    check(live._held.factor == 1, "a small selection is not previewed as it is")
+    yield from screenshot("krita-filters-selection.png")
     section.chain.set_steps([])
     check(picture.isHidden(), "the preview stays although there is no filter")
     section.end()
     return "%d previews of 40 moves; " % len(answers) + PAUSE % gap
+
+
+def part_in_sight(target):
+    """The part of the canvas that is on the screen."""
+    return tuple(adapter_canvas.visible_part((target.width(), target.height())))
+
+
+def unmoved(target):
+    """Waits until what is in sight stays so."""
+    part = None
+    while part != part_in_sight(target):
+        part = part_in_sight(target)
+        yield from settled()
 
 
 def filters_every_colour_model():
@@ -323,7 +340,7 @@ def filters_every_colour_model():
         mean_limit, furthest_limit = mean_limit + 0.5, furthest_limit + 2  # the red spot lies at the edge of every gamut
         target = spotted(tuple(space))
         select(target, *HOLE)
-        yield lambda: target.activeNode() is not None and target.activeNode().type() == "paintlayer"  # Krita 5.2 takes its time
+        yield on_a_layer(target)
         before = seen(target)
         patches = Spy()
         docker.part("apply").click()
@@ -340,9 +357,8 @@ def filters_every_colour_model():
         sent, there = bytes(patches.patch.pixels), cut(before, HOLE)
         off = max(abs(a - b) for at, (a, b) in enumerate(zip(sent, there)) if at % 4 != 3)
         check(off <= furthest_limit, "%s: what was sent is up to %d away from what is seen", space, off)
-        Krita.instance().action("edit_undo").trigger()
+        yield from undone()
         yield lambda: len(layers(target.rootNode())) == 1
-        target.waitForDone()
         check(seen(target) == before, "%s: undo does not bring back the picture", space)
         target.setSelection(None)
         heart = Heartbeat()
@@ -389,9 +405,7 @@ def filters_what_it_should():
     target.rootNode().addChildNode(small, None)
     mask = target.createNode("mask", "transparencymask")
     small.addChildNode(mask, None)
-    yield 300
-    target.setActiveNode(mask)
-    yield lambda: target.activeNode() == mask
+    yield from activated(target, mask)
     docker.part("apply").click()
     yield docker.idle
     check(docker.words().startswith("Done"), "the docker says: %s", docker.words())
@@ -409,7 +423,8 @@ def filtering_cancelled():
     section = Section(docker)
     section.begin("film-grain", "film-grain")
     target = tiled(4096, 4096)
-    yield 1000
+    yield from settled()
+    yield on_a_layer(target)
     heart = Heartbeat()
     docker.part("apply").click()
     yield lambda: "Filtering" in docker.words() or docker.idle()
@@ -419,9 +434,9 @@ def filtering_cancelled():
     yield docker.idle
     check(docker.words().startswith("Cancelled"), "the docker says: %s", docker.words())
     check(len(layers(target.rootNode())) == 1, "a layer was added")
-    check(gap[1] < 100, PAUSE, *gap)
+    check(gap[1] < PAUSE_MS, PAUSE, *gap)
     small = spotted()
-    yield 300
+    yield on_a_layer(small)
     docker.part("apply").click()
     yield from filled(docker, small, 1)
     section.end()
@@ -496,8 +511,10 @@ def inputs_and_long_texts():
             continue
         section.chain.set_steps([])
         section.add(name)
+        old = picture._after
         give(name, section.chain._schemas[name])
-        yield lambda: live._held is not None and live._answered == live._asked and picture._before is live._held.picture
+        yield lambda: picture._after is not old and live._held is not None and live._answered == live._asked and not live._waiting and (
+            picture._before is live._held.picture)
         check(picture._after != picture._before, "%s: the preview shows no change", name)
         count = len(layers(target.rootNode()))
         docker.part("apply").click()
@@ -506,8 +523,7 @@ def inputs_and_long_texts():
         pixels = bytes(made.pixelData(HOLE[0] + 20, HOLE[1] + 20, 20, 20))
         check(pixels != bytes((200, 80, 20, 255)) * 400 and min(pixels[3::4]) == 255, "%s: the layer did not change", name)
         made.remove()
-        target.setActiveNode(top)
-        yield lambda: target.activeNode() == top
+        yield from activated(target, top)
         notes.append("%s for %s" % (what, name))
     section.end()
     return ", ".join(notes) or "no installed filter asks for anything"
@@ -522,29 +538,29 @@ def knows_what_is_in_sight():
     target = document(b"".join(rows), width, height)
     view = Krita.instance().activeWindow().activeView()
     notes = []
-    yield 1000
+    yield from settled()
     for zoom in (1.0, 3.0):
         view.canvas().setZoomLevel(zoom)
-        yield 1500
+        yield from unmoved(target)
         area = adapter_canvas._canvas_area(docker.window)
         check(area is not None, "this Krita builds its canvas otherwise")
         for bar in (area.horizontalScrollBar(), area.verticalScrollBar()):
             if bar.maximum() > bar.minimum():
                 bar.setValue(bar.minimum() + (bar.maximum() - bar.minimum()) * 6 // 10)
-        yield 1500
-        left, top, wide, high = adapter_canvas.visible_part((width, height))
-        screenshot("krita-sight.png")
-        screen = QtGui.QImage(os.path.join(RESULTS, "krita-sight.png"))
-        factor = view.canvas().zoomLevel() * 72 / target.resolution()
-        middle = area.viewport().mapToGlobal(QtCore.QPoint(area.viewport().width() // 2, area.viewport().height() // 2))
-        colour = screen.pixelColor(middle)
-        at = (colour.red() * 4 + 2, colour.green() * 4 + 2)
-        expected = (area.horizontalScrollBar().value() + area.viewport().width() / 2) / factor, (
-            area.verticalScrollBar().value() + area.viewport().height() / 2) / factor
-        check(all(abs(a - b) < 8 for a, b in zip(at, expected)), "the screen's middle shows %s, thought to be %s", at, expected)
+        factor, at = view.canvas().zoomLevel() * 72 / target.resolution(), (0, 0)
+
+        def as_thought():
+            nonlocal at
+            middle = area.viewport().mapToGlobal(QtCore.QPoint(area.viewport().width() // 2, area.viewport().height() // 2))
+            colour = screen().pixelColor(middle)
+            at = (colour.red() * 4 + 2, colour.green() * 4 + 2)
+            expected = (area.horizontalScrollBar().value() + area.viewport().width() / 2) / factor, (
+                area.verticalScrollBar().value() + area.viewport().height() / 2) / factor
+            return all(abs(a - b) < 8 for a, b in zip(at, expected))
+        yield as_thought
+        left, top, wide, high = part_in_sight(target)
         check(left <= at[0] <= left + wide and top <= at[1] <= top + high, "%s is not in %s", at, (left, top, wide, high))
         notes.append("%d %%: %s" % (round(factor * 100), (left, top, wide, high)))
-    os.unlink(os.path.join(RESULTS, "krita-sight.png"))
     return "; ".join(notes)
 
 
@@ -592,11 +608,10 @@ def styles_are_kept():
     steps = Section(again).chain.steps()
     check([(step["name"], step["params"]["strength"]) for step in steps] == [("film-grain", 1)], "the style's chain is %s", steps)
     box = docker.part("style")
-    check(box.findData("Gritty film") >= 0, "the other docker was not told")
+    yield lambda: box.findData("Gritty film") >= 0
     told = box.itemData(box.findData("Gritty film"), QtCore.Qt.ItemDataRole.ToolTipRole)
     check("scheduler: karras" in told and "filters: film-grain" in told, "the list tells of the style: %s", told)
-    yield 300
-    screenshot("krita-style.png")
+    yield from screenshot("krita-style.png")
     again.part("style_remove").click()
     yield lambda: again.part("style").count() == 1 and docker.part("style").count() == 1
     check(len(Section(again).chain.steps()) == 1, "deleting the style emptied the docker")

@@ -8,10 +8,12 @@ from PyQt5 import QtWidgets
 from underpaint import ledger
 
 from .bench import (
-    Docker, bounds, check, document, kill_daemon, layers, no_dialog, screenshot, select, woven,
+    Docker, bounds, check, document, kill_daemon, layers, no_dialog, screenshot, select, settled, woven,
 )
 from .scenarios import HOLE, SIZE, SOFT, filled, spotted
-from .working import LONG, tiny
+
+LONG = 400
+"""Steps of the tiny model that take some seconds, and yet come to an end."""
 
 
 def connection_lost():
@@ -21,15 +23,17 @@ def connection_lost():
     docker.show()
     target = spotted()
     select(target, *HOLE)
-    docker.ask("fill", prompt="a cat", model=tiny(docker), seed="4")
+    docker.ask("fill", prompt="a cat", model=docker.tiny(), seed="4")
     docker.part("steps").setValue(LONG)
     docker.press()
     yield lambda: "step" in docker.words()
     job = next(iter(docker.widget._jobs)).id
     document(woven(64, 64), 64, 64)
-    yield 300
-    docker.widget._daemon.connection._socket.abort()
-    yield lambda: any(job == taken.id for taken in docker.widget._jobs) and docker.widget._daemon.connection is not None
+    check(docker.busy(), "the picture was too quick for this test: %s", docker.words())
+    lost = docker.widget._daemon.connection
+    lost._socket.abort()
+    yield lambda: docker.widget._daemon.connection not in (None, lost)
+    check(docker.idle() or any(job == taken.id for taken in docker.widget._jobs), "the job was not taken up again")
     yield from filled(docker, target, 1)
     check(layers(target.rootNode())[1].name() == "a cat (4)", "the layer is called %s", layers(target.rootNode())[1].name())
     check(ledger.entries() == [], "the ledger still holds %s", ledger.entries())
@@ -47,15 +51,15 @@ def history_keeps_what_was_painted():
         return "this daemon keeps no history"
     docker.part("history").setChecked(True)
     listed, clear = docker.part("history_list"), docker.part("history_clear")
-    yield 500
-    if listed.count():  # of the scenarios before
-        clear.click()
-        clear.click()
+    answers = []  # what the scenarios before painted is forgotten
+    docker.widget._daemon.connection.call("history/clear", {}, lambda *answer: answers.append(answer))
+    yield lambda: answers
+    docker.widget._history.refresh()
     yield lambda: listed.count() == 0
     docker.part("history").setChecked(False)
     target = spotted()
     select(target, *HOLE, feather=SOFT)
-    docker.ask("fill", prompt="a cat in the grass", model=tiny(docker), seed="21")
+    docker.ask("fill", prompt="a cat in the grass", model=docker.tiny(), seed="21")
     docker.part("steps").setValue(7)
     docker.press()
     yield from filled(docker, target, 1)
@@ -65,12 +69,11 @@ def history_keeps_what_was_painted():
     docker.part("history").setChecked(True)
     yield lambda: listed.count() >= 1 and "a cat in the grass" in listed.item(0).toolTip()
     check("21" in listed.item(0).toolTip(), "the entry says %s", listed.item(0).toolTip())
-    yield 400
+    yield from settled()
     glass = docker.widget._results._glass
     listed.itemEntered.emit(listed.item(0))
     check(glass.shown and not docker.part("preview").isVisible(), "hovering shows nothing on the canvas")
-    yield 300
-    screenshot("krita-history.png")
+    yield from screenshot("krita-history.png")
     listed.hovered.emit(-1)
     check(not glass.shown, "the picture stays on the canvas")
 
@@ -87,7 +90,7 @@ def history_keeps_what_was_painted():
     check(docker.part("seed").text() == "21" and QtWidgets.QApplication.clipboard().text() == "21", "the seed is %s", docker.part("seed").text())
     docker.part("history_settings").click()
     yield lambda: docker.part("prompt").toPlainText() == "a cat in the grass"
-    check(docker.part("model").currentData() == tiny(docker) and docker.part("steps").value() == 7, "%s with %d steps paints",
+    check(docker.part("model").currentData() == docker.tiny() and docker.part("steps").value() == 7, "%s with %d steps paints",
           docker.part("model").currentText(), docker.part("steps").value())
 
     kill_daemon()
@@ -106,6 +109,8 @@ def history_keeps_what_was_painted():
     check(clear.text() == "Clear all?", "the button says %s", clear.text())
     yield 400
     check(listed.count() == count - 1, "one press cleared it")
+    if clear.text() == "Clear":  # the list was told anew meanwhile, and asks again
+        clear.click()
     clear.click()
     yield lambda: listed.count() == 0 and not listed.isVisible()
     docker.part("history").setChecked(False)
@@ -120,9 +125,9 @@ def restarted_meanwhile():
     docker = Docker()
     target = spotted()
     select(target, *HOLE)
-    docker.part("steps").setValue(LONG)
+    docker.paint_for_long()
     for words in ("one", "two"):
-        docker.ask("fill", prompt=words, model=tiny(docker))
+        docker.ask("fill", prompt=words, model=docker.tiny())
         docker.press()
     yield lambda: "step" in docker.words() and all(job.id is not None for job in docker.widget._jobs)
     check(len(ledger.entries()) == 2, "the ledger holds %s", ledger.entries())
@@ -130,6 +135,7 @@ def restarted_meanwhile():
     yield docker.idle
     sentence = docker.words()
     check("stopped" in sentence and ledger.entries() == [] and no_dialog(), "the docker says: %s; the ledger holds %s", sentence, ledger.entries())
+    docker.paint_for_long(False)
     docker.part("steps").setValue(1)
     docker.press()
     yield from filled(docker, target, 1)
@@ -146,9 +152,9 @@ def leaves_a_job_behind():
     docker = Docker()
     target = spotted()
     check(target.saveAs(LEFT), "the picture could not be saved")
-    yield 500
+    yield from settled()
     select(target, *HOLE)
-    docker.ask("fill", prompt="left behind", model=tiny(docker), seed="8")
+    docker.ask("fill", prompt="left behind", model=docker.tiny(), seed="8")
     docker.part("steps").setValue(LONG)
     docker.press()
     yield lambda: "step" in docker.words()

@@ -12,7 +12,7 @@ from underpaint import loras as adapter_loras
 from underpaint import regions as adapter_regions
 from underpaint.daemon import find_program
 
-from .bench import RESULTS, Docker, check, document, layers, no_dialog, screenshot, seen, select, woven
+from .bench import RESULTS, Docker, activated, check, document, layers, no_dialog, screenshot, seen, select, settled, woven
 from .scenarios import SIZE
 
 LARGE_HOLE = (32, 24, 256, 192)
@@ -149,8 +149,7 @@ def a_lora_changes_the_picture():
     check(docker.part("loras").text() == "LoRAs (1)", "the heading says %s", docker.part("loras").text())
     trigger = entry.findChild(QtWidgets.QPushButton, "underpaint_lora_trigger")
     check(trigger.isVisible() and "tny style" in trigger.text(), "the trigger words are shown as %s", trigger.text())
-    yield 300
-    screenshot("krita-loras.png")
+    yield from screenshot("krita-loras.png")
     with_it = yield from steered.paint("--lora", "kohya")
     check(differ(plain, with_it) > 10000, "the LoRA changes %d pixels", differ(plain, with_it))
     entry.findChild(QtWidgets.QDoubleSpinBox, "underpaint_lora_weight").setValue(-0.75)
@@ -210,7 +209,7 @@ def control_layers_steer():
     layer = layer_with(target, "stripes", (0, 0) + SIZE, stripes)
     layer.setVisible(False)
     target.refreshProjection()
-    yield 300
+    yield from settled()
     steered.again()
     picture = os.path.join(RESULTS, "stripes.png")
     save(stripes, picture)
@@ -219,8 +218,7 @@ def control_layers_steer():
     entry = controls.entries()[0]
     entry.findChild(QtWidgets.QWidget, "underpaint_control_layer").look()
     set_part(entry, "control_layer", layer.uniqueId().toString())
-    yield 300
-    screenshot("krita-control-layers.png")
+    yield from screenshot("krita-control-layers.png")
     notes, made = [], []
     for model, preprocess, weight, end, from_layer in [
             ("lines", "", 1, 100, True), ("lines", "canny", 0.8, 100, False), ("lines", "depth", 1, 100, True),
@@ -239,7 +237,7 @@ def control_layers_steer():
     check((yield from steered.paint()) == plain, "what is switched off steers")
     entry.findChild(QtWidgets.QToolButton, "underpaint_entry_switch").click()
     layer.remove()
-    yield 300
+    yield from settled()
     steered.again()
     docker.press()
     yield docker.idle
@@ -270,18 +268,16 @@ def regions_are_bound_to_layers():
     for node in (group, right):
         node.setVisible(False)  # the picture stays what it is
     target.refreshProjection()
-    yield 500
+    yield from settled()
     steered.again()
     masks = [os.path.join(RESULTS, name) for name in ("left.png", "right.png")]
     for path, box in zip(masks, (LEFT, RIGHT)):
         save(mask_of(box), path)
     for node, text in ((group, "an old tree"), (right, "deep water"), (empty, "nowhere")):
-        target.setActiveNode(node)
-        yield lambda: target.activeNode() == node
+        yield from activated(target, node)
         regions.adder.click()
         regions.entries()[-1].findChild(QtWidgets.QPlainTextEdit, "underpaint_region_prompt").setPlainText(text)
-    yield 300
-    screenshot("krita-regions.png")
+    yield from screenshot("krita-regions.png")
     options = ["--region", "prompt=an old tree,mask=" + masks[0], "--region", "prompt=deep water,mask=" + masks[1]]
     both = yield from steered.paint(*options)
     regions.entries()[1].findChild(QtWidgets.QToolButton, "underpaint_entry_switch").click()
@@ -301,11 +297,11 @@ def regions_are_bound_to_layers():
     path = os.path.join(RESULTS, "kept.kra")
     held = regions.values()
     check(target.saveAs(path) or os.path.exists(path), "it could not be saved")
-    target.waitForDone()
-    yield 500
+    yield from settled()
     target.setModified(False)
     target.close()
-    yield 1500
+    yield lambda: Krita.instance().activeDocument() is None
+    yield from settled()
     regions.set_values([])  # since 5.2 Krita hides the dockers while no picture is open, and a hidden one does not look
     again = Krita.instance().openDocument(path)
     again.setBatchmode(True)
@@ -314,7 +310,7 @@ def regions_are_bound_to_layers():
     shown = [entry.findChild(QtWidgets.QComboBox, "underpaint_region_layer").currentText() for entry in regions.entries()]
     check(shown == ["left half", "right half", "empty"], "the layers are %s", shown)
     steered.target = again
-    yield 500
+    yield from settled()
     os.unlink(path)
     steered.end()
     return "%d, %d of %d pixels; came back with the document: %s" % (
@@ -333,8 +329,7 @@ def sections_say_why_they_are_empty():
     steered.docker.ask("fill", model="exemplar")
     sentences, hidden = notes()
     check(all(sentences) and all(hidden), "for a model without words it says %s", notes())
-    yield 300
-    screenshot("krita-steering-empty.png")
+    yield from screenshot("krita-steering-empty.png")
     steered.docker.ask("fill", model="tiny-sd")
     lists = {method: None for method in ("loras/list", "controls/list")}
     steered.loras.offer("loras/list", [])
@@ -359,7 +354,7 @@ def control_layers_when_the_canvas_grows():
     yield from steered.begin()
     docker, target = steered.docker, steered.target
     stripes = layer_with(target, "stripes", (40, 30, 100, 80), b"\xff\xff\xff\xff" * 8000)
-    yield 300
+    yield from settled()
     target.setSelection(None)
     steered.controls.adder.click()
     set_part(steered.controls.entries()[0], "control_layer", stripes.uniqueId().toString())

@@ -1,7 +1,8 @@
 """The stories of a docker at work: modes chosen by what is selected, a larger canvas, another background, a batch to choose
 from, the queue, words remembered and weighed."""
 
-from krita import Krita
+import re
+
 from PyQt5 import QtCore, QtGui, QtWidgets
 
 from underpaint import ledger
@@ -10,20 +11,12 @@ from underpaint.docker import UnderpaintDocker
 from underpaint.underpaint_client import find_endpoint
 
 from .bench import (
-    Docker, check, document, layers, no_dialog, photograph, screenshot, seen, select, woven,
+    Docker, check, document, layers, no_dialog, photograph, screenshot, seen, select, settled, undone, woven,
 )
-from .scenarios import HOLE, SIZE, SOFT, filled, spotted, untouched
+from .scenarios import HOLE, SIZE, SOFT, filled, previewed, spotted, untouched
 
 KEPT = 220
 """How wide the picture is on a canvas that is empty beside it."""
-LONG = 200
-"""Steps of the tiny model that take some seconds."""
-
-
-def tiny(docker):
-    """The id of the tiny model."""
-    box = docker.part("model")
-    return next(box.itemData(at) for at in range(box.count()) if "tiny" in box.itemData(at))
 
 
 def half_empty():
@@ -84,11 +77,8 @@ def modes_follow_the_selection():
 
 def undo_steps(target, before, most=4):
     """How often undo is pressed until the picture is what it was."""
-    undo = Krita.instance().action("edit_undo")
     for count in range(1, most + 1):
-        undo.trigger()
-        yield 300
-        target.waitForDone()
+        yield from undone()
         if (target.width(), target.height()) == SIZE and seen(target) == before and len(layers(target.rootNode())) == 1:
             return count
     check(False, "%d times undo do not bring back the picture", most)
@@ -100,15 +90,12 @@ def expands_the_canvas():
     docker.arrange()
     target = spotted()
     before = seen(target)
-    docker.ask("expand", prompt="a photo of a cat", model=tiny(docker), seed="3")
+    docker.ask("expand", prompt="a photo of a cat", model=docker.tiny(), seed="3")
     docker.part("expand_right").setValue(128)
     docker.part("expand_top").setValue(64)
-    docker.part("steps").setValue(60)
+    yield from previewed(docker, "krita-expand.png")
+    docker.part("steps").setValue(20)
     docker.press()
-    glass = docker.widget._results._glass
-    yield lambda: glass.shown or docker.idle()
-    yield 300
-    screenshot("krita-expand.png")
     yield from filled(docker, target, 1)
     check((target.width(), target.height()) == (SIZE[0] + 128, SIZE[1] + 64), "the canvas is %d x %d", target.width(), target.height())
     layer = layers(target.rootNode())[1]
@@ -126,7 +113,7 @@ def expands_the_canvas():
     yield docker.idle
     check("canvas is full" in docker.words(), "the docker says: %s", docker.words())
     target = half_empty()
-    yield 300
+    yield from settled()
     before = seen(target)
     docker.press()
     yield from filled(docker, target, 1)
@@ -144,7 +131,7 @@ def paints_a_background():
     """What is selected stays, softly; the rest is painted."""
     docker = Docker()
     target = spotted()
-    docker.ask("background", prompt="a forest", model=tiny(docker))
+    docker.ask("background", prompt="a forest", model=docker.tiny())
     docker.press()
     check("what is to stay" in docker.words(), "the docker says: %s", docker.words())
     select(target, 60, 40, 200, 160, feather=SOFT)
@@ -166,7 +153,7 @@ def chooses_from_a_batch():
     docker.arrange()
     target = spotted()
     select(target, *HOLE, feather=SOFT)
-    docker.ask("fill", prompt="a photo of a cat", model=tiny(docker), seed="11")
+    docker.ask("fill", prompt="a photo of a cat", model=docker.tiny(), seed="11")
     docker.part("batch").setValue(3)
     docker.part("steps").setValue(20)
     docker.press()
@@ -174,12 +161,11 @@ def chooses_from_a_batch():
     check("3 pictures" in docker.words() and len(layers(target.rootNode())) == 1, "the docker says: %s", docker.words())
     choice = docker.part("choice")
     check(choice.isVisible() and choice.count() == 3, "there are %d pictures to choose from", choice.count())
-    yield 300
+    yield from settled()
     glass = docker.widget._results._glass
     choice.itemEntered.emit(choice.item(1))
     check(glass.shown, "hovering shows nothing on the canvas")
-    yield 300
-    screenshot("krita-batch.png")
+    yield from screenshot("krita-batch.png")
     choice.hovered.emit(-1)
     check(not glass.shown, "the picture stays on the canvas")
     choice.itemClicked.emit(choice.item(1))
@@ -209,8 +195,8 @@ def queue_of_three():
     docker.arrange()
     target = spotted()
     select(target, *HOLE)
-    docker.part("steps").setValue(3 * LONG)
-    model = tiny(docker)
+    docker.paint_for_long()
+    model = docker.tiny()
     for seed, words in enumerate(("first", "second", "third")):
         docker.ask("fill", prompt=words, model=model, seed=str(seed))
         docker.press()
@@ -219,7 +205,7 @@ def queue_of_three():
     other = Connection(find_endpoint().socket, "gimp", "1")
     answers = []
     other.ready.connect(lambda: other.call("generate", {"extent": [64, 64], "model": model, "prompt": "secret", "label": "secret",
-                                                        "steps": LONG}, lambda *answer: answers.append(answer)))
+                                                        "steps": 4}, lambda *answer: answers.append(answer)))
     other.open()
     yield lambda: len(lines(docker)) == 4
     yield lambda: sum(words.startswith("▸ ") for words, _ in lines(docker)) == 1
@@ -227,8 +213,7 @@ def queue_of_three():
     check(said[0] == "▸ first" and not any("secret" in words for words in said), "the queue is %s", said)
     check(any(words.startswith("A picture of") for words in said), "the other editor's job is not told: %s", said)
     yield lambda: "more after it" in docker.words()
-    yield 300
-    screenshot("krita-queue.png")
+    yield from screenshot("krita-queue.png")
 
     def button(words, part):
         line = next((line for said, line in lines(docker) if said == words), None)
@@ -241,6 +226,7 @@ def queue_of_three():
     button("▸ first", "cancel").click()
     yield lambda: any(words == "▸ third" for words, _ in lines(docker)) or docker.idle()
     check(docker.busy() and len(layers(target.rootNode())) == 1, "the docker says: %s", docker.words())
+    docker.paint_for_long(False)
     docker.part("steps").setValue(1)
     docker.ask("fill", prompt="last", model=model, seed="9")
     docker.press()
@@ -249,7 +235,7 @@ def queue_of_three():
     yield docker.idle
     check([layer.name() for layer in layers(target.rootNode())[1:]] == ["last (9)"], "the layers are %s",
           [layer.name() for layer in layers(target.rootNode())])
-    docker.part("steps").setValue(LONG)
+    docker.paint_for_long()
     for words in ("one", "two"):
         docker.ask("fill", prompt=words, model=model)
         docker.press()
@@ -258,7 +244,7 @@ def queue_of_three():
     yield docker.idle
     check(len(layers(target.rootNode())) == 2 and no_dialog(), "a cancelled job became a layer")
     other.close()
-    docker.part("steps").setValue(0)
+    docker.paint_for_long(False)
     docker.ask("fill", model="")
     yield lambda: not lines(docker)
     check(ledger.entries() == [], "the ledger still holds %s", ledger.entries())
@@ -270,7 +256,7 @@ def picture_of_a_queue():
     docker = Docker()
     docker.arrange(tall=True)
     target, marked = photograph("raccoon")
-    yield 500
+    yield from settled()
     target.setSelection(marked)
     docker.part("steps").setValue(30)
     for words in ("a cushion of moss and small flowers", "a pile of autumn leaves", "a snow drift"):
@@ -279,12 +265,16 @@ def picture_of_a_queue():
     glass = docker.widget._results._glass
     yield lambda: glass.shown and len(lines(docker)) == 3 or docker.idle()
     check(glass.shown, "no preview was shown: %s", docker.words())
-    yield lambda: "step 6" in docker.words() or docker.idle()
-    yield 300
-    screenshot("krita-working.png")
+
+    def well_under_way():
+        step = re.search(r"step (\d+)", docker.words())
+        return step and int(step[1]) >= 6
+    yield lambda: well_under_way() or docker.idle()
+    yield from screenshot("krita-working.png")
+    count = len(layers(target.rootNode()))  # where the screen is slow, one may be done by now
     docker.part("cancel_all").click()
     yield docker.idle
-    check(len(layers(target.rootNode())) == 1, "a layer was added")
+    check(len(layers(target.rootNode())) == count, "what was cancelled became a layer")
     docker.part("steps").setValue(0)
     docker.ask("fill", model="")
     return ""
@@ -305,7 +295,7 @@ def words_are_remembered_and_weighed():
     select(target, *HOLE)
     prompt = docker.part("prompt")
     for words in ("a red cat", "a blue dog"):
-        docker.ask("fill", prompt=words, model=tiny(docker))
+        docker.ask("fill", prompt=words, model=docker.tiny())
         docker.part("steps").setValue(1)
         docker.press()
         yield docker.idle

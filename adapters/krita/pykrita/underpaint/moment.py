@@ -11,8 +11,12 @@ from .qt import QtCore, QtWidgets, guarded
 
 
 def calm(document):
-    """Whether Krita has nothing to do on it: no stroke is under way, no layers are being merged."""
-    return document.isIdle() if hasattr(document, "isIdle") else True
+    """Whether Krita has nothing to do on it: no stroke is under way, no layers are being merged. Its lock is tried, because it
+    tells Python nothing shorter."""
+    if not document.tryBarrierLock():
+        return False
+    document.unlock()
+    return True
 
 
 class Picture:

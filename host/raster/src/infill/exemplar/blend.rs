@@ -15,6 +15,8 @@ const HOLD: f32 = 0.02;
 /// A step of this size counts half: a large one is an edge that should stay, not a seam to spread as haze.
 const EDGE: f32 = 0.15;
 const ITERATIONS: u32 = 40;
+/// Unknowns that are summed by one thread.
+const RUN: usize = 4096;
 
 type Rgb = [f32; 3];
 
@@ -36,19 +38,19 @@ pub(super) fn finish(
             out.set_pixel((i % w) as u32, (i / w) as u32, image.pixel(x as u32, y as u32));
         }
     }
-    let fix = correction(level, field, job)?;
-    let pixels = out.data_mut().par_chunks_exact_mut(4).enumerate().filter(|(i, _)| hole[*i]);
-    pixels.for_each(|(i, rgba)| {
-        let at = (i / w + REACH) * level.stride + i % w + REACH;
-        (0..3).for_each(|c| rgba[c] = (rgba[c] + fix[at][c]).clamp(0.0, 1.0));
-    });
+    let unknown: Vec<usize> = (0..level.kind.len()).filter(|&i| level.kind[i] == Kind::Hole).collect();
+    for (&at, fix) in unknown.iter().zip(correction(level, field, &unknown, job)?) {
+        let (x, y) = (at % level.stride - REACH, at / level.stride - REACH);
+        let rgba = &mut out.data_mut()[4 * (y * w + x)..][..3];
+        (0..3).for_each(|c| rgba[c] = (rgba[c] + fix[c]).clamp(0.0, 1.0));
+    }
     Ok(out)
 }
 
-/// What to add to the copied texels, per texel of the level. With c the copies, it minimises over the hole
+/// What to add to the copied texels of the hole, which are `unknown`. With c the copies, it minimises over the hole
 /// `sum w_qr (u_q - u_r - (g_qr - (c_q - c_r)))^2 + HOLD sum u_q^2`, where g is the sources' own difference,
 /// w is smaller for steps beyond [`EDGE`] and u is 0 on known texels; by conjugate gradients from 0.
-fn correction(level: &Level, field: &Field, job: &dyn Job) -> Result<Vec<Rgb>, Cancelled> {
+fn correction(level: &Level, field: &Field, unknown: &[usize], job: &dyn Job) -> Result<Vec<Rgb>, Cancelled> {
     let stride = level.stride;
     let neighbours = |i: usize| [i - 1, i + 1, i - stride, i + stride];
     let in_hole = |i: usize| level.kind[i] == Kind::Hole;
@@ -58,11 +60,15 @@ fn correction(level: &Level, field: &Field, job: &dyn Job) -> Result<Vec<Rgb>, C
     let copy = |i: usize| if in_hole(i) && source(i) != NONE { color(source(i)) } else { color(i) };
     let minus = |a: Rgb, b: Rgb| [a[0] - b[0], a[1] - b[1], a[2] - b[2]];
 
-    let n = level.kind.len();
+    // Each unknown's neighbours among the unknowns; the one behind the last stands for everything else, where u is 0.
+    let mut number = vec![unknown.len() as u32; level.kind.len()];
+    unknown.iter().zip(0..).for_each(|(&i, k)| number[i] = k);
+    let beside: Vec<[u32; 4]> = unknown.par_iter().map(|&q| neighbours(q).map(|r| number[r])).collect();
+    drop(number);
     // Right-hand side, and how much each step to a neighbour counts.
-    let mut right = vec![([0.0; 3], [0.0f32; 4]); n];
-    right.par_iter_mut().enumerate().filter(|(i, _)| in_hole(*i)).for_each(|(q, (sum, weights))| {
-        for (r, weight) in neighbours(q).into_iter().zip(weights) {
+    let equation = |&q: &usize| {
+        let (mut sum, mut weights) = ([0.0; 3], [0.0f32; 4]);
+        for (r, weight) in neighbours(q).into_iter().zip(&mut weights) {
             if !in_hole(r) && !known(r) {
                 continue;
             }
@@ -90,22 +96,23 @@ fn correction(level: &Level, field: &Field, job: &dyn Job) -> Result<Vec<Rgb>, C
                 (0..3).for_each(|c| sum[c] += *weight * step[c]);
             }
         }
-    });
-    let (right, weights): (Vec<Rgb>, Vec<[f32; 4]>) = right.into_iter().unzip();
-    // A u: the operator of the normal equations, 0 outside the hole.
+        (sum, weights)
+    };
+    let (right, weights): (Vec<Rgb>, Vec<[f32; 4]>) = unknown.par_iter().map(equation).unzip();
+    // A u: the operator of the normal equations.
     let apply = |u: &[Rgb], out: &mut [Rgb]| {
-        out.par_iter_mut().enumerate().filter(|(i, _)| in_hole(*i)).for_each(|(q, out)| {
+        out.par_iter_mut().zip(&beside).zip(&weights).enumerate().for_each(|(q, ((out, beside), weights))| {
             let mut sum = u[q].map(|v| v * HOLD);
-            for (r, weight) in neighbours(q).into_iter().zip(weights[q]) {
-                (0..3).for_each(|c| sum[c] += weight * (u[q][c] - u[r][c]));
+            for (&r, weight) in beside.iter().zip(weights) {
+                (0..3).for_each(|c| sum[c] += weight * (u[q][c] - u[r as usize][c]));
             }
             *out = sum;
         });
     };
-    // Summed per row and then in order, so that the number of threads does not show.
+    // Summed in runs and then in order, so that the number of threads does not show.
     let dot = |a: &[Rgb], b: &[Rgb]| -> f64 {
-        let rows = a.par_chunks(stride).zip(b.par_chunks(stride));
-        let sums: Vec<f64> = rows
+        let runs = a.par_chunks(RUN).zip(b.par_chunks(RUN));
+        let sums: Vec<f64> = runs
             .map(|(a, b)| a.iter().zip(b).map(|(a, b)| f64::from(a[0] * b[0] + a[1] * b[1] + a[2] * b[2])).sum())
             .collect();
         sums.iter().sum()
@@ -113,10 +120,11 @@ fn correction(level: &Level, field: &Field, job: &dyn Job) -> Result<Vec<Rgb>, C
     let add = |to: &mut [Rgb], from: &[Rgb], factor: f32| {
         to.par_iter_mut().zip(from).for_each(|(to, from)| (0..3).for_each(|c| to[c] += factor * from[c]));
     };
-    let mut u = vec![[0.0; 3]; n];
+    let mut u = vec![[0.0; 3]; right.len()];
     let mut residual = right;
     let mut direction = residual.clone();
-    let mut applied = vec![[0.0; 3]; n];
+    direction.push([0.0; 3]);
+    let mut applied = u.clone();
     let mut power = dot(&residual, &residual);
     for _ in 0..ITERATIONS {
         if job.is_cancelled() {
@@ -126,8 +134,8 @@ fn correction(level: &Level, field: &Field, job: &dyn Job) -> Result<Vec<Rgb>, C
             break;
         }
         apply(&direction, &mut applied);
-        let factor = (power / dot(&direction, &applied).max(1e-30)) as f32;
-        add(&mut u, &direction, factor);
+        let factor = (power / dot(&direction[..u.len()], &applied).max(1e-30)) as f32;
+        add(&mut u, &direction[..applied.len()], factor);
         add(&mut residual, &applied, -factor);
         let next = dot(&residual, &residual);
         let keep = (next / power) as f32;

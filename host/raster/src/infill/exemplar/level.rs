@@ -58,11 +58,12 @@ impl Level {
         let (stride, rows) = (w + 2 * REACH, h + 2 * REACH);
         let mut texels = vec![[0.0; 4]; stride * rows];
         let mut kind = vec![Kind::Void; stride * rows];
-        for y in 0..h {
+        let lines = texels.par_chunks_exact_mut(stride).zip(kind.par_chunks_exact_mut(stride));
+        lines.skip(REACH).take(h).enumerate().for_each(|(y, (texels, kinds))| {
             for x in 0..w {
-                let (i, o) = (y * w + x, (y + REACH) * stride + x + REACH);
+                let (i, o) = (y * w + x, x + REACH);
                 let p = &image.data()[i * 4..i * 4 + 4];
-                kind[o] = match (hole[i], near[i], p[3] >= 0.5) {
+                kinds[o] = match (hole[i], near[i], p[3] >= 0.5) {
                     (true, ..) => Kind::Hole,
                     (_, _, false) => Kind::Void,
                     (_, true, _) => Kind::Near,
@@ -70,7 +71,7 @@ impl Level {
                 };
                 texels[o] = [p[0], p[1], p[2], 0.0];
             }
-        }
+        });
         busyness(&mut texels, &kind, stride);
         Level::new(stride, rows, texels, kind)
     }
@@ -82,13 +83,13 @@ impl Level {
         };
         let touches_hole = any(|k| k == Kind::Hole);
         let spoiled = any(|k| k != Kind::Known);
-        let inside: Vec<bool> = (0..kind.len())
-            .map(|i| {
+        let pick = |f: &(dyn Fn(usize) -> bool + Sync)| {
+            let inside = |i: usize| {
                 let (x, y) = (i % stride, i / stride);
                 (REACH..stride - REACH).contains(&x) && (REACH..rows - REACH).contains(&y)
-            })
-            .collect();
-        let pick = |f: &dyn Fn(usize) -> bool| (0..kind.len()).map(|i| inside[i] && f(i)).collect();
+            };
+            (0..kind.len()).into_par_iter().map(|i| f(i) && inside(i)).collect()
+        };
         let target = pick(&|i| touches_hole[i] && kind[i] != Kind::Void);
         let source = pick(&|i| !spoiled[i]);
         let confidence = vec![0.0; kind.len()];
@@ -103,9 +104,10 @@ impl Level {
     fn trust(&mut self) {
         let known: Vec<bool> = self.kind.iter().map(|k| matches!(k, Kind::Known | Kind::Near)).collect();
         let depth = distance(Extent::new(self.stride as u32, self.rows as u32), &known);
-        self.confidence = (self.kind.iter().zip(&depth))
+        self.confidence = (self.kind.par_iter().zip(&depth))
             .map(|(kind, &d)| match kind {
                 Kind::Void => 0.0,
+                _ if d == 0.0 => 1.0,
                 _ => FADE.powf(d.min(DEEP)),
             })
             .collect();
@@ -141,7 +143,8 @@ impl Level {
         let (stride, rows) = (w.div_ceil(2) + 2 * REACH, h.div_ceil(2) + 2 * REACH);
         let mut texels = vec![[0.0; 4]; stride * rows];
         let mut kind = vec![Kind::Void; stride * rows];
-        for y in 0..h.div_ceil(2) {
+        let lines = texels.par_chunks_exact_mut(stride).zip(kind.par_chunks_exact_mut(stride));
+        lines.skip(REACH).take(h.div_ceil(2)).enumerate().for_each(|(y, (texels, kinds))| {
             for x in 0..w.div_ceil(2) {
                 let mut sum = [0.0f32; 4];
                 let (mut known, mut hole, mut near) = (0, 0, 0);
@@ -157,15 +160,15 @@ impl Level {
                         }
                     }
                 }
-                let o = (y + REACH) * stride + x + REACH;
+                let o = x + REACH;
                 if known > 0 && known >= hole {
                     texels[o] = sum.map(|v| v / known as f32);
-                    kind[o] = if 2 * near > known { Kind::Near } else { Kind::Known };
+                    kinds[o] = if 2 * near > known { Kind::Near } else { Kind::Known };
                 } else if hole > 0 {
-                    kind[o] = Kind::Hole;
+                    kinds[o] = Kind::Hole;
                 }
             }
-        }
+        });
         Level::new(stride, rows, texels, kind)
     }
 }
@@ -174,59 +177,82 @@ impl Level {
 /// neighbour, over a window of known texels.
 fn busyness(texels: &mut [Texel], kind: &[Kind], stride: usize) {
     const WINDOW: usize = 4;
-    let known = |i: usize| matches!(kind[i], Kind::Known | Kind::Near);
-    let luma = |i: usize| 0.299 * texels[i][0] + 0.587 * texels[i][1] + 0.114 * texels[i][2];
-    let rows = kind.len() / stride;
-    // Summed-area tables of the differences and of their number, in f64 for exactness.
-    let mut table = vec![[0.0f64; 2]; (stride + 1) * (rows + 1)];
-    for y in 0..rows {
-        let mut row = [0.0f64; 2];
-        for x in 0..stride {
-            let i = y * stride + x;
-            for j in [i + 1, i + stride] {
-                if j < kind.len() && known(i) && known(j) {
-                    row[0] += f64::from((luma(i) - luma(j)).abs());
-                    row[1] += 1.0;
-                }
+    let steps = |i: usize| {
+        let (mut sum, mut count) = (0.0, 0.0);
+        for j in [i + 1, i + stride] {
+            if j < kind.len() && is_known(kind[i]) && is_known(kind[j]) {
+                sum += (luma(texels[i]) - luma(texels[j])).abs();
+                count += 1.0;
             }
-            let above = table[y * (stride + 1) + x + 1];
-            table[(y + 1) * (stride + 1) + x + 1] = [above[0] + row[0], above[1] + row[1]];
         }
-    }
-    for y in 0..rows {
-        for x in 0..stride {
-            let i = y * stride + x;
-            if !known(i) {
-                continue;
-            }
-            let (x0, x1) = (x.saturating_sub(WINDOW), (x + WINDOW + 1).min(stride));
-            let (y0, y1) = (y.saturating_sub(WINDOW), (y + WINDOW + 1).min(rows));
-            let at = |x: usize, y: usize, c: usize| table[y * (stride + 1) + x][c];
-            let sum = |c: usize| at(x1, y1, c) - at(x0, y1, c) - at(x1, y0, c) + at(x0, y0, c);
-            texels[i][3] = if sum(1) > 0.0 { BUSY * (sum(0) / sum(1)) as f32 } else { 0.0 };
-        }
-    }
+        [sum, count]
+    };
+    let mut busy = vec![0.0; kind.len()];
+    sums(
+        stride,
+        WINDOW,
+        steps,
+        &mut busy,
+        |i, [sum, count]| {
+            if is_known(kind[i]) && count > 0.0 { BUSY * (sum / count) } else { 0.0 }
+        },
+    );
+    texels.par_iter_mut().zip(busy).for_each(|(texel, busy)| texel[3] = busy);
 }
 
-/// Standard deviation of the known texels' luma within [`REACH`], per texel; 0 beyond the picture.
+/// Standard deviation of the known texels' luma within [`REACH`], per texel.
 fn contrast(texels: &[Texel], kind: &[Kind], stride: usize) -> Vec<f32> {
-    let rows = kind.len() / stride;
+    let value = |i: usize| {
+        let luma = luma(texels[i]);
+        if is_known(kind[i]) { [1.0, luma, luma * luma] } else { [0.0; 3] }
+    };
     let mut out = vec![0.0; kind.len()];
-    out.par_chunks_exact_mut(stride).enumerate().skip(REACH).take(rows - 2 * REACH).for_each(|(y, row)| {
-        for (x, out) in row.iter_mut().enumerate().skip(REACH).take(stride - 2 * REACH) {
-            let (mut n, mut sum, mut squares) = (0.0f32, 0.0f32, 0.0f32);
-            for_patches(y * stride + x, stride, |i| {
-                if matches!(kind[i], Kind::Known | Kind::Near) {
-                    let luma = 0.299 * texels[i][0] + 0.587 * texels[i][1] + 0.114 * texels[i][2];
-                    (n, sum, squares) = (n + 1.0, sum + luma, squares + luma * luma);
-                }
-            });
-            if n > 0.0 {
-                *out = (squares / n - (sum / n).powi(2)).max(0.0).sqrt();
-            }
-        }
+    sums(stride, REACH, value, &mut out, |_, [n, sum, squares]| match n > 0.0 {
+        true => (squares / n - (sum / n).powi(2)).max(0.0).sqrt(),
+        false => 0.0,
     });
     out
+}
+
+fn is_known(kind: Kind) -> bool {
+    matches!(kind, Kind::Known | Kind::Near)
+}
+
+fn luma(texel: Texel) -> f32 {
+    0.299 * texel[0] + 0.587 * texel[1] + 0.114 * texel[2]
+}
+
+/// What `make` makes, for each texel, of the sums of `value` over all within `reach` in both directions. Rows are summed
+/// first, a band of them at a time, so that the sums of the columns find them in the cache.
+fn sums<const K: usize>(
+    stride: usize,
+    reach: usize,
+    value: impl Fn(usize) -> [f32; K] + Sync,
+    out: &mut [f32],
+    make: impl Fn(usize, [f32; K]) -> f32 + Sync,
+) {
+    const BAND: usize = 32;
+    let rows = out.len() / stride;
+    let add = |to: &mut [[f32; K]], from: &[[f32; K]]| {
+        to.as_flattened_mut().iter_mut().zip(from.as_flattened()).for_each(|(to, from)| *to += from);
+    };
+    out.par_chunks_mut(BAND * stride).enumerate().for_each(|(band, out)| {
+        let first = (band * BAND).saturating_sub(reach);
+        let last = (band * BAND + BAND + reach).min(rows);
+        let mut across = vec![[0.0; K]; (last - first) * stride];
+        let mut row = vec![[0.0; K]; stride + 2 * reach];
+        for (y, across) in (first..last).zip(across.chunks_exact_mut(stride)) {
+            row[reach..][..stride].iter_mut().enumerate().for_each(|(x, v)| *v = value(y * stride + x));
+            (0..=2 * reach).for_each(|shift| add(across, &row[shift..]));
+        }
+        let mut sums = vec![[0.0; K]; stride];
+        for (y, out) in (band * BAND..).zip(out.chunks_exact_mut(stride)) {
+            sums.fill([0.0; K]);
+            let near = y.saturating_sub(reach).max(first)..(y + reach + 1).min(last);
+            near.for_each(|v| add(&mut sums, &across[(v - first) * stride..][..stride]));
+            out.iter_mut().zip(&sums).enumerate().for_each(|(x, (out, sums))| *out = make(y * stride + x, *sums));
+        }
+    });
 }
 
 /// True where any texel within [`REACH`] in both directions is true.

@@ -1,6 +1,6 @@
 //! Voting: the hole's colours from the sources of all patches that cover a texel.
 
-use super::level::{Kind, Level};
+use super::level::{Kind, Level, Texel};
 use super::search::{Field, NONE, REACH};
 use crate::{Cancelled, Job};
 use rayon::prelude::*;
@@ -10,17 +10,15 @@ pub(super) const SHARP: f32 = 0.3;
 
 /// Replaces the hole's texels by the weighted mean of what their 49 patches' sources propose.
 pub(super) fn vote(level: &mut Level, field: &Field, softness: f32, job: &dyn Job) -> Result<(), Cancelled> {
-    let (stride, kind, level_confidence) = (level.stride, &level.kind, &level.confidence);
-    let before = level.texels.clone();
-    level.texels.par_chunks_exact_mut(stride).enumerate().try_for_each(|(y, row)| {
+    let (stride, texels) = (level.stride, &level.texels);
+    // By rows, beside the level: most of it is no hole.
+    let votes = level.kind.par_chunks_exact(stride).enumerate().map(|(y, kinds)| {
         if job.is_cancelled() {
             return Err(Cancelled);
         }
-        for (x, texel) in row.iter_mut().enumerate() {
+        let mut votes = Vec::new();
+        for (x, _) in kinds.iter().enumerate().filter(|(_, kind)| **kind == Kind::Hole) {
             let i = y * stride + x;
-            if kind[i] != Kind::Hole {
-                continue;
-            }
             let mut best = f32::INFINITY;
             for_patches(i, stride, |p| {
                 if field.source[p] as usize != NONE {
@@ -32,18 +30,21 @@ pub(super) fn vote(level: &mut Level, field: &Field, softness: f32, job: &dyn Jo
             for_patches(i, stride, |p| {
                 let s = field.source[p] as usize;
                 if s != NONE {
-                    let w = level_confidence[p] * (scale / (scale + field.cost[p] - best)).powi(2);
-                    let from = before[s + i - p];
+                    let w = level.confidence[p] * (scale / (scale + field.cost[p] - best)).powi(2);
+                    let from = texels[s + i - p];
                     (0..4).for_each(|c| sum[c] += w * from[c]);
                     weights += w;
                 }
             });
             if weights > 0.0 {
-                *texel = sum.map(|v| v / weights);
+                votes.push((i, sum.map(|v| v / weights)));
             }
         }
-        Ok(())
-    })
+        Ok(votes)
+    });
+    let votes: Vec<Vec<(usize, Texel)>> = votes.collect::<Result<_, Cancelled>>()?;
+    votes.into_iter().flatten().for_each(|(i, texel)| level.texels[i] = texel);
+    Ok(())
 }
 
 /// Calls `f` with the centre of each patch that covers texel `i`.
