@@ -8,7 +8,9 @@ from PyQt5 import QtCore, QtGui, QtWidgets
 from underpaint import layers as adapter_layers
 from underpaint.document import packed
 
-from .bench import RESULTS, Heartbeat, bounds, check, document, layers, no_dialog, screenshot, seen, woven
+from .bench import (
+    RESULTS, Heartbeat, activated, bounds, check, document, layers, no_dialog, screenshot, seen, settled, undone, woven,
+)
 from .scenarios import SIZE
 from .steering import LARGE_HOLE, Steered, differ, layer_with, save, set_part
 
@@ -44,8 +46,7 @@ def what_a_control_layer_makes_is_seen_first():
     layer = layer_with(target, "rings", (0, 0) + SIZE, rings())
     layer.setVisible(False)
     target.refreshProjection()
-    target.waitForDone()
-    yield lambda: layer.uniqueId().toString() in [found for found, _ in adapter_layers.layers_in_front()]
+    yield from settled()
     steered.again()
     before = seen(target)
     controls.adder.click()
@@ -76,8 +77,7 @@ def what_a_control_layer_makes_is_seen_first():
     check(where.contains(hole) and QtCore.QRect(0, 0, *SIZE).contains(where), "it lies at %s", where)
     greys = {QtGui.QColor(edges.pixel(x, y)).getRgb() for x in range(0, edges.width()) for y in range(0, edges.height(), 3)}
     check(greys == {(0, 0, 0, 255), (255, 255, 255, 255)}, "edges have the colours %s", sorted(greys)[:8])
-    yield 300
-    screenshot("krita-control-shown.png")
+    yield from screenshot("krita-control-shown.png")
     check(seen(target) == before and len(layers(target.rootNode())) == 2, "showing it changes the picture")
     set_part(entry, "control_weight", 0.9)
     check(glass.shown and show.isChecked(), "a weight takes it away")
@@ -126,24 +126,18 @@ def what_a_control_layer_makes_is_seen_first():
     held = adapter_layers.note(target)["controls"][0]
     check((held["layer"], held["preprocess"]) == (identity, "") == (entry.value()["layer"], ""), "what steers is %s", held)
     check(not show.isVisible(), "it is offered to show what nothing is made of")
-    target.waitForDone()
+    yield from settled()
     check(seen(target) == before and bounds(kept) == where.getRect(), "the picture changed, or it lies at %s", bounds(kept))
-    undo, redo = Krita.instance().action("edit_undo"), Krita.instance().action("edit_redo")
 
     def there():
         return identity in [node.uniqueId().toString() for node in layers(target.rootNode())]
-    undo.trigger()
-    yield lambda: not there()
-    target.waitForDone()
-    check(len(layers(target.rootNode())) == 2 and seen(target) == before, "undo takes away more than the layer")
-    redo.trigger()
-    yield there
-    target.waitForDone()
+    yield from undone()
+    check(not there() and len(layers(target.rootNode())) == 2 and seen(target) == before, "undo takes away another than the layer")
+    yield from undone("edit_redo")
+    check(there() and seen(target) == before, "redo does not bring it back")
     steered.again()
     kept = next(node for node in layers(target.rootNode()) if node.uniqueId().toString() == identity)
-    top = layers(target.rootNode())[-1]  # what is painted comes above the active layer
-    target.setActiveNode(top)
-    yield lambda: target.activeNode() == top
+    yield from activated(target, layers(target.rootNode())[-1])  # what is painted comes above the active layer
     save(bytes(kept.pixelData(0, 0, *SIZE)), picture)
     by_hand = yield from steered.paint("--control", "model=lines,weight=0.9,image=" + picture)
     plain_share = differ(made, by_hand)

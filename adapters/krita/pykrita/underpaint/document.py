@@ -329,13 +329,13 @@ class Target:
         yield  # what follows waits for Krita's own work on the picture
         self._still_open()
         self._add(node)
+        return node.uniqueId().toString()
 
     def _add(self, node):
         """Puts a layer into the document. Krita composes the whole picture anew before it goes on: of a large one that takes
         longer than everything else here."""
         parent, above = self._insertion_point()
         parent.addChildNode(node, above)
-        return node.uniqueId().toString()
 
     def _still_open(self):
         if not self.is_open():
