@@ -156,10 +156,15 @@ class Jobs(QtCore.QObject):
     def _begin(self, job):
         self._jobs.append(job)
         job.progress.connect(guarded(lambda progress: self.told.emit(job, progress)))
-        job.accepted.connect(guarded(lambda: (ledger.note(job.record()), self.changed.emit())))
+        job.accepted.connect(guarded(lambda: self._accepted(job)))
         job.offered.connect(self.offered)
         job.ended.connect(guarded(lambda outcome, sentence: self._ended(job, outcome, sentence)))
         job.start()
+        self.changed.emit()
+
+    def _accepted(self, job):
+        if job.KEPT:
+            ledger.note(job.record())
         self.changed.emit()
 
     # Ending

@@ -51,7 +51,8 @@ export async function fill(job: Job, wish: Wish): Promise<void> {
   let canvas = whole;
   if (repainted === "selection") {
     const { model, denoise_strength } = settings;
-    const asked = { mode, prompt, model, denoise_strength, extent, mask_bounds: wire(target.selection!) };
+    const steered = ["controls", "regions", "loras"].some((name) => name in settings);
+    const asked = { mode, prompt, model, denoise_strength, steered, extent, mask_bounds: wire(target.selection!) };
     canvas = within(rect((await job.call(session, "fill/context", asked)).rect), whole);
   }
 
