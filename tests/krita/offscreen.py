@@ -47,7 +47,7 @@ class Node:
     def __init__(self, name, kind, parent=None):
         self._name, self._kind, self._parent, self._children = name, kind, parent, []
         self._id = QtCore.QUuid.createUuid()
-        self._pixels, self._box = b"", QtCore.QRect()
+        self._pixels, self._box, self._visible = b"", QtCore.QRect(), True
 
     def name(self):
         return self._name
@@ -56,7 +56,10 @@ class Node:
         return self._kind
 
     def visible(self):
-        return True
+        return self._visible
+
+    def setVisible(self, visible):
+        self._visible = visible
 
     def uniqueId(self):
         return self._id
@@ -360,12 +363,24 @@ def steer(document, part):
     part("control_preprocess").setCurrentIndex(1)
     part("regions_add").click()
     part("region_prompt").setPlainText("an old tree")
+    wait(part("control_show").isVisible, "a daemon that shows what is made of a layer")
+    part("control_show").click()
+    wait(lambda: part("preview").isVisible(), "the control picture")  # no canvas here: in the docker
+    assert "as the model will see it" in part("words").text(), part("words").text()
+    part("control_show").click()
+    assert not part("preview").isVisible() and not part("control_show").isChecked()
     kept = json.loads(bytes(document.notes["underpaint"]))
     assert kept["regions"][0]["prompt"] == "an old tree" and kept["controls"][0]["preprocess"] == "canny", kept
     count = len(document.rootNode().childNodes())
     part("go").click()
     wait(lambda: part("cancel").isHidden(), "the end of a steered fill")
     assert part("words").text().startswith("Done") and len(document.rootNode().childNodes()) == count + 1, part("words").text()
+    part("control_keep").click()
+    wait(lambda: part("control_preprocess").currentData() == "", "the control picture as a layer")
+    added = document.rootNode().childNodes()[1]
+    assert not added.visible() and part("control_layer").layer() == added.uniqueId().toString()
+    assert not part("control_show").isVisible(), "it is offered to show what is made of nothing"
+    count += 1
     part("live_switch").click()
     wait(lambda: not part("live_picture").isHidden(), "a live picture")
     before = part("live_picture")._after

@@ -294,7 +294,7 @@ class Display:
             read, write = os.pipe()
             number = ":%d" % random.randrange(1000, 50000)
             self._server = subprocess.Popen(
-                ["Xvfb", number, "-displayfd", str(write), "-screen", "0", "1600x1000x24", "-nolisten", "tcp"],
+                ["Xvfb", number, "-displayfd", str(write), "-screen", "0", "1600x1000x24", "-noreset", "-nolisten", "tcp"],
                 pass_fds=[write], stderr=subprocess.DEVNULL)
             os.close(write)
             with os.fdopen(read) as pipe:

@@ -8,9 +8,12 @@ import hashlib
 import json
 import os
 import pathlib
+import random
 import shutil
 import signal
+import socket
 import subprocess
+import sys
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -18,7 +21,13 @@ ROOT = HERE.parent.parent
 ADAPTER = ROOT / "adapters" / "photoshop"
 OUTPUT = ROOT / "tests" / "output"
 PAINTER_HOME = "/home/painter/.local/state/underpaint"
-HANG_S = 120
+PUBLISHED_PORT = 17231
+"""The port at which the plug-in finds the daemon."""
+HANG_S = 240
+
+sys.path.append(str(ROOT / "tests" / "krita"))
+
+import steering_models  # noqa: E402
 
 
 def wait_for(what, condition):
@@ -32,16 +41,34 @@ def wait_for(what, condition):
         time.sleep(0.01)
 
 
+def free_port():
+    """A port that nobody uses, of those that no connection is given by itself."""
+    while True:
+        port = random.randint(18000, 32000)
+        with socket.socket() as taken:
+            try:
+                taken.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
+
+
 class Daemon:
-    """A daemon in a home of its own, with the tiny model of the reference pictures."""
+    """A daemon in a home of its own, with the tiny model of the reference pictures and models that steer it.
+
+    It listens on a port of its own, which the mock's network has where the daemon's first one is: other daemons on this
+    machine are neither met nor disturbed."""
 
     def __init__(self, program, home):
-        self.program, self.home, self.process = program, home, None
+        self.program, self.home, self.process, self.port = program, home, None, free_port()
         home.mkdir(parents=True)
         shutil.copytree(str(ROOT / "tests/reference/golden/tiny-sd"), str(home / "models/tiny-sd"))
+        steering_models.put_into(home / "models")
+        estimator = json.loads((steering_models.GOLDEN / "depth-models.json").read_text())["small"]
+        steering_models.in_folder(home / "models/controls/other-depth", estimator, estimator["config"]["architectures"])
 
     def start(self):
-        """Starts it. All three ports may be taken by other tests' daemons for a while: then it is started once more."""
+        """Starts it. Should its port be taken just then, it is started once more."""
         end = time.monotonic() + HANG_S
         while True:
             with open(str(self.home / "log"), "ab") as log:
@@ -50,13 +77,13 @@ class Daemon:
             if "ws_port" in self.endpoint():
                 return
             self.stop()
-            assert time.monotonic() < end, "the ports of the WebSocket are taken by other programs"
+            assert time.monotonic() < end, "port %d is taken by another program" % self.port
             time.sleep(1)
 
     def environment(self):
-        """A home of its own, and the ports that the manifest names."""
-        kept = {name: value for name, value in os.environ.items() if name not in ("UNDERPAINT_SOCKET", "UNDERPAINT_WS_PORTS")}
-        return dict(kept, UNDERPAINT_HOME=str(self.home))
+        """A home and a port of its own."""
+        kept = {name: value for name, value in os.environ.items() if name != "UNDERPAINT_SOCKET"}
+        return dict(kept, UNDERPAINT_HOME=str(self.home), UNDERPAINT_WS_PORTS=str(self.port))
 
     def endpoint(self):
         try:
@@ -85,7 +112,9 @@ class Daemon:
             text = (self.home / path[len(PAINTER_HOME) + 1:]).read_text()
         except OSError:
             return None
-        return json.dumps(self.published(json.loads(text))) if path.endswith("endpoint.json") else text
+        if path.endswith("endpoint.json"):
+            return json.dumps(self.published(dict(json.loads(text), ws_port=PUBLISHED_PORT)))
+        return text
 
     def published(self, endpoint):
         """What the plug-in gets to see of endpoint.json; a scenario may change it."""
@@ -128,7 +157,7 @@ class Photoshop:
             self.page.close()
         self.wrong = []
         self.page = page = self.context.new_page()
-        page.set_default_timeout(60000)
+        page.set_default_timeout(HANG_S * 1000)
         page.on("pageerror", lambda error: self.wrong.append(str(error)))
         # A port where nobody listens is an error to Chromium's console, and daily bread to the panel.
         page.on("console", lambda said: said.type == "error" and "WebSocket" not in said.text and self.wrong.append(said.text))
@@ -138,6 +167,7 @@ class Photoshop:
             page.evaluate("localStorage.clear()")
             page.reload()
         page.evaluate("full => { mock.host.fullAccess = full }", full_access)
+        page.evaluate("ports => { mock.host.ports = ports }", {str(PUBLISHED_PORT): daemon.port})
         if domains is not None:
             page.evaluate("domains => { mock.host.manifest.requiredPermissions.network.domains = domains }", domains)
         self.denied = domains is not None

@@ -8,7 +8,7 @@ import { daemonFile } from "../../adapters/photoshop/src/daemon/home.ts";
 import { PORTS } from "../../adapters/photoshop/src/daemon/socket.ts";
 import { Conversation, Disconnected, Refused } from "../../adapters/photoshop/src/protocol/conversation.ts";
 import { MAX_FRAME_BYTES, ProtocolError, pack, unpack } from "../../adapters/photoshop/src/protocol/frames.ts";
-import { picture, rect } from "../../adapters/photoshop/src/protocol/images.ts";
+import { alphas, picture, rect } from "../../adapters/photoshop/src/protocol/images.ts";
 import { parseJson } from "../../adapters/photoshop/src/protocol/json.ts";
 import { decodeUtf8, encodeUtf8 } from "../../adapters/photoshop/src/protocol/utf8.ts";
 import { VERSION } from "../../adapters/photoshop/src/version.ts";
@@ -216,6 +216,19 @@ test("images are views where rows are packed, and refused where they do not fit"
     assert.throws(() => picture({ ...image, ...wrong }, data), ProtocolError, JSON.stringify(wrong));
   }
   for (const wrong of [null, [], {}, { x: 0, y: 0, w: 0, h: 1 }, { x: 0.5, y: 0, w: 1, h: 1 }]) assert.throws(() => rect(wrong), ProtocolError);
+});
+
+test("how opaque pixels are is told in 8 bits, whatever they have", () => {
+  const rows = [
+    ["rgba8", new Uint8Array([1, 2, 3, 0, 4, 5, 6, 128, 7, 8, 9, 255])],
+    ["rgba16", new Uint16Array([1, 2, 3, 100, 4, 5, 6, 32896, 7, 8, 9, 65535])],
+    ["rgbaf32", new Float32Array([0.1, 2, 3, 0, 0.4, 5, 6, 0.5, 7, 8, 9, 1])],
+  ];
+  for (const [px, samples] of rows) {
+    const behind = new Uint8Array(16 + samples.byteLength);
+    behind.set(new Uint8Array(samples.buffer), 16);
+    assert.deepEqual([...alphas(behind.subarray(16), px)], [0, 128, 255], px);
+  }
 });
 
 test("the daemon's files are looked for where it keeps them", () => {

@@ -3,13 +3,13 @@
 if(typeof require!=="undefined")return require.apply(this,arguments);throw Error('Dynamic require of "'+x+'" is not supported')});var import_uxp2=__require("uxp");var MAX_DEPTH=32;var NUMBER=/-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;var PLAIN=/[^"\\\u0000-\u001f]*/y;var ESCAPES={'"':'"',"\\":"\\","/":"/",b:"\
 \b",f:"\f",n:"\n",r:"\r",t:"	"};var WORDS=[["true",true],["false",false],["null",null]];var LONE=/[\ud800-\udbff](?![\udc00-\udfff])|(?:[^\ud800-\udbff]|^)[\udc00-\udfff]/;
 function parseJson(text){let at=0;const fail=what=>{throw new SyntaxError(`${what} at character ${at}`)};const space=()=>{while(at<text.length&&" 	\n\r".includes(
-text[at]))at++};const match=pattern=>{pattern.lastIndex=at;const found2=pattern.exec(text)?.[0]??"";at+=found2.length;return found2};const value=depth=>{space();
-const first=text[at];if(first==="{"||first==="["){if(depth===MAX_DEPTH)fail(`nested more than ${MAX_DEPTH} deep`);at++;return first==="{"?object(depth+1):list(depth+
-1)}if(first==='"')return string();for(const[word,meaning]of WORDS){if(text.startsWith(word,at)){at+=word.length;return meaning}}const number=match(NUMBER);if(number===
-"")fail("not JSON");if(!Number.isFinite(Number(number)))fail("a number too large");return Number(number)};const each=(end,item)=>{space();if(text[at]===end){at++;
-return}for(;;){item();space();const mark=text[at++];if(mark===end)return;if(mark!==",")fail("not JSON")}};const list=depth=>{const found2=[];each("]",()=>found2.
-push(value(depth)));return found2};const object=depth=>{const found2=Object.create(null);each("}",()=>{space();if(text[at]!=='"')fail("not JSON");const name=string();
-if(name in found2)fail("a name that occurs twice");space();if(text[at++]!==":")fail("not JSON");found2[name]=value(depth)});return found2};const string=()=>{at++;
+text[at]))at++};const match=pattern=>{pattern.lastIndex=at;const found2=pattern.exec(text)?.[0]??"";at+=found2.length;return found2};const value=depth2=>{space();
+const first=text[at];if(first==="{"||first==="["){if(depth2===MAX_DEPTH)fail(`nested more than ${MAX_DEPTH} deep`);at++;return first==="{"?object(depth2+1):list(
+depth2+1)}if(first==='"')return string();for(const[word,meaning]of WORDS){if(text.startsWith(word,at)){at+=word.length;return meaning}}const number=match(NUMBER);
+if(number==="")fail("not JSON");if(!Number.isFinite(Number(number)))fail("a number too large");return Number(number)};const each=(end,item)=>{space();if(text[at]===
+end){at++;return}for(;;){item();space();const mark=text[at++];if(mark===end)return;if(mark!==",")fail("not JSON")}};const list=depth2=>{const found2=[];each("]",
+()=>found2.push(value(depth2)));return found2};const object=depth2=>{const found2=Object.create(null);each("}",()=>{space();if(text[at]!=='"')fail("not JSON");const name=string();
+if(name in found2)fail("a name that occurs twice");space();if(text[at++]!==":")fail("not JSON");found2[name]=value(depth2)});return found2};const string=()=>{at++;
 let found2="";for(;;){found2+=match(PLAIN);const mark=text[at++];if(mark==='"')break;if(mark!=="\\")fail("not JSON");const escape=text[at++]??"";if(escape==="u"){
 const hex=text.slice(at,at+4);if(!/^[0-9a-fA-F]{4}$/.test(hex))fail("not JSON");at+=4;found2+=String.fromCharCode(parseInt(hex,16))}else{found2+=ESCAPES[escape]??
 fail("not JSON")}}if(LONE.test(found2))fail("half a surrogate pair");return found2};const found=value(0);space();if(at!==text.length)fail("more than one value");
@@ -90,17 +90,19 @@ this.become({kind:"ready",server:conversation.server,session});for(const done of
 state)}};function converse(link){const conversation=new Conversation(link.send);link.onMessage=message=>{try{conversation.receive(message)}catch(error){conversation.
 end(error instanceof Error?error:new Error(String(error)));link.close()}};link.onClose=()=>conversation.end(new Disconnected("The connection to Underpaint broke\
 ."));return conversation}function within(ms,promise){return Promise.race([promise,sleep(ms).then(()=>Promise.reject(new Unreachable("no answer in time")))])}var BYTES_PER_PIXEL={rgba8:4,rgba16:8,rgbaf32:16,g8:1,g16:2,gf32:4};function image(blob,w,h,px,linear2=false){return{blob,w,h,px,color:linear2?"linear-srgb":void 0}}
-function picture(described,data){const{w,h,px,stride,offset,color}=asMembers(described,"an image without a description");if(!isSide(w)||!isSide(h)||typeof px!==
+function picture(described2,data){const{w,h,px,stride,offset,color}=asMembers(described2,"an image without a description");if(!isSide(w)||!isSide(h)||typeof px!==
 "string"||!(px in BYTES_PER_PIXEL)){throw new ProtocolError("an image without size or pixel format")}const row=w*BYTES_PER_PIXEL[px];const step=stride??row;const from=offset??
 0;if(!isCount(step)||step<row||!isCount(from)||from+step*(h-1)+row>data.length){throw new ProtocolError(`an image of ${w}x${h} does not fit its ${data.length} b\
 ytes`)}const found={w,h,px,linear:color==="linear-srgb"};if(step===row)return{...found,pixels:data.subarray(from,from+row*h)};const pixels=new Uint8Array(row*h);
-for(let y=0;y<h;y++)pixels.set(data.subarray(from+y*step,from+y*step+row),y*row);return{...found,pixels}}function rect(value){const{x,y,w,h}=asMembers(value,"a \
-rect that is none");if(!Number.isSafeInteger(x)||!Number.isSafeInteger(y)||!isSide(w)||!isSide(h)){throw new ProtocolError("a rect that is none")}return{x,y,w,h}}
-function isCount(value){return Number.isSafeInteger(value)&&value>=0}function isSide(value){return isCount(value)&&value>=1}var import_photoshop2=__require("photoshop");var import_photoshop=__require("photoshop");var Sorry=class extends Error{};var NO_MARGINS={left:0,top:0,right:0,bottom:0};var PX={8:"rgba8",16:"rgba16",32:"rgb\
+for(let y=0;y<h;y++)pixels.set(data.subarray(from+y*step,from+y*step+row),y*row);return{...found,pixels}}function alphas(pixels,px){const{buffer,byteOffset,byteLength}=pixels;
+const[samples2,scale]=px==="rgba8"?[pixels,1]:px==="rgba16"?[new Uint16Array(buffer,byteOffset,byteLength/2),1/257]:[new Float32Array(buffer,byteOffset,byteLength/
+4),255];const found=new Uint8Array(samples2.length/4);for(let i=3,o=0;i<samples2.length;i+=4,o++)found[o]=Math.round(samples2[i]*scale);return found}function rect(value){
+const{x,y,w,h}=asMembers(value,"a rect that is none");if(!Number.isSafeInteger(x)||!Number.isSafeInteger(y)||!isSide(w)||!isSide(h)){throw new ProtocolError("a \
+rect that is none")}return{x,y,w,h}}function isCount(value){return Number.isSafeInteger(value)&&value>=0}function isSide(value){return isCount(value)&&value>=1}var import_photoshop2=__require("photoshop");var import_photoshop=__require("photoshop");var Sorry=class extends Error{};var NO_MARGINS={left:0,top:0,right:0,bottom:0};var PX={8:"rgba8",16:"rgba16",32:"rgb\
 af32"};var MASK_PX={8:"g8",16:"g16",32:"gf32"};function activeTarget(){const document2=import_photoshop.app.documents.length>0?import_photoshop.app.activeDocument:
-null;if(!document2)throw new Sorry("No picture is open.");const depth=depthOf(document2);if(depth===void 0||!LAYERED.has(document2.mode)){throw new Sorry("This \
-picture's mode has no layers in colour. Choose Image > Mode > RGB Color first.")}if(document2.quickMaskMode)throw new Sorry("Quick Mask is on. Press Q to turn i\
-t into a selection first.");return{documentID:document2.id,extent:{w:document2.width,h:document2.height},depth,selection:selectionOf(document2),layerID:document2.
+null;if(!document2)throw new Sorry("No picture is open.");const depth2=depthOf(document2);if(depth2===void 0||!LAYERED.has(document2.mode)){throw new Sorry("Thi\
+s picture's mode has no layers in colour. Choose Image > Mode > RGB Color first.")}if(document2.quickMaskMode)throw new Sorry("Quick Mask is on. Press Q to turn\
+ it into a selection first.");return{documentID:document2.id,extent:{w:document2.width,h:document2.height},depth:depth2,selection:selectionOf(document2),layerID:document2.
 activeLayers[0]?.id,began:Date.now(),margins:NO_MARGINS}}function glance(){const document2=import_photoshop.app.documents.length>0?import_photoshop.app.activeDocument:
 null;return document2?{name:document2.name,selection:selectionOf(document2)}:void 0}function openDocument(target){return[...import_photoshop.app.documents].find(
 document2=>document2.id===target.documentID)}var LAYERED=new Set([import_photoshop.constants.DocumentMode.RGB,import_photoshop.constants.DocumentMode.CMYK,import_photoshop.constants.
@@ -114,74 +116,93 @@ bounds(band),target.extent);yield within3?await readBand(band,target.depth,4,()=
 ()=>isEmpty(target,within3,layerID)):bytes(samples(target.depth,band.w*band.h*4))}}async function*readSelection(target,rect2){for(const band of bands(rect2,BYTES_PER_PIXEL[MASK_PX[8]])){
 const selected=target.selection&&meets(target.selection,band);yield selected?await readBand(band,8,1,()=>import_photoshop2.imaging.getSelection({documentID:target.
 documentID,sourceBounds:bounds(band)}),()=>false):new Uint8Array(band.w*band.h)}}function layerBounds(target,layerID){const layer=findLayer(target,layerID);return layer&&
-inside(layer.bounds,target.extent)}function findLayer(target,layerID){const search=layers=>{for(const layer of layers){const found=layer.id===layerID?layer:layer.
-layers?search(layer.layers):void 0;if(found)return found}return void 0};const document2=[...import_photoshop2.app.documents].find(({id})=>id===target.documentID);
+inside(layer.boundsNoEffects,target.extent)}function findLayer(target,layerID){const search=layers=>{for(const layer of layers){const found=layer.id===layerID?layer:
+layer.layers?search(layer.layers):void 0;if(found)return found}return void 0};const document2=[...import_photoshop2.app.documents].find(({id})=>id===target.documentID);
 return document2&&search(document2.layers)}function*bands(rect2,bytesPerPixel){const rows=Math.max(1,Math.floor(BAND_BYTES/(rect2.w*bytesPerPixel)));for(let y=0;y<
-rect2.h;y+=rows){yield{x:rect2.x,y:rect2.y+y,w:rect2.w,h:Math.min(rows,rect2.h-y)}}}async function readBand(band,depth,channels,get,empty){const blank=()=>samples(
-depth,band.w*band.h*channels);let got;try{got=await get()}catch(error){if(!empty())throw error;return bytes(blank())}const{imageData:imageData2,sourceBounds}=got;
-try{const{width,height,components}=imageData2;const data=asDepth(await imageData2.getData({chunky:true,fullRange:true}),depth);if(components===channels&&width===
+rect2.h;y+=rows){yield{x:rect2.x,y:rect2.y+y,w:rect2.w,h:Math.min(rows,rect2.h-y)}}}async function readBand(band,depth2,channels,get,empty){const blank=()=>samples(
+depth2,band.w*band.h*channels);let got;try{got=await get()}catch(error){if(!empty())throw error;return bytes(blank())}const{imageData:imageData2,sourceBounds}=got;
+try{const{width,height,components}=imageData2;const data=asDepth(await imageData2.getData({chunky:true,fullRange:true}),depth2);if(components===channels&&width===
 band.w&&height===band.h)return bytes(data);const whole=blank();place(data,{w:width,h:height,components},whole,{w:band.w,h:band.h,channels},sourceBounds.left-band.
 x,sourceBounds.top-band.y);return bytes(whole)}finally{void imageData2.dispose()}}function place(source,from,target,to,dx,dy){const full=target instanceof Float32Array?
 1:target instanceof Uint16Array?65535:255;const grey=from.components<3;const alpha=from.components===2?1:from.components===4?3:-1;const left=Math.max(0,-dx);const right=Math.
 min(from.w,to.w-dx);for(let y=Math.max(0,-dy);y<Math.min(from.h,to.h-dy);y++){let i=(y*from.w+left)*from.components;let o=((y+dy)*to.w+left+dx)*to.channels;if(from.
 components===to.channels){target.set(source.subarray(i,i+(right-left)*to.channels),o);continue}for(let x=left;x<right;x++,i+=from.components,o+=to.channels){target[o]=
-source[i];if(to.channels===1)continue;target[o+1]=source[grey?i:i+1];target[o+2]=source[grey?i:i+2];target[o+3]=alpha<0?full:source[i+alpha]}}}function samples(depth,count){
-return depth===8?new Uint8Array(count):depth===16?new Uint16Array(count):new Float32Array(count)}function asDepth(data,depth){const has=data instanceof Float32Array?
-32:data instanceof Uint16Array?16:8;if(has===depth)return data;const most={8:255,16:65535,32:1};const scale=most[depth]/most[has];const found=samples(depth,data.
-length);for(let i=0;i<data.length;i++)found[i]=depth===32?data[i]*scale:Math.round(data[i]*scale);return found}function bytes(data){return new Uint8Array(data.buffer,
-data.byteOffset,data.byteLength)}function bounds(rect2){return{left:rect2.x,top:rect2.y,right:rect2.x+rect2.w,bottom:rect2.y+rect2.h}}function inside(bounds2,extent){
+source[i];if(to.channels===1)continue;target[o+1]=source[grey?i:i+1];target[o+2]=source[grey?i:i+2];target[o+3]=alpha<0?full:source[i+alpha]}}}function samples(depth2,count){
+return depth2===8?new Uint8Array(count):depth2===16?new Uint16Array(count):new Float32Array(count)}function asDepth(data,depth2){const has=data instanceof Float32Array?
+32:data instanceof Uint16Array?16:8;if(has===depth2)return data;const most={8:255,16:65535,32:1};const scale=most[depth2]/most[has];const found=samples(depth2,data.
+length);for(let i=0;i<data.length;i++)found[i]=depth2===32?data[i]*scale:Math.round(data[i]*scale);return found}function bytes(data){return new Uint8Array(data.
+buffer,data.byteOffset,data.byteLength)}function bounds(rect2){return{left:rect2.x,top:rect2.y,right:rect2.x+rect2.w,bottom:rect2.y+rect2.h}}function inside(bounds2,extent){
 const x=Math.max(0,bounds2.left);const y=Math.max(0,bounds2.top);const w=Math.min(extent.w,bounds2.right)-x;const h=Math.min(extent.h,bounds2.bottom)-y;return w>
 0&&h>0?{x,y,w,h}:void 0}function meets(a,b){return a.x<b.x+b.w&&b.x<a.x+a.w&&a.y<b.y+b.h&&b.y<a.y+a.h}function isEmpty(target,rect2,layerID){const document2=[...import_photoshop2.app.
-documents].find(({id})=>id===target.documentID);if(!document2)return false;const layers=layerID===void 0?[...document2.layers]:[findLayer(target,layerID)];return layers.
-every(layer=>{const held=layer&&layer.visible?inside(layer.bounds,target.extent):void 0;return!held||!meets(held,rect2)})}function enlarges({margins}){return Object.values(margins).some(px=>px>0)}function masking(mode,target){if(mode==="background"){if(!target.selection)throw new Sorry(
+documents].find(({id})=>id===target.documentID);if(!document2)return false;const layer=layerID===void 0?void 0:findLayer(target,layerID);if(layerID!==void 0)return!!layer&&
+!holds(layer.boundsNoEffects);return[...document2.layers].every(({visible,bounds:area})=>!visible||!holds(area));function holds(area){const held=inside(area,target.
+extent);return!!held&&meets(held,rect2)}}var import_photoshop3=__require("photoshop");var SEEN=new Set([import_photoshop3.constants.LayerKind.NORMAL,import_photoshop3.constants.LayerKind.SMARTOBJECT,import_photoshop3.constants.LayerKind.TEXT,import_photoshop3.constants.
+LayerKind.SOLIDFILL,import_photoshop3.constants.LayerKind.GRADIENTFILL,import_photoshop3.constants.LayerKind.PATTERNFILL]);function layersInFront(){const document2=inFront();
+const list=(layers,depth2)=>[...layers].flatMap(layer=>[...SEEN.has(layer.kind)||layer.isBackgroundLayer?[{id:layer.id,name:layer.name,depth:depth2}]:[],...layer.
+layers?list(layer.layers,depth2+1):[]]);return document2&&list(document2.layers,0)}function layerInFront(){const active=inFront()?.activeLayers[0]?.id;return layersInFront()?.
+find(({id})=>id===active)}function documentInFront(){const document2=inFront();return document2&&{id:document2.id,file:fileOf(document2)}}function inFront(){return import_photoshop3.app.
+documents.length>0?import_photoshop3.app.activeDocument:void 0}function fileOf(document2){try{const{path}=document2;return typeof path==="string"&&(document2.cloudDocument||
+/[\\/]/.test(path))?path:void 0}catch{return void 0}}function boundLayer(target,bound){const layer=findLayer(target,bound.id);if(!layer)throw new Sorry(`The lay\
+er “${bound.name}” is not in this picture any more. Choose another one, or switch off what it is chosen for.`);return layer}function seenPart(target,layer,within3){
+const{x,y,w,h}=within3;const{left,top,right,bottom}=layer.boundsNoEffects;return inside({left:Math.max(left,x),top:Math.max(top,y),right:Math.min(right,x+w),bottom:Math.
+min(bottom,y+h)},target.extent)}async function*readLayer(target,layer,rect2){try{yield*readPixels(target,rect2,layer.id)}catch(error){if(layer.kind===import_photoshop3.constants.
+LayerKind.NORMAL||layer.isBackgroundLayer)throw error;throw new Sorry(`Photoshop gives no pixels of “${layer.name}”. Choose Layer > Rasterize > Layer, or choo\
+se a pixel layer.`)}}async function readOpacity(target,layer,rect2){const found=new Uint8Array(rect2.w*rect2.h);let at=0;for await(const band of readLayer(target,
+layer,rect2)){const piece=alphas(band,PX[target.depth]);found.set(piece,at);at+=piece.length}return found.some(value=>value>0)?found:void 0}async function steering(job,session,{controls,regions},canvas){const{target}=job;const seen={...canvas,x:canvas.x-target.margins.left,y:canvas.y-target.margins.
+top};const everywhere={x:0,y:0,...target.extent};const sent={controls:[],regions:[]};for(const{members,layer:bound,whole}of controls){if(!bound){sent.controls.push(
+members);continue}const layer=boundLayer(target,bound);const rect2=seenPart(target,layer,whole?everywhere:seen);if(!rect2)throw new Sorry(`“${layer.name}” is \
+empty where the picture is painted, so it cannot steer.`);const image2=await job.send(session,rect2,PX[target.depth],readLayer(target,layer,rect2),target.depth===
+32);sent.controls.push({...members,image:{rect:lies(target,rect2),image:image2}})}for(const{prompt,layer:bound}of regions){const layer=boundLayer(target,bound);
+const rect2=seenPart(target,layer,seen);const mask=rect2&&await readOpacity(target,layer,rect2);if(mask)sent.regions.push({prompt,mask:{rect:lies(target,rect2),
+image:await job.send(session,rect2,"g8",once(mask))}})}return Object.fromEntries(Object.entries(sent).filter(([,list])=>list.length>0))}function lies({margins},{
+x,y,w,h}){return{x:x+margins.left,y:y+margins.top,w,h}}async function*once(bytes2){yield bytes2}function enlarges({margins}){return Object.values(margins).some(px=>px>0)}function masking(mode,target){if(mode==="background"){if(!target.selection)throw new Sorry(
 "Nothing is selected. Select what is to stay; everything around it is painted anew.");return"all but the selection"}if(mode==="expand"&&enlarges(target))return"\
 what is transparent";if(target.selection)return"selection";if(mode==="generate")return"everything";if(mode==="expand")return"what is transparent";throw new Sorry(
 `Nothing is selected. Select the part of the picture to ${mode==="add"?"add something to":mode} first.`)}async function fill(job,wish){const{target}=job;const session=await job.
 session();const{mode,prompt,settings}=wish;const{left,top,right,bottom}=target.margins;const whole={x:0,y:0,w:target.extent.w+left+right,h:target.extent.h+top+bottom};
-const extent=[whole.w,whole.h];const repainted=masking(mode,target);let canvas=whole;if(repainted==="selection"){const{model,denoise_strength}=settings;const asked={
-mode,prompt,model,denoise_strength,extent,mask_bounds:wire(target.selection)};canvas=within2(rect((await job.call(session,"fill/context",asked)).rect),whole)}const linear2=target.
-depth===32;const clear2=repainted==="what is transparent"?new Clear(whole,target.depth):void 0;const pixels=await job.send(session,canvas,PX[target.depth],readPixels(
-target,{...canvas,x:canvas.x-left,y:canvas.y-top}),linear2,band=>clear2?.see(band));const params={...settings,mode,prompt,label:layerName(prompt,mode,void 0),canvas:{
-extent,rect:wire(canvas),image:pixels}};let mask;if(repainted==="selection"){const where=target.selection;mask={rect:wire(where),image:await job.send(session,where,
-"g8",readSelection(target,where))}}else if(repainted==="all but the selection"){mask={rect:wire(whole),image:await job.send(session,whole,"g8",inverted(readSelection(
-target,whole)))}}else if(clear2){mask={rect:wire(whole),image:await job.send(session,whole,"g8",clear2.bands())}}const{result,patches:patches2}=await job.result(
-session,"generate",{...params,mask});if(typeof result.seed==="string"||typeof result.seed==="number")job.seed=String(result.seed);await job.put(patches2,patch=>layerName(
+const extent=[whole.w,whole.h];const repainted=masking(mode,target);let canvas=whole;if(repainted==="selection"){const{model,denoise_strength}=settings;const steered2=[
+"controls","regions","loras"].some(name=>name in settings);const asked={mode,prompt,model,denoise_strength,steered:steered2,extent,mask_bounds:wire(target.selection)};
+canvas=within2(rect((await job.call(session,"fill/context",asked)).rect),whole)}const linear2=target.depth===32;const clear2=repainted==="what is transparent"?new Clear(
+whole,target.depth):void 0;const pixels=await job.send(session,canvas,PX[target.depth],readPixels(target,{...canvas,x:canvas.x-left,y:canvas.y-top}),linear2,band=>clear2?.
+see(band));const params={...settings,mode,prompt,label:layerName(prompt,mode,void 0),canvas:{extent,rect:wire(canvas),image:pixels}};let mask;if(repainted==="se\
+lection"){const where=target.selection;mask={rect:wire(where),image:await job.send(session,where,"g8",readSelection(target,where))}}else if(repainted==="all but\
+ the selection"){mask={rect:wire(whole),image:await job.send(session,whole,"g8",inverted(readSelection(target,whole)))}}else if(clear2){mask={rect:wire(whole),image:await job.
+send(session,whole,"g8",clear2.bands())}}const steered=await steering(job,session,wish.steering,canvas);const{result,patches:patches2}=await job.result(session,
+"generate",{...params,...steered,mask});if(typeof result.seed==="string"||typeof result.seed==="number")job.seed=String(result.seed);await job.put(patches2,patch=>layerName(
 prompt,mode,patch.seed))}function layerName(prompt,mode,seed){let words=prompt.split(/\s+/).filter(Boolean).join(" ")||mode[0].toUpperCase()+mode.slice(1);if(words.
-length>48)words=words.slice(0,47).trimEnd()+"…";return seed===void 0?words:`${words} (${seed})`}var Clear=class{constructor(size,depth){this.depth=depth;this.
-at=0;this.mask=new Uint8Array(size.w*size.h)}see(band){const{buffer,byteOffset,byteLength}=band;const[samples2,scale]=this.depth===8?[band,1]:this.depth===16?[new Uint16Array(
-buffer,byteOffset,byteLength/2),1/257]:[new Float32Array(buffer,byteOffset,byteLength/4),255];for(let i=3;i<samples2.length;i+=4)this.mask[this.at++]=255-Math.round(
-samples2[i]*scale)}async*bands(){if(this.mask.every(value=>value===0)){throw new Sorry("Nothing in this picture is empty. Say by how much to enlarge it, or sele\
-ct the part to expand into.")}yield this.mask}};async function*inverted(bands2){for await(const band of bands2)yield band.map(value=>255-value)}function wire({x,
-y,w,h}){return{x,y,w,h}}function within2(inner,outer){if(inner.x<0||inner.y<0||inner.x+inner.w>outer.w||inner.y+inner.h>outer.h){throw new ProtocolError("a cont\
-ext outside the picture")}return inner}var import_photoshop3=__require("photoshop");var AROUND=512;function filtered(target){const layer=target.layerID===void 0?void 0:findLayer(target,target.layerID);if(!layer)throw new Sorry("No layer is acti\
-ve. Choose the one to filter.");if(layer.kind!==import_photoshop3.constants.LayerKind.NORMAL&&!layer.isBackgroundLayer){throw new Sorry("The active layer holds \
+length>48)words=words.slice(0,47).trimEnd()+"…";return seed===void 0?words:`${words} (${seed})`}var Clear=class{constructor(size,depth2){this.depth=depth2;this.
+at=0;this.mask=new Uint8Array(size.w*size.h)}see(band){for(const alpha of alphas(band,PX[this.depth]))this.mask[this.at++]=255-alpha}async*bands(){if(this.mask.
+every(value=>value===0)){throw new Sorry("Nothing in this picture is empty. Say by how much to enlarge it, or select the part to expand into.")}yield this.mask}};
+async function*inverted(bands2){for await(const band of bands2)yield band.map(value=>255-value)}function wire({x,y,w,h}){return{x,y,w,h}}function within2(inner,outer){
+if(inner.x<0||inner.y<0||inner.x+inner.w>outer.w||inner.y+inner.h>outer.h){throw new ProtocolError("a context outside the picture")}return inner}var import_photoshop4=__require("photoshop");var AROUND=512;function filtered(target){const layer=target.layerID===void 0?void 0:findLayer(target,target.layerID);if(!layer)throw new Sorry("No layer is acti\
+ve. Choose the one to filter.");if(layer.kind!==import_photoshop4.constants.LayerKind.NORMAL&&!layer.isBackgroundLayer){throw new Sorry("The active layer holds \
 no pixels of its own. Choose a pixel layer, or rasterize this one.")}const held=layerBounds(target,layer.id);const rect2=held&&(target.selection?overlap(held,grown(
 target.selection)):held);if(!rect2||target.selection&&!overlap(held,target.selection))throw new Sorry("The active layer is empty there.");return{layerID:layer.id,
 rect:rect2}}async function filter(job,filters,title){const{target}=job;const session=await job.session();const{layerID,rect:rect2}=filtered(target);const image2=await job.
 send(session,rect2,PX[target.depth],readPixels(target,rect2,layerID),target.depth===32);let clip={};if(target.selection)clip={clip:true,mask:await job.send(session,
 rect2,"g8",readSelection(target,rect2))};const{patches:patches2}=await job.result(session,"filter/apply",{image:image2,rect:{...rect2},filters,label:title,...clip});
 await job.put(patches2,()=>title)}function grown(rect2){return{x:rect2.x-AROUND,y:rect2.y-AROUND,w:rect2.w+2*AROUND,h:rect2.h+2*AROUND}}function overlap(a,b){const x=Math.
-max(a.x,b.x);const y=Math.max(a.y,b.y);const w=Math.min(a.x+a.w,b.x+b.w)-x;const h=Math.min(a.y+a.h,b.y+b.h)-y;return w>0&&h>0?{x,y,w,h}:void 0}var import_photoshop4=__require("photoshop");var Busy=class extends Error{};var MODAL_IN_THE_WAY=9;var CANCELLED="Cancelled. The picture is unchanged.";var PATIENCE_S=2;var newest=new Map;function anchorOf(target){
+max(a.x,b.x);const y=Math.max(a.y,b.y);const w=Math.min(a.x+a.w,b.x+b.w)-x;const h=Math.min(a.y+a.h,b.y+b.h)-y;return w>0&&h>0?{x,y,w,h}:void 0}var import_photoshop5=__require("photoshop");var Busy=class extends Error{};var MODAL_IN_THE_WAY=9;var CANCELLED="Cancelled. The picture is unchanged.";var PATIENCE_S=2;var newest=new Map;function anchorOf(target){
 const put=newest.get(`${target.documentID}/${target.layerID}`);const later=put&&put.at>=target.began?findLayer(target,put.layerID):void 0;return later??(target.
 layerID===void 0?void 0:findLayer(target,target.layerID))}async function place2(target,patches2,name,history){if(!openDocument(target))throw new Sorry("The pict\
 ure was closed meanwhile, so there is nowhere to put the layer.");const images=[];let cancelled=false;try{for(const patch of patches2)images.push(await imageData(
-patch));const options={commandName:history,timeOut:PATIENCE_S};await import_photoshop4.core.executeAsModal(async context=>{const document2=openDocument(target);
-if(!document2)throw new Sorry("The picture was closed meanwhile, so there is nowhere to put the layer.");const front=import_photoshop4.app.activeDocument;if(front.
-id!==document2.id)import_photoshop4.app.activeDocument=document2;const suspension=await context.hostControl.suspendHistory({documentID:document2.id,name:history});
+patch));const options={commandName:history,timeOut:PATIENCE_S};await import_photoshop5.core.executeAsModal(async context=>{const document2=openDocument(target);
+if(!document2)throw new Sorry("The picture was closed meanwhile, so there is nowhere to put the layer.");const front=import_photoshop5.app.activeDocument;if(front.
+id!==document2.id)import_photoshop5.app.activeDocument=document2;const suspension=await context.hostControl.suspendHistory({documentID:document2.id,name:history});
 let whole=false;try{await enlarge(document2,target.margins);for(const[i,patch]of patches2.entries()){if(context.isCancelled)throw new Sorry(CANCELLED);const layer=await document2.
-createLayer(import_photoshop4.constants.LayerKind.NORMAL,{name:name(patch)});if(!layer)throw new Sorry("Photoshop made no new layer. Can the active layer be unl\
-ocked, or another one be chosen?");const anchor=anchorOf(target);if(anchor&&anchor.id!==layer.id)layer.move(anchor,import_photoshop4.constants.ElementPlacement.
-PLACEBEFORE);newest.set(`${target.documentID}/${target.layerID}`,{layerID:layer.id,at:Date.now()});await import_photoshop4.imaging.putPixels({documentID:document2.
+createLayer(import_photoshop5.constants.LayerKind.NORMAL,{name:name(patch)});if(!layer)throw new Sorry("Photoshop made no new layer. Can the active layer be unl\
+ocked, or another one be chosen?");const anchor=anchorOf(target);if(anchor&&anchor.id!==layer.id)layer.move(anchor,import_photoshop5.constants.ElementPlacement.
+PLACEBEFORE);newest.set(`${target.documentID}/${target.layerID}`,{layerID:layer.id,at:Date.now()});await import_photoshop5.imaging.putPixels({documentID:document2.
 id,layerID:layer.id,imageData:images[i],targetBounds:{left:patch.rect.x,top:patch.rect.y,right:patch.rect.x+patch.w,bottom:patch.rect.y+patch.h},commandName:history})}
-whole=true}finally{cancelled=!whole&&context.isCancelled;await context.hostControl.resumeHistory(suspension,whole);if(front.id!==document2.id&&[...import_photoshop4.app.
-documents].some(({id})=>id===front.id))import_photoshop4.app.activeDocument=front}},options)}catch(error){if(error.number===MODAL_IN_THE_WAY){throw new Busy("Ph\
+whole=true}finally{cancelled=!whole&&context.isCancelled;await context.hostControl.resumeHistory(suspension,whole);if(front.id!==document2.id&&[...import_photoshop5.app.
+documents].some(({id})=>id===front.id))import_photoshop5.app.activeDocument=front}},options)}catch(error){if(error.number===MODAL_IN_THE_WAY){throw new Busy("Ph\
 otoshop is busy with a dialog or another plug-in. Finish that, then press Place layer.")}throw cancelled?new Sorry(CANCELLED):error}finally{for(const image2 of images)
-void image2.dispose()}}async function enlarge(document2,{left,top,right,bottom}){const{TOPLEFT,BOTTOMRIGHT}=import_photoshop4.constants.AnchorPosition;if(right>
+void image2.dispose()}}async function enlarge(document2,{left,top,right,bottom}){const{TOPLEFT,BOTTOMRIGHT}=import_photoshop5.constants.AnchorPosition;if(right>
 0||bottom>0)await document2.resizeCanvas(document2.width+right,document2.height+bottom,TOPLEFT);if(left>0||top>0)await document2.resizeCanvas(document2.width+left,
 document2.height+top,BOTTOMRIGHT)}async function imageData(patch){const px=patch.px;if(px!=="rgba8"&&px!=="rgba16"&&px!=="rgbaf32")throw new Sorry(`Underpaint a\
 nswered with pixels of the kind ${px}, which is not what was asked for.`);const{pixels}=patch;const bytes2=pixels.length===pixels.buffer.byteLength?pixels:pixels.
 slice();const data=px==="rgba8"?bytes2:px==="rgba16"?new Uint16Array(bytes2.buffer,bytes2.byteOffset,bytes2.length/2):await linear(new Float32Array(bytes2.buffer,
-bytes2.byteOffset,bytes2.length/4),patch.linear);return import_photoshop4.imaging.createImageDataFromBuffer(data,{width:patch.w,height:patch.h,components:4,chunky:true,
+bytes2.byteOffset,bytes2.length/4),patch.linear);return import_photoshop5.imaging.createImageDataFromBuffer(data,{width:patch.w,height:patch.h,components:4,chunky:true,
 colorSpace:"RGB",colorProfile:SRGB,fullRange:true})}async function linear(data,already){if(already)return data;const found=new Float32Array(data.length);const some=1<<
 18;for(let start=0;start<data.length;start+=some){for(let i=start;i<Math.min(data.length,start+some);i++){const v=data[i];found[i]=i%4===3?v:v<=.04045?v/12.92:((v+
 .055)/1.055)**2.4}await sleep(0)}return found}var PREVIEW={max_side:384,every_ms:200};var STAGES={load:"Loading the model",infill:"Painting",encode:"Reading the picture",denoise:"Painting",decode:"Developin\
@@ -232,10 +253,15 @@ const element=make("div","tool",sign);tip(element,title);element.addEventListene
 "title",words)}function reveal(element,shown2){if(shown2)element.removeAttribute("hidden");else element.setAttribute("hidden","")}function isShown(element){return!element.
 hasAttribute("hidden")}function clear(element){while(element.firstChild)element.removeChild(element.firstChild)}var Choice=class{constructor(element,chosen){this.
 element=element;this.values=[];element.addEventListener("change",()=>chosen(this.value))}fill(entries,chosen=this.value){const menu=this.element.querySelector("\
-sp-menu");clear(menu);for(const[,label]of entries)menu.appendChild(make("sp-menu-item","",label));this.values=entries.map(([value])=>value);this.value=chosen}get value(){
-return this.values[this.element.selectedIndex]??""}set value(value){this.element.selectedIndex=Math.max(0,this.values.indexOf(value))}unchoose(){this.element.selectedIndex=
--1}};function fold(heading,body,toggled){const words=heading.textContent??"";const open=shown2=>{reveal(body,shown2);heading.textContent=`${shown2?"▾":"▸"} ${words}`};
-heading.addEventListener("click",()=>{open(!isShown(body));toggled(isShown(body))});return{open}}var shown=new WeakMap;function show(element,picture2,most){const before=shown.
+sp-menu");clear(menu);for(const[,label,whyNot]of entries){const item=make("sp-menu-item","",whyNot?`${label}, ${whyNot}`:label);if(whyNot)item.setAttribute("dis\
+abled","");menu.appendChild(item)}this.values=entries.map(([value])=>value);this.value=chosen}get value(){return this.values[this.element.selectedIndex]??""}set value(value){
+this.element.selectedIndex=Math.max(0,this.values.indexOf(value))}unchoose(){this.element.selectedIndex=-1}};function dropdown(className="grow"){const menu=make(
+"sp-menu");menu.setAttribute("slot","options");return make("sp-dropdown",className,menu)}function fold(heading,body,toggled){const words=heading.textContent??"";
+let on=0;const tell=()=>heading.textContent=`${isShown(body)?"▾":"▸"} ${words}${on>0?` (${on})`:""}`;const open=shown2=>{reveal(body,shown2);tell()};heading.
+addEventListener("click",()=>{open(!isShown(body));toggled(isShown(body))});const count=now=>{on=now;tell()};return{open,count}}function slider(value,min,max,step,moved){
+const bar=make("sp-slider","grow");bar.setAttribute("min","0");bar.setAttribute("max",String(Math.max(1,Math.round((max-min)/step))));bar.setAttribute("show-val\
+ue","false");setSlider(bar,value,min,step);bar.addEventListener("input",()=>moved(Math.min(max,Number((min+Number(bar.value)*step).toPrecision(8)))));return bar}
+function setSlider(bar,value,min,step){bar.value=String(Math.round((value-min)/step))}var shown=new WeakMap;function show(element,picture2,most){const before=shown.
 get(element);if(!picture2||picture2.px!=="rgba8"){element.removeAttribute("src")}else{const{w,h,pixels}=picture2;const blob=new ImageBlob(pixels.slice().buffer,
 {type:"image/uncompressed",width:w,height:h,colorSpace:"RGB",colorProfile:"sRGB IEC61966-2.1",pixelFormat:"RGBA",components:4,componentSize:8,hasAlpha:true});const url=URL.
 createObjectURL(blob);const scale=Math.min(most.w/w,most.h/h);element.style.width=`${Math.max(1,Math.round(w*scale))}px`;element.style.height=`${Math.max(1,Math.
@@ -254,20 +280,86 @@ params??[]){if(isMembers(param))box.appendChild(this.drawParam(step,param))}retu
 "name",String(param.label??name));tip(label,`${param.help??""} A double click sets it back.`.trim());label.addEventListener("dblclick",()=>{delete step.params[name];
 this.edited()});const value=step.params[name]??param.default??"";const keep=chosen=>{step.params[name]=chosen;this.changed()};return make("div","row",label,...control(
 param,value,keep))}};function control(param,value,keep){const whole=param.type==="int"||param.type==="seed";if((param.type==="float"||param.type==="int")&&typeof param.
-min==="number"&&typeof param.max==="number"){return slider(Number(value),param.min,param.max,whole?1:typeof param.step==="number"?param.step:(param.max-param.min)/
+min==="number"&&typeof param.max==="number"){return counted(Number(value),param.min,param.max,whole?1:typeof param.step==="number"?param.step:(param.max-param.min)/
 100,String(param.unit??""),keep)}if(param.type==="bool"){const box=make("sp-checkbox","grow");box.checked=value===true;box.addEventListener("change",()=>keep(box.
-checked));return[box]}if(param.type==="choice"&&Array.isArray(param.choices)){const menu=make("sp-menu");menu.setAttribute("slot","options");const list=make("sp\
--dropdown","grow",menu);const entries=param.choices.filter(isMembers).map(choice=>[String(choice.name),String(choice.label??choice.name)]);new Choice(list,keep).
-fill(entries,String(value));return[list]}const field=make(param.multiline===true?"sp-textarea":"sp-textfield","grow");field.value=String(value);const swatch=param.
-type==="color"?make("div","swatch"):void 0;const read=()=>{if(swatch){const good=/^#[0-9a-fA-F]{6}([0-9a-fA-F]{2})?$/.test(field.value);if(good)swatch.style.backgroundColor=
-field.value.slice(0,7);return good?field.value:void 0}if(param.type==="text")return field.value;const number=Number(field.value);return field.value.trim()!==""&&
-Number.isFinite(number)?whole?Math.round(number):number:void 0};field.addEventListener("input",()=>{const chosen=read();if(chosen!==void 0)keep(chosen)});read();
-return swatch?[swatch,field]:[field]}function slider(value,min,max,step,unit,keep){const bar=make("sp-slider","grow");const count=Math.max(1,Math.round((max-min)/
-step));bar.setAttribute("min","0");bar.setAttribute("max",String(count));bar.setAttribute("show-value","false");bar.value=String(Math.round((value-min)/step));const shown2=make(
-"div","value");const tell=number=>{shown2.textContent=`${Number(number.toPrecision(3))}${unit?` ${unit}`:""}`};bar.addEventListener("input",()=>{const number=Math.
-min(max,Number((min+Number(bar.value)*step).toPrecision(8)));tell(number);keep(number)});tell(value);return[bar,shown2]}function isDescription(filter2){return isMembers(
-filter2)&&typeof filter2.name==="string"&&typeof filter2.title==="string"&&Array.isArray(filter2.params)&&Array.isArray(filter2.inputs)}function wantsPicture(filter2){
-return filter2.inputs.some(input=>isMembers(input)&&input.required===true&&input.role!=="mask"&&input.role!=="original")}var SHOWN=24;var SIDE_PX=60;var History=class{constructor(hands){this.hands=hands;this.stale=true;this.boxes=[];this.body=byId("entries");this.row=byId("entry-r\
+checked));return[box]}if(param.type==="choice"&&Array.isArray(param.choices)){const list=dropdown();const entries=param.choices.filter(isMembers).map(choice=>[String(
+choice.name),String(choice.label??choice.name)]);new Choice(list,keep).fill(entries,String(value));return[list]}const field=make(param.multiline===true?"sp-text\
+area":"sp-textfield","grow");field.value=String(value);const swatch=param.type==="color"?make("div","swatch"):void 0;const read=()=>{if(swatch){const good=/^#[0-9a-fA-F]{6}([0-9a-fA-F]{2})?$/.
+test(field.value);if(good)swatch.style.backgroundColor=field.value.slice(0,7);return good?field.value:void 0}if(param.type==="text")return field.value;const number=Number(
+field.value);return field.value.trim()!==""&&Number.isFinite(number)?whole?Math.round(number):number:void 0};field.addEventListener("input",()=>{const chosen=read();
+if(chosen!==void 0)keep(chosen)});read();return swatch?[swatch,field]:[field]}function counted(value,min,max,step,unit,keep){const shown2=make("div","value");const tell=number=>{
+shown2.textContent=`${Number(number.toPrecision(3))}${unit?` ${unit}`:""}`};const bar=slider(value,min,max,step,number=>{tell(number);keep(number)});tell(value);
+return[bar,shown2]}function isDescription(filter2){return isMembers(filter2)&&typeof filter2.name==="string"&&typeof filter2.title==="string"&&Array.isArray(filter2.
+params)&&Array.isArray(filter2.inputs)}function wantsPicture(filter2){return filter2.inputs.some(input=>isMembers(input)&&input.required===true&&input.role!=="m\
+ask"&&input.role!=="original")}var MOST_WEIGHT=10;var WEIGHT_STEP=.05;var Entries=class{constructor(name,most,changed){this.most=most;this.changed=changed;this.entries=[];this.count=()=>{};this.
+scene={families:[],reads:true,open:false};this.list=byId(`${name}-list`);this.note=byId(`${name}-note`);this.adder=byId(`${name}-adder`)}set(kept){const found=(Array.
+isArray(kept)?kept:[]).map(entry=>this.read(entry));this.entries=found.filter(entry=>entry!==void 0).slice(0,this.most);this.draw()}kept(){return parseJson(JSON.
+stringify(this.entries))}suit(scene){if(JSON.stringify(scene)===JSON.stringify(this.scene))return;this.scene=scene;this.draw()}running(){return this.entries.filter(
+({off})=>!off)}add(entry){if(this.entries.length>=this.most)return;this.entries.push(entry);this.edited()}touched(){this.count(this.running().length);this.changed()}draw(){
+clear(this.list);for(const entry of this.entries)this.list.appendChild(this.drawEntry(entry));const lack=this.lack();this.note.textContent=lack;reveal(this.note,
+lack!=="");reveal(this.adder,lack===""&&this.entries.length<this.most);this.count(this.running().length)}edited(){this.draw();this.changed()}drawEntry(entry){const on=make(
+"sp-checkbox");tip(on,"Counts, or is left out");on.checked=!entry.off;on.addEventListener("change",()=>{if(on.checked)delete entry.off;else entry.off=true;this.
+touched()});const remove=tool("✕","Remove",()=>{this.entries.splice(this.entries.indexOf(entry),1);this.edited()});return make("div","step",make("div","row",on,
+this.lead(entry),remove),...this.lines(entry))}};function line(name,help,...parts){const label=make("div","name",name);tip(label,help);return make("div","row",label,
+...parts)}function numberField(value,help,typed){const field=make("sp-textfield","number");tip(field,help);field.value=value;field.addEventListener("input",()=>typed(
+field.value));return field}function weight(value,least,most,help,keep){const bar=slider(value,least,most,WEIGHT_STEP,moved=>{const rounded=Number(moved.toFixed(
+2));field.value=String(rounded);keep(rounded)});tip(bar,help);const field=numberField(String(value),help,text=>{const typed=Number(text.replace(",","."));if(text.
+trim()===""||!isWeight(typed))return;setSlider(bar,Math.min(most,Math.max(least,typed)),least,WEIGHT_STEP);keep(typed)});return[bar,field]}function isWeight(value){
+return typeof value==="number"&&value>=-MOST_WEIGHT&&value<=MOST_WEIGHT}var BoundEntries=class extends Entries{constructor(name,most,changed,keep,none,help){super(name,most,changed);this.keep=keep;this.none=none;this.help=help;this.
+layers=[];byId(`${name}-adder`).addEventListener("click",()=>this.add(this.fresh(keptLayer(layerInFront()))))}look(){if(this.layers.length===0)return;const listed=layersInFront()??
+[];for(const layer of this.layers)layer.look(listed);const names=new Map(listed.map(({id,name})=>[id,name]));const renamed=this.entries.filter(({layer,called})=>layer!==
+void 0&&(names.get(layer)??called)!==called);for(const entry of renamed)entry.called=names.get(entry.layer);if(renamed.length>0)this.keep()}draw(){this.layers=[];
+super.draw();this.look()}lack(){return this.scene.open?"":"Open a picture to begin."}lead(entry){const choice=new LayerChoice(boundOf(entry),this.none,this.help,
+layer=>{delete entry.layer;delete entry.called;Object.assign(entry,keptLayer(layer));this.touched()});this.layers.push(choice);return choice.element}};function boundOf({
+layer,called}){return layer===void 0?void 0:{id:layer,name:called??""}}function readLayer2({layer,called}){return typeof layer==="number"&&typeof called==="stri\
+ng"?{layer,called}:{}}function keptLayer(layer){return layer?{layer:layer.id,called:layer.name}:{}}var LayerChoice=class{constructor(bound,none,help,chosen){this.
+bound=bound;this.none=none;this.element=dropdown();this.shown="";this.layers=[];tip(this.element,help);this.choice=new Choice(this.element,id=>{this.bound=this.
+layers.find(layer=>String(layer.id)===id);chosen(this.bound)})}look(listed){const{bound}=this;const options=[["",this.none],...listed.map(({id,name,depth:depth2})=>[
+String(id),`${" ".repeat(depth2)}${name}`])];this.layers=listed.map(({id,name})=>({id,name}));if(bound&&!listed.some(({id})=>id===bound.id)){options.push([String(
+bound.id),`${bound.name} – not in this picture`]);this.layers.push(bound)}const wanted=JSON.stringify(options);if(wanted===this.shown)return;this.shown=wanted;
+this.choice.fill(options,bound?String(bound.id):"")}};var FAMILIES={sd15:"Stable Diffusion 1.x",sd2:"Stable Diffusion 2.x",sdxl:"Stable Diffusion XL",sdxl_refiner:"Stable Diffusion XL's refiner"};var Models=class{constructor(element,wanted,chosen){
+this.chosen=chosen;this.known=[];this.list=new Choice(element,chosen);this.fill([...wanted?[[wanted,wanted]]:[]],wanted)}offer(models,wanted){this.known=models.
+filter(({kind,state})=>kind==="painter"&&state!=="unusable");this.fill(this.known.map(({id,name})=>[String(id),String(name)]),wanted)}choose(model){this.list.value=
+model;this.chosen(this.list.value)}scene(open){const chosen=this.known.find(({id})=>id===this.list.value);const may=(chosen?[chosen]:this.known).filter(reads);return{
+families:[...new Set(may.map(({family})=>String(family)))],reads:!chosen||reads(chosen),open}}fill(models,wanted){this.list.fill([["","Automatic"],...models],wanted)}};
+function reads({samplers}){return Array.isArray(samplers)&&samplers.length>0}function misfit(family,{families}){if(typeof family!=="string"||family==="unknown"||
+families.includes(family))return"";return`made for ${FAMILIES[family]??family}`}function titleOf({id,name,title}){return String(title??name??id).replace(/\.safetensors$/,
+"")}function named(list){return(Array.isArray(list)?list:[]).filter(isMembers).filter(entry=>typeof entry.id==="string"&&entry.id!=="")}var MOST=8;var PREPROCESS=[["","As it is"],["canny","Canny: thin edges"],["soft_edge","Soft edges"],["scribble","Scribble"],["tile","Tile: colours without detai\
+l"],["blur","Blur: colours out of focus"]];var KINDS=[["","Told by what is made of it"],["pose","A pose"],["depth","Depth"],["soft_edge","Soft edges, scribbles"],
+["line","Lines"],["normal","Normals"],["segmentation","Segmentation"],["tile","Tile"],["repaint","Repaint"]];var TITLES={controlnet:"ControlNet",controlnet_union:"\
+ControlNet Union",t2i_adapter:"T2I-Adapter",ip_adapter:"IP-Adapter: a reference image"};var STEERS=Object.keys(TITLES);var Controls=class extends BoundEntries{constructor(changed,keep){
+super("controls",MOST,changed,keep,"The picture itself","The layer that steers");this.known=[]}offer(list){const known=named(list);if(JSON.stringify(known)===JSON.
+stringify(this.known))return;this.known=known;this.draw()}wanted(){return this.running().map(entry=>{const{model,preprocess,kind,weight:counts}=entry;if(!model)
+throw new Sorry("A control layer has no model. Choose one, or switch it off.");const is=this.known.find(({id})=>id===model)?.kind;const[start,end]=[share(entry.
+start,0),share(entry.end,1)];if(start>=end)throw new Sorry(`A control layer counts from ${entry.start||0} % to ${entry.end||100} % of the steps, which is never.\
+ Let it end later than it starts.`);const preprocessor=this.estimator(entry);const made=is==="ip_adapter"||!preprocess?{}:{preprocess,...preprocessor?{preprocessor}:
+{}};const members={model,weight:counts,start,end,...made,...is==="controlnet_union"&&kind?{kind}:{}};const layer=boundOf(entry);return{members,...layer?{layer}:
+{},whole:is==="ip_adapter"}})}read(kept){if(!isMembers(kept))return void 0;const text=value=>typeof value==="string"?value:"";const{model,preprocess,preprocessor,
+kind,start,end,off}=kept;return{...readLayer2(kept),model:text(model),preprocess:text(preprocess),preprocessor:text(preprocessor),kind:text(kind),weight:isWeight(
+kept.weight)?kept.weight:1,start:text(start),end:text(end),...off===true?{off}:{}}}fresh(layer){const model=this.models().find(({why})=>!why)?.id??"";return{...layer,
+model,preprocess:"",preprocessor:"",kind:"",weight:1,start:"",end:""}}lack(){const models=this.models();if(!this.scene.reads)return"This model cannot be steered\
+.";if(models.length===0)return"No control models here yet: put ControlNets, T2I-Adapters or IP-Adapters into a models folder.";if(models.some(({why})=>!why))return super.
+lack();if(models.length===1)return`No control model fits: ${models[0].name} is ${models[0].why}.`;return`None of the ${models.length} control models here fits t\
+his model.`}lines(entry){const models=this.models();const chosen=models.find(({id})=>id===entry.model);const offered=models.map(({id,name,why})=>[id,name,why]);
+if(entry.model&&!chosen)offered.push([entry.model,`${entry.model} – not on this machine`]);const model=choose(offered,entry.model,chosen?TITLES[chosen.kind]:"\
+The model that is steered by",value=>{entry.model=value;this.edited()});const found=[line("Model","The model that makes it count",model)];if(chosen?.kind!=="ip_\
+adapter"){const made=entry.preprocess==="depth"?depth(this.estimator(entry)):entry.preprocess;const shows=choose([...PREPROCESS,...this.depths()],made,"What is \
+made of the layer before the model sees it",value=>{[entry.preprocess,entry.preprocessor]=value.startsWith("depth")?["depth",value.slice("depth ".length)]:[value,
+""];this.touched()});found.push(line("Shown","What is made of the layer before the model sees it",shows))}if(chosen?.kind==="controlnet_union"){const kind=choose(
+KINDS,entry.kind,"What the layer shows, for a model that knows several kinds",value=>{entry.kind=value;this.touched()});found.push(line("Kind","What the layer s\
+hows, for a model that knows several kinds",kind))}const set=weight(entry.weight,0,2,"How much it counts; 1 as trained",value=>{entry.weight=value;this.touched()});
+const part=(side,none,help)=>{const field=numberField(entry[side],help,text=>{entry[side]=text;this.touched()});field.setAttribute("placeholder",none);return field};
+found.push(line("Weight","How much it counts; 1 as trained",...set));const[start,end]=[part("start","0","From which part of the steps on, in percent"),part("end",
+"100","Up to which part of the steps, in percent")];found.push(line("Steps","For which part of the steps it counts, in percent",start,make("div","side","–"),end,
+make("div","side","%")));return found}models(){const encoders=this.known.some(({kind})=>kind==="image_encoder");const found=this.known.filter(({kind})=>STEERS.includes(
+String(kind))).map(control2=>{const{id,kind,family}=control2;const why=misfit(family,this.scene)||(kind==="ip_adapter"&&!encoders?"without its image encoder":"");
+return{id,name:titleOf(control2),kind:String(kind),why}});const order=({why,kind})=>(why?STEERS.length:0)+STEERS.indexOf(kind);return found.sort((a,b)=>order(a)-
+order(b)||a.name.localeCompare(b.name))}estimator({preprocess,preprocessor}){return preprocess==="depth"&&this.known.some(({id})=>id===preprocessor)?preprocessor:
+""}depths(){const estimators=this.known.filter(({kind})=>kind==="depth");const[first,...others]=estimators;if(!first)return[[depth(""),"Depth","for which there \
+is no estimator here"]];return[[depth(""),"Depth: the nearer the lighter"],...(others.length>0?estimators:[]).map(estimator=>[depth(estimator.id),`Depth by ${titleOf(
+estimator)}`])]}};function depth(preprocessor){return`depth ${preprocessor}`}function choose(options,value,help,chosen){const element=dropdown();tip(element,help);
+new Choice(element,chosen).fill(options,value);return element}function share(text,otherwise){if(text.trim()==="")return otherwise;const percent=Number(text.replace(
+",","."));if(!(percent>=0&&percent<=100))throw new Sorry(`Steps of a control layer: “${text}” is not a number from 0 to 100.`);return percent/100}var SHOWN=24;var SIDE_PX=60;var History=class{constructor(hands){this.hands=hands;this.stale=true;this.boxes=[];this.body=byId("entries");this.row=byId("entry-r\
 ow");byId("entry-apply").addEventListener("click",()=>hands.attempt(()=>this.apply()));byId("entry-seed").addEventListener("click",()=>this.chosen&&hands.useSeed(
 String(this.chosen.seed)));byId("entry-remove").addEventListener("click",()=>hands.attempt(()=>this.remove()))}invalidate(){this.stale=true;if(isShown(byId("his\
 tory")))this.hands.attempt(()=>this.look())}async look(){const{state}=this.hands.connection;const offered=state.kind==="ready"&&state.server.caps.includes("hist\
@@ -283,7 +375,28 @@ byId("entry-words").textContent=entry?caption(entry):""}apply(){const entry=this
 "Place from history");this.hands.play(job,async()=>{const session=await job.session();const answer=await job.call(session,"history/get",{entry:String(entry.entry),
 px:PX[target.depth]});await job.put(patches(answer,session),patch=>layerName(prompt,mode,patch.seed))})}async remove(){const{state}=this.hands.connection;if(this.
 chosen&&state.kind==="ready")await state.session.conversation.request("history/remove",{entry:String(this.chosen.entry)});this.invalidate()}};function caption(entry){
-const words=typeof entry.prompt==="string"&&entry.prompt?entry.prompt:String(entry.mode??"");return`${words} (${String(entry.seed??"")})`}var EDITORS={krita:"Krita",gimp:"GIMP",photoshop:"another Photoshop",python:"a script",cli:"the command line"};var Queue=class{constructor(connection){this.connection=
+const words=typeof entry.prompt==="string"&&entry.prompt?entry.prompt:String(entry.mode??"");return`${words} (${String(entry.seed??"")})`}var MOST2=16;var HELP="1 as it was trained, 0 nothing, less than 0 the opposite";var Loras=class extends Entries{constructor(changed,insert){super("loras",MOST2,
+changed);this.insert=insert;this.known=new Map;this.choice=new Choice(byId("loras-adder"),name=>this.chosen(name))}offer(list){const known=named(list).map(lora=>[
+lora.id,lora]);if(JSON.stringify(known)===JSON.stringify([...this.known]))return;this.known=new Map(known);this.draw()}members(){const running=this.running().map(
+({off:_,...lora})=>lora);return running.length>0?running:void 0}read(kept){if(!isMembers(kept)||typeof kept.name!=="string")return void 0;const{name,weight:held,
+text_weight:text,off}=kept;return{name,weight:isWeight(held)?held:1,...isWeight(text)?{text_weight:text}:{},...off===true?{off}:{}}}draw(){super.draw();const fitting=[
+...this.known].map(([id,lora])=>[id,titleOf(lora),misfit(lora.family,this.scene)]);fitting.sort((a,b)=>Number(a[2]!=="")-Number(b[2]!=="")||a[1].localeCompare(b[1]));
+this.choice.fill(fitting);this.choice.unchoose()}lack(){if(!this.scene.reads)return"This model takes no LoRAs.";return this.known.size>0?"":"No LoRAs here yet: \
+put .safetensors files into a models folder."}lead(entry){const lora=this.known.get(entry.name);const why=lora?misfit(lora.family,this.scene):"not on this machi\
+ne";const head=make("div","title",`${lora?titleOf(lora):entry.name}${why?` – ${why}`:""}`);tip(head,lora?described(lora):entry.name);return head}lines(entry){
+const set=weight(entry.weight,-2,2,HELP,value=>{entry.weight=value;this.touched()});const found=[make("div","row",...set)];const trigger=this.known.get(entry.name)?.
+trigger;if(typeof trigger==="string"&&trigger){const words=make("div","words link",`+ ${trigger}`);tip(words,"Trigger words: a click puts them into the prompt");
+words.addEventListener("click",()=>this.insert(trigger));found.push(words)}return found}chosen(name){this.choice.unchoose();if(this.known.has(name))this.add({name,
+weight:1})}};function described({id,trigger,tags}){const trained=Array.isArray(tags)&&tags.length>0?`Trained on: ${tags.slice(0,8).map(String).join(", ")}`:"";return[
+String(id),trigger?`Trigger words: ${String(trigger)}`:"",trained].filter(Boolean).join("\n")}var KEY="underpaint.documents";var MOST3=100;var Notes=class{constructor(){this.open=new Map;this.store=stored()}look(){const now=documentInFront();const before=this.
+front;this.front=now;if(now?.id!==before?.id)return this.note();if(now?.file!==void 0&&now.file!==before?.file)this.write();return void 0}keep(note){if(!this.front)
+return;this.open.set(this.front.id,note);this.write()}get any(){return this.front!==void 0}note(){if(!this.front)return{controls:[],regions:[]};const{id,file}=this.
+front;const found=this.open.get(id)??this.store.find(([path])=>path===file)?.[1]??{controls:[],regions:[]};this.open.set(id,found);return found}write(){const{id,
+file}=this.front;const note=this.open.get(id);if(file===void 0||!note)return;const others=this.store.filter(([path])=>path!==file);const empty=note.controls.length===
+0&&note.regions.length===0;this.store=[...empty?[]:[[file,note]],...others].slice(0,MOST3);try{localStorage.setItem(KEY,JSON.stringify(this.store))}catch{}}};function stored(){
+let kept=null;try{kept=parseJson(localStorage.getItem(KEY)??"null")}catch{}return(Array.isArray(kept)?kept:[]).flatMap(pair=>{const[file,note]=Array.isArray(pair)?
+pair:[];if(typeof file!=="string"||!isMembers(note))return[];const list=value=>Array.isArray(value)?value:[];return[[file,{controls:list(note.controls),regions:list(
+note.regions)}]]})}var EDITORS={krita:"Krita",gimp:"GIMP",photoshop:"another Photoshop",python:"a script",cli:"the command line"};var Queue=class{constructor(connection){this.connection=
 connection;this.jobs=[];this.others=[];this.rows=new Map;this.body=byId("jobs");this.elsewhere=byId("others");this.preview=byId("preview");this.picture=byId("pi\
 cture")}add(job){this.jobs.push(job);const tell=make("div","tell words");const bar=make("div");const title=make("div","title grow",job.title);const row=make("di\
 v","job",make("div","row",title,tool("✕","Cancel",()=>job.cancel())),tell,make("div","bar",bar));this.rows.set(job,{row,tell,bar});this.body.appendChild(row);
@@ -295,17 +408,23 @@ filter(({job,mine,state})=>mine!==true&&!own.has(String(job))&&(state==="queued"
 entry.client)]??"another program";return`${entry.state==="running"?"Painting":"Waiting"} for ${from}: ${typeof entry.label==="string"?entry.label:"a picture"}`}))}showOthers(texts){
 if(texts.join("\n")===this.others.join("\n"))return;this.others=texts;clear(this.elsewhere);for(const text of texts)this.elsewhere.appendChild(make("div","job",
 make("div","tell words",text)))}drawPreview(){const latest=this.jobs.find(({preview})=>preview)?.preview;if(latest===this.seen)return;this.seen=latest;reveal(this.
-preview,!!latest);show(this.picture,latest,{w:this.preview.clientWidth||280,h:200})}};var KEY="underpaint.settings";var MODES=["fill","add","remove","expand","background","generate"];var FRESH={mode:"fill",prompt:"",negative:"",strength:100,model:"",
-style:"",steps:"",guidance:"",seed:"",batch:1,margins:["","","",""],chain:[],withFills:true,open:[]};function load(){let kept=null;try{kept=parseJson(localStorage.
-getItem(KEY)??"null")}catch{}const found={...FRESH};if(!isMembers(kept))return found;const take=(name,good)=>{const value=kept[name];if(value!==void 0&&good(value))
+preview,!!latest);show(this.picture,latest,{w:this.preview.clientWidth||280,h:200})}};var MOST4=16;var Regions=class extends BoundEntries{constructor(changed,keep){super("regions",MOST4,changed,keep,"Choose a layer","Where this layer is opaque, t\
+he text holds; where it is half transparent, by half")}wanted(){return this.running().filter(({prompt})=>prompt.trim()!=="").map(entry=>{const prompt=entry.prompt.
+trim();const layer=boundOf(entry);if(!layer)throw new Sorry(`The region “${prompt}” has no layer. Choose one, or switch it off.`);return{prompt,layer}})}read(kept){
+if(!isMembers(kept)||typeof kept.prompt!=="string")return void 0;return{...readLayer2(kept),prompt:kept.prompt,...kept.off===true?{off:true}:{}}}fresh(layer){return{
+...layer,prompt:""}}lack(){return this.scene.reads?super.lack():"This model reads no words, so it knows no regions."}lines(entry){const words=make("sp-textarea");
+words.setAttribute("placeholder","What should be seen there");words.setAttribute("multiline","");words.value=entry.prompt;words.addEventListener("input",()=>{entry.
+prompt=words.value;this.touched()});return[words]}};var KEY2="underpaint.settings";var MODES=["fill","add","remove","expand","background","generate"];var FRESH={mode:"fill",prompt:"",negative:"",strength:100,model:"",
+style:"",steps:"",guidance:"",seed:"",batch:1,margins:["","","",""],chain:[],loras:[],withFills:true,open:[]};function load(){let kept=null;try{kept=parseJson(localStorage.
+getItem(KEY2)??"null")}catch{}const found={...FRESH};if(!isMembers(kept))return found;const take=(name,good)=>{const value=kept[name];if(value!==void 0&&good(value))
 found[name]=value};const isText=value=>typeof value==="string";take("mode",value=>MODES.includes(value));for(const name of["prompt","negative","model","style","\
 steps","guidance","seed"])take(name,isText);take("strength",value=>typeof value==="number"&&value>=1&&value<=100);take("batch",value=>typeof value==="number"&&value>=
-1&&value<=8);take("margins",value=>Array.isArray(value)&&value.length===4&&value.every(isText));take("withFills",value=>typeof value==="boolean");take("open",value=>Array.
-isArray(value)&&value.every(isText));take("chain",value=>Array.isArray(value)&&value.every(step=>isMembers(step)&&isText(step.name??null)&&isMembers(step.params)));
-return found}function save(settings){try{localStorage.setItem(KEY,JSON.stringify(settings))}catch{}}var SHOWN2=new Set(["model","prompt","negative_prompt","denoise_strength","steps","guidance_scale","filters"]);var ASKED_ANEW=new Set(["prompt","denoise_strengt\
-h"]);var Styles=class{constructor(hands,wanted){this.hands=hands;this.wanted=wanted;this.known=new Map;this.list=new Choice(byId("style"),name=>this.hands.put(this.
-known.get(name),name));this.list.fill([["","No style"]]);byId("style-save").addEventListener("click",()=>this.ask(!isShown(byId("style-naming"))));byId("style-k\
-eep").addEventListener("click",()=>hands.attempt(()=>this.keep()));byId("style-remove").addEventListener("click",()=>hands.attempt(()=>this.remove()))}offer(styles){
+1&&value<=8);take("margins",value=>Array.isArray(value)&&value.length===4&&value.every(isText));take("loras",Array.isArray);take("withFills",value=>typeof value===
+"boolean");take("open",value=>Array.isArray(value)&&value.every(isText));take("chain",value=>Array.isArray(value)&&value.every(step=>isMembers(step)&&isText(step.
+name??null)&&isMembers(step.params)));return found}function save(settings){try{localStorage.setItem(KEY2,JSON.stringify(settings))}catch{}}var SHOWN2=new Set(["model","prompt","negative_prompt","denoise_strength","steps","guidance_scale","loras","filters"]);var ASKED_ANEW=new Set(["prompt","denoise\
+_strength"]);var Styles=class{constructor(hands,wanted){this.hands=hands;this.wanted=wanted;this.known=new Map;this.list=new Choice(byId("style"),name=>this.hands.
+put(this.known.get(name),name));this.list.fill([["","No style"]]);byId("style-save").addEventListener("click",()=>this.ask(!isShown(byId("style-naming"))));byId(
+"style-keep").addEventListener("click",()=>hands.attempt(()=>this.keep()));byId("style-remove").addEventListener("click",()=>hands.attempt(()=>this.remove()))}offer(styles){
 this.known=new Map(styles.map(({name,settings})=>[String(name),isMembers(settings)?settings:{}]));this.list.fill([["","No style"],...[...this.known.keys()].map(
 name=>[name,name])],this.list.value||this.wanted);this.wanted=""}unshown(){const chosen=this.known.get(this.list.value)??{};return Object.fromEntries(Object.entries(
 chosen).filter(([name])=>!SHOWN2.has(name)))}named(){this.hands.attempt(()=>this.keep())}ask(open){reveal(byId("style-naming"),open);if(!open)return;byId("style\
@@ -318,71 +437,79 @@ is.`)}};var LABELS={fill:["Fill","Repaint the selection so that it belongs to it
 "Make what is selected disappear"],expand:["Expand","Continue the picture into the selection, or where the canvas is empty"],background:["Background","Keep what\
  is selected, and paint a new background around it"],generate:["Generate","Paint the whole canvas, or all of the selection, from the prompt"]};var GLANCE_MS=700;
 var MARGINS=["margin-left","margin-top","margin-right","margin-bottom"];var Panel=class{constructor(){this.connection=new Connection;this.settings=load();this.queue=
-new Queue(this.connection);this.modes=new Map;this.model=new Choice(byId("model"),value=>this.set("model",value));this.styles=new Styles({request:async(method,params)=>(await this.
-connection.session(()=>true)).conversation.request(method,params),put:(settings,name)=>this.chooseStyle(settings,name),current:()=>({...this.wanted(),seed:void 0,
-batch:void 0,prompt:this.settings.prompt||void 0,filters:this.running()}),say:words=>this.say(words),attempt:action=>this.attempt(action)},this.settings.style);
-this.chain=new Chain(byId("chain"),byId("add-filter"),()=>this.set("chain",this.chain.steps));this.history=new History({connection:this.connection,play:(job,story)=>this.
-play(job,story),useSeed:seed=>this.useSeed(seed),attempt:action=>this.attempt(action)});this.said="";this.build();this.connection.onState=state=>this.connected(
-state);this.connection.listen(({method})=>{if(method==="queue/changed")void this.queue.look();if(method==="models/changed")this.attempt(()=>this.lookForModels());
-if(method==="styles/changed")this.attempt(()=>this.lookForStyles());if(method==="filters/changed")this.attempt(()=>this.lookForFilters());if(method==="history/c\
-hanged")this.history.invalidate();if(method==="server/closing")this.say("Underpaint is closing.")});void this.connection.run()}shown(){this.look();this.glances??
-(this.glances=setInterval(()=>this.look(),GLANCE_MS))}hidden(){clearInterval(this.glances);this.glances=void 0}destroy(){this.hidden();for(const job of this.queue.
-jobs)job.cancel();this.connection.stop()}start(){this.attempt(()=>{const held=this.queue.jobs.find(({phase})=>phase==="held");if(held)return void this.replay(held);
-if(this.connection.state.kind!=="ready")throw new Sorry(this.absence());const{mode,prompt}=this.settings;const target=activeTarget();if(mode==="expand")target.margins=
-this.margins();masking(mode,target);const settings={...this.styles.unshown(),...this.wanted(),filters:this.running()};const job=new Job(this.connection,target,layerName(
-prompt,LABELS[mode][0],void 0),LABELS[mode][0]);this.play(job,()=>fill(job,{mode,prompt,settings}))})}cancel(){this.queue.jobs.find(({phase})=>phase==="working")?.
-cancel()}play(job,story){this.queue.add(job);job.onChange=()=>{this.queue.draw(job);if(job.phase!=="working"&&this.queue.jobs.includes(job))this.stopped(job);else
-this.look()};void job.play(story);this.say("")}replay(job){void job.placeAgain();this.say("")}stopped(job){if(job.phase!=="held")this.queue.remove(job);if(job.seed!==
-void 0)this.lastSeed=job.seed;tip(byId("status"),Object.entries(job.times).map(([part,ms])=>`${part} ${Math.round(ms)} ms`).join(", "));this.say(job.text)}filterLayer(){
-if(this.connection.state.kind!=="ready")throw new Sorry(this.absence());const filters=this.chain.running();if(filters.length===0)throw new Sorry("There is no fi\
-lter that is switched on. Add one first.");const target=activeTarget();filtered(target);const title=this.chain.title();const job=new Job(this.connection,target,
-title,"Apply filters");this.play(job,()=>filter(job,filters,title))}running(){const filters=this.settings.withFills?this.chain.running():[];return filters.length>
-0?filters:void 0}wanted(){const{negative,strength,model,steps,guidance,seed,batch,mode}=this.settings;const number=(text,what,min,max)=>{if(text.trim()==="")return void 0;
-const value=Number(text.replace(",","."));if(!(value>=min&&value<=max))throw new Sorry(`${what} “${text}” is not a number from ${min} to ${max}.`);return value};
-if(!/^\d{0,20}$/.test(seed.trim()))throw new Sorry(`The seed “${seed}” is no whole number. Leave it empty for a random one.`);return{model:model||void 0,negative_prompt:negative||
-void 0,denoise_strength:mode==="remove"||strength===100?void 0:strength/100,steps:number(steps,"Steps",1,1e3),guidance_scale:number(guidance,"Guidance",0,100),seed:seed.
-trim()||void 0,batch:batch>1?batch:void 0}}margins(){const[left=0,top=0,right=0,bottom=0]=this.settings.margins.map(text=>{if(!/^\d{0,5}$/.test(text.trim()))throw new Sorry(
-`The canvas cannot be enlarged by “${text}” pixels. Type a whole number, or nothing.`);return Number(text)});return{left,top,right,bottom}}build(){const settings=this.
-settings;for(const mode of MODES){const button=make("div","mode",LABELS[mode][0]);button.id=`mode-${mode}`;tip(button,LABELS[mode][1]);button.addEventListener("\
-click",()=>this.set("mode",mode));byId("modes").appendChild(button);this.modes.set(mode,button)}this.text("prompt","prompt");this.text("negative","negative");this.
-text("steps","steps");this.text("guidance","guidance");this.text("seed","seed");MARGINS.forEach((id,i)=>{const field=byId(id);field.value=settings.margins[i]??"";
-field.addEventListener("input",()=>this.set("margins",settings.margins.map((text,k)=>k===i?field.value:text)))});this.number("strength"," %");this.number("batch",
-"");this.chain.set(settings.chain);byId("with-fills").checked=settings.withFills;byId("with-fills").addEventListener("change",()=>this.set("withFills",byId("wit\
-h-fills").checked));byId("apply").addEventListener("click",()=>this.attempt(()=>this.filterLayer()));byId("last-seed").addEventListener("click",()=>this.lastSeed!==
-void 0&&this.useSeed(this.lastSeed));for(const name of["filters","more","history"]){fold(byId(`${name}-fold`),byId(name),open=>{this.set("open",open?[...settings.
-open,name]:settings.open.filter(other=>other!==name));if(name==="history"&&open)this.attempt(()=>this.history.look())}).open(settings.open.includes(name))}byId(
-"go").addEventListener("click",()=>this.start());byId("pair").addEventListener("click",()=>this.pair());document.addEventListener("keydown",event=>{if(event.key===
-"Enter"&&(event.ctrlKey||event.metaKey)){event.preventDefault();this.start()}else if(event.key==="Enter"&&document.activeElement?.id==="code"){this.pair()}else if(event.
-key==="Enter"&&document.activeElement?.id==="style-name"){this.styles.named()}else if(event.key==="Escape"){this.cancel()}});this.model.fill([["","Automatic"],...settings.
-model?[[settings.model,settings.model]]:[]],settings.model);this.look()}text(id,name){const control2=byId(id);control2.value=this.settings[name];control2.addEventListener(
-"input",()=>this.set(name,control2.value))}number(name,unit){const control2=byId(name);const tell=()=>byId(`${name}-value`).textContent=`${this.settings[name]}${unit}`;
-control2.value=String(this.settings[name]);tell();control2.addEventListener("input",()=>{this.set(name,Math.round(Number(control2.value)));tell()})}set(name,value){
-this.settings[name]=value;save(this.settings);this.say("")}useSeed(seed){byId("seed").value=seed;this.set("seed",seed);this.say(`The next picture uses the seed ${seed}\
-.`)}look(){const{mode}=this.settings;const{state}=this.connection;for(const[other,button]of this.modes)button.className=other===mode?"mode chosen":"mode";reveal(
-byId("strength-row"),mode!=="remove");reveal(byId("margins-row"),mode==="expand");reveal(byId("pairing"),state.kind==="pairing");byId("light").className=state.kind;
-for(const job of[...this.queue.jobs]){if(job.phase==="working"&&!openDocument(job.target))job.cancel("The picture was closed, so its job was cancelled.")}const held=this.
-queue.jobs.some(({phase})=>phase==="held");const busy=this.queue.jobs.length>0;byId("go").textContent=held?"Place layer":busy?`${LABELS[mode][0]} another`:LABELS[mode][0];
-byId("status").textContent=this.said||this.hint()}hint(){if(this.connection.state.kind!=="ready")return this.absence();if(this.queue.jobs.length>0)return"";const document2=glance();
-if(!document2)return"Open a picture to begin.";const{mode,margins}=this.settings;if(mode==="expand"&&margins.some(text=>Number(text)>0))return"The canvas is enl\
-arged, and the picture continued there.";if(document2.selection)return`${document2.selection.w} × ${document2.selection.h} pixels are selected.`;if(mode==="gen\
-erate")return"The whole canvas is painted.";if(mode==="expand")return"Where the canvas is empty, the picture is continued.";return mode==="background"?"Select w\
-hat is to stay.":`Select the part to ${mode==="add"?"add something to":mode}.`}absence(){const{state}=this.connection;if(state.kind==="pairing")return"Underpain\
-t is running and waits to be paired.";if(state.kind!=="absent")return"Looking for Underpaint…";return state.why??"Underpaint is not running. Start it with `un\
-derpaint serve`; this panel finds it by itself."}say(words){this.said=words;this.look()}attempt(action){const told=error=>this.say(sentence(error,LABELS[this.settings.
-mode][0]));try{void Promise.resolve(action()).catch(told)}catch(error){told(error)}}connected(state){if(state.kind!=="ready")return this.look();this.said="";this.
-look();const topics=["queue","models","filters","styles",...state.server.caps.includes("history")?["history"]:[]];this.attempt(async()=>{await state.session.conversation.
-request("subscribe",{topics});await Promise.all([this.lookForModels(),this.lookForStyles(),this.lookForFilters(),this.queue.look()]);this.history.invalidate();await this.
-history.look()})}pair(){this.attempt(async()=>{const code=byId("code").value.replace(/\s/g,"");if(!/^\d{6}$/.test(code))throw new Sorry("The code has six digits\
-. `underpaint pair` shows it.");this.say("Pairing…");await this.connection.pair(code);byId("code").value="";this.say("")})}async ask(method){if(this.connection.
-state.kind!=="ready")return[];const list=await this.connection.state.session.conversation.request(method);return Array.isArray(list)?list.filter(isMembers):[]}async lookForModels(){
-const models=(await this.ask("models/list")).filter(({kind,state})=>kind==="painter"&&state!=="unusable");const entries=models.map(({id,name})=>[String(id),String(
-name)]);this.model.fill([["","Automatic"],...entries],this.settings.model)}async lookForFilters(){this.chain.offer(await this.ask("filters/list"))}async lookForStyles(){
+new Queue(this.connection);this.modes=new Map;this.model=new Models(byId("model"),this.settings.model,value=>this.set("model",value));this.notes=new Notes;this.
+loras=new Loras(()=>this.set("loras",this.loras.kept()),words=>this.insert(words));this.controls=new Controls(()=>this.steered(),()=>this.keepNote());this.regions=
+new Regions(()=>this.steered(),()=>this.keepNote());this.styles=new Styles({request:async(method,params)=>(await this.connection.session(()=>true)).conversation.
+request(method,params),put:(settings,name)=>this.chooseStyle(settings,name),current:()=>({...this.wanted(),seed:void 0,batch:void 0,prompt:this.settings.prompt||
+void 0,loras:this.loras.members(),filters:this.running()}),say:words=>this.say(words),attempt:action=>this.attempt(action)},this.settings.style);this.chain=new Chain(
+byId("chain"),byId("add-filter"),()=>this.set("chain",this.chain.steps));this.history=new History({connection:this.connection,play:(job,story)=>this.play(job,story),
+useSeed:seed=>this.useSeed(seed),attempt:action=>this.attempt(action)});this.said="";this.build();this.connection.onState=state=>this.connected(state);this.connection.
+listen(({method})=>{if(method==="queue/changed")void this.queue.look();if(method==="models/changed")this.attempt(()=>this.lookForModels());if(method==="styles/c\
+hanged")this.attempt(()=>this.lookForStyles());if(method==="filters/changed")this.attempt(()=>this.lookForFilters());if(method==="history/changed")this.history.
+invalidate();if(method==="server/closing")this.say("Underpaint is closing.")});void this.connection.run()}shown(){this.glance();this.glances??(this.glances=setInterval(
+()=>this.glance(),GLANCE_MS))}hidden(){clearInterval(this.glances);this.glances=void 0}destroy(){this.hidden();for(const job of this.queue.jobs)job.cancel();this.
+connection.stop()}start(){this.attempt(()=>{const held=this.queue.jobs.find(({phase})=>phase==="held");if(held)return void this.replay(held);if(this.connection.
+state.kind!=="ready")throw new Sorry(this.absence());this.lookAtDocument();const{mode,prompt}=this.settings;const target=activeTarget();if(mode==="expand")target.
+margins=this.margins();masking(mode,target);const{reads:reads2}=this.model.scene(true);const steering2={controls:reads2?this.controls.wanted():[],regions:reads2?
+this.regions.wanted():[]};const loras=reads2?this.loras.members():void 0;const settings={...this.styles.unshown(),...this.wanted(),loras,filters:this.running()};
+const job=new Job(this.connection,target,layerName(prompt,LABELS[mode][0],void 0),LABELS[mode][0]);this.play(job,()=>fill(job,{mode,prompt,settings,steering:steering2}))})}cancel(){
+this.queue.jobs.find(({phase})=>phase==="working")?.cancel()}play(job,story){this.queue.add(job);job.onChange=()=>{this.queue.draw(job);if(job.phase!=="working"&&
+this.queue.jobs.includes(job))this.stopped(job);else this.look()};void job.play(story);this.say("")}replay(job){void job.placeAgain();this.say("")}stopped(job){
+if(job.phase!=="held")this.queue.remove(job);if(job.seed!==void 0)this.lastSeed=job.seed;tip(byId("status"),Object.entries(job.times).map(([part,ms])=>`${part} ${Math.
+round(ms)} ms`).join(", "));this.say(job.text)}filterLayer(){if(this.connection.state.kind!=="ready")throw new Sorry(this.absence());const filters=this.chain.running();
+if(filters.length===0)throw new Sorry("There is no filter that is switched on. Add one first.");const target=activeTarget();filtered(target);const title=this.chain.
+title();const job=new Job(this.connection,target,title,"Apply filters");this.play(job,()=>filter(job,filters,title))}running(){const filters=this.settings.withFills?
+this.chain.running():[];return filters.length>0?filters:void 0}wanted(){const{negative,strength,model,steps,guidance,seed,batch,mode}=this.settings;const number=(text,what,min,max)=>{
+if(text.trim()==="")return void 0;const value=Number(text.replace(",","."));if(!(value>=min&&value<=max))throw new Sorry(`${what} “${text}” is not a number fr\
+om ${min} to ${max}.`);return value};if(!/^\d{0,20}$/.test(seed.trim()))throw new Sorry(`The seed “${seed}” is no whole number. Leave it empty for a random on\
+e.`);return{model:model||void 0,negative_prompt:negative||void 0,denoise_strength:mode==="remove"||strength===100?void 0:strength/100,steps:number(steps,"Steps",
+1,1e3),guidance_scale:number(guidance,"Guidance",0,100),seed:seed.trim()||void 0,batch:batch>1?batch:void 0}}margins(){const[left=0,top=0,right=0,bottom=0]=this.
+settings.margins.map(text=>{if(!/^\d{0,5}$/.test(text.trim()))throw new Sorry(`The canvas cannot be enlarged by “${text}” pixels. Type a whole number, or noth\
+ing.`);return Number(text)});return{left,top,right,bottom}}build(){const settings=this.settings;for(const mode of MODES){const button=make("div","mode",LABELS[mode][0]);
+button.id=`mode-${mode}`;tip(button,LABELS[mode][1]);button.addEventListener("click",()=>this.set("mode",mode));byId("modes").appendChild(button);this.modes.set(
+mode,button)}this.text("prompt","prompt");this.text("negative","negative");this.text("steps","steps");this.text("guidance","guidance");this.text("seed","seed");
+MARGINS.forEach((id,i)=>{const field=byId(id);field.value=settings.margins[i]??"";field.addEventListener("input",()=>this.set("margins",settings.margins.map((text,k)=>k===
+i?field.value:text)))});this.number("strength"," %");this.number("batch","");this.chain.set(settings.chain);byId("with-fills").checked=settings.withFills;byId("\
+with-fills").addEventListener("change",()=>this.set("withFills",byId("with-fills").checked));byId("apply").addEventListener("click",()=>this.attempt(()=>this.filterLayer()));
+byId("last-seed").addEventListener("click",()=>this.lastSeed!==void 0&&this.useSeed(this.lastSeed));for(const name of["loras","controls","regions","filters","mo\
+re","history"]){const folded=fold(byId(`${name}-fold`),byId(name),open=>{this.set("open",open?[...settings.open,name]:settings.open.filter(other=>other!==name));
+if(name==="history"&&open)this.attempt(()=>this.history.look())});folded.open(settings.open.includes(name));if(name==="loras"||name==="controls"||name==="region\
+s")this[name].count=folded.count}this.loras.set(settings.loras);byId("go").addEventListener("click",()=>this.start());byId("pair").addEventListener("click",()=>this.
+pair());document.addEventListener("keydown",event=>{if(event.key==="Enter"&&(event.ctrlKey||event.metaKey)){event.preventDefault();this.start()}else if(event.key===
+"Enter"&&document.activeElement?.id==="code"){this.pair()}else if(event.key==="Enter"&&document.activeElement?.id==="style-name"){this.styles.named()}else if(event.
+key==="Escape"){this.cancel()}});this.look()}text(id,name){const control2=byId(id);control2.value=this.settings[name];control2.addEventListener("input",()=>this.
+set(name,control2.value))}number(name,unit){const control2=byId(name);const tell=()=>byId(`${name}-value`).textContent=`${this.settings[name]}${unit}`;control2.
+value=String(this.settings[name]);tell();control2.addEventListener("input",()=>{this.set(name,Math.round(Number(control2.value)));tell()})}set(name,value){this.
+settings[name]=value;save(this.settings);this.say("")}insert(words){const{prompt}=this.settings;if(prompt.includes(words))return;byId("prompt").value=prompt.trim()?
+`${prompt.trimEnd()}, ${words}`:words;this.set("prompt",byId("prompt").value)}useSeed(seed){byId("seed").value=seed;this.set("seed",seed);this.say(`The next pic\
+ture uses the seed ${seed}.`)}look(){const{mode}=this.settings;const{state}=this.connection;this.lookAtDocument();for(const[other,button]of this.modes)button.className=
+other===mode?"mode chosen":"mode";reveal(byId("strength-row"),mode!=="remove");reveal(byId("margins-row"),mode==="expand");reveal(byId("pairing"),state.kind==="\
+pairing");byId("light").className=state.kind;for(const job of[...this.queue.jobs]){if(job.phase==="working"&&!openDocument(job.target))job.cancel("The picture w\
+as closed, so its job was cancelled.")}const held=this.queue.jobs.some(({phase})=>phase==="held");const busy=this.queue.jobs.length>0;byId("go").textContent=held?
+"Place layer":busy?`${LABELS[mode][0]} another`:LABELS[mode][0];byId("status").textContent=this.said||this.hint()}lookAtDocument(){const note=this.notes.look();
+const scene=this.model.scene(this.notes.any);for(const section of[this.loras,this.controls,this.regions])section.suit(scene);if(note){this.controls.set(note.controls);
+this.regions.set(note.regions)}}glance(){this.look();for(const name of["controls","regions"]){if(isShown(byId(name)))this[name].look()}}keepNote(){this.notes.keep(
+{controls:this.controls.kept(),regions:this.regions.kept()})}steered(){this.keepNote();this.say("")}hint(){if(this.connection.state.kind!=="ready")return this.absence();
+if(this.queue.jobs.length>0)return"";const document2=glance();if(!document2)return"Open a picture to begin.";const{mode,margins}=this.settings;if(mode==="expand"&&
+margins.some(text=>Number(text)>0))return"The canvas is enlarged, and the picture continued there.";if(document2.selection)return`${document2.selection.w} × ${document2.
+selection.h} pixels are selected.`;if(mode==="generate")return"The whole canvas is painted.";if(mode==="expand")return"Where the canvas is empty, the picture is\
+ continued.";return mode==="background"?"Select what is to stay.":`Select the part to ${mode==="add"?"add something to":mode}.`}absence(){const{state}=this.connection;
+if(state.kind==="pairing")return"Underpaint is running and waits to be paired.";if(state.kind!=="absent")return"Looking for Underpaint…";return state.why??"Un\
+derpaint is not running. Start it with `underpaint serve`; this panel finds it by itself."}say(words){this.said=words;this.look()}attempt(action){const told=error=>this.
+say(sentence(error,LABELS[this.settings.mode][0]));try{void Promise.resolve(action()).catch(told)}catch(error){told(error)}}connected(state){if(state.kind!=="re\
+ady")return this.look();this.said="";this.look();const topics=["queue","models","filters","styles",...state.server.caps.includes("history")?["history"]:[]];this.
+attempt(async()=>{await state.session.conversation.request("subscribe",{topics});await Promise.all([this.lookForModels(),this.lookForStyles(),this.lookForFilters(),
+this.queue.look()]);this.history.invalidate();await this.history.look()})}pair(){this.attempt(async()=>{const code=byId("code").value.replace(/\s/g,"");if(!/^\d{6}$/.
+test(code))throw new Sorry("The code has six digits. `underpaint pair` shows it.");this.say("Pairing…");await this.connection.pair(code);byId("code").value="";
+this.say("")})}async ask(method){if(this.connection.state.kind!=="ready")return[];const list=await this.connection.state.session.conversation.request(method);return Array.
+isArray(list)?list.filter(isMembers):[]}async lookForModels(){this.model.offer(await this.ask("models/list"),this.settings.model);this.look();this.loras.offer(await this.
+ask("loras/list"));this.controls.offer(await this.ask("controls/list"))}async lookForFilters(){this.chain.offer(await this.ask("filters/list"))}async lookForStyles(){
 this.styles.offer(await this.ask("styles/list"))}chooseStyle(style,name){this.set("style",name);if(!style)return;const put=(id,key,value)=>{if(value===void 0)return;
 byId(id).value=String(value);this.set(key,String(value))};put("prompt","prompt",style.prompt);put("negative","negative",style.negative_prompt??"");put("steps","\
-steps",style.steps??"");put("guidance","guidance",style.guidance_scale??"");if(typeof style.model==="string"){this.model.value=style.model;this.set("model",this.
-model.value)}if(typeof style.denoise_strength==="number"){const percent=Math.max(1,Math.round(style.denoise_strength*100));byId("strength").value=String(percent);
-byId("strength-value").textContent=`${percent} %`;this.set("strength",percent)}const steps=(Array.isArray(style.filters)?style.filters:[]).filter(isMembers).filter(
-({name:name2})=>typeof name2==="string");this.chain.set(steps.map(({name:name2,params})=>({name:String(name2),params:isMembers(params)?params:{}})));this.set("c\
-hain",this.chain.steps)}};var panel;var ready=()=>panel??(panel=new Panel);import_uxp2.entrypoints.setup({plugin:{create:()=>{},destroy:()=>panel?.destroy()},panels:{underpaint:{create:root=>{
+steps",style.steps??"");put("guidance","guidance",style.guidance_scale??"");if(typeof style.model==="string")this.model.choose(style.model);if(typeof style.denoise_strength===
+"number"){const percent=Math.max(1,Math.round(style.denoise_strength*100));byId("strength").value=String(percent);byId("strength-value").textContent=`${percent}\
+ %`;this.set("strength",percent)}const steps=(Array.isArray(style.filters)?style.filters:[]).filter(isMembers).filter(({name:name2})=>typeof name2==="string");this.
+chain.set(steps.map(({name:name2,params})=>({name:String(name2),params:isMembers(params)?params:{}})));this.set("chain",this.chain.steps);this.loras.set(style.loras);
+this.set("loras",this.loras.kept())}};var panel;var ready=()=>panel??(panel=new Panel);import_uxp2.entrypoints.setup({plugin:{create:()=>{},destroy:()=>panel?.destroy()},panels:{underpaint:{create:root=>{
 root.appendChild(document.getElementById("panel"));ready()},show:()=>ready().shown(),hide:()=>panel?.hidden()}},commands:{run:()=>ready().start(),cancel:()=>panel?.
 cancel()}});})();

@@ -341,6 +341,8 @@ impl Filters {
     ) -> Result<Option<Picture>, FilterError> {
         let steps = STEPS * chain.len() as u32;
         let mut made: Option<Picture> = None;
+        // A filter leaves pixels of alpha 0 alone; the way to its sample type, to light or to another size may not.
+        let mut alone = true;
         for (index, call) in (0..).zip(chain) {
             let step = |share: f32| index * STEPS + (share * STEPS as f32) as u32;
             let named = |reason: Reason| reason.of(&call.name);
@@ -358,11 +360,13 @@ impl Filters {
             };
             let before = made.as_ref().map_or(picture, Picture::view);
             if let Some(new) = run::run(&inline.sandbox, &ready, before, &settings, job, report).map_err(named)? {
+                alone &= descriptor.encoding == Encoding::Srgb
+                    && (new.extent(), new.view().sample()) == (before.extent(), before.sample());
                 made = Some(new);
             }
         }
         job.progress(Stage::Filter, steps, steps);
-        Ok(made.map(|made| made.keeping_transparent(picture)))
+        Ok(made.map(|made| if alone { made } else { made.keeping_transparent(picture) }))
     }
 
     fn run_in_worker(

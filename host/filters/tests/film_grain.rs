@@ -62,8 +62,12 @@ fn colour_under_alpha_0_comes_back_as_it_was() {
     let filters = Filters::new(None).unwrap();
     let mut image = Image::new(Extent::new(20, 20));
     image.set_pixel(3, 4, [0.9, 0.1, 0.2, 0.0]);
-    let out = filters.apply(&image, &film_grain(json!({})), 0, &Unattended).unwrap();
-    assert_eq!(out, image);
+    let grain = film_grain(json!({}));
+    assert_eq!(filters.apply(&image, &grain, 0, &Unattended).unwrap(), image);
+    // Through light and back, and once more as it is.
+    let vignette = Call { name: "vignette".into(), ..Call::default() };
+    let chain = [grain[0].clone(), vignette, grain[0].clone()];
+    assert_eq!(filters.apply(&image, &chain, 0, &Unattended).unwrap(), image);
 }
 
 #[test]

@@ -1,10 +1,13 @@
 //! Any JSON is planned or refused: whatever numbers a request has, the plan of a picture, a mask and a model keeps to what is possible,
-//! and small ones can be carried out.
+//! and small ones can be carried out, pictures of its controls included.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use underpaint_plan::{CanvasFacts, Defaults, Family, Kind, ModelFacts, Sampler, Scheduler, plan, refine};
+use underpaint_plan::{
+    CanvasFacts, Defaults, Family, Kind, ModelFacts, Sampler, Scheduler, plan, preprocessed, refine,
+};
 use underpaint_raster::{Extent, Image, Mask, Rect, Unattended};
+use underpaint_wire::control::Preprocess;
 use underpaint_wire::generate::Generate;
 
 /// The largest side that a model may be asked for.
@@ -12,7 +15,14 @@ const MAX_SIDE: u32 = 16384;
 
 fuzz_target!(|input: ([u8; 12], &[u8])| {
     let ([family, kind, w, h, x, y, left, top, right, bottom, soft, more], json) = input;
-    let Ok(request) = serde_json::from_slice::<Generate>(json) else { return };
+    let shown = serde_json::from_slice::<Preprocess>(json).ok();
+    let asked = shown.as_ref().map(preprocessed);
+    if let Some(Err(error)) = &asked {
+        assert_eq!(error.to_string().lines().count(), 1, "{error}");
+    }
+    // A `control/preprocess` is for a request.
+    let request = shown.and_then(|shown| shown.generate).or_else(|| serde_json::from_slice::<Generate>(json).ok());
+    let Some(request) = request else { return };
     let family = [Family::Sd15, Family::Sd2, Family::Sdxl, Family::SdxlRefiner, Family::Exemplar][family as usize % 5];
     let kind = [Kind::Text, Kind::Inpaint, Kind::Edit][kind as usize % 3];
     let defaults = Defaults { steps: 20, guidance_scale: 7.0, sampler: Sampler::Dpmpp2m, scheduler: Scheduler::Karras };
@@ -44,6 +54,14 @@ fuzz_target!(|input: ([u8; 12], &[u8])| {
                     continue;
                 }
                 let image = canvas.map(|_| &image);
+                if let Some(Ok(control)) = &asked {
+                    let picture = Image::from_data(Extent::new(2, 1), vec![0.5; 8]);
+                    for picture in [None, Some((Rect::new(left.into(), top.into(), w, h), &picture))] {
+                        let made = plan.prepare_control(control, picture, image);
+                        assert_eq!(made.extent(), plan.context.fit);
+                        assert_eq!(plan.padded_control(control, made).extent(), plan.context.extent);
+                    }
+                }
                 let prepared = plan.prepare(image, mask, 0, &Unattended).expect("nobody cancels");
                 assert_eq!(prepared.extent, plan.context.extent);
                 let made = prepared.init.unwrap_or_else(|| Image::new(prepared.extent));

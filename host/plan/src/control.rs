@@ -9,6 +9,7 @@ use crate::region::shared;
 use crate::{ControlFacts, ControlKind, Family, ModelFacts, Plan, PlanError};
 use underpaint_raster::preprocess::Preprocess;
 use underpaint_raster::{Extent, Image, Rect, resize};
+use underpaint_wire::control::Preprocess as Asked;
 use underpaint_wire::generate::Generate;
 
 /// Controls of one request.
@@ -100,6 +101,15 @@ impl Preprocessing {
             Self::Depth => "depth",
         }
     }
+
+    /// The one that a request calls `name` in its member `field`.
+    fn named(name: &str, field: &'static str) -> Result<Self, PlanError> {
+        Self::all().find(|p| p.name() == name).ok_or_else(|| PlanError::UnknownWord {
+            field,
+            value: name.chars().take(60).collect(),
+            known: Self::all().map(Self::name).collect(),
+        })
+    }
 }
 
 /// One control, resolved.
@@ -121,6 +131,20 @@ pub struct ControlPlan {
     pub start: f64,
     /// Its end.
     pub end: f64,
+}
+
+impl ControlPlan {
+    /// What is prepared of a picture that is read as it is, at its own size: `image` over black. Depth is still to be estimated.
+    pub fn prepare(&self, image: &Image) -> Image {
+        self.prepared(over_black(image))
+    }
+
+    fn prepared(&self, read: Image) -> Image {
+        match self.preprocess {
+            Some(Preprocessing::Plain(preprocess)) => preprocess.apply(&read),
+            Some(Preprocessing::Depth) | None => read,
+        }
+    }
 }
 
 /// Resolves the controls of `request`. `facts` are those of its controls, in order; `pictures` tells which come with a
@@ -173,19 +197,8 @@ pub fn controls(
         if control.start > control.end {
             return refuse(format!("let `{id}` start at {} and end at {}, before it", control.start, control.end));
         }
-        let preprocess = match control.preprocess.as_deref() {
-            None => None,
-            Some(name) => match Preprocessing::all().find(|p| p.name() == name) {
-                Some(preprocess) => Some(preprocess),
-                None => {
-                    return Err(PlanError::UnknownWord {
-                        field: "controls",
-                        value: name.chars().take(60).collect(),
-                        known: Preprocessing::all().map(Preprocessing::name).collect(),
-                    });
-                }
-            },
-        };
+        let preprocess =
+            control.preprocess.as_deref().map(|name| Preprocessing::named(name, "controls")).transpose()?;
         if let Some(preprocessor) = control.preprocessor.as_deref().filter(|_| preprocess != Some(Preprocessing::Depth))
         {
             let named: String = preprocessor.chars().take(60).collect();
@@ -223,31 +236,53 @@ pub fn controls(
     Ok(plans)
 }
 
+/// The control whose picture `asked` wants to see: one of no model, as any that reads a place on the canvas would be shown it.
+pub fn preprocessed(asked: &Asked) -> Result<ControlPlan, PlanError> {
+    let made = Preprocessing::named(&asked.preprocess, "preprocess")?;
+    if asked.preprocessor.is_some() && made != Preprocessing::Depth {
+        let what = format!("is what sees depth; `{}` is made without one", made.name());
+        return Err(PlanError::Preprocess { field: "preprocessor", what });
+    }
+    Ok(ControlPlan {
+        model: String::new(),
+        kind: ControlKind::ControlNet,
+        task: Some(Task::made_by(made)),
+        preprocess: Some(made),
+        preprocessor: asked.preprocessor.clone(),
+        weight: 1.0,
+        start: 0.0,
+        end: 1.0,
+    })
+}
+
 impl Plan {
-    /// The picture that `control` reads, at the model's size: `picture` scaled to its rect on the canvas, black where it does not
-    /// reach, or without one the `canvas`. Without a canvas a picture is the whole; an IP-Adapter's is left as it is. Depth is
-    /// still to be estimated.
+    /// The picture that `control` reads, as large as the context is made (`context.fit`): `picture` scaled to its rect on the
+    /// canvas, black where it does not reach, or without one the `canvas`, whose pixels count for this alone. Without a
+    /// canvas a picture is the whole; an IP-Adapter's is left as it is. Depth is still to be estimated, then
+    /// [`Plan::padded_control`] follows.
     pub fn prepare_control(
         &self,
         control: &ControlPlan,
         picture: Option<(Rect, &Image)>,
         canvas: Option<&Image>,
     ) -> Image {
+        let on_canvas = canvas.is_some() || self.available.is_some();
         let read = match (picture, canvas) {
             (Some((_, image)), _) if control.kind == ControlKind::IpAdapter => over_black(image),
-            (Some((_, image)), None) => self.fitted(&over_black(image)),
-            (Some((rect, image)), Some(_)) if rect == self.context.rect => self.fitted(&over_black(image)),
-            (Some((rect, image)), Some(_)) => {
+            (Some((rect, image)), _) if !on_canvas || rect == self.context.rect => self.resized(&over_black(image)),
+            (Some((rect, image)), _) => {
                 let scaled = resize(&over_black(image), rect.extent());
-                self.fitted(&placed(&scaled, rect, self.context.rect))
+                self.resized(&placed(&scaled, rect, self.context.rect))
             }
-            (None, Some(canvas)) => prepare::opaque(self.fitted(&self.original(canvas))),
-            (None, None) => Image::new(self.context.extent),
+            (None, Some(canvas)) => prepare::opaque(self.resized(&self.original(canvas))),
+            (None, None) => Image::new(self.context.fit),
         };
-        match control.preprocess {
-            Some(Preprocessing::Plain(preprocess)) => preprocess.apply(&read),
-            Some(Preprocessing::Depth) | None => read,
-        }
+        control.prepared(read)
+    }
+
+    /// What was made of [`Plan::prepare_control`]'s picture, at the model's extent.
+    pub fn padded_control(&self, control: &ControlPlan, made: Image) -> Image {
+        if control.kind == ControlKind::IpAdapter { made } else { self.padded(made) }
     }
 }
 

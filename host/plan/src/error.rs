@@ -88,6 +88,13 @@ pub enum PlanError {
         /// What is wrong and what would be right.
         what: String,
     },
+    /// A picture to look at that cannot be made.
+    Preprocess {
+        /// Name in the request.
+        field: &'static str,
+        /// What is wrong and what would be right.
+        what: String,
+    },
     /// The model has no weights that a LoRA could change.
     NoLoras {
         /// The model's id.
@@ -106,7 +113,8 @@ impl PlanError {
     /// The member of the request the error is about, in the words of the wire.
     pub fn field(&self) -> &'static str {
         match self {
-            Self::OutOfRange { field, .. } | Self::UnknownWord { field, .. } | Self::Region { field, .. } => field,
+            Self::OutOfRange { field, .. } | Self::UnknownWord { field, .. } => field,
+            Self::Region { field, .. } | Self::Preprocess { field, .. } => field,
             Self::NotMultiple { .. } | Self::TooLarge { .. } => "extent",
             Self::CanvasMissing { .. } | Self::CanvasOutside { .. } => "canvas",
             Self::MaskMissing { .. } | Self::MaskExtent { .. } | Self::MaskEmpty | Self::NothingLeft => "mask",
@@ -166,7 +174,7 @@ impl fmt::Display for PlanError {
                 write!(f, "the model `{model}` cannot do mode {}; it can {}", mode_name(*mode), modes.join(", "))
             }
             Self::Control { what } => write!(f, "controls {what}"),
-            Self::Region { field, what } => write!(f, "{field} {what}"),
+            Self::Region { field, what } | Self::Preprocess { field, what } => write!(f, "{field} {what}"),
             Self::NoLoras { model } => {
                 write!(
                     f,

@@ -24,7 +24,7 @@ mod tiles;
 
 pub use check::loras as check_loras;
 pub use context::{Context, context};
-pub use control::{ControlPlan, Preprocessing, Task, controls};
+pub use control::{ControlPlan, Preprocessing, Task, controls, preprocessed};
 pub use error::{PlanError, mode_name};
 pub use facts::{ControlFacts, ControlKind, Defaults, Family, Kind, ModelFacts};
 pub use place::Placing;

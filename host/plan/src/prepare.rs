@@ -64,9 +64,14 @@ impl Plan {
         }
     }
 
-    /// `image` of the context at the model's extent.
-    pub(crate) fn fitted(&self, image: &Image) -> Image {
-        pad(&resize_to(image, self.context.fit), self.context.extent)
+    /// `image` of the context, as large as the model's picture of it is made.
+    pub(crate) fn resized(&self, image: &Image) -> Image {
+        resize_to(image, self.context.fit)
+    }
+
+    /// That at the model's extent.
+    pub(crate) fn padded(&self, image: Image) -> Image {
+        pad(&image, self.context.extent)
     }
 
     /// `mask` of the context at the model's extent.

@@ -162,18 +162,23 @@ fn a_control_picture_goes_the_way_of_the_canvas() {
     let prepared = plan.prepare(Some(&canvas), Some(&mask), 0, &Unattended).unwrap();
     let init = prepared.init.unwrap();
     let control = resolve(&net);
+    let shown = |control: &ControlPlan, picture: Option<(Rect, &Image)>| {
+        let made = plan.prepare_control(control, picture, Some(&canvas));
+        assert!(control.kind == ControlKind::IpAdapter || made.extent() == plan.context.fit);
+        plan.padded_control(control, made)
+    };
     // Itself where there is none, and the same where it is given, at whatever size.
-    assert!(plan.prepare_control(&control, None, Some(&canvas)) == init);
+    assert!(shown(&control, None) == init);
     let apart = |a: &Image, b: &Image| a.data().iter().zip(b.data()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-    let given = plan.prepare_control(&control, Some((extent.rect(), &canvas)), Some(&canvas));
+    let given = shown(&control, Some((extent.rect(), &canvas)));
     assert!(given.extent() == init.extent() && apart(&given, &init) < 1e-5);
     let twice = ramp(Extent::new(400, 300));
-    let seen = plan.prepare_control(&control, Some((extent.rect(), &twice)), Some(&canvas));
+    let seen = shown(&control, Some((extent.rect(), &twice)));
     assert!(apart(&seen, &init) < 0.02, "{}", apart(&seen, &init));
     // Black where it does not reach.
     let right = Rect::new(100, 0, 100, 150);
     let half = canvas.crop(right);
-    let seen = plan.prepare_control(&control, Some((right, &half)), Some(&canvas));
+    let seen = shown(&control, Some((right, &half)));
     let at = |x: f32| {
         let c = plan.context.rect;
         let column = (x - c.x as f32) / c.w as f32 * plan.context.fit.w as f32;
@@ -182,12 +187,12 @@ fn a_control_picture_goes_the_way_of_the_canvas() {
     assert!(at(85.0)[2] < 0.02, "{:?}", at(85.0));
     assert!((at(105.0)[2] - 0.3).abs() < 0.02 && seen.extent() == prepared.extent);
     // An IP-Adapter's is shown whole.
-    assert!(plan.prepare_control(&resolve(&adapter), Some((right, &half)), Some(&canvas)) == half);
+    assert!(shown(&resolve(&adapter), Some((right, &half))) == half);
     // Depth is the engine's to estimate, of just what would be read without.
     let depth = ControlPlan { preprocess: Some(Preprocessing::Depth), ..control.clone() };
-    assert!(plan.prepare_control(&depth, None, Some(&canvas)) == init);
+    assert!(shown(&depth, None) == init);
     let canny = ControlPlan { preprocess: Some(Preprocessing::Plain(Preprocess::Canny)), ..control };
-    let edges = plan.prepare_control(&canny, Some((right, &half)), Some(&canvas));
+    let edges = shown(&canny, Some((right, &half)));
     assert!(edges.data().chunks_exact(4).all(|p| p[0] == 0.0 || p[0] == 1.0) && edges.extent() == prepared.extent);
 }
 

@@ -351,23 +351,28 @@ pub fn check_placed(field: &str, rect: Rect, image: &Image) -> Result<(), Error>
 impl Canvas {
     /// Fails unless the rect lies inside the document and is as large as the image.
     pub fn check(&self) -> Result<(), Error> {
-        let Extent { w, h } = self.extent;
-        if w == 0 || h == 0 || w > i32::MAX as u32 || h > i32::MAX as u32 {
-            return Err(Error::field(
-                "canvas.extent",
-                format!("`canvas.extent` is {w}x{h} pixels; each side must be 1 to 2147483647."),
-            ));
-        }
         check_placed("canvas", self.rect, &self.image)?;
-        if !self.extent.rect().contains(self.rect) {
-            let Rect { x, y, w: rw, h: rh } = self.rect;
-            return Err(Error::field(
-                "canvas.rect",
-                format!("`canvas.rect` ({rw}x{rh} at {x},{y}) must lie inside the document's {w}x{h} pixels."),
-            ));
-        }
-        Ok(())
+        check_document(self.extent, self.rect)
     }
+}
+
+/// Fails unless the `rect` of a canvas lies inside a document of that `extent`.
+pub(crate) fn check_document(extent: Extent, rect: Rect) -> Result<(), Error> {
+    let Extent { w, h } = extent;
+    if w == 0 || h == 0 || w > i32::MAX as u32 || h > i32::MAX as u32 {
+        return Err(Error::field(
+            "canvas.extent",
+            format!("`canvas.extent` is {w}x{h} pixels; each side must be 1 to 2147483647."),
+        ));
+    }
+    if !extent.rect().contains(rect) {
+        let Rect { x, y, w: rw, h: rh } = rect;
+        return Err(Error::field(
+            "canvas.rect",
+            format!("`canvas.rect` ({rw}x{rh} at {x},{y}) must lie inside the document's {w}x{h} pixels."),
+        ));
+    }
+    Ok(())
 }
 
 /// Fails unless a mask's image is one channel.

@@ -9,6 +9,7 @@
 //! ones; numbers out of range are errors, never clamped.
 
 pub mod blob;
+pub mod control;
 pub mod error;
 pub mod event;
 pub mod frame;

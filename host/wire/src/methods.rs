@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use underpaint_raster::{Extent, Rect};
 
-/// Result of `generate`, `filter/apply` and `upscale`: the blobs were put before it, so nothing has to be fetched.
+/// Result of `generate`, `filter/apply`, `upscale` and `control/preprocess`: the blobs were put before it, so nothing has to
+/// be fetched.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct JobResult {
     /// The job's id.
@@ -56,6 +57,9 @@ pub struct FillContext {
     /// 0 keeps, 1 repaints.
     #[serde(default)]
     pub denoise_strength: Option<f64>,
+    /// Whether `generate` will have `controls`, `regions` or `loras`: those, too, decide which model paints.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub steered: bool,
 }
 
 /// Result of `fill/context`: the part of the canvas worth sending.

@@ -105,17 +105,19 @@ fn a_picture_is_enlarged_by_a_model_and_refined_by_another() {
     }
 }
 
+/// The header of the sample frame `name`.
+fn sample(name: &str) -> serde_json::Value {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/wire/frames.json")).unwrap();
+    let samples: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let frames = samples["frames"].as_array().unwrap();
+    frames.iter().find(|frame| frame["name"] == name).unwrap_or_else(|| panic!("no sample {name}"))["header"].clone()
+}
+
 /// The sample frames are what these types say, member for member.
 #[test]
 fn samples_of_the_history_are_its_types() {
     use underpaint_wire::{hello, history};
-    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/wire/frames.json")).unwrap();
-    let samples: serde_json::Value = serde_json::from_str(&text).unwrap();
-    let header = |name: &str| {
-        let frames = samples["frames"].as_array().unwrap();
-        frames.iter().find(|frame| frame["name"] == name).unwrap_or_else(|| panic!("no sample {name}"))["header"]
-            .clone()
-    };
+    let header = sample;
     fn same<T: serde::Serialize + serde::de::DeserializeOwned>(value: &serde_json::Value) {
         let read: T = serde_json::from_value(value.clone()).unwrap();
         assert_eq!(&serde_json::to_value(&read).unwrap(), value);
@@ -128,4 +130,53 @@ fn samples_of_the_history_are_its_types() {
     same::<history::EntryName>(&header("history-remove")["params"]);
     same::<methods::Subscribe>(&header("subscribe-history")["params"]);
     same::<Vec<methods::JobInfo>>(&header("job-list")["result"]);
+}
+
+/// The same of control pictures: both halves of the request together hold every member.
+#[test]
+fn samples_of_control_pictures_are_their_types() {
+    use underpaint_wire::control::{Preprocess, PreprocessPixels};
+    let whole = |name: &str| {
+        let params = object(sample(name)["params"].clone());
+        let what: Preprocess = json::params(&params).unwrap();
+        let pixels: PreprocessPixels = json::params(&params).unwrap();
+        (what, pixels, json::params::<Run>(&params).unwrap())
+    };
+    let (what, pixels, run) = whole("control-preprocess");
+    assert_eq!((what.preprocess.as_str(), what.preprocessor.as_deref(), what.resize), ("canny", None, false));
+    let generate = what.generate.unwrap();
+    assert_eq!(
+        (generate.mode, generate.model.as_deref(), generate.prompt.as_str()),
+        (Mode::Fill, Some("sd15"), "a lake")
+    );
+    let steered = pixels.generate.unwrap();
+    let (part, mask) = (steered.canvas.unwrap(), steered.mask.unwrap());
+    part.check().unwrap();
+    assert_eq!((part.rect.w, part.image, mask.rect.w), (256, None, 40));
+    assert_eq!((pixels.image.unwrap().w, pixels.rect.unwrap().x, pixels.px), (120, 60, None));
+    assert_eq!((run.label.as_deref(), run.progress.as_deref()), (Some("Canny"), Some("p17")));
+    let (what, pixels, _) = whole("control-preprocess-alone");
+    assert_eq!((what.preprocessor.as_deref(), what.generate, what.resize), (Some("depth"), None, true));
+    assert!(pixels.image.unwrap().blob.is_tail() && pixels.generate.is_none());
+    let answer = &sample("control-preprocessed")["result"];
+    let read: methods::JobResult = serde_json::from_value(answer.clone()).unwrap();
+    assert_eq!(&serde_json::to_value(&read).unwrap(), answer);
+    let asked = sample("fill-context-steered")["params"].clone();
+    let read: methods::FillContext = serde_json::from_value(asked.clone()).unwrap();
+    assert_eq!((read.steered, serde_json::to_value(&read).unwrap()), (true, asked));
+
+    let image = json!({"blob": "c1", "w": 1, "h": 1, "px": "rgba8"});
+    for (params, field) in [
+        (json!({"image": image}), "preprocess"),
+        (json!({"preprocess": 1}), "preprocess"),
+        (json!({"preprocess": "canny", "resize": "yes"}), "resize"),
+        (json!({"preprocess": "canny", "generate": {"steps": -1}}), "generate.steps"),
+        (json!({"preprocess": "canny", "image": {"blob": "c1"}}), "image.w"),
+        (json!({"preprocess": "canny", "generate": {"canvas": {"extent": [1, 1]}}}), "generate.canvas.rect"),
+    ] {
+        let params = object(params);
+        let error = json::params::<Preprocess>(&params).err();
+        let error = error.or(json::params::<PreprocessPixels>(&params).err()).expect("it must be refused");
+        assert_eq!(error.data["field"], field, "{error}");
+    }
 }

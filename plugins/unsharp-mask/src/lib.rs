@@ -3,7 +3,7 @@
 //! The darkroom's way to sharpen: a pixel moves away from the blurred picture by `amount` times its difference from
 //! it, if that is larger than a threshold, so that noise and skin stay as they are. Alpha stays as it is.
 
-#[path = "../../gaussian-blur/src/blur.rs"]
+#[path = "../../gaussian-blur/src/blur/mod.rs"]
 mod blur;
 
 use blur::{Blur, Blurred};

@@ -3,6 +3,7 @@
 //! The binary is the one cargo built beside this test (`cargo xtask test` builds it first); nothing here
 //! starts a build, so that tests stay fast and never wait for cargo's lock.
 
+pub mod controls;
 #[cfg(unix)]
 pub mod daemon;
 pub mod holes;
@@ -83,6 +84,17 @@ fn part(path: &Path, rename: impl Fn(&str) -> Option<String>) {
     let header = serde_json::Value::Object(entries).to_string();
     let bytes = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &data].concat();
     std::fs::write(path, bytes).expect("a file");
+}
+
+/// Copies a folder with all that is in it.
+pub fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a folder");
+    for entry in std::fs::read_dir(from).expect("a folder").map(|e| e.expect("an entry")) {
+        match entry.path().is_dir() {
+            true => copy(&entry.path(), &to.join(entry.file_name())),
+            false => std::fs::copy(entry.path(), to.join(entry.file_name())).map(drop).expect("a copy"),
+        }
+    }
 }
 
 /// Says why a test could not run here. `cargo xtask test` collects the sentences and prints them at the end.

@@ -91,9 +91,13 @@ class Driver:
 
 
 def tidied():
-    """Closes what a scenario left open. Krita crashes when a script closes a document whose view is still being built, or opens
-    one while another's is taken apart."""
-    from .bench import settled
+    """Cancels and closes what a scenario left, which it may have given up in the middle. Krita crashes when a script closes a
+    document whose view is still being built, or opens one while another's is taken apart."""
+    from .bench import Docker, settled
+    docker = Docker()
+    docker.widget._jobs.cancel_all()
+    yield docker.idle
+    docker.paint_for_long(False)
     yield from settled()
     for document in Krita.instance().documents():
         document.waitForDone()
@@ -123,13 +127,13 @@ def play():
         quit_krita()
     sys.excepthook = fatal
     faulthandler.enable(open(os.path.join(RESULTS, "crash"), "w"))
-    from . import feel, filtering, painting_live, returning, scenarios, seeing, steering, working
+    from . import control_pictures, feel, filtering, painting_live, returning, scenarios, seeing, steering, working
     Krita.instance().setBatchmode(True)
     only = [name for name in os.environ.get("UNDERPAINT_E2E_ONLY", "").split(",") if name]
     global driver  # Qt holds only the function it is to call, not the object behind it
     # Others are played only when they are asked for by name.
-    every = (scenarios.ALL + working.ALL + returning.ALL + filtering.ALL + seeing.ALL + steering.ALL + painting_live.ALL
-             + returning.LAST)
+    every = (scenarios.ALL + working.ALL + returning.ALL + filtering.ALL + seeing.ALL + steering.ALL + control_pictures.ALL
+             + painting_live.ALL + returning.LAST)
     named = {scenario.__name__: scenario for scenario in every + feel.ALL + returning.NEXT}
     driver = Driver([named[name] for name in only if name in named] if only else every)
 

@@ -9,8 +9,8 @@ type PsDocument = (typeof Photoshop)["app"]["activeDocument"];
 type PsLayer = PsDocument["layers"][number];
 
 /** What the adapter may ask of a layer, typed as Photoshop's. */
-type LayerFace = Pick<PsLayer, "id" | "name" | "visible" | "kind" | "isBackgroundLayer" | "bounds">;
-type DocumentFace = Pick<PsDocument, "id" | "name" | "width" | "height" | "mode" | "bitsPerChannel" | "quickMaskMode" | "colorProfileName">;
+type LayerFace = Pick<PsLayer, "id" | "name" | "visible" | "kind" | "isBackgroundLayer" | "bounds" | "boundsNoEffects">;
+type DocumentFace = Pick<PsDocument, "id" | "name" | "width" | "height" | "mode" | "bitsPerChannel" | "quickMaskMode" | "colorProfileName" | "path" | "cloudDocument">;
 
 let ids = 100;
 
@@ -22,16 +22,24 @@ export function writes(what: string): void {
 }
 
 export class MockLayer implements LayerFace {
-  readonly id = ++ids;
   visible = true;
   isBackgroundLayer = false;
   layers: MockLayer[] | null = null;
   box: Box | undefined;
   data: Samples | undefined;
+  /** By how many pixels an effect, a shadow or a glow, reaches beyond the layer's own. */
+  glow = 0;
 
-  constructor(readonly owner: MockDocument, public name: string, public kind: constants.LayerKind = constants.LayerKind.NORMAL) {}
+  /** `id` is the file's: the same each time it is opened. */
+  constructor(readonly owner: MockDocument, public name: string, public kind: constants.LayerKind = constants.LayerKind.NORMAL, readonly id = ++ids) {}
 
+  /** With what effects add. */
   get bounds(): PsLayer["bounds"] {
+    const { left, top, right, bottom } = this.boundsNoEffects;
+    return { left: left - this.glow, top: top - this.glow, right: right + this.glow, bottom: bottom + this.glow } as PsLayer["bounds"];
+  }
+
+  get boundsNoEffects(): PsLayer["bounds"] {
     return (this.box ?? { left: 0, top: 0, right: 0, bottom: 0 }) as PsLayer["bounds"];
   }
 
@@ -67,6 +75,9 @@ export class MockDocument implements DocumentFace {
   layers: MockLayer[] = [];
   active: MockLayer[] = [];
   quickMaskMode = false;
+  readonly cloudDocument = false;
+  /** Where it is saved. */
+  file: string | undefined;
   /** One byte for each pixel of `bounds`, which may reach beyond the canvas. */
   selected: { bounds: Box; data: Uint8Array } | undefined;
   history: State[] = [];
@@ -78,6 +89,11 @@ export class MockDocument implements DocumentFace {
   get bitsPerChannel(): constants.BitsPerChannelType {
     const { EIGHT, SIXTEEN, THIRTYTWO } = constants.BitsPerChannelType;
     return { 8: EIGHT, 16: SIXTEEN, 32: THIRTYTWO }[this.depth];
+  }
+
+  /** A document that was never saved has a path that is none. */
+  get path(): string {
+    return this.file ?? this.name;
   }
 
   get canvas(): Box {

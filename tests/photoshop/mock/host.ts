@@ -23,6 +23,8 @@ export const host = {
   violations: [] as string[],
   secrets: new Map<string, string>(),
   denied: [] as string[],
+  /** Where on the test's machine the ports lie that somebody listens on. */
+  ports: {} as Record<string, number>,
   /** Connections that were opened so far. */
   opened: 0,
 };
@@ -108,7 +110,8 @@ export function install(): void {
         host.denied.push(String(url));
         throw new Error(`Permission denied to the url ${url}. Manifest entry not found.`);
       }
-      super(url);
+      // At port 0 there never is anybody.
+      super(String(url).replace(/:\d+\//, `:${host.ports[new URL(url).port] ?? 0}/`));
       sockets.add(this);
       this.addEventListener("open", () => (host.opened += 1));
       this.addEventListener("close", () => sockets.delete(this));

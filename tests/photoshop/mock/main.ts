@@ -19,6 +19,22 @@ interface Made {
   pixels?: string;
   /** The area the picture covers; absent: all of it. */
   covers?: Box;
+  /** Where it is saved; absent: nowhere yet. */
+  file?: string;
+}
+
+/** A layer that the painter has, on top of the others. */
+interface Layered {
+  name: string;
+  box: Box;
+  /** RGBA bytes of the box, base64, or one colour; absent: nothing is on it. */
+  pixels?: string;
+  colour?: number[];
+  /** What the file calls it. */
+  id?: number;
+  visible?: boolean;
+  kind?: constants.LayerKind;
+  glow?: number;
 }
 
 const documents = new Map<string, MockDocument>();
@@ -35,14 +51,21 @@ function documentNamed(name: string): MockDocument {
   return found;
 }
 
+function layerNamed(name: string, title: string): MockLayer {
+  const found = all(documentNamed(name).layers).find((layer) => layer.name === title);
+  if (!found) throw new Error(`there is no layer ${title}`);
+  return found;
+}
+
 const mock = {
   host,
   trouble,
   entry: { command: entry.command, destroy: entry.destroy },
 
   /** Opens a document with one layer, in front of the others. */
-  open({ name = "picture.psd", w, h, depth = 8, profile = SRGB, mode = constants.DocumentMode.RGB, pixels, covers }: Made): void {
+  open({ name = "picture.psd", w, h, depth = 8, profile = SRGB, mode = constants.DocumentMode.RGB, pixels, covers, file }: Made): void {
     const document = new MockDocument(name, w, h, depth, profile, mode);
+    document.file = file;
     const layer = new MockLayer(document, "Background");
     const box = covers ?? document.canvas;
     const given = pixels === undefined ? undefined : Uint8Array.from(atob(pixels), (character) => character.charCodeAt(0));
@@ -63,6 +86,38 @@ const mock = {
     front.open.push(document);
     front.document = document;
   },
+
+  /** Adds a layer, hidden unless said otherwise, as part of the first history state: it is what the painter has, not what a test looks for. */
+  layer(name: string, { name: title, box, pixels, colour, id, visible = false, kind = constants.LayerKind.NORMAL, glow = 0 }: Layered): number {
+    const document = documentNamed(name);
+    const layer = new MockLayer(document, title, kind, id);
+    const given = pixels === undefined ? undefined : Uint8Array.from(atob(pixels), (character) => character.charCodeAt(0));
+    const data = samples(document.depth, width(box) * height(box) * 4);
+    for (let i = 0; i < data.length; i++) {
+      const share = (given ? given[i]! : colour ? colour[i % 4]! : 0) / 255;
+      data[i] = document.depth === 32 ? share : Math.round(share * FULL[document.depth]);
+    }
+    layer.put(box, data);
+    Object.assign(layer, { visible, glow });
+    document.layers.unshift(layer);
+    document.history = [];
+    document.record("Open");
+    return layer.id;
+  },
+
+  /** Deletes a layer, renames it, or makes it the active one, as the painter does in the Layers panel. */
+  delete(name: string, title: string): void {
+    const layer = layerNamed(name, title);
+    const [list] = layer.owner.holding(layer);
+    list.splice(list.indexOf(layer), 1);
+    layer.owner.active = layer.owner.active.filter((other) => other !== layer);
+    layer.owner.record("Delete Layer");
+  },
+  rename: (name: string, title: string, other: string) => void (layerNamed(name, title).name = other),
+  choose: (name: string, title: string) => void (documentNamed(name).active = [layerNamed(name, title)]),
+
+  /** Gives a document another file, as *Save As* does. */
+  saveAs: (name: string, file: string) => void (documentNamed(name).file = file),
 
   /** Brings a document to the front, as the painter does by its tab. */
   activate(name: string): void {
@@ -125,6 +180,18 @@ const mock = {
     if (!box || x < box.left || x >= box.right || y < box.top || y >= box.bottom) return null;
     const at = ((y - box.top) * width(box) + x - box.left) * 4;
     return [...data!.subarray(at, at + 4)];
+  },
+
+  /** One layer's box and its bytes, base64, in 8 bits. */
+  layerBytes(name: string, index: number): { box: Box | undefined; bytes: string } {
+    const { box, data } = all(documentNamed(name).layers)[index]!;
+    return { box, bytes: btoa([...(data ?? [])].map((value) => String.fromCharCode(value)).join("")) };
+  },
+
+  /** All of the composite's bytes, base64, in 8 bits. */
+  composite(name: string): string {
+    const document = documentNamed(name);
+    return btoa([...document.composite(document.canvas)].map((value) => String.fromCharCode(value)).join(""));
   },
 
   /** How many composite pixels differ from those of the first history state, outside a box and inside it. */

@@ -3,6 +3,7 @@
  * the type that @types/photoshop gives it.
  *
  * The quirks: pixels come trimmed to the area that holds some, with three components where nothing is transparent;
+ * a layer's pixels are its own, whether it is visible or not, and only pixel layers give any;
  * 16-bit samples run from 0 to 32768 unless the full range is asked for; 32-bit ones are linear light, and their
  * profile's name says so; an area without pixels is an error; whatever changes a document needs the modal scope; and a
  * modal scope is refused with error 9 while another one is open.
@@ -28,6 +29,8 @@ export const trouble = {
   held: 0,
   /** Modal scopes so far. */
   scopes: 0,
+  /** Pixels of pictures and layers that were read so far. */
+  read: 0,
   /** Profiles in which pixels were read and made, in order. */
   profiles: [] as (string | undefined)[],
 };
@@ -90,12 +93,13 @@ const getPixels: Imaging["getPixels"] = async (options) => {
   if (asked.left < 0 || asked.top < 0 || asked.right > document.width || asked.bottom > document.height) throw new Error("The bounds reach beyond the canvas.");
   const box = layer ? layer.box && meet(layer.box, asked) : document.held(asked);
   if (!box) throw new Error("grabPixels: the area holds no pixels.");
+  trouble.read += width(box) * height(box);
   const native = layer ? cut(layer.data!, layer.box!, box) : document.composite(box);
   const depth = options.componentSize === undefined || options.componentSize === -1 ? document.depth : options.componentSize;
   const profile = options.colorProfile ?? document.colorProfileName;
   const converted = convert(native, { depth: document.depth, profile: document.colorProfileName }, { depth, profile });
   const named = depth === 32 ? `${profile} (Linear RGB Profile)` : profile;
-  const opaque = !layer && isOpaque(converted);
+  const opaque = isOpaque(converted);
   const data = opaque ? withoutAlpha(converted) : converted;
   return { imageData: new MockImageData(data, width(box), height(box), opaque ? 3 : 4, named, "RGB"), sourceBounds: box, level: 0 };
 };

@@ -127,12 +127,13 @@ class Dropdown extends Widget {
 
   /** The items as options; the placeholder is a first one that cannot be chosen again. */
   private read(): void {
-    const labels = [...this.querySelectorAll("sp-menu-item")].map((item) => item.textContent ?? "");
+    const items = [...this.querySelectorAll("sp-menu-item")].map((item) => [item.textContent ?? "", item.hasAttribute("disabled")] as const);
     const placeholder = this.getAttribute("placeholder");
-    const wanted = placeholder === null ? labels : [placeholder, ...labels];
-    if (wanted.join("\n") === [...this.list.options].map(({ text }) => text).join("\n")) return;
+    const wanted = placeholder === null ? items : [[placeholder, false] as const, ...items];
+    // Not `text`, which has no spaces at its ends.
+    if (JSON.stringify(wanted) === JSON.stringify([...this.list.options].map(({ label, disabled }) => [label, disabled]))) return;
     const before = this.list.selectedIndex;
-    this.list.replaceChildren(...wanted.map((label) => new Option(label)));
+    this.list.replaceChildren(...wanted.map(([label, disabled]) => Object.assign(new Option(label), { label, disabled })));
     this.list.selectedIndex = Math.min(before, wanted.length - 1);
   }
 }

@@ -60,10 +60,17 @@ def another_editor(daemon):
     return underpaint_client.Client.connect(daemon.endpoint()["socket"], name="krita")
 
 
+def long_job(krita, **members):
+    """A job of another editor's that is under way and would take hours: it has to be cancelled."""
+    job = krita.submit("generate", dict(members, mode="generate", model="tiny-sd", prompt="x", extent=[512, 512], steps=1000, batch=8))
+    job.wait_until("running")
+    return job
+
+
 def ask(daemon, method, params):
     """One request of another editor's."""
     with another_editor(daemon) as krita:
         return krita.call(method, params)
 
 
-from . import documents, modes, trouble, panel  # noqa: E402,F401
+from . import documents, modes, steering, trouble, panel  # noqa: E402,F401

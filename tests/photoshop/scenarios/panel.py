@@ -1,6 +1,6 @@
 """Filters, styles, history and what the panel keeps."""
 
-from . import PICTURE, another_editor, ask, filled, painting, scenario, slowly
+from . import PICTURE, another_editor, ask, box, filled, long_job, painting, scenario, slowly
 
 
 @scenario
@@ -125,7 +125,7 @@ def other_editors_wait_in_the_same_queue(ps, daemon):
     with another_editor(daemon) as krita:
         ps.open(daemon).document(w=256, h=192, select=[60, 50, 160, 140])
         ps.ready()
-        job = krita.submit("generate", {"mode": "generate", "model": "tiny-sd", "prompt": "x", "extent": [64, 64], "steps": 1000, "label": "a castle"})
+        job = long_job(krita, label="a castle")
         ps.wait("document.querySelector('#queue').textContent.includes('for Krita: a castle')")
         ps.go()
         ps.wait("document.querySelector('.job').textContent.includes('Waiting for its turn')")
@@ -139,12 +139,21 @@ def narrow_and_wide(ps, daemon):
     """The panel at its narrowest and wider, with all that can be open: nothing is cut off at the side."""
     ps.open(daemon).document(w=256, h=192, select=[60, 50, 160, 140])
     ps.ready()
-    for heading in ("#filters-fold", "#more-fold"):
+    for heading in ("#loras-fold", "#controls-fold", "#regions-fold", "#filters-fold", "#more-fold"):
         ps.page.click(heading)
+    ps.wait("document.querySelectorAll('#loras-adder sp-menu-item').length === 3")
+    ps.mock("layer", PICTURE, {"name": "a layer whose name is longer than any panel is wide, as layers' names are", "box": box([0, 0, 99, 99]), "colour": [9, 9, 9, 255]})
+    ps.mock("choose", PICTURE, "a layer whose name is longer than any panel is wide, as layers' names are")
+    ps.page.select_option("#loras-adder select", label="tiny kohya")
+    ps.page.click("#controls-adder")
+    ps.page.click("#regions-adder")
+    ps.page.fill("#regions-list textarea", "an old tree, its roots in the water")
     ps.page.select_option("#add-filter select", label="Levels")
     ps.page.fill("#prompt textarea", "an old door between two trees, evening light")
-    for width in (240, 280, 400):
-        ps.page.set_viewport_size({"width": width, "height": 1100})
+    for width in (240, 300, 400):
+        ps.page.set_viewport_size({"width": width, "height": 1500})
         reach = ps.page.evaluate("Math.max(...[...document.querySelectorAll('#panel *')].map(part => part.getBoundingClientRect().right))")
         assert reach <= width, (width, reach)
-        ps.shot("wide-%d" % width, width, 1100)
+        beyond = "step => [...step.querySelectorAll('*')].some(part => part.getBoundingClientRect().right > step.getBoundingClientRect().right)"
+        assert not ps.page.evaluate("[...document.querySelectorAll('.step')].some(%s)" % beyond), width
+        ps.shot("wide-%d" % width, width, 1500)

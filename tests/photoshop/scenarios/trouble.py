@@ -1,6 +1,6 @@
 """Cancelling, waiting and breaking; pairing and permissions."""
 
-from . import PICTURE, SOFT, filled, painting, scenario, slowly
+from . import PICTURE, SOFT, another_editor, filled, long_job, painting, scenario, slowly
 
 
 @scenario
@@ -62,18 +62,21 @@ def photoshop_is_busy_and_the_result_waits(ps, daemon):
 def a_queue_of_three(ps, daemon):
     ps.open(daemon).document(w=256, h=192, select=[60, 50, 160, 140])
     ps.ready()
-    slowly(ps, 40, "first")
-    ps.go()
-    for words in ("second", "third"):
-        ps.page.fill("#prompt textarea", words)
-        ps.page.fill("#steps input", "3")
+    with another_editor(daemon) as krita:
+        # While another editor's picture is painted all three wait, however fast the machine is.
+        other = long_job(krita)
+        slowly(ps, 3, "first")
         ps.go()
-    ps.wait("document.querySelectorAll('.job').length === 3")
-    ps.wait("document.querySelectorAll('.job')[2].textContent.includes('Waiting')")
-    ps.shot("queue")
-    ps.page.click(".job:nth-child(2) .tool")
-    ps.wait("mock.look('picture.psd').layers.length === 3")
-    ps.page.wait_for_selector(".job", state="detached")
+        for words in ("second", "third"):
+            ps.page.fill("#prompt textarea", words)
+            ps.go()
+        ps.wait("[...document.querySelectorAll('#jobs .job')].filter(job => job.textContent.includes('Waiting')).length === 3")
+        ps.shot("queue")
+        ps.page.click("#jobs .job:has-text('second') .tool")
+        ps.wait("document.querySelectorAll('#jobs .job').length === 2")
+        other.cancel()
+        ps.wait("mock.look('picture.psd').layers.length === 3")
+        ps.page.wait_for_selector(".job", state="detached")
     assert [layer["name"].split(" ")[0] for layer in ps.layers()] == ["third", "first", "Background"], ps.layers()
 
 
@@ -81,7 +84,7 @@ def a_queue_of_three(ps, daemon):
 def a_lost_connection_is_found_again(ps, daemon):
     ps.open(daemon).document(w=256, h=192, select=[60, 50, 160, 140])
     ps.ready()
-    slowly(ps, 40)
+    slowly(ps, 200)
     ps.go()
     painting(ps)
     ps.mock("cut")

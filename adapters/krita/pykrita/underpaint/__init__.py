@@ -27,6 +27,7 @@ crop, resolution, masks and colour is taken by the daemon. Who does what:
     styles.py      a named set of all these
     loras.py       LoRAs
     controls.py    pictures that steer, bound to layers
+    showing.py     what is made of a control layer, over the canvas and as a layer
     regions.py     texts bound to layers
     live.py        live painting
     filtering.py   the filters

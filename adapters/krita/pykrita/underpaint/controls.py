@@ -1,5 +1,7 @@
 """Control layers: pictures that steer, each bound to a layer of the document, and the model that makes it count.
 
+What is made of a layer on the way to the model is shown and kept by `showing.py`.
+
 An entry is {"layer", "model", "preprocess", "kind", "weight", "start", "end", "on"}: `layer` is a layer's id, empty for
 the picture itself; `preprocess` and `kind` are empty where nothing is to be done or told. Which image encoder an
 IP-Adapter looks through is the daemon's to choose.
@@ -8,6 +10,7 @@ IP-Adapter looks through is the daemon's to choose.
 from .document import Sorry
 from .entries import Bound, Entry, families, misfit, number, real
 from .layers import lies_at
+from .modes import SEGMENT
 from .qt import QtCore, QtWidgets, guarded
 from .widgets import Box, LayerBox, calm, row
 
@@ -42,10 +45,16 @@ class Controls(Bound):
     ADD = "Add a control layer"
     MOST = 8
 
+    show = QtCore.pyqtSignal(object)
+    """What is made of an entry's layer is to be seen, or no more; the entry."""
+    keep = QtCore.pyqtSignal(object)
+    """It is to become a layer."""
+
     def __init__(self, icon, layers, active):
         """`layers()` gives the (id, name) of the document's layers, `active()` the id of the one the painter is on."""
         self.layers = layers
         self._known, self._models, self._families, self._reads = [], [], set(), True
+        self._can_show = False
         super().__init__(icon)
         self.adder.setToolTip("The layer you are on steers the picture")
         self.adder.clicked.connect(guarded(lambda *_: self.add({"layer": active(), "model": self._first()})))
@@ -57,6 +66,16 @@ class Controls(Bound):
         else:
             self._known = [control for control in answer if isinstance(control, dict) and control.get("id")]
         self.changed.emit()  # `suit` follows
+
+    def can_show(self, can):
+        """Whether the daemon can show what is made of a layer."""
+        self._can_show = can
+        for entry in self.entries():
+            entry.learn()
+
+    def shows(self):
+        """Whether that can be seen now."""
+        return self._can_show and self._reads
 
     def suit(self, scene):
         """Which of them fit what paints."""
@@ -125,14 +144,20 @@ def _sent(job, controls, kinds):
         call = {name: control[name] for name in ("model", "weight", "start", "end")}
         call.update((name, control[name]) for name in ("preprocess", "kind") if control[name])
         if control["layer"]:
-            node = job.target.find(control["layer"])
             whole = kinds.get(control["model"]) == "ip_adapter"  # a reference is shown whole, wherever it lies
-            rect = job.part(node, whole)
-            if rect is None:
-                raise Sorry("“%s” is empty where the picture is painted, so it cannot steer." % node.name())
-            call["image"] = {"rect": lies_at(job.target, rect), "image": (yield from job.send_layer(node, rect))}
+            call["image"] = yield from layer_shown(job, control["layer"], whole)
         found.append(call)
     return found
+
+
+def layer_shown(job, layer, whole=False):
+    """What a layer shows of the part that is painted, or `whole`, as `{rect, image}`. `Sorry` if it is not there, or shows
+    nothing."""
+    node = job.target.find(layer)
+    rect = job.part(node, whole)
+    if rect is None:
+        raise Sorry("“%s” is empty where the picture is painted, so it cannot steer." % node.name())
+    return {"rect": lies_at(job.target, rect), "image": (yield from job.send_layer(node, rect))}
 
 
 class _Control(Entry):
@@ -162,7 +187,7 @@ class _Control(Entry):
             spin.setValue(round(real(held.get(name), 0, 1, default) * 100))
             spin.setToolTip(tip)
             spin.setFixedWidth(60)
-        made, part = QtWidgets.QWidget(), QtWidgets.QWidget()
+        made, part, self._sight = (QtWidgets.QWidget() for _ in range(3))
         line = row(made, 4)
         line.addWidget(self._model, 3)
         line.addWidget(self._preprocess, 2)
@@ -170,8 +195,20 @@ class _Control(Entry):
         line.addStretch(1)
         for widget in (QtWidgets.QLabel("Steps from"), self._start, QtWidgets.QLabel("to"), self._end):
             line.addWidget(widget)
+        self._show, keep = QtWidgets.QPushButton("Show"), QtWidgets.QPushButton("Keep as layer")
+        self._show.setCheckable(True)
+        self._show.setStyleSheet(SEGMENT)
+        self._show.setToolTip("Shows over the canvas what the model will see, until it is pressed again")
+        self._show.clicked.connect(guarded(lambda *_: owner.show.emit(self)))
+        keep.setToolTip("Puts what the model will see on a layer of its own, hidden, to be drawn on. It steers from then on")
+        keep.clicked.connect(guarded(lambda *_: owner.keep.emit(self)))
+        line = row(self._sight, 4)
+        for button, name in ((self._show, "show"), (keep, "keep")):
+            button.setObjectName("underpaint_control_" + name)
+            button.setSizePolicy(QtWidgets.QSizePolicy.Policy.Ignored, QtWidgets.QSizePolicy.Policy.Fixed)
+            line.addWidget(button, 1)
         self.head.insertWidget(2, self._weight)
-        for widget in (made, self._kind, part):
+        for widget in (made, self._kind, self._sight, part):
             self.lines.addWidget(widget)
         for spin, name in [(self._weight, "weight"), (self._start, "start"), (self._end, "end")]:
             spin.setObjectName("underpaint_control_" + name)
@@ -215,7 +252,24 @@ class _Control(Entry):
         self._tells, self._makes = kind == "controlnet_union", kind != "ip_adapter"
         self._kind.setVisible(self._tells)
         self._preprocess.setVisible(self._makes)
+        self._sight.setVisible(self._owner.shows() and self._makes and bool(self._preprocess.currentData()))
         self._model.setToolTip(TITLES.get(kind, "The model that is steered by"))
+
+    def title(self):
+        """What is made, and of what, as words."""
+        layer = self._layer.currentText().strip() if self._layer.layer() else "the picture"
+        return "%s of %s" % (self._preprocess.currentText(), layer)
+
+    def show_seen(self, seen):
+        """Whether it is seen over the canvas."""
+        self._show.setChecked(seen)
+
+    def take(self, layer, kind):
+        """That layer steers from now on, as it is; `kind` is what it shows."""
+        if self._tells and not self._kind.currentData():
+            self._kind.setCurrentIndex(max(0, self._kind.findData(kind)))
+        self._layer.show_layer(layer)
+        self._preprocess.setCurrentIndex(0)
 
     def value(self):
         """What it holds, as it is saved."""

@@ -36,6 +36,7 @@ from .queue import Queue
 from .regions import Regions
 from .results import Results
 from .section import Scene
+from .showing import Showing
 from .status import Status
 from .styles import Styles
 from .underpaint_client import ProtocolError
@@ -69,6 +70,7 @@ class UnderpaintDocker(DockWidget):
         self._sections = self._make_sections()
         self._build()
         self._results = Results(self._daemon, self._status, self._choice, self._history, self._more, self.parentWidget, self)
+        self._showing = Showing(self._daemon, self._jobs, self._controls, self._results, self._want, self._wish, self)
         self._glances = QtCore.QTimer(self)
         self._glances.setInterval(GLANCE_MS)
         self._glances.timeout.connect(guarded(lambda: self._glance()))
@@ -126,8 +128,8 @@ class UnderpaintDocker(DockWidget):
         self._models = Models()
         self._styles = Styles(icon)
         self._filters = Filters(lambda: self._daemon.connection)
-        steering = [Loras(icon), Controls(icon, layers_in_front, active_layer),
-                    Regions(icon, layers_in_front, active_layer)]
+        self._controls = Controls(icon, layers_in_front, active_layer)
+        steering = [Loras(icon), self._controls, Regions(icon, layers_in_front, active_layer)]
         self._live = Live(lambda: self._daemon.connection, lambda: self._members(self._scene()), self.parentWidget)
         self._more = More()
         self._queue = Queue(icon)
@@ -257,6 +259,7 @@ class UnderpaintDocker(DockWidget):
                 self._daemon.wake()
         else:
             self._glances.stop()
+            self._showing.hide()  # nobody could take it away
             self._results.hover_nothing()
 
     @guarded
@@ -311,6 +314,7 @@ class UnderpaintDocker(DockWidget):
             target.aim(wish.mode, wish.margins)
             self._prompt.used(wish.members.get("prompt"))
             return lambda: Fill(self._daemon.connection, target, wish, self._jobs)
+        self._showing.hide()
         self._want(fill)
 
     @guarded
@@ -318,21 +322,23 @@ class UnderpaintDocker(DockWidget):
         def filtering():
             target, chain, wants = Target.active(), *self._filters.running()
             return lambda: Filtering(self._daemon.connection, target, chain, wants, self._jobs)
+        self._showing.hide()
         self._want(filtering)
 
     def _want(self, prepare):
-        """`prepare()` takes down what is asked for, as it is now, and returns what makes the job of it."""
+        """`prepare()` takes down what is asked for, as it is now, and returns what makes the job of it. Whether it could."""
         self._survey = survey()
         self._status.fail("")
         try:
             make = prepare()
         except Sorry as error:
             self._status.say(str(error), trouble=True)
-            return
+            return False
         if not self._jobs.busy:
             self._status.say("")
             self._results.begin()
         self._jobs.want(make)
+        return True
 
     def _members(self, scene):
         members = dict(self._unshown) if scene.reads_prompts else {}

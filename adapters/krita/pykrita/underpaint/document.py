@@ -303,8 +303,9 @@ class Target:
                 self._still_open()
                 yield
 
-    def insert(self, patch, name):
-        """Adds `patch` (bgra8) as a new layer above the one that was active; one undo step. Yields between pieces.
+    def insert(self, patch, name, visible=True):
+        """Adds `patch` (bgra8) as a new layer above the one that was active; one undo step. Yields between pieces, and returns
+        the layer's id.
 
         The layer is complete before it enters the document, so that this is the only change undo knows of.
         """
@@ -323,9 +324,12 @@ class Target:
                 node.setPixelData(native.convert(piece, width, rows), x, top, width, rows)
         finally:
             native.close()
+        if not visible:
+            node.setVisible(False)
         yield  # what follows waits for Krita's own work on the picture
         self._still_open()
         self._add(node)
+        return node.uniqueId().toString()
 
     def _add(self, node):
         """Puts a layer into the document. Krita composes the whole picture anew before it goes on: of a large one that takes

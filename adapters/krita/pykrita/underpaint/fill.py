@@ -7,11 +7,20 @@ from .job import PREVIEW, PX, Job, json_rect, placed_image, within
 
 ASKED_FOR_CONTEXT = ("prompt", "denoise_strength", "model")
 """Members of `generate` on which it depends how much of the canvas is worth sending."""
+STEER = ("controls", "regions", "loras")
+"""Members of which it matters for that whether there are any."""
 
 Wish = collections.namedtuple("Wish", "mode members margins")
 Wish.__doc__ = """A fill. `members` are those of `generate`, what is left to the daemon absent; a value that is a function takes
 the job and returns a generator, which sends what is needed and returns the value (see `section.Section.members`). `margins`
 (left, above, right, below): by how much the canvas is to be enlarged."""
+
+
+def asking_for_context(mode, target, rect, members):
+    """Parameters of `fill/context`, for what is to be painted in `rect`."""
+    asked = {"mode": mode, "extent": list(target.extent), "mask_bounds": json_rect(rect)}
+    asked.update((name, members[name]) for name in ASKED_FOR_CONTEXT if name in members)
+    return dict(asked, steered=any(name in members for name in STEER))
 
 
 class Fill(Job):
@@ -23,26 +32,33 @@ class Fill(Job):
         self._wish = wish
 
     def _story(self):
-        wish, target, connection = self._wish, self.target, self._connection
-        members = dict(wish.members)
-        if target.marked is not None:
-            asked = {"mode": wish.mode, "extent": list(target.extent), "mask_bounds": json_rect(target.marked)}
-            asked.update((name, members[name]) for name in ASKED_FOR_CONTEXT if name in members)
-            answer = yield self._call("fill/context", asked)
-            self.context = within(answer.get("rect"), target.extent)
-
-        canvas = self.context
-        pixels = yield from self.send(target.read(canvas, connection.chunk_bytes), canvas, 4)
-        params = {
-            "mode": wish.mode, "progress": self._token, "preview": PREVIEW, "label": self.label, "keep": True,
-            "canvas": {"extent": list(target.extent), "rect": json_rect(canvas), "image": placed_image(pixels, canvas, PX)}}
-        if target.marked is not None:
-            mask = yield from self.send(target.read_marked(connection.chunk_bytes), target.marked, 1)
-            params["mask"] = {"rect": json_rect(target.marked), "image": placed_image(mask, target.marked, "g8")}
-        for name, value in members.items():
+        wish = self._wish
+        yield from self._find_context(wish.members)
+        params = {"mode": wish.mode, "progress": self._token, "preview": PREVIEW, "label": self.label, "keep": True}
+        params.update((yield from self._where()))
+        for name, value in wish.members.items():
             params[name] = (yield from value(self)) if callable(value) else value
         result = yield self._call("generate", params, cancellable=True)
         return (yield from self._place(result))
+
+    def _find_context(self, members):
+        """Asks for the part of the canvas that is worth sending."""
+        target = self.target
+        if target.marked is not None:
+            answer = yield self._call("fill/context", asking_for_context(self._wish.mode, target, target.marked, members))
+            self.context = within(answer.get("rect"), target.extent)
+
+    def _where(self, pixels=True):
+        """The members `canvas`, with its pixels or without, and `mask`, if only a part is to be painted."""
+        target, canvas, size = self.target, self.context, self._connection.chunk_bytes
+        found = {"canvas": {"extent": list(target.extent), "rect": json_rect(canvas)}}
+        if pixels:
+            blob = yield from self.send(target.read(canvas, size), canvas, 4)
+            found["canvas"]["image"] = placed_image(blob, canvas, PX)
+        if target.marked is not None:
+            mask = yield from self.send(target.read_marked(size), target.marked, 1)
+            found["mask"] = {"rect": json_rect(target.marked), "image": placed_image(mask, target.marked, "g8")}
+        return found
 
 
 class Resumed(Job):

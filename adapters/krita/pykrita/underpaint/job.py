@@ -1,7 +1,7 @@
 """A job as a story that the event loop steps: what every kind has in common. The kinds are in `fill.py` and `apply.py`.
 
-Nothing here blocks, and nothing here decides about pixels. Jobs are submitted to be kept: if the connection is lost, the
-daemon goes on, and the job can be taken up again by its id (`jobs.py`).
+Nothing here blocks, and nothing here decides about pixels. Jobs are submitted to be kept (but for pictures to look at): if the
+connection is lost, the daemon goes on, and the job can be taken up again by its id (`jobs.py`).
 """
 
 import collections
@@ -68,6 +68,8 @@ class Job(QtCore.QObject, Sending):
     """Something under way. Make it, connect the signals, `start` it. `Sorry` from the constructor: it makes no sense."""
 
     AT_WORK = "Painting"
+    KEPT = True
+    """Whether the daemon goes on without us, and what comes of it is fetched later."""
 
     progress = QtCore.pyqtSignal(object)
     accepted = QtCore.pyqtSignal()
@@ -228,7 +230,7 @@ class Job(QtCore.QObject, Sending):
         elif isinstance(error, Refused):
             self._end(FAILED, " ".join(filter(None, [str(error), error.hint])))
         elif isinstance(error, Disconnected):
-            self._end(FAILED if self.id is None else ADRIFT, STOPPED)
+            self._end(ADRIFT if self.id is not None and self.KEPT else FAILED, STOPPED)
         elif isinstance(error, ProtocolError):
             self._end(FAILED, "Underpaint's answer cannot be used (%s). Are it and this plug-in of the same version?" % error)
         else:

@@ -132,12 +132,14 @@ class Jobs(QtCore.QObject):
             if record.get("instance") != self._daemon.instance:
                 lost.append(record)
                 continue
+            # Before anything else: while Krita looks at its documents it may tell of another one, and then we are here again.
+            ledger.taken.add(record["job"])
             try:
                 job = Resumed(self._daemon.connection, record, parent=self)
             except Sorry:
+                ledger.taken.discard(record["job"])
                 closed.append(record)
                 continue
-            ledger.taken.add(record["job"])
             self._begin(job)
         for record in lost:
             ledger.strike(record["job"])
@@ -154,10 +156,15 @@ class Jobs(QtCore.QObject):
     def _begin(self, job):
         self._jobs.append(job)
         job.progress.connect(guarded(lambda progress: self.told.emit(job, progress)))
-        job.accepted.connect(guarded(lambda: (ledger.note(job.record()), self.changed.emit())))
+        job.accepted.connect(guarded(lambda: self._accepted(job)))
         job.offered.connect(self.offered)
         job.ended.connect(guarded(lambda outcome, sentence: self._ended(job, outcome, sentence)))
         job.start()
+        self.changed.emit()
+
+    def _accepted(self, job):
+        if job.KEPT:
+            ledger.note(job.record())
         self.changed.emit()
 
     # Ending

@@ -23,6 +23,7 @@ class Results(QtCore.QObject):
         self._daemon, self._status, self._choice, self._history, self._more = daemon, status, choice, history, more
         self._glass = Glass(window, self)
         self._hovering = False
+        self._pinned = None
         self._placing = []
         choice.chosen.connect(guarded(self._chosen))
         choice.hovered.connect(guarded(self._over_choice))
@@ -36,7 +37,7 @@ class Results(QtCore.QObject):
     def begin(self):
         """Nothing of the picture to come is known yet."""
         if not self._hovering:
-            self._clear()
+            self._rest()
 
     def end(self):
         """Nothing is being made any more."""
@@ -50,6 +51,25 @@ class Results(QtCore.QObject):
     def offer(self, pictures):
         """Several were made."""
         self._choice.show_pictures(pictures)
+
+    # Until it is taken away
+
+    def pin(self, target, picture, rect):
+        """Shows a picture that stays, beneath what else there is to show; a picture of None: no more."""
+        pinned, self._pinned = self._pinned, (target, picture, rect) if picture is not None else None
+        if pinned != self._pinned and not self._hovering:
+            self._rest()
+
+    @property
+    def pinned(self):
+        """Whether there is one."""
+        return self._pinned is not None
+
+    def _rest(self):
+        if self._pinned is not None:
+            self._show_at(*self._pinned)
+        else:
+            self._clear()
 
     # While the pointer is over it
 
@@ -71,7 +91,7 @@ class Results(QtCore.QObject):
     def _hover(self, target, picture, rect):
         self._hovering = picture is not None
         if picture is None:
-            self._clear()
+            self._rest()
         else:
             self._show_at(target, picture, rect)
 

@@ -9,8 +9,8 @@ now and then besides. While a stroke is under way nothing is sent, unless it las
 import collections
 
 from .document import Sorry, Target, layer_name
-from .fill import ASKED_FOR_CONTEXT
-from .job import json_rect, within
+from .fill import asking_for_context
+from .job import within
 from .layers import in_front
 from .mirror import Mirrors
 from .moment import Pen, calm
@@ -188,8 +188,7 @@ class Watching(QtCore.QObject):
         """The part of the canvas that is worth sending: asked once for each selection."""
         if target.selection is None:
             return (0, 0) + target.extent
-        asked = {"mode": _mode(target, members), "extent": list(target.extent), "mask_bounds": json_rect(target.selection)}
-        asked.update((name, members[name]) for name in ASKED_FOR_CONTEXT if name in members)
+        asked = asking_for_context(_mode(target, members), target, target.selection, members)
         key = repr(asked)
         if key not in self._contexts:
             def arm(resume):

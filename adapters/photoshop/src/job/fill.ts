@@ -2,10 +2,11 @@
 
 import type { Params } from "../protocol/conversation.js";
 import { ProtocolError } from "../protocol/frames.js";
-import { rect, type Rect } from "../protocol/images.js";
+import { alphas, rect, type Rect } from "../protocol/images.js";
 import { readPixels, readSelection } from "../photoshop/read.js";
 import { PX, Sorry, type Depth, type Target } from "../photoshop/target.js";
 import type { Job } from "./job.js";
+import { steering, type Steering } from "./steering.js";
 
 export type Mode = "fill" | "add" | "remove" | "expand" | "background" | "generate";
 
@@ -14,6 +15,7 @@ export interface Wish {
   prompt: string;
   /** Members of `generate`; those left to the daemon are absent. */
   settings: Params;
+  steering: Steering;
 }
 
 /** What is repainted. */
@@ -49,7 +51,8 @@ export async function fill(job: Job, wish: Wish): Promise<void> {
   let canvas = whole;
   if (repainted === "selection") {
     const { model, denoise_strength } = settings;
-    const asked = { mode, prompt, model, denoise_strength, extent, mask_bounds: wire(target.selection!) };
+    const steered = ["controls", "regions", "loras"].some((name) => name in settings);
+    const asked = { mode, prompt, model, denoise_strength, steered, extent, mask_bounds: wire(target.selection!) };
     canvas = within(rect((await job.call(session, "fill/context", asked)).rect), whole);
   }
 
@@ -68,7 +71,8 @@ export async function fill(job: Job, wish: Wish): Promise<void> {
     mask = { rect: wire(whole), image: await job.send(session, whole, "g8", clear.bands()) };
   }
 
-  const { result, patches } = await job.result(session, "generate", { ...params, mask });
+  const steered = await steering(job, session, wish.steering, canvas);
+  const { result, patches } = await job.result(session, "generate", { ...params, ...steered, mask });
   if (typeof result.seed === "string" || typeof result.seed === "number") job.seed = String(result.seed);
   await job.put(patches, (patch) => layerName(prompt, mode, patch.seed));
 }
@@ -90,12 +94,7 @@ class Clear {
   }
 
   see(band: Uint8Array): void {
-    const { buffer, byteOffset, byteLength } = band;
-    const [samples, scale] =
-      this.depth === 8 ? [band, 1] as const
-      : this.depth === 16 ? [new Uint16Array(buffer, byteOffset, byteLength / 2), 1 / 257] as const
-      : [new Float32Array(buffer, byteOffset, byteLength / 4), 255] as const;
-    for (let i = 3; i < samples.length; i += 4) this.mask[this.at++] = 255 - Math.round(samples[i]! * scale);
+    for (const alpha of alphas(band, PX[this.depth])) this.mask[this.at++] = 255 - alpha;
   }
 
   async *bands(): AsyncGenerator<Uint8Array> {

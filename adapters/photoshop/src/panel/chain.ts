@@ -3,7 +3,7 @@
 import { isMembers } from "../protocol/conversation.js";
 import type { Members, Sayable } from "../protocol/frames.js";
 import type { Json } from "../protocol/json.js";
-import { Choice, clear, make, tip, tool, type Control } from "./widgets.js";
+import { Choice, clear, dropdown, make, slider, tip, tool, type Control } from "./widgets.js";
 
 export interface Step {
   name: string;
@@ -117,7 +117,7 @@ export class Chain {
 function control(param: Members, value: Json, keep: (value: Json) => void): HTMLElement[] {
   const whole = param.type === "int" || param.type === "seed";
   if ((param.type === "float" || param.type === "int") && typeof param.min === "number" && typeof param.max === "number") {
-    return slider(Number(value), param.min, param.max, whole ? 1 : typeof param.step === "number" ? param.step : (param.max - param.min) / 100, String(param.unit ?? ""), keep);
+    return counted(Number(value), param.min, param.max, whole ? 1 : typeof param.step === "number" ? param.step : (param.max - param.min) / 100, String(param.unit ?? ""), keep);
   }
   if (param.type === "bool") {
     const box = make<Control>("sp-checkbox", "grow");
@@ -126,9 +126,7 @@ function control(param: Members, value: Json, keep: (value: Json) => void): HTML
     return [box];
   }
   if (param.type === "choice" && Array.isArray(param.choices)) {
-    const menu = make("sp-menu");
-    menu.setAttribute("slot", "options");
-    const list = make<Control>("sp-dropdown", "grow", menu);
+    const list = dropdown();
     const entries = param.choices.filter(isMembers).map((choice) => [String(choice.name), String(choice.label ?? choice.name)] as const);
     new Choice(list, keep).fill(entries, String(value));
     return [list];
@@ -154,20 +152,13 @@ function control(param: Members, value: Json, keep: (value: Json) => void): HTML
   return swatch ? [swatch, field] : [field];
 }
 
-/** A slider that counts in the parameter's own steps: UXP's counts in whole numbers. */
-function slider(value: number, min: number, max: number, step: number, unit: string, keep: (value: Json) => void): HTMLElement[] {
-  const bar = make<Control>("sp-slider", "grow");
-  const count = Math.max(1, Math.round((max - min) / step));
-  bar.setAttribute("min", "0");
-  bar.setAttribute("max", String(count));
-  bar.setAttribute("show-value", "false");
-  bar.value = String(Math.round((value - min) / step));
+/** A slider that tells its number. */
+function counted(value: number, min: number, max: number, step: number, unit: string, keep: (value: Json) => void): HTMLElement[] {
   const shown = make("div", "value");
   const tell = (number: number) => {
     shown.textContent = `${Number(number.toPrecision(3))}${unit ? ` ${unit}` : ""}`;
   };
-  bar.addEventListener("input", () => {
-    const number = Math.min(max, Number((min + Number(bar.value) * step).toPrecision(8)));
+  const bar = slider(value, min, max, step, (number) => {
     tell(number);
     keep(number);
   });

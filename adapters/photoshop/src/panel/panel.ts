@@ -9,11 +9,16 @@ import { isMembers, type Params } from "../protocol/conversation.js";
 import type { Members, Sayable } from "../protocol/frames.js";
 import type { Json } from "../protocol/json.js";
 import { Chain, type Step } from "./chain.js";
+import { Controls } from "./controls.js";
 import { History } from "./history.js";
+import { Loras } from "./loras.js";
+import { Models } from "./models.js";
+import { Notes } from "./notes.js";
 import { Queue } from "./queue.js";
+import { Regions } from "./regions.js";
 import { MODES, load, save } from "./settings.js";
 import { Styles } from "./styles.js";
-import { Choice, byId, fold, make, reveal, tip } from "./widgets.js";
+import { byId, fold, isShown, make, reveal, tip } from "./widgets.js";
 
 const LABELS: Record<Mode, [label: string, tip: string]> = {
   fill: ["Fill", "Repaint the selection so that it belongs to its surroundings"],
@@ -32,11 +37,15 @@ export class Panel {
   private readonly settings = load();
   private readonly queue = new Queue(this.connection);
   private readonly modes = new Map<Mode, HTMLElement>();
-  private readonly model = new Choice(byId("model"), (value) => this.set("model", value));
+  private readonly model = new Models(byId("model"), this.settings.model, (value) => this.set("model", value));
+  private readonly notes = new Notes();
+  private readonly loras = new Loras(() => this.set("loras", this.loras.kept()), (words) => this.insert(words));
+  private readonly controls = new Controls(() => this.steered(), () => this.keepNote());
+  private readonly regions = new Regions(() => this.steered(), () => this.keepNote());
   private readonly styles = new Styles({
     request: async (method, params) => (await this.connection.session(() => true)).conversation.request(method, params),
     put: (settings, name) => this.chooseStyle(settings, name),
-    current: () => ({ ...this.wanted(), seed: undefined, batch: undefined, prompt: this.settings.prompt || undefined, filters: this.running() }),
+    current: () => ({ ...this.wanted(), seed: undefined, batch: undefined, prompt: this.settings.prompt || undefined, loras: this.loras.members(), filters: this.running() }),
     say: (words) => this.say(words),
     attempt: (action) => this.attempt(action),
   }, this.settings.style);
@@ -66,8 +75,8 @@ export class Panel {
   }
 
   shown(): void {
-    this.look();
-    this.glances ??= setInterval(() => this.look(), GLANCE_MS);
+    this.glance();
+    this.glances ??= setInterval(() => this.glance(), GLANCE_MS);
   }
 
   hidden(): void {
@@ -88,13 +97,18 @@ export class Panel {
       const held = this.queue.jobs.find(({ phase }) => phase === "held");
       if (held) return void this.replay(held);
       if (this.connection.state.kind !== "ready") throw new Sorry(this.absence());
+      this.lookAtDocument();
       const { mode, prompt } = this.settings;
       const target = activeTarget();
       if (mode === "expand") target.margins = this.margins();
       masking(mode, target);
-      const settings: Params = { ...this.styles.unshown(), ...this.wanted(), filters: this.running() };
+      // Where nothing but the picture is looked at, nothing steers.
+      const { reads } = this.model.scene(true);
+      const steering = { controls: reads ? this.controls.wanted() : [], regions: reads ? this.regions.wanted() : [] };
+      const loras = reads ? this.loras.members() : undefined;
+      const settings: Params = { ...this.styles.unshown(), ...this.wanted(), loras, filters: this.running() };
       const job = new Job(this.connection, target, layerName(prompt, LABELS[mode][0], undefined), LABELS[mode][0]);
-      this.play(job, () => fill(job, { mode, prompt, settings }));
+      this.play(job, () => fill(job, { mode, prompt, settings, steering }));
     });
   }
 
@@ -203,12 +217,15 @@ export class Panel {
     byId("with-fills").addEventListener("change", () => this.set("withFills", byId("with-fills").checked));
     byId("apply").addEventListener("click", () => this.attempt(() => this.filterLayer()));
     byId("last-seed").addEventListener("click", () => this.lastSeed !== undefined && this.useSeed(this.lastSeed));
-    for (const name of ["filters", "more", "history"]) {
-      fold(byId(`${name}-fold`), byId(name), (open) => {
+    for (const name of ["loras", "controls", "regions", "filters", "more", "history"]) {
+      const folded = fold(byId(`${name}-fold`), byId(name), (open) => {
         this.set("open", open ? [...settings.open, name] : settings.open.filter((other) => other !== name));
         if (name === "history" && open) this.attempt(() => this.history.look());
-      }).open(settings.open.includes(name));
+      });
+      folded.open(settings.open.includes(name));
+      if (name === "loras" || name === "controls" || name === "regions") this[name].count = folded.count;
     }
+    this.loras.set(settings.loras);
     byId("go").addEventListener("click", () => this.start());
     byId("pair").addEventListener("click", () => this.pair());
     document.addEventListener("keydown", (event) => {
@@ -223,7 +240,6 @@ export class Panel {
         this.cancel();
       }
     });
-    this.model.fill([["", "Automatic"], ...(settings.model ? [[settings.model, settings.model] as const] : [])], settings.model);
     this.look();
   }
 
@@ -250,6 +266,14 @@ export class Panel {
     this.say("");
   }
 
+  /** Puts words at the end of the prompt, unless they are in it. */
+  private insert(words: string): void {
+    const { prompt } = this.settings;
+    if (prompt.includes(words)) return;
+    byId("prompt").value = prompt.trim() ? `${prompt.trimEnd()}, ${words}` : words;
+    this.set("prompt", byId("prompt").value);
+  }
+
   private useSeed(seed: string): void {
     byId("seed").value = seed;
     this.set("seed", seed);
@@ -260,6 +284,7 @@ export class Panel {
   private look(): void {
     const { mode } = this.settings;
     const { state } = this.connection;
+    this.lookAtDocument();
     for (const [other, button] of this.modes) button.className = other === mode ? "mode chosen" : "mode";
     reveal(byId("strength-row"), mode !== "remove");
     reveal(byId("margins-row"), mode === "expand");
@@ -272,6 +297,34 @@ export class Panel {
     const busy = this.queue.jobs.length > 0;
     byId("go").textContent = held ? "Place layer" : busy ? `${LABELS[mode][0]} another` : LABELS[mode][0];
     byId("status").textContent = this.said || this.hint();
+  }
+
+  /** Another document may be in front, with what belongs to it. */
+  private lookAtDocument(): void {
+    const note = this.notes.look();
+    const scene = this.model.scene(this.notes.any);
+    for (const section of [this.loras, this.controls, this.regions]) section.suit(scene);
+    if (note) {
+      this.controls.set(note.controls);
+      this.regions.set(note.regions);
+    }
+  }
+
+  /** What no event tells of: what is selected, and what the layers are called. */
+  private glance(): void {
+    this.look();
+    for (const name of ["controls", "regions"] as const) {
+      if (isShown(byId(name))) this[name].look();
+    }
+  }
+
+  private keepNote(): void {
+    this.notes.keep({ controls: this.controls.kept(), regions: this.regions.kept() });
+  }
+
+  private steered(): void {
+    this.keepNote();
+    this.say("");
   }
 
   /** What the sentence says while there is nothing to say. */
@@ -342,10 +395,12 @@ export class Panel {
     return Array.isArray(list) ? list.filter(isMembers) : [];
   }
 
+  /** The models that paint, and then what may steer them. */
   private async lookForModels(): Promise<void> {
-    const models = (await this.ask("models/list")).filter(({ kind, state }) => kind === "painter" && state !== "unusable");
-    const entries = models.map(({ id, name }) => [String(id), String(name)] as const);
-    this.model.fill([["", "Automatic"], ...entries], this.settings.model);
+    this.model.offer(await this.ask("models/list"), this.settings.model);
+    this.look();
+    this.loras.offer(await this.ask("loras/list"));
+    this.controls.offer(await this.ask("controls/list"));
   }
 
   private async lookForFilters(): Promise<void> {
@@ -369,10 +424,7 @@ export class Panel {
     put("negative", "negative", style.negative_prompt ?? "");
     put("steps", "steps", style.steps ?? "");
     put("guidance", "guidance", style.guidance_scale ?? "");
-    if (typeof style.model === "string") {
-      this.model.value = style.model;
-      this.set("model", this.model.value);
-    }
+    if (typeof style.model === "string") this.model.choose(style.model);
     if (typeof style.denoise_strength === "number") {
       const percent = Math.max(1, Math.round(style.denoise_strength * 100));
       byId("strength").value = String(percent);
@@ -382,5 +434,7 @@ export class Panel {
     const steps = (Array.isArray(style.filters) ? style.filters : []).filter(isMembers).filter(({ name }) => typeof name === "string");
     this.chain.set(steps.map(({ name, params }): Step => ({ name: String(name), params: isMembers(params) ? params : {} })));
     this.set("chain", this.chain.steps);
+    this.loras.set(style.loras);
+    this.set("loras", this.loras.kept());
   }
 }

@@ -30,13 +30,15 @@ export interface Settings {
   /** Pixels by which `expand` enlarges the canvas: left, top, right, bottom. */
   margins: string[];
   chain: Step[];
+  /** As `Loras` keeps and reads them. */
+  loras: Json[];
   withFills: boolean;
   open: string[];
 }
 
 const FRESH: Settings = {
   mode: "fill", prompt: "", negative: "", strength: 100, model: "", style: "", steps: "", guidance: "", seed: "", batch: 1, margins: ["", "", "", ""],
-  chain: [], withFills: true, open: [],
+  chain: [], loras: [], withFills: true, open: [],
 };
 
 /** The settings as they were left; what cannot be read is as on the first day. */
@@ -59,6 +61,7 @@ export function load(): Settings {
   take("strength", (value) => typeof value === "number" && value >= 1 && value <= 100);
   take("batch", (value) => typeof value === "number" && value >= 1 && value <= 8);
   take("margins", (value) => Array.isArray(value) && value.length === 4 && value.every(isText));
+  take("loras", Array.isArray);
   take("withFills", (value) => typeof value === "boolean");
   take("open", (value) => Array.isArray(value) && value.every(isText));
   take("chain", (value) => Array.isArray(value) && value.every((step) => isMembers(step) && isText(step.name ?? null) && isMembers(step.params)));

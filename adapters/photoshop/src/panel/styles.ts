@@ -5,7 +5,7 @@ import type { Members } from "../protocol/frames.js";
 import { Choice, byId, isShown, reveal } from "./widgets.js";
 
 /** A style's members that the panel has controls for. The others go along with each job as they are. */
-const SHOWN = new Set(["model", "prompt", "negative_prompt", "denoise_strength", "steps", "guidance_scale", "filters"]);
+const SHOWN = new Set(["model", "prompt", "negative_prompt", "denoise_strength", "steps", "guidance_scale", "loras", "filters"]);
 /** Those that are another for each picture: saved only if the style that was chosen had them. */
 const ASKED_ANEW = new Set(["prompt", "denoise_strength"]);
 

@@ -57,7 +57,10 @@ export function clear(element: HTMLElement): void {
   while (element.firstChild) element.removeChild(element.firstChild);
 }
 
-/** A list to choose from, each entry a value and what is shown for it. */
+/** An entry to choose: a value, what is shown for it, and why it cannot be chosen, if so. */
+export type Option = readonly [value: string, label: string, whyNot?: string];
+
+/** A list to choose from. */
 export class Choice {
   private values: string[] = [];
 
@@ -66,10 +69,14 @@ export class Choice {
   }
 
   /** Replaces the entries; the chosen value stays if it still is among them, else the first one is. */
-  fill(entries: readonly (readonly [value: string, label: string])[], chosen = this.value): void {
+  fill(entries: readonly Option[], chosen = this.value): void {
     const menu = this.element.querySelector("sp-menu") as HTMLElement;
     clear(menu);
-    for (const [, label] of entries) menu.appendChild(make("sp-menu-item", "", label));
+    for (const [, label, whyNot] of entries) {
+      const item = make("sp-menu-item", "", whyNot ? `${label}, ${whyNot}` : label);
+      if (whyNot) item.setAttribute("disabled", "");
+      menu.appendChild(item);
+    }
     this.values = entries.map(([value]) => value);
     this.value = chosen;
   }
@@ -88,18 +95,47 @@ export class Choice {
   }
 }
 
-/** A heading that folds what follows it. */
-export function fold(heading: HTMLElement, body: HTMLElement, toggled: (open: boolean) => void): { open(open: boolean): void } {
+/** An empty list to choose from, made rather than found. */
+export function dropdown(className = "grow"): Control {
+  const menu = make("sp-menu");
+  menu.setAttribute("slot", "options");
+  return make<Control>("sp-dropdown", className, menu);
+}
+
+/** A heading that folds what follows it; `count` tells how many are on inside. */
+export function fold(heading: HTMLElement, body: HTMLElement, toggled: (open: boolean) => void): { open(open: boolean): void; count(on: number): void } {
   const words = heading.textContent ?? "";
+  let on = 0;
+  const tell = () => (heading.textContent = `${isShown(body) ? "▾" : "▸"} ${words}${on > 0 ? ` (${on})` : ""}`);
   const open = (shown: boolean) => {
     reveal(body, shown);
-    heading.textContent = `${shown ? "▾" : "▸"} ${words}`;
+    tell();
   };
   heading.addEventListener("click", () => {
     open(!isShown(body));
     toggled(isShown(body));
   });
-  return { open };
+  const count = (now: number) => {
+    on = now;
+    tell();
+  };
+  return { open, count };
+}
+
+/** A slider that counts in steps of its own: UXP's counts in whole numbers. */
+export function slider(value: number, min: number, max: number, step: number, moved: (value: number) => void): Control {
+  const bar = make<Control>("sp-slider", "grow");
+  bar.setAttribute("min", "0");
+  bar.setAttribute("max", String(Math.max(1, Math.round((max - min) / step))));
+  bar.setAttribute("show-value", "false");
+  setSlider(bar, value, min, step);
+  bar.addEventListener("input", () => moved(Math.min(max, Number((min + Number(bar.value) * step).toPrecision(8)))));
+  return bar;
+}
+
+/** Moves such a slider. */
+export function setSlider(bar: Control, value: number, min: number, step: number): void {
+  bar.value = String(Math.round((value - min) / step));
 }
 
 const shown = new WeakMap<HTMLImageElement, string>();

@@ -45,7 +45,7 @@ export async function* readSelection(target: Target, rect: Rect): AsyncGenerator
 /** What of a layer lies inside the canvas; undefined where nothing does. */
 export function layerBounds(target: Target, layerID: number): Rect | undefined {
   const layer = findLayer(target, layerID);
-  return layer && inside(layer.bounds, target.extent);
+  return layer && inside(layer.boundsNoEffects, target.extent);
 }
 
 /** The layer of that id in the target's document, in groups as well. */
@@ -142,7 +142,8 @@ function bounds(rect: Rect): Bounds {
   return { left: rect.x, top: rect.y, right: rect.x + rect.w, bottom: rect.y + rect.h };
 }
 
-function inside(bounds: Bounds, extent: { w: number; h: number }): Rect | undefined {
+/** What of an area lies inside the canvas; undefined where nothing does. */
+export function inside(bounds: Bounds, extent: { w: number; h: number }): Rect | undefined {
   const x = Math.max(0, bounds.left);
   const y = Math.max(0, bounds.top);
   const w = Math.min(extent.w, bounds.right) - x;
@@ -154,13 +155,19 @@ function meets(a: Rect, b: Rect): boolean {
   return a.x < b.x + b.w && b.x < a.x + a.w && a.y < b.y + b.h && b.y < a.y + a.h;
 }
 
-/** Whether no visible pixel lies in `rect`: Photoshop has nothing to give there, and says so with an error. */
+/**
+ * Whether no pixel lies in `rect`: Photoshop has nothing to give there, and says so with an error. Of one layer, which
+ * may be hidden; or visible, of all of them.
+ */
 function isEmpty(target: Target, rect: Rect, layerID: number | undefined): boolean {
   const document = [...app.documents].find(({ id }) => id === target.documentID);
   if (!document) return false;
-  const layers = layerID === undefined ? [...document.layers] : [findLayer(target, layerID)];
-  return layers.every((layer) => {
-    const held = layer && layer.visible ? inside(layer.bounds, target.extent) : undefined;
-    return !held || !meets(held, rect);
-  });
+  const layer = layerID === undefined ? undefined : findLayer(target, layerID);
+  if (layerID !== undefined) return !!layer && !holds(layer.boundsNoEffects);
+  return [...document.layers].every(({ visible, bounds: area }) => !visible || !holds(area));
+
+  function holds(area: Bounds): boolean {
+    const held = inside(area, target.extent);
+    return !!held && meets(held, rect);
+  }
 }

@@ -36,7 +36,7 @@ export interface Margins {
 export const NO_MARGINS: Margins = { left: 0, top: 0, right: 0, bottom: 0 };
 
 /** The layout in which pixels of a depth travel. */
-export const PX: Record<Depth, Px> = { 8: "rgba8", 16: "rgba16", 32: "rgbaf32" };
+export const PX = { 8: "rgba8", 16: "rgba16", 32: "rgbaf32" } as const satisfies Record<Depth, Px>;
 /** The same for selections. */
 export const MASK_PX: Record<Depth, Px> = { 8: "g8", 16: "g16", 32: "gf32" };
 

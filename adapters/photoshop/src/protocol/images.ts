@@ -48,6 +48,18 @@ export function picture(described: Json | undefined, data: Uint8Array): Picture 
   return { ...found, pixels };
 }
 
+/** How opaque each of packed pixels is, 0..255. The pixels begin on a boundary of their samples. */
+export function alphas(pixels: Uint8Array, px: "rgba8" | "rgba16" | "rgbaf32"): Uint8Array {
+  const { buffer, byteOffset, byteLength } = pixels;
+  const [samples, scale] =
+    px === "rgba8" ? [pixels, 1] as const
+    : px === "rgba16" ? [new Uint16Array(buffer, byteOffset, byteLength / 2), 1 / 257] as const
+    : [new Float32Array(buffer, byteOffset, byteLength / 4), 255] as const;
+  const found = new Uint8Array(samples.length / 4);
+  for (let i = 3, o = 0; i < samples.length; i += 4, o++) found[o] = Math.round(samples[i]! * scale);
+  return found;
+}
+
 /** A rect as the wire has it. */
 export function rect(value: Json | undefined): Rect {
   const { x, y, w, h } = asMembers(value, "a rect that is none");

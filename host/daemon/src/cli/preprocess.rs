@@ -2,16 +2,15 @@
 
 use super::progress::Terminal;
 use super::{Failure, Global, paint};
-use crate::models::Models;
+use crate::models::{Catalogue, Models};
 use crate::picture::{self, Depth, Picture};
-use crate::worker::JobError;
+use crate::worker::{self, JobError, Shown};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use std::path::PathBuf;
 use std::sync::Arc;
 use underpaint_engine::Options;
-use underpaint_plan::Preprocessing;
-use underpaint_raster::{Image, preprocess};
+use underpaint_wire::control::Preprocess as Asked;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -64,48 +63,45 @@ enum Kind {
 impl Preprocess {
     pub fn run(self, global: &Global) -> Result<(), Failure> {
         picture::check_target(&self.output)?;
-        let made = match self.kind {
-            Kind::Canny => Preprocessing::Plain(preprocess::Preprocess::Canny),
-            Kind::SoftEdge => Preprocessing::Plain(preprocess::Preprocess::SoftEdge),
-            Kind::Scribble => Preprocessing::Plain(preprocess::Preprocess::Scribble),
-            Kind::Tile => Preprocessing::Plain(preprocess::Preprocess::Tile),
-            Kind::Blur => Preprocessing::Plain(preprocess::Preprocess::Blur),
-            Kind::Depth => Preprocessing::Depth,
+        let kind = match self.kind {
+            Kind::Canny => "canny",
+            Kind::SoftEdge => "soft_edge",
+            Kind::Scribble => "scribble",
+            Kind::Tile => "tile",
+            Kind::Blur => "blur",
+            Kind::Depth => "depth",
         };
-        if self.model.is_some() && made != Preprocessing::Depth {
-            let what = format!("--model is what sees depth; {} is made without one", made.name());
-            return Err(Failure::Usage(what));
+        if self.model.is_some() && self.kind != Kind::Depth {
+            return Err(Failure::Usage(format!("--model is what sees depth; {kind} is made without one")));
         }
         let image = picture::read(&self.image)?.image;
-        let mut said = json!({"kind": made.name()});
-        let image = match made {
-            Preprocessing::Plain(preprocess) => preprocess.apply(&image),
-            Preprocessing::Depth => {
-                let (id, image) = depth(global, self.model, &image)?;
-                said["model"] = json!(id);
-                image
-            }
+        let home = global.home()?;
+        let mut catalogue = match self.kind {
+            Kind::Depth => paint::catalogue(&home)?,
+            _ => Catalogue::scan(&[], None, &home.cache_dir(), None),
         };
-        let like = Picture { image: image.clone(), depth: Depth::Eight, has_alpha: false, icc: None };
-        picture::write(&self.output, &image, &like, &[])?;
+        let preprocessor = match self.model.as_deref().and_then(paint::as_path) {
+            Some(path) => Some(catalogue.controls_mut().add(&path).map_err(JobError::from)?),
+            None => self.model,
+        };
+        let mut models = Models::new(Arc::new(catalogue), Options::default());
+        let request = Asked { preprocess: kind.to_owned(), preprocessor, generate: None, resize: false };
+        let given = Shown { picture: Some((image.extent().rect(), image)), ..Shown::default() };
+        let job = Terminal::new(global.quiet());
+        let made = worker::preprocess(&mut models, &request, given, &job);
+        job.end();
+        let made = made?;
+        let mut said = json!({"kind": kind});
+        if self.kind == Kind::Depth {
+            said["model"] = made.used["preprocessor"].clone();
+        }
+        for (patch, _) in made.patches {
+            let like = Picture { image: patch.image.clone(), depth: Depth::Eight, has_alpha: false, icc: None };
+            picture::write(&self.output, &patch.image, &like, &[])?;
+        }
         let file = self.output.display().to_string();
         said["outputs"] = json!([{"file": file}]);
         global.say(&said, &file);
         Ok(())
     }
-}
-
-/// The depth of `image`, and the id of what saw it.
-fn depth(global: &Global, model: Option<String>, image: &Image) -> Result<(String, Image), Failure> {
-    let mut catalogue = paint::catalogue(&global.home()?)?;
-    let asked = match model.as_deref().and_then(paint::as_path) {
-        Some(path) => Some(catalogue.controls_mut().add(&path).map_err(JobError::from)?),
-        None => model,
-    };
-    let id = catalogue.controls().estimator(asked.as_deref()).map_err(JobError::from)?.to_owned();
-    let mut models = Models::new(Arc::new(catalogue), Options::default());
-    let job = Terminal::new(global.quiet());
-    let made = models.depth(&id, image, &job);
-    job.end();
-    Ok((id, made.map_err(JobError::from)?))
 }

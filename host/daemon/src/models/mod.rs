@@ -23,7 +23,7 @@ use underpaint_engine::{self as engine, EngineError, prompt, taesd, upscale};
 use underpaint_plan::{Defaults, Family, Kind, ModelFacts, Sampler, Scheduler, modes};
 use underpaint_raster::Extent;
 use underpaint_starter as starter;
-use underpaint_wire::generate::Generate;
+use underpaint_wire::generate::{Generate, Mode};
 use underpaint_wire::methods::{ModelDefaults, ModelInfo, ModelKind, ModelState};
 
 /// Id of the embedded fill.
@@ -268,15 +268,20 @@ impl Catalogue {
     /// embedded fill where it suffices (nothing is to be painted after a prompt), else the painter's own first
     /// diffusion model, else the starter.
     pub fn choose(&self, request: &Generate) -> Result<&ModelFacts, ModelError> {
-        if let Some(id) = &request.model {
-            return self.facts(id);
-        }
-        let can = |facts: &&ModelFacts| modes(facts).contains(&request.mode);
-        let configured = self.default_model.as_deref().map(|id| self.facts(id)).transpose()?.filter(can);
         let plain = request.prompt.is_empty()
             && request.loras.is_empty()
             && request.controls.is_empty()
             && request.regions.is_empty();
+        self.choose_for(request.model.as_deref(), request.mode, plain)
+    }
+
+    /// The same for a request of which only this is known; `plain` if it has no words and nothing that steers.
+    pub fn choose_for(&self, model: Option<&str>, mode: Mode, plain: bool) -> Result<&ModelFacts, ModelError> {
+        if let Some(id) = model {
+            return self.facts(id);
+        }
+        let can = |facts: &&ModelFacts| modes(facts).contains(&mode);
+        let configured = self.default_model.as_deref().map(|id| self.facts(id)).transpose()?.filter(can);
         let embedded = self.facts(EXEMPLAR).ok().filter(can).filter(|_| plain);
         let own = || {
             let own = self.entries.iter().filter(|(id, _)| ![EXEMPLAR, STARTER].contains(&id.as_str()));

@@ -5,14 +5,16 @@
 //! (which models, which filters) is published as an [`Inventory`] that they read without asking this thread.
 
 use super::hub::{Command, Hub, Next};
-use super::job::{Done, DonePatch, Enlarging, FilterBytes, Filtering, Outcome, Painting, Sent, Ticket, Work};
+use super::job::{
+    Done, DonePatch, Enlarging, FilterBytes, Filtering, Outcome, Painting, Preprocessing, Sent, Ticket, Work,
+};
 use super::{errors, history, methods};
 use crate::config::Config;
 use crate::filters::Installed;
 use crate::history::Writer;
 use crate::home::Home;
 use crate::models::{Catalogue, Models};
-use crate::worker::{self, FilterImages, Input, Output};
+use crate::worker::{self, FilterImages, Input, Output, Shown};
 use serde_json::{Map, Value, json};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,7 +23,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 use underpaint_engine::Options;
 use underpaint_filters::{Beside, Call, PictureRef, Settings};
-use underpaint_plan::{ControlFacts, ModelFacts};
+use underpaint_plan::{CanvasFacts, ControlFacts, ModelFacts};
 use underpaint_raster::{Extent, Image as Raster, Job, Mask, Rect, Unattended, dither};
 use underpaint_wire::Error;
 use underpaint_wire::generate::{ControlCall, FilterCall, Generate, LoraCall, Mode};
@@ -46,6 +48,11 @@ impl Inventory {
     /// The model a request is for.
     pub fn choose(&self, request: &Generate) -> Result<&ModelFacts, Error> {
         self.catalogue.choose(request).map_err(|e| errors::model(&e))
+    }
+
+    /// The model for a request of which only this is known; `plain` if it has no words and nothing that steers.
+    pub fn choose_for(&self, model: Option<&str>, mode: Mode, plain: bool) -> Result<&ModelFacts, Error> {
+        self.catalogue.choose_for(model, mode, plain).map_err(|e| errors::model(&e))
     }
 
     /// The control models of `calls`, in order.
@@ -76,6 +83,18 @@ impl Inventory {
     /// Fails unless all models exist and a picture of this size can be enlarged so.
     pub fn check_upscale(&self, extent: Extent, request: &Upscale) -> Result<(), Error> {
         worker::enlarging(&self.catalogue, extent, request).map(|_| ()).map_err(|e| errors::job(&e))
+    }
+
+    /// Fails unless a control picture can be made as `preprocessing` asks.
+    pub fn check_preprocess(&self, preprocessing: &Preprocessing) -> Result<(), Error> {
+        let Preprocessing { request, canvas, mask, .. } = preprocessing;
+        let given = worker::Given {
+            picture: preprocessing.picture.is_some(),
+            canvas: canvas.as_ref().map(|(part, _)| CanvasFacts { extent: part.extent, rect: part.rect }),
+            pixels: canvas.as_ref().is_some_and(|(part, _)| part.image.is_some()),
+        };
+        let mask = mask.as_ref().map(|(placed, bytes)| (placed.rect, placed.image.to_mask(bytes)));
+        worker::resolved(&self.catalogue, request, given, mask).map(drop).map_err(|e| errors::preprocess(&e))
     }
 
     /// As `filters/list` shows them. The first look at a filter compiles it.
@@ -209,6 +228,7 @@ impl Device {
             Work::Generate(painting) => self.paint(painting, ticket),
             Work::Filter(filtering) => self.filter(filtering, ticket),
             Work::Upscale(enlarging) => self.upscale(enlarging, ticket),
+            Work::Preprocess(preprocessing) => self.preprocess(preprocessing, ticket),
         }?;
         done.timing_ms.insert("queued".into(), json!(ticket.queued.as_millis() as u64));
         Ok(Arc::new(done))
@@ -239,6 +259,21 @@ impl Device {
             worker::upscale(&mut self.models, request, &picture, &regions, job).map_err(|e| errors::job(&e))?;
         let seed = output.patches.first().map_or(0, |(_, seed)| *seed);
         Ok(done(output, seed, *px, image.color))
+    }
+
+    fn preprocess(&mut self, preprocessing: &Preprocessing, job: &dyn Job) -> Result<Done, Error> {
+        let Preprocessing { request, picture, canvas, mask, px, color } = preprocessing;
+        let raster = |image: &image::Image, bytes: &Arc<Vec<u8>>| image.to_raster(bytes);
+        let given = Shown {
+            picture: picture.as_ref().map(|(placed, bytes)| (placed.rect, raster(&placed.image, bytes))),
+            canvas: canvas.as_ref().map(|(part, bytes)| {
+                let image = part.image.as_ref().zip(bytes.as_ref());
+                (part.extent, part.rect, image.map(|(image, bytes)| raster(image, bytes)))
+            }),
+            mask: mask.as_ref().map(|(placed, bytes)| (placed.rect, placed.image.to_mask(bytes))),
+        };
+        let output = worker::preprocess(&mut self.models, request, given, job).map_err(|e| errors::preprocess(&e))?;
+        Ok(done(output, 0, *px, *color))
     }
 
     fn filter(&mut self, filtering: &Filtering, job: &dyn Job) -> Result<Done, Error> {

@@ -18,6 +18,30 @@ pub fn job(error: &JobError) -> Error {
     }
 }
 
+/// The same of a `control/preprocess`: what it names itself, and what the request that it is for does.
+pub fn preprocess(error: &JobError) -> Error {
+    match error {
+        JobError::Model(ModelError::NoEstimator { .. }) => job(error).with("field", "preprocessor"),
+        _ => steered(job(error)),
+    }
+}
+
+/// `error`, which is about a member of the request that a `control/preprocess` is for unless that has such a member itself.
+pub fn steered(error: Error) -> Error {
+    let own = |field: &str| {
+        ["preprocess", "preprocessor", "image", "rect", "px", "generate"]
+            .iter()
+            .any(|own| field.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
+    };
+    match error.data.get("field").and_then(|field| field.as_str()).filter(|field| !own(field)) {
+        Some(field) => {
+            let field = format!("generate.{field}");
+            error.with("field", field)
+        }
+        None => error,
+    }
+}
+
 /// What a client is told when there is no model to do it with.
 pub fn model(error: &ModelError) -> Error {
     let kind = match error {

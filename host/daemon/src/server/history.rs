@@ -27,11 +27,12 @@ pub fn teller(hub: &Arc<Hub>) -> impl Fn() + Send + use<> {
     move || hub.announce(Topic::History, "history/changed")
 }
 
-/// What of a finished job is entered; `None` for filters alone, for live painting and where nothing was painted.
+/// What of a finished job is entered; `None` for filters and control pictures alone, for live painting and where nothing was
+/// painted.
 pub fn made(ticket: &Ticket, done: &Done) -> Option<Made> {
     let first = done.patches.first().filter(|_| !ticket.live)?;
     let (request, mode, model, extent) = match &ticket.work {
-        Work::Filter(_) => return None,
+        Work::Filter(_) | Work::Preprocess(_) => return None,
         Work::Generate(painting) => {
             let canvas = painting.canvas.as_ref().map(|(canvas, _)| canvas.extent);
             let extent = canvas.unwrap_or(first.rect.extent());

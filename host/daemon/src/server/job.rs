@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use underpaint_raster::{Image, Job as Progress, Rect, Stage};
+use underpaint_wire::control::{Part, Preprocess};
 use underpaint_wire::event::JobStateChanged;
 use underpaint_wire::generate::{FilterCall, Generate, Preview, Run};
 use underpaint_wire::image::{self, Color, Placed, Px};
@@ -24,6 +25,8 @@ pub enum Work {
     Filter(Box<Filtering>),
     /// A picture enlarged.
     Upscale(Box<Enlarging>),
+    /// What a control model would be shown.
+    Preprocess(Box<Preprocessing>),
 }
 
 /// Where pixels lie and what they are, and their bytes.
@@ -91,6 +94,23 @@ pub struct Enlarging {
     pub regions: Vec<Option<Sent>>,
     /// Layout of the result.
     pub px: Px,
+}
+
+/// A checked `control/preprocess` request with its pixels.
+#[derive(Clone, Debug)]
+pub struct Preprocessing {
+    /// What is to be made, and for which request.
+    pub request: Preprocess,
+    /// The picture it is made of; the canvas without one.
+    pub picture: Option<Sent>,
+    /// The document of the request that it is for, with its pixels where there is no picture.
+    pub canvas: Option<(Part, Option<Arc<Vec<u8>>>)>,
+    /// What that would repaint.
+    pub mask: Option<Sent>,
+    /// Layout of the result.
+    pub px: Px,
+    /// Its colour encoding: that of the pixels it is made of.
+    pub color: Color,
 }
 
 /// What a finished job leaves.

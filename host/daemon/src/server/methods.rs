@@ -28,7 +28,7 @@ use underpaint_wire::{Error, Kind, json};
 type Params = Map<String, Value>;
 
 /// What this daemon can do beyond the base protocol.
-const CAPS: [&str; 8] = ["live", "keep", "blob_write", "upscale", "styles", "clip", "texts", "history"];
+const CAPS: [&str; 9] = ["live", "keep", "blob_write", "upscale", "styles", "clip", "texts", "history", "preprocess"];
 
 /// A connection that has said hello.
 pub struct Session {
@@ -97,6 +97,9 @@ impl Session {
             "generate" => return self.settle(id, requests::generate(self, id, params, tail).await),
             "filter/apply" => return self.settle(id, requests::filter_apply(self, id, params, tail).await),
             "upscale" => return self.settle(id, requests::upscale(self, id, params, tail).await),
+            "control/preprocess" => {
+                return self.settle(id, requests::control_preprocess(self, id, params, tail).await);
+            }
             "blob/get" => return self.settle(id, self.blob_get(id, params)),
             "job/list" => Ok(to_value(&self.daemon.hub.list(self.client))),
             "job/cancel" => parse(params).and_then(|p: JobName| {

@@ -4,7 +4,7 @@
 use super::blobs::Blobs;
 use super::device::{self, Inventory};
 use super::errors::sentence;
-use super::job::{Enlarging, FilterBytes, Filtering, Painting, Sent, Work};
+use super::job::{Enlarging, FilterBytes, Filtering, Painting, Preprocessing, Sent, Work};
 use super::methods::{Session, internal, to_value};
 use super::{Daemon, errors};
 use crate::prompts::prompts;
@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use std::sync::Arc;
 use underpaint_plan::{CanvasFacts, Family, ModelFacts};
 use underpaint_raster::Rect;
+use underpaint_wire::control::{Preprocess, PreprocessPixels, Steered};
 use underpaint_wire::generate::{FilterCall, FilterPixels, Generate, Pixels, RegionPixels, Run};
 use underpaint_wire::hello::Limits;
 use underpaint_wire::image::{self, Image, Placed, Px};
@@ -140,12 +141,18 @@ fn filter_images(filters: Vec<FilterPixels>, source: &Source<'_>) -> Result<Vec<
 /// A picture that is scaled to its rect, which must be one that could have been sent, with its bytes.
 fn scaled(field: &str, placed: Placed, source: &Source<'_>) -> Result<Sent, Error> {
     let bytes = source.bytes(&format!("{field}.image"), &placed.image)?;
-    let (Rect { w, h, .. }, limits) = (placed.rect, source.limits);
-    if w == 0 || h == 0 || w.max(h) > limits.max_side || placed.rect.extent().area() > limits.max_pixels {
-        let most = format!("at most {} pixels a side and {} in all", limits.max_side, limits.max_pixels);
-        return Err(Error::field(&format!("{field}.rect"), format!("`{field}.rect` is {w}x{h}; it must have {most}.")));
-    }
+    check_rect(&format!("{field}.rect"), placed.rect, source.limits)?;
     Ok((placed, bytes))
+}
+
+/// Fails unless a picture as large as `rect` could have been sent: pixels are made for it.
+fn check_rect(field: &str, rect: Rect, limits: &Limits) -> Result<(), Error> {
+    let Rect { w, h, .. } = rect;
+    if w == 0 || h == 0 || w.max(h) > limits.max_side || rect.extent().area() > limits.max_pixels {
+        let most = format!("at most {} pixels a side and {} in all", limits.max_side, limits.max_pixels);
+        return Err(Error::field(field, format!("`{field}` is {w}x{h}; it must have {most}.")));
+    }
+    Ok(())
 }
 
 /// A patch has colours and alpha; one that was asked for in grey would have neither.
@@ -253,6 +260,56 @@ pub async fn upscale(session: &Session, id: &Id, params: &Params, tail: &[u8]) -
     session.daemon.hub.submit(session.client, id, run, Work::Upscale(Box::new(enlarging)))
 }
 
+/// `control/preprocess`: checks everything, then makes the job.
+pub async fn control_preprocess(session: &Session, id: &Id, params: &Params, tail: &[u8]) -> Result<(), Error> {
+    let (request, pixels, run): (Preprocess, PreprocessPixels, Run) =
+        (json::params(params)?, json::params(params)?, json::params(params)?);
+    check_run(&run)?;
+    let source = Source { blobs: &session.blobs, tail, limits: &session.daemon.limits };
+    let preprocessing = preprocessing(request, pixels, &source).map_err(errors::steered)?;
+    let inventory = session.daemon.inventory().await?;
+    let check = move || inventory.check_preprocess(&preprocessing).map(|()| preprocessing);
+    let preprocessing = tokio::task::spawn_blocking(check).await.map_err(|_| internal())??;
+    session.daemon.hub.submit(session.client, id, run, Work::Preprocess(Box::new(preprocessing)))
+}
+
+fn preprocessing(request: Preprocess, pixels: PreprocessPixels, source: &Source<'_>) -> Result<Preprocessing, Error> {
+    let Steered { canvas, mask } = pixels.generate.unwrap_or_default();
+    let seen = pixels.image.as_ref().or(canvas.as_ref().and_then(|part| part.image.as_ref()));
+    let color = seen.map(|image| image.color).unwrap_or_default();
+    let px = pixels.px.or(seen.map(|image| image.px)).unwrap_or_default();
+    check_patch_px(pixels.px, px)?;
+    let px = if px.is_grey() { Px::Rgba8 } else { px };
+    let picture = match pixels.image {
+        Some(image) => {
+            let rect = pixels.rect.unwrap_or(image.extent().rect());
+            let bytes = source.bytes("image", &image)?;
+            check_rect("rect", rect, source.limits)?;
+            Some((Placed { rect, image }, bytes))
+        }
+        None => None,
+    };
+    let canvas = match canvas {
+        Some(part) => {
+            check_rect("canvas.rect", part.rect, source.limits)?;
+            part.check()?;
+            let bytes = part.image.as_ref().map(|image| source.bytes("canvas.image", image)).transpose()?;
+            Some((part, bytes))
+        }
+        None => None,
+    };
+    let mask = match mask {
+        Some(placed) => {
+            image::check_mask_px("mask.image", &placed.image)?;
+            image::check_placed("mask", placed.rect, &placed.image)?;
+            let bytes = source.bytes("mask.image", &placed.image)?;
+            Some((placed, bytes))
+        }
+        None => None,
+    };
+    Ok(Preprocessing { request, picture, canvas, mask, px, color })
+}
+
 fn check_filters(filters: &[FilterCall], inventory: &Inventory) -> Result<(), Error> {
     if filters.is_empty() { Ok(()) } else { inventory.check_filters(filters) }
 }
@@ -261,9 +318,8 @@ fn check_filters(filters: &[FilterCall], inventory: &Inventory) -> Result<(), Er
 pub async fn fill_context(daemon: &Arc<Daemon>, params: &Params) -> Result<Value, Error> {
     let asked: FillContext = json::params(params)?;
     let inventory = daemon.inventory().await?;
-    let (model, prompt) = (asked.model.clone(), asked.prompt.clone());
-    let request = Generate { mode: asked.mode, model, prompt, ..Generate::default() };
-    let facts = inventory.choose(&request)?;
+    let plain = asked.prompt.is_empty() && !asked.steered;
+    let facts = inventory.choose_for(asked.model.as_deref(), asked.mode, plain)?;
     context(&asked, facts, &daemon.limits).map(|rect| to_value(&Context { rect }))
 }
 

@@ -18,11 +18,14 @@ mod enlarge;
 mod error;
 mod finishing;
 mod pass;
+mod preprocess;
 
 pub(crate) use enlarge::enlarging;
 pub use enlarge::upscale;
 pub use error::JobError;
 pub use finishing::{FilterImages, chain};
+pub(crate) use preprocess::{Given, resolved};
+pub use preprocess::{Shown, preprocess};
 
 use crate::models::Models;
 use crate::previewing::Previewing;

@@ -82,7 +82,7 @@ pub(super) fn paint(
     let vae_tiling = room(models, id, (painting.plan, painting.words, painting.steering))?;
     let tiling = tiling(painting.plan, models.catalogue().facts(id)?);
     let Painting { plan, words, steering, seen, regions, only, prepared, noise, save } = painting;
-    let seen = shown(models, steering, seen, prepared.mask.as_ref(), job)?;
+    let seen = shown(models, (plan, steering), seen, prepared.mask.as_ref(), job)?;
     let (model, controls) = models.load_steered(id, &words.loras, steering.calls, job)?;
     model.set_vae_tiling(vae_tiling);
     // Those that were only found by their names may be of another family: then they are words like others.
@@ -133,25 +133,38 @@ fn tiling(plan: &Plan, model: &ModelFacts) -> Tiling {
     plan.tiles.map_or(Tiling::WHOLE, |tiles| Tiling { tile: cells(tiles.tile), overlap: cells(tiles.overlap) })
 }
 
-/// `seen` with the depth of those whose depth steers, and with the hole of `mask` in a canvas that shows what to repaint.
+/// `seen` at the model's extent, with the depth of those whose depth steers, and with the hole of `mask` in a canvas that shows
+/// what to repaint.
 fn shown(
     models: &mut Models,
-    steering: &Steering<'_>,
+    (plan, steering): (&Plan, &Steering<'_>),
     seen: Vec<Image>,
     mask: Option<&Mask>,
     job: &dyn Job,
 ) -> Result<Vec<Image>, JobError> {
-    let show = |(i, (control, image)): (usize, (&ControlPlan, Image))| match (control.preprocess, control.task, mask) {
-        (Some(Preprocessing::Depth), _, _) => {
-            let id = control.preprocessor.as_deref().unwrap_or_default();
-            Ok(models.depth(id, &image, &Unseen(job))?)
+    let show = |(i, (control, image)): (usize, (&ControlPlan, Image))| {
+        let image = plan.padded_control(control, made(models, control, image, &Unseen(job))?);
+        match (control.preprocess, control.task, mask) {
+            (None, Some(Task::Repaint), Some(mask)) if steering.shown.get(i).is_none_or(Option::is_none) => {
+                Ok(holed(image, mask, control.kind))
+            }
+            _ => Ok(image),
         }
-        (None, Some(Task::Repaint), Some(mask)) if steering.shown.get(i).is_none_or(Option::is_none) => {
-            Ok(holed(image, mask, control.kind))
-        }
-        _ => Ok(image),
     };
     steering.plans.iter().zip(seen).enumerate().map(show).collect()
+}
+
+/// What `control` makes of `prepared`, which [`Plan::prepare_control`] gave: only depth needs a model.
+pub(super) fn made(
+    models: &mut Models,
+    control: &ControlPlan,
+    prepared: Image,
+    job: &dyn Job,
+) -> Result<Image, JobError> {
+    match (control.preprocess, control.preprocessor.as_deref()) {
+        (Some(Preprocessing::Depth), id) => Ok(models.depth(id.unwrap_or_default(), &prepared, job)?),
+        _ => Ok(prepared),
+    }
 }
 
 /// `image` without what `mask` repaints, as a model of `kind` was trained to see a hole: ControlNet Union ProMax as black,

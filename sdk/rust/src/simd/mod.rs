@@ -190,6 +190,14 @@ methods! { u8x16:
     widen_high() -> i16x8 = i16x8_extend_high_u8x16,
 }
 
+impl u8x16 {
+    /// The same bits as `i32`: a pixel each, red in the lowest byte.
+    #[inline(always)]
+    pub fn as_i32(self) -> i32x4 {
+        i32x4(self.0)
+    }
+}
+
 operators!(u16x8: Add add = u16x8_add, Sub sub = u16x8_sub, BitAnd bitand = v128_and, BitOr bitor = v128_or);
 methods! { u16x8:
     /// The smaller of each two.
@@ -221,6 +229,12 @@ methods! { i16x8:
 }
 
 impl i16x8 {
+    /// The same bits as bytes.
+    #[inline(always)]
+    pub fn as_u8(self) -> u8x16 {
+        u8x16(self.0)
+    }
+
     /// The first four of both, in turns: `self[0], other[0], self[1], …`.
     #[inline(always)]
     pub fn interleave_low(self, other: Self) -> Self {
@@ -259,6 +273,12 @@ impl i32x4 {
     #[inline(always)]
     pub fn shr<const BITS: u32>(self) -> Self {
         Self(raw::i32x4_shr(self.0, BITS))
+    }
+
+    /// The same bits as `i16`: the lower half of each before the upper.
+    #[inline(always)]
+    pub fn as_i16(self) -> i16x8 {
+        i16x8(self.0)
     }
 
     /// The float with these bits.

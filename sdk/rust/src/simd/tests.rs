@@ -43,6 +43,10 @@ fn whole_numbers_are_the_scalar_ones() {
         let wide = [x.widen_low().to_array(), x.widen_high().to_array()].concat();
         assert_eq!(wide, a.map(i16::from));
 
+        assert_eq!(x.as_i32().to_array(), as_values(a, i32::from_le_bytes));
+        assert_eq!(x.as_i32().as_i16().to_array(), as_values(a, i16::from_le_bytes));
+        assert_eq!(x.as_i32().as_i16().as_u8().to_array(), a);
+
         let (a16, b16) = (as_values(a, u16::from_le_bytes), as_values(b, u16::from_le_bytes));
         let (x, y) = (u16x8::new(a16), u16x8::new(b16));
         assert_eq!((x + y).to_array(), zip(a16, b16, u16::wrapping_add));

@@ -1,0 +1,66 @@
+/** What steers a fill besides words: control layers and regions, their layers read and sent as `generate` wants them. */
+
+import type { Session } from "../daemon/connection.js";
+import { boundLayer, readLayer, readOpacity, seenPart, type Bound } from "../photoshop/layers.js";
+import { PX, Sorry, type Target } from "../photoshop/target.js";
+import type { Params } from "../protocol/conversation.js";
+import type { Sayable } from "../protocol/frames.js";
+import type { Rect } from "../protocol/images.js";
+import type { Job } from "./job.js";
+
+export interface Control {
+  /** The members of a control that need no pixels. */
+  members: { [name: string]: Sayable };
+  /** The layer that steers; absent: the picture itself. */
+  layer?: Bound;
+  /** A reference is shown whole, wherever it lies. */
+  whole: boolean;
+}
+
+export interface Region {
+  prompt: string;
+  layer: Bound;
+}
+
+export interface Steering {
+  controls: Control[];
+  regions: Region[];
+}
+
+/**
+ * The members `controls` and `regions`; `canvas` is the part of the enlarged canvas that is sent. A region that is nowhere in
+ * it is left out. `Sorry` if a layer is gone, or a control shows nothing where the picture is painted.
+ */
+export async function steering(job: Job, session: Session, { controls, regions }: Steering, canvas: Rect): Promise<Params> {
+  const { target } = job;
+  const seen = { ...canvas, x: canvas.x - target.margins.left, y: canvas.y - target.margins.top };
+  const everywhere = { x: 0, y: 0, ...target.extent };
+  const sent: { controls: Sayable[]; regions: Sayable[] } = { controls: [], regions: [] };
+  for (const { members, layer: bound, whole } of controls) {
+    if (!bound) {
+      sent.controls.push(members);
+      continue;
+    }
+    const layer = boundLayer(target, bound);
+    const rect = seenPart(target, layer, whole ? everywhere : seen);
+    if (!rect) throw new Sorry(`“${layer.name}” is empty where the picture is painted, so it cannot steer.`);
+    const image = await job.send(session, rect, PX[target.depth], readLayer(target, layer, rect), target.depth === 32);
+    sent.controls.push({ ...members, image: { rect: lies(target, rect), image } });
+  }
+  for (const { prompt, layer: bound } of regions) {
+    const layer = boundLayer(target, bound);
+    const rect = seenPart(target, layer, seen);
+    const mask = rect && (await readOpacity(target, layer, rect));
+    if (mask) sent.regions.push({ prompt, mask: { rect: lies(target, rect), image: await job.send(session, rect, "g8", once(mask)) } });
+  }
+  return Object.fromEntries(Object.entries(sent).filter(([, list]) => list.length > 0));
+}
+
+/** Where a rect of the canvas lies once the canvas is enlarged, as the protocol has it. */
+function lies({ margins }: Target, { x, y, w, h }: Rect) {
+  return { x: x + margins.left, y: y + margins.top, w, h };
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
