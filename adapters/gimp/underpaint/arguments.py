@@ -36,7 +36,7 @@ class Asked:
 
 def asked(action, config, seen, offers):
     """Reads the arguments. `offers(name)` tells what the daemon lists under `name/list`; `Sorry` for what cannot be."""
-    value = config.get_property
+    value = values_of(config)
     if action.kind == "upscale":
         return Asked(settings=_upscale(value, offers))
     chain = parse_chain(value("filters"))
@@ -52,6 +52,14 @@ def asked(action, config, seen, offers):
     settings.update(_members(value))
     margins = tuple(value(side) for side in MARGINS) if action.mode == "expand" else None
     return Asked(wish=Wish(action.mode, settings, chain, margins, parse_controls(value("controls"))))
+
+
+def values_of(config):
+    """The arguments by name. GIMP hands some empty texts as none at all."""
+    def value(name):
+        found = config.get_property(name)
+        return "" if found is None else found
+    return value
 
 
 def _members(value):

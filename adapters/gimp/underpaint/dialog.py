@@ -10,6 +10,7 @@ gi.require_version("GimpUi", "3.0")
 gi.require_version("Gtk", "3.0")
 from gi.repository import Gdk, GimpUi, GObject, Gtk  # noqa: E402
 
+from arguments import values_of  # noqa: E402
 from entries import folded_list, listed  # noqa: E402
 from filters import Chain  # noqa: E402
 from steering import STEERS, Controls, Loras  # noqa: E402
@@ -67,6 +68,7 @@ def _key(dialog, event):
 def _painting(column, _dialog, config, action, lists, _preview):
     models = [model for model in lists["models"] if model.get("kind", "painter") == "painter"
               and action.mode in (model.get("modes") or ()) and model.get("state") != "unusable"]
+    value = values_of(config)
     hint = dim(HINTS[action.mode])
     words = _words(config, "prompt")
     labelled(column, "_Prompt", words)
@@ -84,8 +86,8 @@ def _painting(column, _dialog, config, action, lists, _preview):
     more = Gtk.Grid(row_spacing=SPACING, column_spacing=SPACING)
     own = {facts["id"]: facts.get("defaults") or {} for facts in models}
     def models_own(name):
-        value = own.get(config.get_property("model"), {}).get(name)
-        return "model's own" if value is None else "model's own (%g)" % value
+        given = own.get(value("model"), {}).get(name)
+        return "model's own" if given is None else "model's own (%g)" % given
     steps = _spin(config, "steps", lambda: models_own("steps"))
     guidance = _spin(config, "guidance", lambda: models_own("guidance_scale"), digits=1)
     seed = _spin(config, "seed", lambda: "another each time", least=-1)
@@ -106,7 +108,7 @@ def _painting(column, _dialog, config, action, lists, _preview):
     denoising = {facts["id"] for facts in models if facts.get("samplers")} | {""}
 
     def model_chosen(*_):
-        reads = config.get_property("model") in denoising
+        reads = value("model") in denoising
         for widget in [words, strength, more] + steering:
             widget.set_sensitive(reads)
         hint.set_text(HINTS[action.mode] if reads else "This model continues the surroundings; it needs no words.")
@@ -153,7 +155,7 @@ def _words(config, name):
 
 def _choice(config, name, entries):
     """A list of (value, label). A value that is not among them any more becomes the first."""
-    if config.get_property(name) not in [value for value, _ in entries]:
+    if values_of(config)(name) not in [value for value, _ in entries]:
         config.set_property(name, entries[0][0])
     box = Gtk.ComboBoxText(hexpand=True)
     short(box)

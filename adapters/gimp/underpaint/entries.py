@@ -8,6 +8,7 @@ import gi
 gi.require_version("Gtk", "3.0")
 from gi.repository import Gtk  # noqa: E402
 
+from arguments import values_of  # noqa: E402
 from picture import Sorry  # noqa: E402
 from widgets import SPACING, folded, tool  # noqa: E402
 
@@ -79,7 +80,7 @@ class Entries(Gtk.Box):
 
     def _follow(self, *_):
         """The config's list, if it is another one than is shown."""
-        text = self._config.get_property(self.argument)
+        text = values_of(self._config)(self.argument)
         if text == self._text:
             return
         self._text = text

@@ -11,7 +11,7 @@ import gi
 gi.require_version("Gtk", "3.0")
 from gi.repository import GdkPixbuf, GLib, Gtk  # noqa: E402
 
-from arguments import parse_chain  # noqa: E402
+from arguments import parse_chain, values_of  # noqa: E402
 from daemon import connect  # noqa: E402
 from job import LONG_TEXT  # noqa: E402
 from picture import Sorry  # noqa: E402
@@ -64,7 +64,7 @@ class Preview(Gtk.Box):
     def _changed(self, *_):
         """The newest chain, with the pictures it asks for, for the thread to take."""
         try:
-            chain = parse_chain(self._config.get_property("filters"))
+            chain = parse_chain(values_of(self._config)("filters"))
             for step in chain:
                 for layer in (step.get("images") or {}).values():
                     self._look_at(layer)

@@ -9,7 +9,7 @@ import gi
 gi.require_version("Gtk", "3.0")
 from gi.repository import Gtk, Pango  # noqa: E402
 
-from arguments import CONTROL, LORA, list_text, parse_list  # noqa: E402
+from arguments import CONTROL, LORA, list_text, parse_list, values_of  # noqa: E402
 from entries import Entries  # noqa: E402
 from widgets import choice  # noqa: E402
 
@@ -61,7 +61,7 @@ class Steering(Entries):
         """Why it cannot be used with the model that is chosen, as words; empty if it can."""
         if name not in self._known:
             return "not on this computer"
-        chosen, family = self._config.get_property("model"), self._known[name].get("family")
+        chosen, family = values_of(self._config)("model"), self._known[name].get("family")
         suitable = {facts.get("family") for facts in self._models if facts.get("samplers") and chosen in ("", facts["id"])}
         return "" if not family or family == "unknown" or family in suitable else "made for %s" % family
 
@@ -124,7 +124,7 @@ class Loras(Steering):
         return column
 
     def _say(self, words):
-        before = self._config.get_property("prompt").rstrip().rstrip(",")
+        before = values_of(self._config)("prompt").rstrip().rstrip(",")
         self._config.set_property("prompt", ", ".join(filter(None, [before, words])))
 
 

@@ -10,7 +10,7 @@ import gi
 gi.require_version("Gtk", "3.0")
 from gi.repository import Gdk, Gtk  # noqa: E402
 
-from arguments import arguments_of, settings_of  # noqa: E402
+from arguments import arguments_of, settings_of, values_of  # noqa: E402
 from aside import Aside  # noqa: E402
 from picture import Sorry  # noqa: E402
 from sentences import sentence  # noqa: E402
@@ -27,7 +27,7 @@ class Styles(Gtk.Box):
     def __init__(self, config, styles):
         """`styles` as the daemon lists them."""
         super().__init__(orientation=Gtk.Orientation.VERTICAL, hexpand=True)
-        self._config, self._settings = config, {}
+        self._config, self._value, self._settings = config, values_of(config), {}
         self._aside = None
         self._box = self.focus = Gtk.ComboBoxText(hexpand=True, tooltip_text="Model, steps, guidance and filters under one name")
         short(self._box)
@@ -43,7 +43,7 @@ class Styles(Gtk.Box):
         for widget in (line, self._line):
             self.pack_start(widget, False, False, 0)
         self._offer(styles)
-        if config.get_property("style") not in self._settings:
+        if self._value("style") not in self._settings:
             config.set_property("style", "")
         self._follow()
         config.connect("notify::style", self._follow)
@@ -60,13 +60,13 @@ class Styles(Gtk.Box):
             self._box.append(name, name)
 
     def _follow(self, *_):
-        name = self._config.get_property("style")
+        name = self._value("style")
         self._box.set_active_id(name)
         self._remove.set_sensitive(bool(name))
 
     def _chosen(self, _box):
         name = self._box.get_active_id()
-        if name is None or name == self._config.get_property("style"):
+        if name is None or name == self._value("style"):
             return  # the list is made anew, or it is the config's doing, not the painter's
         self._config.set_property("style", name)
         if name:
@@ -85,7 +85,7 @@ class Styles(Gtk.Box):
             self._named()
             return
         self._box.hide()
-        self._name.set_text(self._config.get_property("style"))
+        self._name.set_text(self._value("style"))
         self._name.show()
         self._name.grab_focus()
 
@@ -107,15 +107,15 @@ class Styles(Gtk.Box):
         if not name:
             return
         try:
-            chosen = self._settings.get(self._config.get_property("style"), {})
-            settings = settings_of(self._config.get_property, chosen)
+            chosen = self._settings.get(self._value("style"), {})
+            settings = settings_of(self._value, chosen)
         except Sorry as why:
             self._say(str(why))
             return
         self._keep("styles/put", {"name": name, "settings": settings}, name, "“%s” was saved." % name)
 
     def _delete(self):
-        name = self._config.get_property("style")
+        name = self._value("style")
         self._keep("styles/remove", {"name": name}, "", "“%s” was deleted; what it set is still shown." % name)
 
     def _keep(self, method, params, afterwards, words):

@@ -24,7 +24,7 @@ gi.require_version("Gegl", "0.4")
 from gi.repository import Gimp, GLib, GObject  # noqa: E402
 
 import procedures  # noqa: E402
-from arguments import asked  # noqa: E402
+from arguments import asked, values_of  # noqa: E402
 from daemon import lists  # noqa: E402
 from job import Enlarging, Fill, Filtering, Placing, check_selection  # noqa: E402
 from monitor import Cancelled, Monitor  # noqa: E402
@@ -90,7 +90,7 @@ def _act(action, target, config, seen):
     monitor = _monitor(action, target, seen)
     try:
         if action.kind == "history":
-            return Placing(target, monitor, config.get_property("entry")).run()[-1]
+            return Placing(target, monitor, values_of(config)("entry")).run()[-1]
         request = asked(action, config, seen, lambda name: lists(monitor, name)[name])
         if action.kind == "filter":
             return Filtering(target, monitor, request.chain, request.schemas).run()[-1]

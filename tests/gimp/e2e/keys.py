@@ -30,13 +30,22 @@ def windows(name):
     return xdo("search", "--onlyvisible", "--name", name)
 
 
-def window(name):
-    """Waits for such a window, brings it to the front, and waits until it is drawn: GTK ignores keys before."""
+def window(name, moving=False):
+    """Waits for such a window, brings it to the front, and waits until it is drawn: GTK ignores keys before. `moving`: it
+    shows something that goes on, so that it is never still."""
     found = wait(lambda: windows(name), "a window “%s”" % name)[-1]
     xdo("windowactivate", "--sync", found)
     wait(lambda: xdo("getactivewindow") == [found], "the focus of “%s”" % name)
-    still(found)
+    if moving:
+        wait(lambda: drawn(look(found)), "a window that is drawn")
+    else:
+        still(found)
     return found
+
+
+def drawn(looks):
+    """Whether there is more to be seen than an empty window."""
+    return looks is not None and len(set(looks)) > 8
 
 
 def still(which):
@@ -47,7 +56,7 @@ def still(which):
         time.sleep(CALM_S / CALM_LOOKS)
         looks.append(look(which))
         last = looks[-CALM_LOOKS:]
-        return len(last) == CALM_LOOKS and last[0] is not None and len(set(last)) == 1 and len(set(last[0])) > 8
+        return len(last) == CALM_LOOKS and len(set(last)) == 1 and drawn(last[0])
     wait(same, "a window that is drawn")
 
 

@@ -142,8 +142,13 @@ def steering_dialog():
     show(image)
     image.set_selected_layers([sketch])
     before = seen(image)
+    dialog("fill")
+    press("alt+y", "Home", "Down", "alt+p", "ctrl+Return")  # a dialog that comes back with nothing in its lists has them folded
+    image.remove_layer(layers(image, 3))
+    idle()
     opened = dialog("fill")
-    press("alt+y", "Home", "Down")
+    press("alt+m")  # where no cursor blinks
+    still(opened)
     press_for(opened, "alt+a")  # unfolds, and the button that adds has the focus
     menu(opened, "space", 1)  # loha, kohya; one that does not fit is not counted
     press_for(opened, "alt+n")
