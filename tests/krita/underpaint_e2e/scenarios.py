@@ -36,6 +36,7 @@ def filled(docker, target, count):
     check(docker.words().startswith("Done"), "the docker says: %s", docker.words())
     check(len(layers(target.rootNode())) == 1 + count, "%d layers", len(layers(target.rootNode())))
     check(no_dialog(), "a dialog came up")
+    yield from settled()
 
 
 def reddish(pixels):
@@ -422,6 +423,7 @@ def paints_with_the_starter():
     check(len(set(zip(pixels[0::4], pixels[1::4], pixels[2::4]))) > 500, "hardly anything is painted")
 
     before = seen(target)
+    yield from activated(target, whole)  # Krita does that itself, but a moment later; what is painted comes above the active layer
     select(target, *HOLE, feather=SOFT)
     docker.ask("fill", prompt="storm clouds", seed="6")
     docker.part("steps").setValue(6)  # what is asked of the fills holds after any number
@@ -434,6 +436,7 @@ def paints_with_the_starter():
     layers(target.rootNode())[2].remove()
     target.refreshProjection()
     target.waitForDone()
+    yield from activated(target, whole)
     docker.part("strength").setValue(40)
     docker.press()
     yield from filled(docker, target, 2)
