@@ -25,9 +25,9 @@ PUBLISHED_PORT = 17231
 """The port at which the plug-in finds the daemon."""
 HANG_S = 240
 
-sys.path.append(str(ROOT / "tests" / "krita"))
+sys.path.append(str(ROOT / "tests" / "editors"))
 
-import steering_models  # noqa: E402
+import tiny_models  # noqa: E402
 
 
 def wait_for(what, condition):
@@ -63,9 +63,9 @@ class Daemon:
         self.program, self.home, self.process, self.port = program, home, None, free_port()
         home.mkdir(parents=True)
         shutil.copytree(str(ROOT / "tests/reference/golden/tiny-sd"), str(home / "models/tiny-sd"))
-        steering_models.put_into(home / "models")
-        estimator = json.loads((steering_models.GOLDEN / "depth-models.json").read_text())["small"]
-        steering_models.in_folder(home / "models/controls/other-depth", estimator, estimator["config"]["architectures"])
+        tiny_models.put_steering_into(home / "models")
+        estimator = json.loads((tiny_models.GOLDEN / "depth-models.json").read_text())["small"]
+        tiny_models.in_folder(home / "models/controls/other-depth", estimator, estimator["config"]["architectures"])
 
     def start(self):
         """Starts it. Should its port be taken just then, it is started once more."""

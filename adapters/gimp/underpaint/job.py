@@ -123,7 +123,7 @@ class Fill(Job):
         if masked is not None:
             asked = {"mode": wish.mode, "extent": list(extent), "mask_bounds": json_rect(masked)}
             asked.update((name, wish.settings[name]) for name in ("model", "prompt", "denoise_strength") if name in wish.settings)
-            asked["steered"] = any(wish.settings.get(name) for name in ("controls", "regions", "loras"))
+            asked["steered"] = bool(wish.controls or wish.settings.get("loras"))
             answer = monitor.apart(lambda: self._client.call("fill/context", asked))
             canvas = _within(answer.get("rect"), extent)
 

@@ -160,20 +160,20 @@ x,y,w,h}){return{x:x+margins.left,y:y+margins.top,w,h}}async function*once(bytes
 what is transparent";if(target.selection)return"selection";if(mode==="generate")return"everything";if(mode==="expand")return"what is transparent";throw new Sorry(
 `Nothing is selected. Select the part of the picture to ${mode==="add"?"add something to":mode} first.`)}async function fill(job,wish){const{target}=job;const session=await job.
 session();const{mode,prompt,settings}=wish;const{left,top,right,bottom}=target.margins;const whole={x:0,y:0,w:target.extent.w+left+right,h:target.extent.h+top+bottom};
-const extent=[whole.w,whole.h];const repainted=masking(mode,target);let canvas=whole;if(repainted==="selection"){const{model,denoise_strength}=settings;const steered2=[
-"controls","regions","loras"].some(name=>name in settings);const asked={mode,prompt,model,denoise_strength,steered:steered2,extent,mask_bounds:wire(target.selection)};
-canvas=within2(rect((await job.call(session,"fill/context",asked)).rect),whole)}const linear2=target.depth===32;const clear2=repainted==="what is transparent"?new Clear(
-whole,target.depth):void 0;const pixels=await job.send(session,canvas,PX[target.depth],readPixels(target,{...canvas,x:canvas.x-left,y:canvas.y-top}),linear2,band=>clear2?.
-see(band));const params={...settings,mode,prompt,label:layerName(prompt,mode,void 0),canvas:{extent,rect:wire(canvas),image:pixels}};let mask;if(repainted==="se\
-lection"){const where=target.selection;mask={rect:wire(where),image:await job.send(session,where,"g8",readSelection(target,where))}}else if(repainted==="all but\
- the selection"){mask={rect:wire(whole),image:await job.send(session,whole,"g8",inverted(readSelection(target,whole)))}}else if(clear2){mask={rect:wire(whole),image:await job.
-send(session,whole,"g8",clear2.bands())}}const steered=await steering(job,session,wish.steering,canvas);const{result,patches:patches2}=await job.result(session,
-"generate",{...params,...steered,mask});if(typeof result.seed==="string"||typeof result.seed==="number")job.seed=String(result.seed);await job.put(patches2,patch=>layerName(
-prompt,mode,patch.seed))}function layerName(prompt,mode,seed){let words=prompt.split(/\s+/).filter(Boolean).join(" ")||mode[0].toUpperCase()+mode.slice(1);if(words.
-length>48)words=words.slice(0,47).trimEnd()+"…";return seed===void 0?words:`${words} (${seed})`}var Clear=class{constructor(size,depth2){this.depth=depth2;this.
-at=0;this.mask=new Uint8Array(size.w*size.h)}see(band){for(const alpha of alphas(band,PX[this.depth]))this.mask[this.at++]=255-alpha}async*bands(){if(this.mask.
-every(value=>value===0)){throw new Sorry("Nothing in this picture is empty. Say by how much to enlarge it, or select the part to expand into.")}yield this.mask}};
-async function*inverted(bands2){for await(const band of bands2)yield band.map(value=>255-value)}function wire({x,y,w,h}){return{x,y,w,h}}function within2(inner,outer){
+const extent=[whole.w,whole.h];const repainted=masking(mode,target);let canvas=whole;if(repainted==="selection"){const{model,denoise_strength,loras}=settings;const steered2=[
+loras,wish.steering.controls,wish.steering.regions].some(list=>Array.isArray(list)&&list.length>0);const asked={mode,prompt,model,denoise_strength,steered:steered2,
+extent,mask_bounds:wire(target.selection)};canvas=within2(rect((await job.call(session,"fill/context",asked)).rect),whole)}const linear2=target.depth===32;const clear2=repainted===
+"what is transparent"?new Clear(whole,target.depth):void 0;const pixels=await job.send(session,canvas,PX[target.depth],readPixels(target,{...canvas,x:canvas.x-left,
+y:canvas.y-top}),linear2,band=>clear2?.see(band));const params={...settings,mode,prompt,label:layerName(prompt,mode,void 0),canvas:{extent,rect:wire(canvas),image:pixels}};
+let mask;if(repainted==="selection"){const where=target.selection;mask={rect:wire(where),image:await job.send(session,where,"g8",readSelection(target,where))}}else if(repainted===
+"all but the selection"){mask={rect:wire(whole),image:await job.send(session,whole,"g8",inverted(readSelection(target,whole)))}}else if(clear2){mask={rect:wire(
+whole),image:await job.send(session,whole,"g8",clear2.bands())}}const steered=await steering(job,session,wish.steering,canvas);const{result,patches:patches2}=await job.
+result(session,"generate",{...params,...steered,mask});if(typeof result.seed==="string"||typeof result.seed==="number")job.seed=String(result.seed);await job.put(
+patches2,patch=>layerName(prompt,mode,patch.seed))}function layerName(prompt,mode,seed){let words=prompt.split(/\s+/).filter(Boolean).join(" ")||mode[0].toUpperCase()+
+mode.slice(1);if(words.length>48)words=words.slice(0,47).trimEnd()+"…";return seed===void 0?words:`${words} (${seed})`}var Clear=class{constructor(size,depth2){
+this.depth=depth2;this.at=0;this.mask=new Uint8Array(size.w*size.h)}see(band){for(const alpha of alphas(band,PX[this.depth]))this.mask[this.at++]=255-alpha}async*bands(){
+if(this.mask.every(value=>value===0)){throw new Sorry("Nothing in this picture is empty. Say by how much to enlarge it, or select the part to expand into.")}yield this.
+mask}};async function*inverted(bands2){for await(const band of bands2)yield band.map(value=>255-value)}function wire({x,y,w,h}){return{x,y,w,h}}function within2(inner,outer){
 if(inner.x<0||inner.y<0||inner.x+inner.w>outer.w||inner.y+inner.h>outer.h){throw new ProtocolError("a context outside the picture")}return inner}var import_photoshop4=__require("photoshop");var AROUND=512;function filtered(target){const layer=target.layerID===void 0?void 0:findLayer(target,target.layerID);if(!layer)throw new Sorry("No layer is acti\
 ve. Choose the one to filter.");if(layer.kind!==import_photoshop4.constants.LayerKind.NORMAL&&!layer.isBackgroundLayer){throw new Sorry("The active layer holds \
 no pixels of its own. Choose a pixel layer, or rasterize this one.")}const held=layerBounds(target,layer.id);const rect2=held&&(target.selection?overlap(held,grown(

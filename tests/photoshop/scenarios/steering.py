@@ -140,6 +140,32 @@ def a_lora_changes_the_picture(ps, daemon):
 
 
 @scenario
+def what_steers_is_told_before_pixels_are_read(ps, daemon):
+    """It decides which model paints, and so how much of the canvas is worth sending."""
+    opened(ps, daemon, "loras")
+    ps.page.evaluate("""() => {
+        window.told = [];
+        const send = WebSocket.prototype.send;
+        WebSocket.prototype.send = function (data) {
+            const bytes = ArrayBuffer.isView(data) ? data : new Uint8Array(data);
+            const text = String.fromCharCode(...bytes.subarray(0, 4096));
+            if (text.includes('"fill/context"')) window.told.push(text.includes('"steered":true'));
+            return send.call(this, data);
+        };
+    }""")
+    paint(ps)
+    ps.page.select_option("#loras-adder select", label="tiny kohya")
+    paint(ps)
+    ps.page.click(entry("loras") + "sp-checkbox input")
+    paint(ps)
+    ps.page.click("#controls-fold")
+    ps.page.click("#controls-adder")
+    choose(ps, "controls", 1, "lines")
+    paint(ps)
+    assert ps.page.evaluate("told") == [False, True, False, True], ps.page.evaluate("told")
+
+
+@scenario
 def loras_are_kept_and_go_with_styles(ps, daemon):
     opened(ps, daemon, "loras")
     ps.page.select_option("#loras-adder select", label="tiny kohya")

@@ -50,8 +50,8 @@ export async function fill(job: Job, wish: Wish): Promise<void> {
 
   let canvas = whole;
   if (repainted === "selection") {
-    const { model, denoise_strength } = settings;
-    const steered = ["controls", "regions", "loras"].some((name) => name in settings);
+    const { model, denoise_strength, loras } = settings;
+    const steered = [loras, wish.steering.controls, wish.steering.regions].some((list) => Array.isArray(list) && list.length > 0);
     const asked = { mode, prompt, model, denoise_strength, steered, extent, mask_bounds: wire(target.selection!) };
     canvas = within(rect((await job.call(session, "fill/context", asked)).rect), whole);
   }
