@@ -75,6 +75,17 @@ class Arguments(unittest.TestCase):
             with self.subTest(text), self.assertRaises(self.Sorry):
                 self.arguments.parse_controls(text)
 
+    def test_what_the_dialog_shows_in_grey_is_not_asked_for(self):
+        given = {"prompt": "", "negative-prompt": "", "model": "m", "style": "", "strength": 100, "steps": 0, "guidance": 0, "seed": -1,
+                 "batch": 1, "loras": "ink", "controls": "canny", "filters": None}
+        action = types.SimpleNamespace(kind="fill", mode="fill")
+        config = types.SimpleNamespace(get_property=given.get)
+        for samplers, seen, there in [([], True, False), (["euler"], True, True), ([], False, True)]:
+            offers = {"models": [{"id": "m", "samplers": samplers}, {"id": "other", "samplers": []}]}
+            self.arguments.asked(action, config, seen, offers.get)
+            mode, settings, chain, _, controls = self.arguments.Wish.call_args.args
+            self.assertEqual((mode, "loras" in settings, bool(controls), chain), ("fill", there, there, []))
+
     def test_a_style_keeps_what_is_shown_and_what_is_not(self):
         shown = {"prompt": "a cat", "negative-prompt": "", "model": "m", "strength": 40, "steps": 9, "guidance": 0, "seed": 7, "batch": 2,
                  "loras": "ink,weight=0.5", "filters": '[{"name": "stamp", "params": {"x": 1}, "images": {"stamp": 12}}]'}

@@ -50,8 +50,17 @@ def asked(action, config, seen, offers):
     elif not chain:
         chain = styled
     settings.update(_members(value))
+    controls = parse_controls(value("controls"))
+    if seen and (controls or settings.get("loras")) and not _denoises(settings.get("model"), offers):
+        controls = []  # the dialog showed them in grey
+        settings.pop("loras", None)
     margins = tuple(value(side) for side in MARGINS) if action.mode == "expand" else None
-    return Asked(wish=Wish(action.mode, settings, chain, margins, parse_controls(value("controls"))))
+    return Asked(wish=Wish(action.mode, settings, chain, margins, controls))
+
+
+def _denoises(model, offers):
+    """Whether a model takes LoRAs and control layers. One that is not there, or left to the daemon, may."""
+    return all(facts.get("samplers") for facts in offers("models") if facts["id"] == model)
 
 
 def values_of(config):
