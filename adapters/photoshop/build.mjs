@@ -14,7 +14,6 @@ await build({
   platform: "node", // `require` stays `require`: UXP has one, for these and no others
   external: ["photoshop", "uxp", "os", "fs"],
   target: "es2020",
-  charset: "utf8",
   legalComments: "none",
   minifyWhitespace: true,
   lineLimit: 160,

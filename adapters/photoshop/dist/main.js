@@ -143,15 +143,15 @@ layers?list(layer.layers,depth2+1):[]]);return document2&&list(document2.layers,
 find(({id})=>id===active)}function documentInFront(){const document2=inFront();return document2&&{id:document2.id,file:fileOf(document2)}}function inFront(){return import_photoshop3.app.
 documents.length>0?import_photoshop3.app.activeDocument:void 0}function fileOf(document2){try{const{path}=document2;return typeof path==="string"&&(document2.cloudDocument||
 /[\\/]/.test(path))?path:void 0}catch{return void 0}}function boundLayer(target,bound){const layer=findLayer(target,bound.id);if(!layer)throw new Sorry(`The lay\
-er “${bound.name}” is not in this picture any more. Choose another one, or switch off what it is chosen for.`);return layer}function seenPart(target,layer,within3){
+er \u201C${bound.name}\u201D is not in this picture any more. Choose another one, or switch off what it is chosen for.`);return layer}function seenPart(target,layer,within3){
 const{x,y,w,h}=within3;const{left,top,right,bottom}=layer.boundsNoEffects;return inside({left:Math.max(left,x),top:Math.max(top,y),right:Math.min(right,x+w),bottom:Math.
 min(bottom,y+h)},target.extent)}async function*readLayer(target,layer,rect2){try{yield*readPixels(target,rect2,layer.id)}catch(error){if(layer.kind===import_photoshop3.constants.
-LayerKind.NORMAL||layer.isBackgroundLayer)throw error;throw new Sorry(`Photoshop gives no pixels of “${layer.name}”. Choose Layer > Rasterize > Layer, or choo\
-se a pixel layer.`)}}async function readOpacity(target,layer,rect2){const found=new Uint8Array(rect2.w*rect2.h);let at=0;for await(const band of readLayer(target,
+LayerKind.NORMAL||layer.isBackgroundLayer)throw error;throw new Sorry(`Photoshop gives no pixels of \u201C${layer.name}\u201D. Choose Layer > Rasterize > Layer, or c\
+hoose a pixel layer.`)}}async function readOpacity(target,layer,rect2){const found=new Uint8Array(rect2.w*rect2.h);let at=0;for await(const band of readLayer(target,
 layer,rect2)){const piece=alphas(band,PX[target.depth]);found.set(piece,at);at+=piece.length}return found.some(value=>value>0)?found:void 0}async function steering(job,session,{controls,regions},canvas){const{target}=job;const seen={...canvas,x:canvas.x-target.margins.left,y:canvas.y-target.margins.
 top};const everywhere={x:0,y:0,...target.extent};const sent={controls:[],regions:[]};for(const{members,layer:bound,whole}of controls){if(!bound){sent.controls.push(
-members);continue}const layer=boundLayer(target,bound);const rect2=seenPart(target,layer,whole?everywhere:seen);if(!rect2)throw new Sorry(`“${layer.name}” is \
-empty where the picture is painted, so it cannot steer.`);const image2=await job.send(session,rect2,PX[target.depth],readLayer(target,layer,rect2),target.depth===
+members);continue}const layer=boundLayer(target,bound);const rect2=seenPart(target,layer,whole?everywhere:seen);if(!rect2)throw new Sorry(`\u201C${layer.name}\u201D \
+is empty where the picture is painted, so it cannot steer.`);const image2=await job.send(session,rect2,PX[target.depth],readLayer(target,layer,rect2),target.depth===
 32);sent.controls.push({...members,image:{rect:lies(target,rect2),image:image2}})}for(const{prompt,layer:bound}of regions){const layer=boundLayer(target,bound);
 const rect2=seenPart(target,layer,seen);const mask=rect2&&await readOpacity(target,layer,rect2);if(mask)sent.regions.push({prompt,mask:{rect:lies(target,rect2),
 image:await job.send(session,rect2,"g8",once(mask))}})}return Object.fromEntries(Object.entries(sent).filter(([,list])=>list.length>0))}function lies({margins},{
@@ -170,7 +170,7 @@ let mask;if(repainted==="selection"){const where=target.selection;mask={rect:wir
 whole),image:await job.send(session,whole,"g8",clear2.bands())}}const steered=await steering(job,session,wish.steering,canvas);const{result,patches:patches2}=await job.
 result(session,"generate",{...params,...steered,mask});if(typeof result.seed==="string"||typeof result.seed==="number")job.seed=String(result.seed);await job.put(
 patches2,patch=>layerName(prompt,mode,patch.seed))}function layerName(prompt,mode,seed){let words=prompt.split(/\s+/).filter(Boolean).join(" ")||mode[0].toUpperCase()+
-mode.slice(1);if(words.length>48)words=words.slice(0,47).trimEnd()+"…";return seed===void 0?words:`${words} (${seed})`}var Clear=class{constructor(size,depth2){
+mode.slice(1);if(words.length>48)words=words.slice(0,47).trimEnd()+"\u2026";return seed===void 0?words:`${words} (${seed})`}var Clear=class{constructor(size,depth2){
 this.depth=depth2;this.at=0;this.mask=new Uint8Array(size.w*size.h)}see(band){for(const alpha of alphas(band,PX[this.depth]))this.mask[this.at++]=255-alpha}async*bands(){
 if(this.mask.every(value=>value===0)){throw new Sorry("Nothing in this picture is empty. Say by how much to enlarge it, or select the part to expand into.")}yield this.
 mask}};async function*inverted(bands2){for await(const band of bands2)yield band.map(value=>255-value)}function wire({x,y,w,h}){return{x,y,w,h}}function within2(inner,outer){
@@ -257,7 +257,7 @@ sp-menu");clear(menu);for(const[,label,whyNot]of entries){const item=make("sp-me
 abled","");menu.appendChild(item)}this.values=entries.map(([value])=>value);this.value=chosen}get value(){return this.values[this.element.selectedIndex]??""}set value(value){
 this.element.selectedIndex=Math.max(0,this.values.indexOf(value))}unchoose(){this.element.selectedIndex=-1}};function dropdown(className="grow"){const menu=make(
 "sp-menu");menu.setAttribute("slot","options");return make("sp-dropdown",className,menu)}function fold(heading,body,toggled){const words=heading.textContent??"";
-let on=0;const tell=()=>heading.textContent=`${isShown(body)?"▾":"▸"} ${words}${on>0?` (${on})`:""}`;const open=shown2=>{reveal(body,shown2);tell()};heading.
+let on=0;const tell=()=>heading.textContent=`${isShown(body)?"\u25BE":"\u25B8"} ${words}${on>0?` (${on})`:""}`;const open=shown2=>{reveal(body,shown2);tell()};heading.
 addEventListener("click",()=>{open(!isShown(body));toggled(isShown(body))});const count=now=>{on=now;tell()};return{open,count}}function slider(value,min,max,step,moved){
 const bar=make("sp-slider","grow");bar.setAttribute("min","0");bar.setAttribute("max",String(Math.max(1,Math.round((max-min)/step))));bar.setAttribute("show-val\
 ue","false");setSlider(bar,value,min,step);bar.addEventListener("input",()=>moved(Math.min(max,Number((min+Number(bar.value)*step).toPrecision(8)))));return bar}
@@ -275,7 +275,7 @@ body.appendChild(this.drawStep(step,i)))}drawStep(step,i){const description=this
 on.checked=!step.off;on.addEventListener("change",()=>{if(on.checked)delete step.off;else step.off=true;this.changed()});const move=by=>{const[moved]=this.steps.
 splice(i,1);this.steps.splice(Math.max(0,i+by),0,moved);this.edited()};const title=make("div","title",description?.title??`${step.name} (not installed)`);tip(title,
 typeof description?.description==="string"?description.description:"");const remove=()=>{this.steps.splice(i,1);this.edited()};const head=make("div","row",on,title,
-tool("↑","Runs earlier",()=>move(-1)),tool("↓","Runs later",()=>move(1)),tool("✕","Remove",remove));const box=make("div","step",head);for(const param of description?.
+tool("\u2191","Runs earlier",()=>move(-1)),tool("\u2193","Runs later",()=>move(1)),tool("\u2715","Remove",remove));const box=make("div","step",head);for(const param of description?.
 params??[]){if(isMembers(param))box.appendChild(this.drawParam(step,param))}return box}drawParam(step,param){const name=String(param.name);const label=make("div",
 "name",String(param.label??name));tip(label,`${param.help??""} A double click sets it back.`.trim());label.addEventListener("dblclick",()=>{delete step.params[name];
 this.edited()});const value=step.params[name]??param.default??"";const keep=chosen=>{step.params[name]=chosen;this.changed()};return make("div","row",label,...control(
@@ -284,10 +284,10 @@ min==="number"&&typeof param.max==="number"){return counted(Number(value),param.
 100,String(param.unit??""),keep)}if(param.type==="bool"){const box=make("sp-checkbox","grow");box.checked=value===true;box.addEventListener("change",()=>keep(box.
 checked));return[box]}if(param.type==="choice"&&Array.isArray(param.choices)){const list=dropdown();const entries=param.choices.filter(isMembers).map(choice=>[String(
 choice.name),String(choice.label??choice.name)]);new Choice(list,keep).fill(entries,String(value));return[list]}const field=make(param.multiline===true?"sp-text\
-area":"sp-textfield","grow");field.value=String(value);const swatch=param.type==="color"?make("div","swatch"):void 0;const read=()=>{if(swatch){const good=/^#[0-9a-fA-F]{6}([0-9a-fA-F]{2})?$/.
+area":"sp-textfield","grow");field.value=String(value);const swatch=param.type==="color"?make("div","swatch"):void 0;const read2=()=>{if(swatch){const good=/^#[0-9a-fA-F]{6}([0-9a-fA-F]{2})?$/.
 test(field.value);if(good)swatch.style.backgroundColor=field.value.slice(0,7);return good?field.value:void 0}if(param.type==="text")return field.value;const number=Number(
-field.value);return field.value.trim()!==""&&Number.isFinite(number)?whole?Math.round(number):number:void 0};field.addEventListener("input",()=>{const chosen=read();
-if(chosen!==void 0)keep(chosen)});read();return swatch?[swatch,field]:[field]}function counted(value,min,max,step,unit,keep){const shown2=make("div","value");const tell=number=>{
+field.value);return field.value.trim()!==""&&Number.isFinite(number)?whole?Math.round(number):number:void 0};field.addEventListener("input",()=>{const chosen=read2();
+if(chosen!==void 0)keep(chosen)});read2();return swatch?[swatch,field]:[field]}function counted(value,min,max,step,unit,keep){const shown2=make("div","value");const tell=number=>{
 shown2.textContent=`${Number(number.toPrecision(3))}${unit?` ${unit}`:""}`};const bar=slider(value,min,max,step,number=>{tell(number);keep(number)});tell(value);
 return[bar,shown2]}function isDescription(filter2){return isMembers(filter2)&&typeof filter2.name==="string"&&typeof filter2.title==="string"&&Array.isArray(filter2.
 params)&&Array.isArray(filter2.inputs)}function wantsPicture(filter2){return filter2.inputs.some(input=>isMembers(input)&&input.required===true&&input.role!=="m\
@@ -299,12 +299,12 @@ stringify(this.entries))}suit(scene){if(JSON.stringify(scene)===JSON.stringify(t
 clear(this.list);for(const entry of this.entries)this.list.appendChild(this.drawEntry(entry));const lack=this.lack();this.note.textContent=lack;reveal(this.note,
 lack!=="");reveal(this.adder,lack===""&&this.entries.length<this.most);this.count(this.running().length)}edited(){this.draw();this.changed()}drawEntry(entry){const on=make(
 "sp-checkbox");tip(on,"Counts, or is left out");on.checked=!entry.off;on.addEventListener("change",()=>{if(on.checked)delete entry.off;else entry.off=true;this.
-touched()});const remove=tool("✕","Remove",()=>{this.entries.splice(this.entries.indexOf(entry),1);this.edited()});return make("div","step",make("div","row",on,
-this.lead(entry),remove),...this.lines(entry))}};function line(name,help,...parts){const label=make("div","name",name);tip(label,help);return make("div","row",label,
-...parts)}function numberField(value,help,typed){const field=make("sp-textfield","number");tip(field,help);field.value=value;field.addEventListener("input",()=>typed(
-field.value));return field}function weight(value,least,most,help,keep){const bar=slider(value,least,most,WEIGHT_STEP,moved=>{const rounded=Number(moved.toFixed(
-2));field.value=String(rounded);keep(rounded)});tip(bar,help);const field=numberField(String(value),help,text=>{const typed=Number(text.replace(",","."));if(text.
-trim()===""||!isWeight(typed))return;setSlider(bar,Math.min(most,Math.max(least,typed)),least,WEIGHT_STEP);keep(typed)});return[bar,field]}function isWeight(value){
+touched()});const remove=tool("\u2715","Remove",()=>{this.entries.splice(this.entries.indexOf(entry),1);this.edited()});return make("div","step",make("div","row",
+on,this.lead(entry),remove),...this.lines(entry))}};function line(name,help,...parts){const label=make("div","name",name);tip(label,help);return make("div","row",
+label,...parts)}function numberField(value,help,typed){const field=make("sp-textfield","number");tip(field,help);field.value=value;field.addEventListener("input",
+()=>typed(field.value));return field}function weight(value,least,most,help,keep){const bar=slider(value,least,most,WEIGHT_STEP,moved=>{const rounded=Number(moved.
+toFixed(2));field.value=String(rounded);keep(rounded)});tip(bar,help);const field=numberField(String(value),help,text=>{const typed=Number(text.replace(",","."));
+if(text.trim()===""||!isWeight(typed))return;setSlider(bar,Math.min(most,Math.max(least,typed)),least,WEIGHT_STEP);keep(typed)});return[bar,field]}function isWeight(value){
 return typeof value==="number"&&value>=-MOST_WEIGHT&&value<=MOST_WEIGHT}var BoundEntries=class extends Entries{constructor(name,most,changed,keep,none,help){super(name,most,changed);this.keep=keep;this.none=none;this.help=help;this.
 layers=[];byId(`${name}-adder`).addEventListener("click",()=>this.add(this.fresh(keptLayer(layerInFront()))))}look(){if(this.layers.length===0)return;const listed=layersInFront()??
 [];for(const layer of this.layers)layer.look(listed);const names=new Map(listed.map(({id,name})=>[id,name]));const renamed=this.entries.filter(({layer,called})=>layer!==
@@ -315,9 +315,9 @@ layer,called}){return layer===void 0?void 0:{id:layer,name:called??""}}function 
 ng"?{layer,called}:{}}function keptLayer(layer){return layer?{layer:layer.id,called:layer.name}:{}}var LayerChoice=class{constructor(bound,none,help,chosen){this.
 bound=bound;this.none=none;this.element=dropdown();this.shown="";this.layers=[];tip(this.element,help);this.choice=new Choice(this.element,id=>{this.bound=this.
 layers.find(layer=>String(layer.id)===id);chosen(this.bound)})}look(listed){const{bound}=this;const options=[["",this.none],...listed.map(({id,name,depth:depth2})=>[
-String(id),`${" ".repeat(depth2)}${name}`])];this.layers=listed.map(({id,name})=>({id,name}));if(bound&&!listed.some(({id})=>id===bound.id)){options.push([String(
-bound.id),`${bound.name} – not in this picture`]);this.layers.push(bound)}const wanted=JSON.stringify(options);if(wanted===this.shown)return;this.shown=wanted;
-this.choice.fill(options,bound?String(bound.id):"")}};var FAMILIES={sd15:"Stable Diffusion 1.x",sd2:"Stable Diffusion 2.x",sdxl:"Stable Diffusion XL",sdxl_refiner:"Stable Diffusion XL's refiner"};var Models=class{constructor(element,wanted,chosen){
+String(id),`${"\u2003".repeat(depth2)}${name}`])];this.layers=listed.map(({id,name})=>({id,name}));if(bound&&!listed.some(({id})=>id===bound.id)){options.push([
+String(bound.id),`${bound.name} \u2013 not in this picture`]);this.layers.push(bound)}const wanted=JSON.stringify(options);if(wanted===this.shown)return;this.shown=
+wanted;this.choice.fill(options,bound?String(bound.id):"")}};var FAMILIES={sd15:"Stable Diffusion 1.x",sd2:"Stable Diffusion 2.x",sdxl:"Stable Diffusion XL",sdxl_refiner:"Stable Diffusion XL's refiner"};var Models=class{constructor(element,wanted,chosen){
 this.chosen=chosen;this.known=[];this.list=new Choice(element,chosen);this.fill([...wanted?[[wanted,wanted]]:[]],wanted)}offer(models,wanted){this.known=models.
 filter(({kind,state})=>kind==="painter"&&state!=="unusable");this.fill(this.known.map(({id,name})=>[String(id),String(name)]),wanted)}choose(model){this.list.value=
 model;this.chosen(this.list.value)}scene(open){const chosen=this.known.find(({id})=>id===this.list.value);const may=(chosen?[chosen]:this.known).filter(reads);return{
@@ -341,25 +341,25 @@ model,preprocess:"",preprocessor:"",kind:"",weight:1,start:"",end:""}}lack(){con
 .";if(models.length===0)return"No control models here yet: put ControlNets, T2I-Adapters or IP-Adapters into a models folder.";if(models.some(({why})=>!why))return super.
 lack();if(models.length===1)return`No control model fits: ${models[0].name} is ${models[0].why}.`;return`None of the ${models.length} control models here fits t\
 his model.`}lines(entry){const models=this.models();const chosen=models.find(({id})=>id===entry.model);const offered=models.map(({id,name,why})=>[id,name,why]);
-if(entry.model&&!chosen)offered.push([entry.model,`${entry.model} – not on this machine`]);const model=choose(offered,entry.model,chosen?TITLES[chosen.kind]:"\
-The model that is steered by",value=>{entry.model=value;this.edited()});const found=[line("Model","The model that makes it count",model)];if(chosen?.kind!=="ip_\
-adapter"){const made=entry.preprocess==="depth"?depth(this.estimator(entry)):entry.preprocess;const shows=choose([...PREPROCESS,...this.depths()],made,"What is \
-made of the layer before the model sees it",value=>{[entry.preprocess,entry.preprocessor]=value.startsWith("depth")?["depth",value.slice("depth ".length)]:[value,
+if(entry.model&&!chosen)offered.push([entry.model,`${entry.model} \u2013 not on this machine`]);const model=choose(offered,entry.model,chosen?TITLES[chosen.kind]:
+"The model that is steered by",value=>{entry.model=value;this.edited()});const found=[line("Model","The model that makes it count",model)];if(chosen?.kind!=="ip\
+_adapter"){const made=entry.preprocess==="depth"?depth(this.estimator(entry)):entry.preprocess;const shows=choose([...PREPROCESS,...this.depths()],made,"What is\
+ made of the layer before the model sees it",value=>{[entry.preprocess,entry.preprocessor]=value.startsWith("depth")?["depth",value.slice("depth ".length)]:[value,
 ""];this.touched()});found.push(line("Shown","What is made of the layer before the model sees it",shows))}if(chosen?.kind==="controlnet_union"){const kind=choose(
 KINDS,entry.kind,"What the layer shows, for a model that knows several kinds",value=>{entry.kind=value;this.touched()});found.push(line("Kind","What the layer s\
 hows, for a model that knows several kinds",kind))}const set=weight(entry.weight,0,2,"How much it counts; 1 as trained",value=>{entry.weight=value;this.touched()});
 const part=(side,none,help)=>{const field=numberField(entry[side],help,text=>{entry[side]=text;this.touched()});field.setAttribute("placeholder",none);return field};
 found.push(line("Weight","How much it counts; 1 as trained",...set));const[start,end]=[part("start","0","From which part of the steps on, in percent"),part("end",
-"100","Up to which part of the steps, in percent")];found.push(line("Steps","For which part of the steps it counts, in percent",start,make("div","side","–"),end,
-make("div","side","%")));return found}models(){const encoders=this.known.some(({kind})=>kind==="image_encoder");const found=this.known.filter(({kind})=>STEERS.includes(
-String(kind))).map(control2=>{const{id,kind,family}=control2;const why=misfit(family,this.scene)||(kind==="ip_adapter"&&!encoders?"without its image encoder":"");
-return{id,name:titleOf(control2),kind:String(kind),why}});const order=({why,kind})=>(why?STEERS.length:0)+STEERS.indexOf(kind);return found.sort((a,b)=>order(a)-
-order(b)||a.name.localeCompare(b.name))}estimator({preprocess,preprocessor}){return preprocess==="depth"&&this.known.some(({id})=>id===preprocessor)?preprocessor:
+"100","Up to which part of the steps, in percent")];found.push(line("Steps","For which part of the steps it counts, in percent",start,make("div","side","\u2013"),
+end,make("div","side","%")));return found}models(){const encoders=this.known.some(({kind})=>kind==="image_encoder");const found=this.known.filter(({kind})=>STEERS.
+includes(String(kind))).map(control2=>{const{id,kind,family}=control2;const why=misfit(family,this.scene)||(kind==="ip_adapter"&&!encoders?"without its image en\
+coder":"");return{id,name:titleOf(control2),kind:String(kind),why}});const order=({why,kind})=>(why?STEERS.length:0)+STEERS.indexOf(kind);return found.sort((a,b)=>order(
+a)-order(b)||a.name.localeCompare(b.name))}estimator({preprocess,preprocessor}){return preprocess==="depth"&&this.known.some(({id})=>id===preprocessor)?preprocessor:
 ""}depths(){const estimators=this.known.filter(({kind})=>kind==="depth");const[first,...others]=estimators;if(!first)return[[depth(""),"Depth","for which there \
 is no estimator here"]];return[[depth(""),"Depth: the nearer the lighter"],...(others.length>0?estimators:[]).map(estimator=>[depth(estimator.id),`Depth by ${titleOf(
 estimator)}`])]}};function depth(preprocessor){return`depth ${preprocessor}`}function choose(options,value,help,chosen){const element=dropdown();tip(element,help);
 new Choice(element,chosen).fill(options,value);return element}function share(text,otherwise){if(text.trim()==="")return otherwise;const percent=Number(text.replace(
-",","."));if(!(percent>=0&&percent<=100))throw new Sorry(`Steps of a control layer: “${text}” is not a number from 0 to 100.`);return percent/100}var SHOWN=24;var SIDE_PX=60;var History=class{constructor(hands){this.hands=hands;this.stale=true;this.boxes=[];this.body=byId("entries");this.row=byId("entry-r\
+",","."));if(!(percent>=0&&percent<=100))throw new Sorry(`Steps of a control layer: \u201C${text}\u201D is not a number from 0 to 100.`);return percent/100}var SHOWN=24;var SIDE_PX=60;var History=class{constructor(hands){this.hands=hands;this.stale=true;this.boxes=[];this.body=byId("entries");this.row=byId("entry-r\
 ow");byId("entry-apply").addEventListener("click",()=>hands.attempt(()=>this.apply()));byId("entry-seed").addEventListener("click",()=>this.chosen&&hands.useSeed(
 String(this.chosen.seed)));byId("entry-remove").addEventListener("click",()=>hands.attempt(()=>this.remove()))}invalidate(){this.stale=true;if(isShown(byId("his\
 tory")))this.hands.attempt(()=>this.look())}async look(){const{state}=this.hands.connection;const offered=state.kind==="ready"&&state.server.caps.includes("hist\
@@ -383,23 +383,23 @@ text_weight:text,off}=kept;return{name,weight:isWeight(held)?held:1,...isWeight(
 ...this.known].map(([id,lora])=>[id,titleOf(lora),misfit(lora.family,this.scene)]);fitting.sort((a,b)=>Number(a[2]!=="")-Number(b[2]!=="")||a[1].localeCompare(b[1]));
 this.choice.fill(fitting);this.choice.unchoose()}lack(){if(!this.scene.reads)return"This model takes no LoRAs.";return this.known.size>0?"":"No LoRAs here yet: \
 put .safetensors files into a models folder."}lead(entry){const lora=this.known.get(entry.name);const why=lora?misfit(lora.family,this.scene):"not on this machi\
-ne";const head=make("div","title",`${lora?titleOf(lora):entry.name}${why?` – ${why}`:""}`);tip(head,lora?described(lora):entry.name);return head}lines(entry){
+ne";const head=make("div","title",`${lora?titleOf(lora):entry.name}${why?` \u2013 ${why}`:""}`);tip(head,lora?described(lora):entry.name);return head}lines(entry){
 const set=weight(entry.weight,-2,2,HELP,value=>{entry.weight=value;this.touched()});const found=[make("div","row",...set)];const trigger=this.known.get(entry.name)?.
 trigger;if(typeof trigger==="string"&&trigger){const words=make("div","words link",`+ ${trigger}`);tip(words,"Trigger words: a click puts them into the prompt");
 words.addEventListener("click",()=>this.insert(trigger));found.push(words)}return found}chosen(name){this.choice.unchoose();if(this.known.has(name))this.add({name,
 weight:1})}};function described({id,trigger,tags}){const trained=Array.isArray(tags)&&tags.length>0?`Trained on: ${tags.slice(0,8).map(String).join(", ")}`:"";return[
-String(id),trigger?`Trigger words: ${String(trigger)}`:"",trained].filter(Boolean).join("\n")}var KEY="underpaint.documents";var MOST3=100;var Notes=class{constructor(){this.open=new Map;this.store=stored()}look(){const now=documentInFront();const before=this.
+String(id),trigger?`Trigger words: ${String(trigger)}`:"",trained].filter(Boolean).join("\n")}function read(name){try{return parseJson(localStorage.getItem(name)??"null")}catch{return null}}function write(name,value){try{localStorage.setItem(name,JSON.stringify(
+value))}catch{}}var KEY="underpaint.documents";var MOST3=100;var Notes=class{constructor(){this.open=new Map;this.store=stored()}look(){const now=documentInFront();const before=this.
 front;this.front=now;if(now?.id!==before?.id)return this.note();if(now?.file!==void 0&&now.file!==before?.file)this.write();return void 0}keep(note){if(!this.front)
 return;this.open.set(this.front.id,note);this.write()}get any(){return this.front!==void 0}note(){if(!this.front)return{controls:[],regions:[]};const{id,file}=this.
 front;const found=this.open.get(id)??this.store.find(([path])=>path===file)?.[1]??{controls:[],regions:[]};this.open.set(id,found);return found}write(){const{id,
 file}=this.front;const note=this.open.get(id);if(file===void 0||!note)return;const others=this.store.filter(([path])=>path!==file);const empty=note.controls.length===
-0&&note.regions.length===0;this.store=[...empty?[]:[[file,note]],...others].slice(0,MOST3);try{localStorage.setItem(KEY,JSON.stringify(this.store))}catch{}}};function stored(){
-let kept=null;try{kept=parseJson(localStorage.getItem(KEY)??"null")}catch{}return(Array.isArray(kept)?kept:[]).flatMap(pair=>{const[file,note]=Array.isArray(pair)?
-pair:[];if(typeof file!=="string"||!isMembers(note))return[];const list=value=>Array.isArray(value)?value:[];return[[file,{controls:list(note.controls),regions:list(
-note.regions)}]]})}var EDITORS={krita:"Krita",gimp:"GIMP",photoshop:"another Photoshop",python:"a script",cli:"the command line"};var Queue=class{constructor(connection){this.connection=
+0&&note.regions.length===0;this.store=[...empty?[]:[[file,note]],...others].slice(0,MOST3);write(KEY,this.store)}};function stored(){const kept=read(KEY);return(Array.
+isArray(kept)?kept:[]).flatMap(pair=>{const[file,note]=Array.isArray(pair)?pair:[];if(typeof file!=="string"||!isMembers(note))return[];const list=value=>Array.
+isArray(value)?value:[];return[[file,{controls:list(note.controls),regions:list(note.regions)}]]})}var EDITORS={krita:"Krita",gimp:"GIMP",photoshop:"another Photoshop",python:"a script",cli:"the command line"};var Queue=class{constructor(connection){this.connection=
 connection;this.jobs=[];this.others=[];this.rows=new Map;this.body=byId("jobs");this.elsewhere=byId("others");this.preview=byId("preview");this.picture=byId("pi\
 cture")}add(job){this.jobs.push(job);const tell=make("div","tell words");const bar=make("div");const title=make("div","title grow",job.title);const row=make("di\
-v","job",make("div","row",title,tool("✕","Cancel",()=>job.cancel())),tell,make("div","bar",bar));this.rows.set(job,{row,tell,bar});this.body.appendChild(row);
+v","job",make("div","row",title,tool("\u2715","Cancel",()=>job.cancel())),tell,make("div","bar",bar));this.rows.set(job,{row,tell,bar});this.body.appendChild(row);
 this.draw(job)}remove(job){this.rows.get(job)?.row.remove();this.rows.delete(job);this.jobs.splice(this.jobs.indexOf(job),1);this.drawPreview()}draw(job){const parts=this.
 rows.get(job);if(!parts)return;parts.tell.textContent=job.phase==="held"?"Painted, and waiting for Photoshop":job.text;parts.bar.style.width=`${Math.round((job.
 share??0)*100)}%`;this.drawPreview()}async look(){if(this.connection.state.kind!=="ready")return this.showOthers([]);const{conversation}=this.connection.state.session;
@@ -410,18 +410,18 @@ if(texts.join("\n")===this.others.join("\n"))return;this.others=texts;clear(this
 make("div","tell words",text)))}drawPreview(){const latest=this.jobs.find(({preview})=>preview)?.preview;if(latest===this.seen)return;this.seen=latest;reveal(this.
 preview,!!latest);show(this.picture,latest,{w:this.preview.clientWidth||280,h:200})}};var MOST4=16;var Regions=class extends BoundEntries{constructor(changed,keep){super("regions",MOST4,changed,keep,"Choose a layer","Where this layer is opaque, t\
 he text holds; where it is half transparent, by half")}wanted(){return this.running().filter(({prompt})=>prompt.trim()!=="").map(entry=>{const prompt=entry.prompt.
-trim();const layer=boundOf(entry);if(!layer)throw new Sorry(`The region “${prompt}” has no layer. Choose one, or switch it off.`);return{prompt,layer}})}read(kept){
+trim();const layer=boundOf(entry);if(!layer)throw new Sorry(`The region \u201C${prompt}\u201D has no layer. Choose one, or switch it off.`);return{prompt,layer}})}read(kept){
 if(!isMembers(kept)||typeof kept.prompt!=="string")return void 0;return{...readLayer2(kept),prompt:kept.prompt,...kept.off===true?{off:true}:{}}}fresh(layer){return{
 ...layer,prompt:""}}lack(){return this.scene.reads?super.lack():"This model reads no words, so it knows no regions."}lines(entry){const words=make("sp-textarea");
 words.setAttribute("placeholder","What should be seen there");words.setAttribute("multiline","");words.value=entry.prompt;words.addEventListener("input",()=>{entry.
 prompt=words.value;this.touched()});return[words]}};var KEY2="underpaint.settings";var MODES=["fill","add","remove","expand","background","generate"];var FRESH={mode:"fill",prompt:"",negative:"",strength:100,model:"",
-style:"",steps:"",guidance:"",seed:"",batch:1,margins:["","","",""],chain:[],loras:[],withFills:true,open:[]};function load(){let kept=null;try{kept=parseJson(localStorage.
-getItem(KEY2)??"null")}catch{}const found={...FRESH};if(!isMembers(kept))return found;const take=(name,good)=>{const value=kept[name];if(value!==void 0&&good(value))
-found[name]=value};const isText=value=>typeof value==="string";take("mode",value=>MODES.includes(value));for(const name of["prompt","negative","model","style","\
-steps","guidance","seed"])take(name,isText);take("strength",value=>typeof value==="number"&&value>=1&&value<=100);take("batch",value=>typeof value==="number"&&value>=
-1&&value<=8);take("margins",value=>Array.isArray(value)&&value.length===4&&value.every(isText));take("loras",Array.isArray);take("withFills",value=>typeof value===
-"boolean");take("open",value=>Array.isArray(value)&&value.every(isText));take("chain",value=>Array.isArray(value)&&value.every(step=>isMembers(step)&&isText(step.
-name??null)&&isMembers(step.params)));return found}function save(settings){try{localStorage.setItem(KEY2,JSON.stringify(settings))}catch{}}var SHOWN2=new Set(["model","prompt","negative_prompt","denoise_strength","steps","guidance_scale","loras","filters"]);var ASKED_ANEW=new Set(["prompt","denoise\
+style:"",steps:"",guidance:"",seed:"",batch:1,margins:["","","",""],chain:[],loras:[],withFills:true,open:[]};function load(){const kept=read(KEY2);const found={
+...FRESH};if(!isMembers(kept))return found;const take=(name,good)=>{const value=kept[name];if(value!==void 0&&good(value))found[name]=value};const isText=value=>typeof value===
+"string";take("mode",value=>MODES.includes(value));for(const name of["prompt","negative","model","style","steps","guidance","seed"])take(name,isText);take("stre\
+ngth",value=>typeof value==="number"&&value>=1&&value<=100);take("batch",value=>typeof value==="number"&&value>=1&&value<=8);take("margins",value=>Array.isArray(
+value)&&value.length===4&&value.every(isText));take("loras",Array.isArray);take("withFills",value=>typeof value==="boolean");take("open",value=>Array.isArray(value)&&
+value.every(isText));take("chain",value=>Array.isArray(value)&&value.every(step=>isMembers(step)&&isText(step.name??null)&&isMembers(step.params)));return found}
+function save(settings){write(KEY2,settings)}var SHOWN2=new Set(["model","prompt","negative_prompt","denoise_strength","steps","guidance_scale","loras","filters"]);var ASKED_ANEW=new Set(["prompt","denoise\
 _strength"]);var Styles=class{constructor(hands,wanted){this.hands=hands;this.wanted=wanted;this.known=new Map;this.list=new Choice(byId("style"),name=>this.hands.
 put(this.known.get(name),name));this.list.fill([["","No style"]]);byId("style-save").addEventListener("click",()=>this.ask(!isShown(byId("style-naming"))));byId(
 "style-keep").addEventListener("click",()=>hands.attempt(()=>this.keep()));byId("style-remove").addEventListener("click",()=>hands.attempt(()=>this.remove()))}offer(styles){
@@ -431,9 +431,9 @@ chosen).filter(([name])=>!SHOWN2.has(name)))}named(){this.hands.attempt(()=>this
 -name").value=this.list.value;byId("style-name").focus()}async keep(){const name=byId("style-name").value.trim();if(!name)return this.hands.say("A style needs a\
  name.");const chosen=this.known.get(this.list.value)??{};const shown2=Object.entries(this.hands.current()).filter(([member,value])=>value!==void 0&&(!ASKED_ANEW.
 has(member)||member in chosen));await this.hands.request("styles/put",{name,settings:{...this.unshown(),...Object.fromEntries(shown2)}});this.wanted=name;this.list.
-unchoose();this.ask(false);this.hands.say(`“${name}” was saved, for every editor.`)}async remove(){const name=this.list.value;if(!name)return this.hands.say(
-"Choose the style to delete first.");await this.hands.request("styles/remove",{name});this.hands.say(`“${name}” was deleted. What the panel shows stays as it \
-is.`)}};var LABELS={fill:["Fill","Repaint the selection so that it belongs to its surroundings"],add:["Add","Paint something new inside the selection"],remove:["Remove",
+unchoose();this.ask(false);this.hands.say(`\u201C${name}\u201D was saved, for every editor.`)}async remove(){const name=this.list.value;if(!name)return this.hands.
+say("Choose the style to delete first.");await this.hands.request("styles/remove",{name});this.hands.say(`\u201C${name}\u201D was deleted. What the panel shows stays\
+ as it is.`)}};var LABELS={fill:["Fill","Repaint the selection so that it belongs to its surroundings"],add:["Add","Paint something new inside the selection"],remove:["Remove",
 "Make what is selected disappear"],expand:["Expand","Continue the picture into the selection, or where the canvas is empty"],background:["Background","Keep what\
  is selected, and paint a new background around it"],generate:["Generate","Paint the whole canvas, or all of the selection, from the prompt"]};var GLANCE_MS=700;
 var MARGINS=["margin-left","margin-top","margin-right","margin-bottom"];var Panel=class{constructor(){this.connection=new Connection;this.settings=load();this.queue=
@@ -460,12 +460,12 @@ round(ms)} ms`).join(", "));this.say(job.text)}filterLayer(){if(this.connection.
 if(filters.length===0)throw new Sorry("There is no filter that is switched on. Add one first.");const target=activeTarget();filtered(target);const title=this.chain.
 title();const job=new Job(this.connection,target,title,"Apply filters");this.play(job,()=>filter(job,filters,title))}running(){const filters=this.settings.withFills?
 this.chain.running():[];return filters.length>0?filters:void 0}wanted(){const{negative,strength,model,steps,guidance,seed,batch,mode}=this.settings;const number=(text,what,min,max)=>{
-if(text.trim()==="")return void 0;const value=Number(text.replace(",","."));if(!(value>=min&&value<=max))throw new Sorry(`${what} “${text}” is not a number fr\
-om ${min} to ${max}.`);return value};if(!/^\d{0,20}$/.test(seed.trim()))throw new Sorry(`The seed “${seed}” is no whole number. Leave it empty for a random on\
-e.`);return{model:model||void 0,negative_prompt:negative||void 0,denoise_strength:mode==="remove"||strength===100?void 0:strength/100,steps:number(steps,"Steps",
-1,1e3),guidance_scale:number(guidance,"Guidance",0,100),seed:seed.trim()||void 0,batch:batch>1?batch:void 0}}margins(){const[left=0,top=0,right=0,bottom=0]=this.
-settings.margins.map(text=>{if(!/^\d{0,5}$/.test(text.trim()))throw new Sorry(`The canvas cannot be enlarged by “${text}” pixels. Type a whole number, or noth\
-ing.`);return Number(text)});return{left,top,right,bottom}}build(){const settings=this.settings;for(const mode of MODES){const button=make("div","mode",LABELS[mode][0]);
+if(text.trim()==="")return void 0;const value=Number(text.replace(",","."));if(!(value>=min&&value<=max))throw new Sorry(`${what} \u201C${text}\u201D is not a number\
+ from ${min} to ${max}.`);return value};if(!/^\d{0,20}$/.test(seed.trim()))throw new Sorry(`The seed \u201C${seed}\u201D is no whole number. Leave it empty for a ran\
+dom one.`);return{model:model||void 0,negative_prompt:negative||void 0,denoise_strength:mode==="remove"||strength===100?void 0:strength/100,steps:number(steps,"\
+Steps",1,1e3),guidance_scale:number(guidance,"Guidance",0,100),seed:seed.trim()||void 0,batch:batch>1?batch:void 0}}margins(){const[left=0,top=0,right=0,bottom=0]=this.
+settings.margins.map(text=>{if(!/^\d{0,5}$/.test(text.trim()))throw new Sorry(`The canvas cannot be enlarged by \u201C${text}\u201D pixels. Type a whole number, or n\
+othing.`);return Number(text)});return{left,top,right,bottom}}build(){const settings=this.settings;for(const mode of MODES){const button=make("div","mode",LABELS[mode][0]);
 button.id=`mode-${mode}`;tip(button,LABELS[mode][1]);button.addEventListener("click",()=>this.set("mode",mode));byId("modes").appendChild(button);this.modes.set(
 mode,button)}this.text("prompt","prompt");this.text("negative","negative");this.text("steps","steps");this.text("guidance","guidance");this.text("seed","seed");
 MARGINS.forEach((id,i)=>{const field=byId(id);field.value=settings.margins[i]??"";field.addEventListener("input",()=>this.set("margins",settings.margins.map((text,k)=>k===
@@ -491,25 +491,25 @@ const scene=this.model.scene(this.notes.any);for(const section of[this.loras,thi
 this.regions.set(note.regions)}}glance(){this.look();for(const name of["controls","regions"]){if(isShown(byId(name)))this[name].look()}}keepNote(){this.notes.keep(
 {controls:this.controls.kept(),regions:this.regions.kept()})}steered(){this.keepNote();this.say("")}hint(){if(this.connection.state.kind!=="ready")return this.absence();
 if(this.queue.jobs.length>0)return"";const document2=glance();if(!document2)return"Open a picture to begin.";const{mode,margins}=this.settings;if(mode==="expand"&&
-margins.some(text=>Number(text)>0))return"The canvas is enlarged, and the picture continued there.";if(document2.selection)return`${document2.selection.w} × ${document2.
+margins.some(text=>Number(text)>0))return"The canvas is enlarged, and the picture continued there.";if(document2.selection)return`${document2.selection.w} \xD7 ${document2.
 selection.h} pixels are selected.`;if(mode==="generate")return"The whole canvas is painted.";if(mode==="expand")return"Where the canvas is empty, the picture is\
  continued.";return mode==="background"?"Select what is to stay.":`Select the part to ${mode==="add"?"add something to":mode}.`}absence(){const{state}=this.connection;
-if(state.kind==="pairing")return"Underpaint is running and waits to be paired.";if(state.kind!=="absent")return"Looking for Underpaint…";return state.why??"Un\
-derpaint is not running. Start it with `underpaint serve`; this panel finds it by itself."}say(words){this.said=words;this.look()}attempt(action){const told=error=>this.
+if(state.kind==="pairing")return"Underpaint is running and waits to be paired.";if(state.kind!=="absent")return"Looking for Underpaint\u2026";return state.why??
+"Underpaint is not running. Start it with `underpaint serve`; this panel finds it by itself."}say(words){this.said=words;this.look()}attempt(action){const told=error=>this.
 say(sentence(error,LABELS[this.settings.mode][0]));try{void Promise.resolve(action()).catch(told)}catch(error){told(error)}}connected(state){if(state.kind!=="re\
 ady")return this.look();this.said="";this.look();const topics=["queue","models","filters","styles",...state.server.caps.includes("history")?["history"]:[]];this.
 attempt(async()=>{await state.session.conversation.request("subscribe",{topics});await Promise.all([this.lookForModels(),this.lookForStyles(),this.lookForFilters(),
 this.queue.look()]);this.history.invalidate();await this.history.look()})}pair(){this.attempt(async()=>{const code=byId("code").value.replace(/\s/g,"");if(!/^\d{6}$/.
-test(code))throw new Sorry("The code has six digits. `underpaint pair` shows it.");this.say("Pairing…");await this.connection.pair(code);byId("code").value="";
-this.say("")})}async ask(method){if(this.connection.state.kind!=="ready")return[];const list=await this.connection.state.session.conversation.request(method);return Array.
-isArray(list)?list.filter(isMembers):[]}async lookForModels(){this.model.offer(await this.ask("models/list"),this.settings.model);this.look();this.loras.offer(await this.
-ask("loras/list"));this.controls.offer(await this.ask("controls/list"))}async lookForFilters(){this.chain.offer(await this.ask("filters/list"))}async lookForStyles(){
-this.styles.offer(await this.ask("styles/list"))}chooseStyle(style,name){this.set("style",name);if(!style)return;const put=(id,key,value)=>{if(value===void 0)return;
-byId(id).value=String(value);this.set(key,String(value))};put("prompt","prompt",style.prompt);put("negative","negative",style.negative_prompt??"");put("steps","\
-steps",style.steps??"");put("guidance","guidance",style.guidance_scale??"");if(typeof style.model==="string")this.model.choose(style.model);if(typeof style.denoise_strength===
-"number"){const percent=Math.max(1,Math.round(style.denoise_strength*100));byId("strength").value=String(percent);byId("strength-value").textContent=`${percent}\
- %`;this.set("strength",percent)}const steps=(Array.isArray(style.filters)?style.filters:[]).filter(isMembers).filter(({name:name2})=>typeof name2==="string");this.
-chain.set(steps.map(({name:name2,params})=>({name:String(name2),params:isMembers(params)?params:{}})));this.set("chain",this.chain.steps);this.loras.set(style.loras);
-this.set("loras",this.loras.kept())}};var panel;var ready=()=>panel??(panel=new Panel);import_uxp2.entrypoints.setup({plugin:{create:()=>{},destroy:()=>panel?.destroy()},panels:{underpaint:{create:root=>{
+test(code))throw new Sorry("The code has six digits. `underpaint pair` shows it.");this.say("Pairing\u2026");await this.connection.pair(code);byId("code").value=
+"";this.say("")})}async ask(method){if(this.connection.state.kind!=="ready")return[];const list=await this.connection.state.session.conversation.request(method);
+return Array.isArray(list)?list.filter(isMembers):[]}async lookForModels(){this.model.offer(await this.ask("models/list"),this.settings.model);this.look();this.
+loras.offer(await this.ask("loras/list"));this.controls.offer(await this.ask("controls/list"))}async lookForFilters(){this.chain.offer(await this.ask("filters/l\
+ist"))}async lookForStyles(){this.styles.offer(await this.ask("styles/list"))}chooseStyle(style,name){this.set("style",name);if(!style)return;const put=(id,key,value)=>{
+if(value===void 0)return;byId(id).value=String(value);this.set(key,String(value))};put("prompt","prompt",style.prompt);put("negative","negative",style.negative_prompt??
+"");put("steps","steps",style.steps??"");put("guidance","guidance",style.guidance_scale??"");if(typeof style.model==="string")this.model.choose(style.model);if(typeof style.
+denoise_strength==="number"){const percent=Math.max(1,Math.round(style.denoise_strength*100));byId("strength").value=String(percent);byId("strength-value").textContent=
+`${percent} %`;this.set("strength",percent)}const steps=(Array.isArray(style.filters)?style.filters:[]).filter(isMembers).filter(({name:name2})=>typeof name2===
+"string");this.chain.set(steps.map(({name:name2,params})=>({name:String(name2),params:isMembers(params)?params:{}})));this.set("chain",this.chain.steps);this.loras.
+set(style.loras);this.set("loras",this.loras.kept())}};var panel;var ready=()=>panel??(panel=new Panel);import_uxp2.entrypoints.setup({plugin:{create:()=>{},destroy:()=>panel?.destroy()},panels:{underpaint:{create:root=>{
 root.appendChild(document.getElementById("panel"));ready()},show:()=>ready().shown(),hide:()=>panel?.hidden()}},commands:{run:()=>ready().start(),cancel:()=>panel?.
 cancel()}});})();

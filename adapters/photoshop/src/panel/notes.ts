@@ -1,14 +1,15 @@
 /**
  * What belongs to a document: its control layers and regions, which come back when it is opened again.
  *
- * Decision: kept in the plug-in's own `localStorage` by the document's file, not inside the file: writing XMP is a change of
+ * Decision: kept (`kept.ts`) by the document's file, not inside the file: writing XMP is a change of
  * the document, which would ask to be saved. So they come back on this computer, as long as the file keeps its place and its
  * layers. A document that has no file yet has them as long as it is open.
  */
 
 import { documentInFront } from "../photoshop/layers.js";
 import { isMembers } from "../protocol/conversation.js";
-import { parseJson, type Json } from "../protocol/json.js";
+import type { Json } from "../protocol/json.js";
+import { read, write } from "./kept.js";
 
 const KEY = "underpaint.documents";
 /** Documents that are remembered; the one that changed longest ago is forgotten first. */
@@ -64,22 +65,13 @@ export class Notes {
     const others = this.store.filter(([path]) => path !== file);
     const empty = note.controls.length === 0 && note.regions.length === 0;
     this.store = [...(empty ? [] : [[file, note] as const]), ...others].slice(0, MOST);
-    try {
-      localStorage.setItem(KEY, JSON.stringify(this.store));
-    } catch {
-      // What cannot be kept is no reason to disturb.
-    }
+    write(KEY, this.store);
   }
 }
 
 /** What is stored, the newest first; what cannot be read is left out. */
 function stored(): (readonly [file: string, note: Note])[] {
-  let kept: Json = null;
-  try {
-    kept = parseJson(localStorage.getItem(KEY) ?? "null");
-  } catch {
-    // Written by another version, or damaged: nothing worth a sentence.
-  }
+  const kept = read(KEY);
   return (Array.isArray(kept) ? kept : []).flatMap((pair): [string, Note][] => {
     const [file, note] = Array.isArray(pair) ? pair : [];
     if (typeof file !== "string" || !isMembers(note)) return [];

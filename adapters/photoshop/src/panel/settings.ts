@@ -1,15 +1,14 @@
 /**
- * What the painter chose, kept from one start of Photoshop to the next. The daemon keeps styles; this is the rest.
- *
- * Decision: the plug-in's own `localStorage`, which UXP keeps on this machine and shows to no other plug-in. It holds words and numbers,
- * each looked at again when read; the token is not among them (`daemon/pairing.ts` keeps it in `secureStorage`).
+ * What the painter chose, kept from one start of Photoshop to the next. The daemon keeps styles; this is the
+ * rest (`kept.ts`), each value looked at again when read.
  */
 
 import type { Mode } from "../job/fill.js";
 import { isMembers } from "../protocol/conversation.js";
 import type { Members } from "../protocol/frames.js";
-import { parseJson, type Json } from "../protocol/json.js";
+import type { Json } from "../protocol/json.js";
 import type { Step } from "./chain.js";
+import { read, write } from "./kept.js";
 
 const KEY = "underpaint.settings";
 export const MODES: Mode[] = ["fill", "add", "remove", "expand", "background", "generate"];
@@ -43,12 +42,7 @@ const FRESH: Settings = {
 
 /** The settings as they were left; what cannot be read is as on the first day. */
 export function load(): Settings {
-  let kept: Json = null;
-  try {
-    kept = parseJson(localStorage.getItem(KEY) ?? "null");
-  } catch {
-    // Written by another version, or damaged: nothing worth a sentence.
-  }
+  const kept = read(KEY);
   const found = { ...FRESH };
   if (!isMembers(kept)) return found;
   const take = <K extends keyof Settings>(name: K, good: (value: Json) => boolean) => {
@@ -69,9 +63,5 @@ export function load(): Settings {
 }
 
 export function save(settings: Settings): void {
-  try {
-    localStorage.setItem(KEY, JSON.stringify(settings));
-  } catch {
-    // Settings that cannot be kept are no reason to disturb.
-  }
+  write(KEY, settings);
 }
