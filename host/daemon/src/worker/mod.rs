@@ -5,7 +5,7 @@
 //!         -> prompts::prompts(plan)             choices drawn, tags taken out
 //!         -> plan.prepare(canvas, mask)         crop, infill, resize
 //!         -> engine.generate(plan, input)       encode text, denoise, decode
-//!         -> raster::composite(result, canvas)  colour match, registration, feathered alpha -> patch
+//!         -> plan.place(picture, canvas, mask)  detail, colour match, registration, feathered alpha -> patch
 //!         -> plan.second, where there is one    the same again, finer, over what was painted
 //!         -> filters.apply(patch, chain)        each sandboxed
 //!         -> patches, and a receipt that can make them again
