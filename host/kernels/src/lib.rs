@@ -12,7 +12,8 @@
 //! - *All threads, nothing serial.* Work is cut into tasks over the rayon pool; every task owns its
 //!   part of the output, and its scratch memory is a few hundred KiB kept per thread.
 //! - *Other devices and types.* On the CPU every other type is computed in `f32` and rounded
-//!   back; on other devices the same functions use candle's own operations.
+//!   back; on NVIDIA cards kernels of our own (`nvidia`) do what they are made
+//!   for; everything else is done with candle's operations.
 //! - *Inference only.* Results do not carry gradients.
 //!
 //! `unsafe` is allowed in this crate alone: vector instructions chosen at run time and
@@ -29,15 +30,17 @@ mod gemm;
 mod kept;
 mod linear;
 mod norm;
+#[cfg(feature = "cuda")]
+mod nvidia;
 mod output;
 mod simd;
 mod tensor;
 
-pub use activation::{geglu, gelu, leaky_relu, prelu, quick_gelu, silu};
+pub use activation::{add_channels, geglu, gelu, leaky_relu, prelu, quick_gelu, silu};
 pub use attention::attention;
 pub use candle_core::Result;
 pub use conv::{PackedConv, conv2d};
-pub use device::cuda;
+pub use device::{cuda, memory, round_products};
 pub use linear::{PackedLinear, linear};
 pub use norm::{group_norm, layer_norm};
 
