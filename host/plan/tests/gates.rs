@@ -74,8 +74,8 @@ fn fill(request: &Generate, canvas: &Image, mask: &Mask, side: u32, engine: impl
     let facts = Some(CanvasFacts { extent: canvas.extent(), rect: all });
     let plan = plan(request, facts, Some(mask), &model(side)).expect("a plan");
     let pass = |plan: &Plan, seen: &Image| {
-        let prepared = plan.prepare(Some(seen), Some(mask), 0, &Unattended).expect("nobody cancels");
-        plan.place(engine(&prepared), Some(canvas), Some(mask)).expect("a patch")
+        let prepared = plan.prepare(&plan.scene(Some(seen), Some(mask)), 0, &Unattended).expect("nobody cancels");
+        plan.place(engine(&prepared), &plan.scene(Some(canvas), Some(mask))).expect("a patch")
     };
     let (mut patch, how) = pass(&plan, canvas);
     let mut placing = vec![how];
@@ -200,10 +200,11 @@ fn detail_returns_where_the_picture_is_still_the_original() {
     ];
     for (name, engine, range) in table {
         let filled = fill(&weak(), &photo, &mask, 384, engine);
-        let prepared = filled.plan.prepare(Some(&photo), Some(&mask), 0, &Unattended).expect("nobody cancels");
+        let scene = filled.plan.scene(Some(&photo), Some(&mask));
+        let prepared = filled.plan.prepare(&scene, 0, &Unattended).expect("nobody cancels");
         let coarse = filled.plan.restore(input(&prepared));
         let made = filled.plan.restore(engine(&prepared));
-        let whole = filled.plan.denoise_mask(Some(&mask));
+        let whole = scene.denoise_mask().expect("there is a mask");
         let (at, mut found, mut all) = (filled.plan.context.rect, 0.0, 0.0);
         for (x, y) in (0..at.h).flat_map(|y| (0..at.w).map(move |x| (x, y))).filter(|&(x, y)| whole.at(x, y) >= 1.0) {
             let on = |image: &Image| image.pixel(x + at.x as u32, y + at.y as u32);
@@ -408,9 +409,9 @@ fn untouched_is_untouched() {
         let mut seen = canvas.clone();
         let mut patch = None;
         for plan in [Some(&plan), plan.second.as_deref()].into_iter().flatten() {
-            plan.prepare(Some(&seen), Some(&mask), 1, &Unattended).expect("nobody cancels");
+            plan.prepare(&plan.scene(Some(&seen), Some(&mask)), 1, &Unattended).expect("nobody cancels");
             let noise = random.image(plan.context.extent);
-            patch = plan.place(noise, Some(&canvas), Some(&mask)).map(|(patch, _)| patch);
+            patch = plan.place(noise, &plan.scene(Some(&canvas), Some(&mask))).map(|(patch, _)| patch);
             seen = patch.as_ref().map_or_else(|| canvas.clone(), |patch| plan.lay(&canvas, patch));
         }
         twice += u32::from(plan.second.is_some());

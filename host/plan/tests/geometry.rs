@@ -155,14 +155,15 @@ fn each_mode_prepares_what_its_model_should_see() {
             plan(&request, Some(CanvasFacts { extent: canvas, rect: canvas.rect() }), Some(&mask), model).unwrap();
         assert_eq!((plan.infill, plan.alpha, plan.color_match), (infill, alpha, color_match), "{mode:?} {strength}");
         assert_eq!(plan.inpaint, Inpaint::Differential);
-        let prepared = plan.prepare(Some(&image), Some(&mask), 1, &Unattended).unwrap();
+        let scene = plan.scene(Some(&image), Some(&mask));
+        let prepared = plan.prepare(&scene, 1, &Unattended).unwrap();
         let (init, inner) = (prepared.init.unwrap(), prepared.mask.unwrap());
         assert_eq!((init.extent(), inner.extent()), (plan.context.extent, plan.context.extent));
         assert!(init.data().chunks_exact(4).all(|p| p[3] == 1.0), "what the engine sees is opaque");
         let back = plan.restore(init);
         assert_eq!(back.extent(), plan.context.rect.extent());
         // The patch fades out no later than what was repainted.
-        let (alpha, denoise) = (plan.alpha(Some(&mask)), plan.denoise_mask(Some(&mask)));
+        let (alpha, denoise) = (scene.alpha(), scene.denoise_mask().unwrap());
         assert!(alpha.data().iter().zip(denoise.data()).all(|(a, d)| *a == 0.0 || *d > 0.0));
     }
 }
@@ -183,9 +184,10 @@ fn a_picture_returns_to_its_place() {
         let mask = selection(canvas, rect);
         let plan =
             plan(&request, Some(CanvasFacts { extent: canvas, rect: canvas.rect() }), Some(&mask), &model).unwrap();
-        let prepared = plan.prepare(Some(&image), Some(&mask), 1, &Unattended).unwrap();
+        let scene = plan.scene(Some(&image), Some(&mask));
+        let prepared = plan.prepare(&scene, 1, &Unattended).unwrap();
         let back = plan.restore(prepared.init.unwrap());
-        let original = plan.original(&image);
+        let original = scene.original().unwrap();
         let worst = back.data().iter().zip(original.data()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         let limit = if plan.context.fit == plan.context.rect.extent() { 0.0 } else { 0.02 };
         assert!(worst <= limit, "{:?}: {worst}", plan.context);
@@ -269,7 +271,7 @@ fn large_selections_are_gone_over_again() {
         assert!(seen.extent.area() <= 20_000_000, "{what}: {seen:?}");
         assert!(second.tiles.is_some() || (zoom_is_exact(seen) && seen.extent.area() <= 5 << 16), "{what}: {seen:?}");
         // All of the first patch is replaced, with surroundings to see.
-        let painted = first.denoise_mask(Some(&mask)).bounds().unwrap();
+        let painted = first.scene(None, Some(&mask)).denoise_mask().unwrap().bounds().unwrap();
         let (x, y) = (painted.x + first.context.rect.x, painted.y + first.context.rect.y);
         assert!(seen.rect.contains(Rect { x, y, ..painted }), "{what}: {painted:?} in {seen:?}");
         assert!(f64::from(x - seen.rect.x) * seen.zoom() >= 56.0 || x == 0, "{what}: the ring");
@@ -312,7 +314,8 @@ fn an_expansion_overlaps_the_old_picture() {
         assert!(asked.contains(first.context.rect), "{name}: {asked:?} and {:?}", first.context.rect);
         if name == "right" {
             assert_eq!(first.context.rect, asked);
-            let denoise = first.denoise_mask(Some(&mask));
+            let scene = first.scene(None, Some(&mask));
+            let denoise = scene.denoise_mask().unwrap();
             let row = |x: i32| denoise.at((x - asked.x) as u32, 450);
             assert_eq!((row(1000), row(1299), row(1000 - 96)), (1.0, 1.0, 0.0), "{name}");
             assert!((0.4..0.6).contains(&row(1000 - 49)), "{name}: half way {}", row(1000 - 49));
@@ -342,9 +345,10 @@ fn the_infill_leaves_the_edge_of_the_surroundings() {
         let request = Generate { mode, feather_px, ..Generate::default() };
         let plan = plan(&request, whole(canvas), Some(&mask), facts).unwrap();
         assert_eq!(plan.context.zoom(), 1.0, "{:?}", plan.context);
-        let prepared = plan.prepare(Some(&image), Some(&mask), 0, &Unattended).unwrap();
+        let scene = plan.scene(Some(&image), Some(&mask));
+        let prepared = plan.prepare(&scene, 0, &Unattended).unwrap();
         let (init, inner) = (prepared.init.unwrap(), prepared.mask.unwrap());
-        let original = plan.original(&image);
+        let original = scene.original().unwrap();
         let (mut replaced, mut painted) = (0, 0);
         for y in 0..original.extent().h {
             for x in 0..original.extent().w {
@@ -376,7 +380,7 @@ fn a_new_background_keeps_what_stands_before_it() {
         let facts = Some(CanvasFacts { extent: canvas, rect: canvas.rect() });
         let alpha = |feather_px| {
             let request = Generate { mode: Mode::Background, feather_px, ..Generate::default() };
-            plan(&request, facts, Some(&mask), &model).unwrap().alpha(Some(&mask))
+            plan(&request, facts, Some(&mask), &model).unwrap().scene(None, Some(&mask)).alpha().clone()
         };
         let hard = alpha(None);
         assert_eq!((hard.data()[0], hard.crop(kept).data()[0]), (1.0, 0.5), "twice the selection's own value");
