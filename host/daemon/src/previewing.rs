@@ -50,7 +50,7 @@ impl Job for Previewing<'_> {
             alpha if alpha.extent() == seen => Cow::Borrowed(alpha),
             _ => Cow::Owned(shrunk()),
         };
-        let Some(patch) = composite(&image, &alpha, (0, 0)) else { return };
+        let Some(patch) = composite(image, &alpha, (0, 0)) else { return };
         // In canvas pixels, from edge to edge.
         let edge = |at: i64, of: u32, side: u32| (at as f64 / f64::from(of) * f64::from(side)).round() as i32;
         let (x, y) =

@@ -34,7 +34,8 @@ impl Plan {
         let mut made = if made.extent().area() > extent.area() { resize(&made, extent) } else { made };
         let seen = made.extent();
         let alpha = scene.alpha();
-        let part = alpha.bounds()?.grown(BESIDE_PX).intersect(extent.rect())?;
+        let beside = if self.blend == Blend::Gradient { BESIDE_PX } else { 0 };
+        let part = alpha.bounds()?.grown(beside).intersect(extent.rect())?;
 
         let mut how = Placing::default();
         let mut lost = None;
@@ -65,7 +66,7 @@ impl Plan {
             result = membrane(&result, &original, &alpha);
         }
         let at = (self.context.rect.x + part.x, self.context.rect.y + part.y);
-        composite(&result, &alpha, at).map(|patch| (patch, how))
+        composite(result, &alpha, at).map(|patch| (patch, how))
     }
 
     /// Canvas and denoise mask as large as what was made: the model's size or the canvas'.

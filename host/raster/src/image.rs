@@ -61,6 +61,11 @@ impl Image {
         self.data[i..i + 4].copy_from_slice(&rgba);
     }
 
+    /// The smallest rect holding every pixel with alpha above 0, `None` if there is none.
+    pub fn bounds(&self) -> Option<Rect> {
+        bounds(self.data.as_chunks::<4>().0.chunks_exact(self.extent.w.max(1) as usize), |p| p[3] > 0.0)
+    }
+
     /// A copy of `rect`, which must lie inside the image.
     pub fn crop(&self, rect: Rect) -> Image {
         Image { extent: rect.extent(), data: crop(&self.data, self.extent, rect, 4) }
@@ -120,20 +125,28 @@ impl Mask {
 
     /// The smallest rect holding every value above 0, `None` for an empty mask.
     pub fn bounds(&self) -> Option<Rect> {
-        let w = self.extent.w as usize;
-        let (mut x0, mut y0, mut x1, mut y1) = (u32::MAX, u32::MAX, 0, 0);
-        for (y, row) in self.data.chunks_exact(w.max(1)).enumerate() {
-            let Some(first) = row.iter().position(|&v| v > 0.0) else {
-                continue;
-            };
-            let last = row.iter().rposition(|&v| v > 0.0).unwrap_or(first);
-            x0 = x0.min(first as u32);
-            x1 = x1.max(last as u32 + 1);
-            y0 = y0.min(y as u32);
-            y1 = y as u32 + 1;
-        }
-        (x1 > 0).then(|| Rect::new(x0 as i32, y0 as i32, x1 - x0, y1 - y0))
+        bounds(self.data.chunks_exact(self.extent.w.max(1) as usize), |v| *v > 0.0)
     }
+}
+
+/// The smallest rect that holds everything of these rows that is `something`.
+fn bounds<'a, T: 'a>(rows: impl Iterator<Item = &'a [T]>, something: impl Fn(&T) -> bool + Copy) -> Option<Rect> {
+    let (mut x0, mut y0, mut x1, mut y1) = (u32::MAX, u32::MAX, 0, 0);
+    for (y, row) in rows.enumerate() {
+        // Many at a time where there is nothing, which most rows are full of.
+        const MANY: usize = 64;
+        let empty = |many: &&[T]| many.iter().fold(true, |empty, v| empty & !something(v));
+        let skipped = MANY * row.chunks_exact(MANY).take_while(empty).count();
+        let Some(first) = row[skipped..].iter().position(something).map(|at| skipped + at) else {
+            continue;
+        };
+        let last = row.iter().rposition(something).unwrap_or(first);
+        x0 = x0.min(first as u32);
+        x1 = x1.max(last as u32 + 1);
+        y0 = y0.min(y as u32);
+        y1 = y as u32 + 1;
+    }
+    (x1 > 0).then(|| Rect::new(x0 as i32, y0 as i32, x1 - x0, y1 - y0))
 }
 
 fn crop(data: &[f32], extent: Extent, rect: Rect, channels: usize) -> Vec<f32> {

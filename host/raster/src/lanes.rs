@@ -14,42 +14,60 @@ pub(crate) type Lanes = [f32; LANES];
 
 /// `operate` on every row of `data`, which are `w` values long, and then on every column of what that gave.
 pub(crate) fn both_ways(data: &[f32], w: usize, operate: impl Fn(&[Lanes], &mut [Lanes]) + Sync) -> Vec<f32> {
-    if data.is_empty() {
-        return Vec::new();
-    }
     columns(&rows(data, w, &operate), w, &operate)
 }
 
-fn rows(data: &[f32], w: usize, operate: &(impl Fn(&[Lanes], &mut [Lanes]) + Sync)) -> Vec<f32> {
+/// One operation and then another on what that gave, in one pass.
+pub(crate) fn then(
+    first: impl Fn(&[Lanes], &mut [Lanes]) + Sync,
+    second: impl Fn(&[Lanes], &mut [Lanes]) + Sync,
+) -> impl Fn(&[Lanes], &mut [Lanes]) + Sync {
+    move |line, out| {
+        let mut between = vec![[0.0; LANES]; line.len()];
+        first(line, &mut between);
+        second(&between, out);
+    }
+}
+
+/// `operate` on every row of `data`, which are `w` values long.
+pub(crate) fn rows(data: &[f32], w: usize, operate: impl Fn(&[Lanes], &mut [Lanes]) + Sync) -> Vec<f32> {
     let mut out = vec![0.0; data.len()];
-    let strips = out.par_chunks_mut(LANES * w).zip(data.par_chunks(LANES * w));
-    strips.for_each_init(
+    let strip = LANES * w.max(1);
+    out.par_chunks_mut(strip).zip(data.par_chunks(strip)).for_each_init(
         || (vec![[0.0; LANES]; w], vec![[0.0; LANES]; w]),
         |(from, to), (out, data)| {
             if data.iter().all(|&v| v == 0.0) {
                 return;
             }
-            for (lane, row) in data.chunks_exact(w).enumerate() {
-                from.iter_mut().zip(row).for_each(|(lanes, &v)| lanes[lane] = v);
+            // In squares, which the nearest cache holds whichever way they are walked through.
+            for (left, from) in (0..).step_by(LANES).zip(from.chunks_mut(LANES)) {
+                for (lane, row) in data.chunks_exact(w).enumerate() {
+                    from.iter_mut().zip(&row[left..]).for_each(|(lanes, &v)| lanes[lane] = v);
+                }
             }
             operate(from, to);
-            for (lane, row) in out.chunks_exact_mut(w).enumerate() {
-                row.iter_mut().zip(&*to).for_each(|(v, lanes)| *v = lanes[lane]);
+            for (left, to) in (0..).step_by(LANES).zip(to.chunks(LANES)) {
+                for (lane, row) in out.chunks_exact_mut(w).enumerate() {
+                    row[left..].iter_mut().zip(to).for_each(|(v, lanes)| *v = lanes[lane]);
+                }
             }
         },
     );
     out
 }
 
-fn columns(data: &[f32], w: usize, operate: &(impl Fn(&[Lanes], &mut [Lanes]) + Sync)) -> Vec<f32> {
-    let strip = |left: usize| {
-        let wide = LANES.min(w - left);
-        let part = |row: &[f32]| {
+/// `operate` on every column of `data`, whose rows are `w` values long.
+pub(crate) fn columns(data: &[f32], w: usize, operate: impl Fn(&[Lanes], &mut [Lanes]) + Sync) -> Vec<f32> {
+    let part = |row: &[f32], left: usize| match row[left..].first_chunk() {
+        Some(lanes) => *lanes,
+        None => {
             let mut lanes = [0.0; LANES];
-            lanes[..wide].copy_from_slice(&row[left..left + wide]);
+            lanes[..w - left].copy_from_slice(&row[left..]);
             lanes
-        };
-        let from: Vec<Lanes> = data.chunks_exact(w).map(part).collect();
+        }
+    };
+    let strip = |left: usize| {
+        let from: Vec<Lanes> = data.chunks_exact(w).map(|row| part(row, left)).collect();
         let mut to = vec![[0.0; LANES]; from.len()];
         if from.as_flattened().iter().any(|&v| v != 0.0) {
             operate(&from, &mut to);
@@ -58,8 +76,12 @@ fn columns(data: &[f32], w: usize, operate: &(impl Fn(&[Lanes], &mut [Lanes]) + 
     };
     let strips: Vec<Vec<Lanes>> = (0..w).into_par_iter().step_by(LANES).map(strip).collect();
     let mut out = vec![0.0; data.len()];
-    out.par_chunks_exact_mut(w).enumerate().for_each(|(y, row)| {
-        row.chunks_mut(LANES).zip(&strips).for_each(|(part, strip)| part.copy_from_slice(&strip[y][..part.len()]));
+    out.par_chunks_exact_mut(w.max(1)).enumerate().for_each(|(y, row)| {
+        let (whole, rest) = row.as_chunks_mut::<LANES>();
+        whole.iter_mut().zip(&strips).for_each(|(part, strip)| *part = strip[y]);
+        if let Some(strip) = strips.get(whole.len()) {
+            rest.copy_from_slice(&strip[y][..rest.len()]);
+        }
     });
     out
 }
