@@ -3,7 +3,9 @@
 use crate::{Infill, Plan, Prepared, Scene};
 use std::borrow::Cow;
 use underpaint_raster::masks::{self, Softness};
-use underpaint_raster::{Cancelled, Extent, Image, Job, Mask, Patch, Rect, infill, over, resize, resize_mask};
+use underpaint_raster::{
+    Cancelled, Extent, Image, Job, Mask, Patch, Rect, composite, infill, over, resize, resize_mask,
+};
 use underpaint_wire::generate::Mode;
 
 /// How near to a removed object nothing is copied from, in pixels: a hand-drawn selection misses about as much.
@@ -12,14 +14,9 @@ const REMOVE_MARGIN_PX: u32 = 4;
 const FALLOFF_PX: f32 = 9.0;
 
 impl Plan {
-    /// Fills what the engine sees of a scene of this plan; `seed` drives the exemplar infill. For the embedded model `init` of
-    /// the result is already the finished picture.
+    /// Fills what the engine sees of a scene of this plan; `seed` drives the exemplar infill.
     pub fn prepare(&self, scene: &Scene<'_>, seed: u64, job: &dyn Job) -> Result<Prepared, Cancelled> {
         let extent = self.context.extent;
-        if let (true, Some(original), Some(denoise)) = (self.is_rebuilt(), scene.original(), &scene.denoise) {
-            let init = infill::exemplar_with(&original, denoise, &self.exemplar(seed), job)?;
-            return Ok(Prepared { extent, init: Some(init), mask: Some(denoise.clone()) });
-        }
         // Everything at the model's size, so that its cost does not depend on the canvas.
         let Some(init) = scene.shown.as_ref().map(opaque) else {
             return Ok(Prepared { extent, init: None, mask: None });
@@ -40,6 +37,15 @@ impl Plan {
             Infill::Exemplar => Cow::Owned(infill::exemplar_with(&init, &hole(), &self.exemplar(seed), job)?),
         };
         Ok(Prepared { extent, init: Some(pad(init, extent)), mask: Some(pad_mask(free, extent)) })
+    }
+
+    /// The patch of the embedded fill, which needs no model: what `seed` rebuilds under the mask of a scene of this plan. `None`
+    /// if nothing is painted.
+    pub fn rebuild(&self, scene: &Scene<'_>, seed: u64, job: &dyn Job) -> Result<Option<Patch>, Cancelled> {
+        let (Some(original), Some(denoise)) = (scene.original(), &scene.denoise) else { return Ok(None) };
+        let made = infill::rebuild(&original, denoise, &self.exemplar(seed), job)?;
+        let (x, y) = (self.context.rect.x, self.context.rect.y);
+        Ok(made.and_then(|(part, image)| composite(image, &denoise.crop(part), (x + part.x, y + part.y))))
     }
 
     /// How the exemplar infill works: what is removed must not come back through its shadow or fringe, which lie

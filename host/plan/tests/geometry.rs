@@ -156,6 +156,13 @@ fn each_mode_prepares_what_its_model_should_see() {
         assert_eq!((plan.infill, plan.alpha, plan.color_match), (infill, alpha, color_match), "{mode:?} {strength}");
         assert_eq!(plan.inpaint, Inpaint::Differential);
         let scene = plan.scene(Some(&image), Some(&mask));
+        let denoise = scene.denoise_mask().unwrap();
+        if model.family == Family::Exemplar {
+            let patch = plan.rebuild(&scene, 1, &Unattended).unwrap().expect("something is painted");
+            let (at, painted) = (plan.context.rect, denoise.bounds().unwrap());
+            assert_eq!(patch.rect, Rect { x: painted.x + at.x, y: painted.y + at.y, ..painted });
+            continue;
+        }
         let prepared = plan.prepare(&scene, 1, &Unattended).unwrap();
         let (init, inner) = (prepared.init.unwrap(), prepared.mask.unwrap());
         assert_eq!((init.extent(), inner.extent()), (plan.context.extent, plan.context.extent));
@@ -163,7 +170,7 @@ fn each_mode_prepares_what_its_model_should_see() {
         let back = plan.restore(init);
         assert_eq!(back.extent(), plan.context.rect.extent());
         // The patch fades out no later than what was repainted.
-        let (alpha, denoise) = (scene.alpha(), scene.denoise_mask().unwrap());
+        let alpha = scene.alpha();
         assert!(alpha.data().iter().zip(denoise.data()).all(|(a, d)| *a == 0.0 || *d > 0.0));
     }
 }

@@ -1,6 +1,7 @@
 //! The two pixel containers.
 
 use crate::{Extent, Rect};
+use rayon::prelude::*;
 
 /// RGBA, interleaved, row-major, tightly packed: `data[(y * w + x) * 4 + c]`.
 /// Values are sRGB-encoded, 0..=1, with straight (unassociated) alpha.
@@ -27,6 +28,14 @@ impl Image {
     pub fn from_data(extent: Extent, data: Vec<f32>) -> Self {
         assert_eq!(data.len() as u64, extent.area() * 4, "an image of {extent:?} needs w*h*4 values");
         Self { extent, data }
+    }
+
+    /// A picture whose rows `write` fills, each told by its number, on all cores; they begin transparent.
+    pub fn from_rows(extent: Extent, write: impl Fn(usize, &mut [[f32; 4]]) + Sync) -> Self {
+        let mut image = Self::new(extent);
+        let rows = image.data.as_chunks_mut().0.par_chunks_exact_mut(extent.w.max(1) as usize);
+        rows.enumerate().for_each(|(y, row)| write(y, row));
+        image
     }
 
     /// Size in pixels.

@@ -40,7 +40,7 @@ use serde_json::{Map, Value};
 use underpaint_engine::prompt::Embedding;
 use underpaint_engine::{DeviceKind, Npy, Saved};
 use underpaint_filters::Filters;
-use underpaint_plan::{CanvasFacts, Family, Plan, Sampling, Scene, check_regions, placed, plan};
+use underpaint_plan::{CanvasFacts, Family, Placing, Plan, Sampling, Scene, check_regions, placed, plan};
 use underpaint_raster::{Cancelled, Extent, Image, Job, Mask, Patch, Rect};
 use underpaint_wire::generate::Generate;
 
@@ -120,24 +120,31 @@ pub fn run(
         room(models, &model.id, (second, &words, &steering))?;
     }
     let scene = plan.scene(canvas, mask);
-    let pictures = match model.family {
-        Family::Exemplar => rebuild(&plan, &scene, job)?,
+    // What waits for its turn is a picture as the model made it, which is smaller than its patch.
+    let made: Box<dyn Iterator<Item = Option<(Patch, Placing)>>> = match model.family {
+        Family::Exemplar => {
+            let patches = rebuild(&plan, &scene, job)?.into_iter();
+            Box::new(patches.map(|patch| patch.map(|patch| (patch, Placing::default()))))
+        }
         _ => {
             let prepared = plan.prepare(&scene, 0, job)?;
             let (noise, save) = (noise.as_ref(), saved.as_mut());
             let (words, steering, seen) = (&words, &steering, steering.seen(&plan, canvas));
             let regions = regions(&plan);
             let painting = Painting { plan: &plan, words, steering, seen, regions, only: None, prepared, noise, save };
-            paint(models, &model.id, painting, &Previewing::new(job, &plan, &scene))?
+            let pictures = paint(models, &model.id, painting, &Previewing::new(job, &plan, &scene))?;
+            Box::new(pictures.into_iter().map(|picture| {
+                job.between();
+                plan.place(picture, &scene)
+            }))
         }
     };
 
-    let mut patches = Vec::with_capacity(pictures.len());
-    let mut placing = Vec::new();
-    for (i, picture) in (0..).zip(pictures) {
+    let (mut patches, mut placing) = (Vec::new(), Vec::new());
+    for (i, made) in (0..).zip(made) {
         job.between();
         let seed = plan.sampling.seed.wrapping_add(u64::from(i));
-        let Some((mut patch, how)) = plan.place(picture, &scene) else { continue };
+        let Some((mut patch, how)) = made else { continue };
         placing.push(how);
         if let (Some(second), Some(canvas)) = (&plan.second, canvas) {
             let second = Plan { sampling: Sampling { seed, ..second.sampling.clone() }, ..*second.clone() };
@@ -173,11 +180,10 @@ pub fn run(
     Ok(Output { patches, used, receipt, timing_ms: job.finish(), saved })
 }
 
-/// The embedded fill: what `prepare` puts under the mask is the result, once for each seed.
-fn rebuild(plan: &Plan, scene: &Scene<'_>, job: &dyn Job) -> Result<Vec<Image>, Cancelled> {
+/// The embedded fill, once for each seed.
+fn rebuild(plan: &Plan, scene: &Scene<'_>, job: &dyn Job) -> Result<Vec<Option<Patch>>, Cancelled> {
     let seeds = (0..u64::from(plan.sampling.batch)).map(|i| plan.sampling.seed.wrapping_add(i));
-    let pictures = seeds.map(|seed| plan.prepare(scene, seed, job));
-    pictures.filter_map(|prepared| prepared.map(|p| p.init).transpose()).collect()
+    seeds.map(|seed| plan.rebuild(scene, seed, job)).collect()
 }
 
 /// A seed nobody chose: 32 bits, so that a painter can read it aloud.
