@@ -17,6 +17,8 @@ const IDENTITY_WORST: f32 = 1.0;
 const IDENTITY_MEAN: f32 = 0.5;
 /// And all of it as little as this, in dB.
 const IDENTITY_PSNR: f64 = 40.0;
+/// A picture that was moved back against the original, dB.
+const MOVED_PSNR: f64 = 40.0;
 /// Mean change in the ring where the patch fades, after a drift of colours.
 const DRIFT: f32 = 0.5;
 /// What is left of a drift in the outer half of the band where the patch fades, if its colours are bent there.
@@ -252,6 +254,38 @@ fn a_colour_drift_is_taken_back() {
         }
         println!("{rect:?}: mean dE in the ring {:.3}", sum / count as f32);
         assert!(sum / count as f32 <= DRIFT, "{rect:?}: mean dE in the ring {}", sum / count as f32);
+    }
+}
+
+/// What comes back one or two of the model's pixels beside its place, which is several of the canvas', is moved back, and its
+/// detail returns where it belongs.
+#[test]
+fn what_lies_beside_its_place_is_moved_back() {
+    let photo = photo();
+    let mask = selection(photo.extent(), Rect::new(250, 150, 500, 400));
+    for (dx, dy) in [(1, 0), (0, 1), (1, 1), (2, 0)] {
+        let beside = |prepared: &Prepared| {
+            let input = input(prepared);
+            let at = |at: u32, by: u32| at.saturating_sub(by);
+            paint(input.extent(), |x, y| input.pixel(at(x, dx), at(y, dy)))
+        };
+        let filled = fill(&weak(), &photo, &mask, 384, beside);
+        let found = filled.placing[0].registered.expect("it is looked for");
+        let zoom = filled.plan.context.zoom() as f32;
+        assert!(zoom < 0.6 && found.corrected, "({dx}, {dy}) at zoom {zoom}: {found:?}");
+        let off = (found.shift[0] * zoom - dx as f32).hypot(found.shift[1] * zoom - dy as f32);
+        assert!(off < 0.05, "({dx}, {dy}) at zoom {zoom}: {found:?}");
+        let (mut squares, mut count) = (0.0, 0);
+        for (x, y) in
+            (0..768).flat_map(|y| (0..1024).map(move |x| (x, y))).filter(|&(x, y)| filled.alpha.at(x, y) > 0.0)
+        {
+            let (before, after) = (photo.pixel(x, y), filled.picture.pixel(x, y));
+            squares += (0..3).map(|c| f64::from(before[c] - after[c]).powi(2)).sum::<f64>();
+            count += 3;
+        }
+        let psnr = -10.0 * (squares / f64::from(count)).log10();
+        println!("({dx}, {dy}): {psnr:.1} dB");
+        assert!(psnr >= MOVED_PSNR, "({dx}, {dy}): {psnr:.1} dB");
     }
 }
 

@@ -102,6 +102,9 @@ fn mask_in_context_in_canvas_for_every_selection() {
         let c = plan.context;
         assert!(sent.contains(c.rect) && c.rect.contains(bounds), "{what}: {c:?}");
         assert!(c.extent.w >= c.fit.w && c.extent.h >= c.fit.h, "{what}: {c:?}");
+        if family == Family::Exemplar && request.feather_px.or(request.grow_px).is_none() {
+            assert_eq!(c.rect, wanted, "{what}: no more is asked for than is looked at");
+        }
         if family == Family::Sd15 {
             assert!(c.extent.w.is_multiple_of(multiple) && c.extent.h.is_multiple_of(multiple), "{what}: {c:?}");
             assert!(c.extent.area() <= 8 << 20, "{what}: {c:?}");
