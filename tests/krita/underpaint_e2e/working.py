@@ -175,6 +175,8 @@ def chooses_from_a_batch():
     docker.part("choice_all").click()
     yield lambda: len(layers(target.rootNode())) == 5
     check(not choice.isVisible(), "the choice stays")
+    names = [layer.name()[-4:] for layer in layers(target.rootNode())[1:]]
+    check(names == ["(12)", "(11)", "(12)", "(13)"], "from below the layers are %s", names)
     docker.part("batch").setValue(1)
     docker.part("steps").setValue(0)
     docker.ask("fill", model="")
@@ -235,6 +237,13 @@ def queue_of_three():
     yield docker.idle
     check([layer.name() for layer in layers(target.rootNode())[1:]] == ["last (9)"], "the layers are %s",
           [layer.name() for layer in layers(target.rootNode())])
+    yield lambda: target.activeNode() == layers(target.rootNode())[1]
+    for words in ("lower", "upper"):  # both from that layer
+        docker.ask("fill", prompt=words, model=model, seed="7")
+        docker.press()
+    yield docker.idle
+    names = [layer.name() for layer in layers(target.rootNode())[1:]]
+    check(names == ["last (9)", "lower (7)", "upper (7)"], "from below the layers are %s", names)
     docker.paint_for_long()
     for words in ("one", "two"):
         docker.ask("fill", prompt=words, model=model)
@@ -242,7 +251,7 @@ def queue_of_three():
     yield lambda: all(job.id is not None for job in docker.widget._jobs) and len(lines(docker)) >= 2
     docker.part("cancel_all").click()
     yield docker.idle
-    check(len(layers(target.rootNode())) == 2 and no_dialog(), "a cancelled job became a layer")
+    check(len(layers(target.rootNode())) == 4 and no_dialog(), "a cancelled job became a layer")
     other.close()
     docker.paint_for_long(False)
     docker.ask("fill", model="")

@@ -24,6 +24,9 @@ sdk/filter.wit). Beyond that, sending more changes nothing but the time it takes
 
 _TURNED_ROUND = bytes(range(255, -1, -1))
 
+_placed = []
+"""The ids of the layers that were added, in that order."""
+
 
 Survey = collections.namedtuple("Survey", "selected beyond margin")
 Survey.__doc__ = """`selected`: something is; `beyond`: the selection reaches to where the canvas is empty beside the picture;
@@ -48,6 +51,7 @@ class Target:
     def __init__(self, document, anchor):
         self._document = document
         self._anchor = anchor
+        self._began = len(_placed)
         self._size = self.extent = (document.width(), document.height())
         """`extent` is what a request speaks of: larger than the canvas where that is to be enlarged."""
         self._margins = (0, 0, 0, 0)
@@ -304,8 +308,8 @@ class Target:
                 yield
 
     def insert(self, patch, name, visible=True):
-        """Adds `patch` (bgra8) as a new layer above the one that was active; one undo step. Yields between pieces, and returns
-        the layer's id.
+        """Adds `patch` (bgra8) as a new layer above the one that was active, and above what was added there meanwhile: what was
+        asked for later lies on top. One undo step. Yields between pieces, and returns the layer's id.
 
         The layer is complete before it enters the document, so that this is the only change undo knows of.
         """
@@ -336,6 +340,7 @@ class Target:
         longer than everything else here."""
         parent, above = self._insertion_point()
         parent.addChildNode(node, above)
+        _placed.append(node.uniqueId().toString())
 
     def _still_open(self):
         if not self.is_open():
@@ -349,11 +354,21 @@ class Target:
             if node.parentNode().type() == "grouplayer":
                 if node.type() == "selectionmask":
                     break
-                return node.parentNode(), node
+                return node.parentNode(), self._topmost_since(node)
             node = node.parentNode()
         root = self._document.rootNode()
         layers = [child for child in root.childNodes() if child.type().endswith("layer")]
         return root, layers[-1] if layers else None
+
+    def _topmost_since(self, node):
+        """The uppermost of the layers that were added upon `node` since this began; without any, `node`."""
+        since = set(_placed[self._began:])
+        siblings = node.parentNode().childNodes()
+        for other in siblings[siblings.index(node) + 1:]:
+            if other.uniqueId().toString() not in since:
+                break
+            node = other
+        return node
 
 
 def _selection(document):
