@@ -27,27 +27,34 @@ fn tent_line(line: &[Lanes], radius: usize, out: &mut [Lanes]) {
     let share = 1.0 / (SCALE * (side * side) as f64);
     let value = |v: f32| if v > 0.0 { ((f64::from(v.min(1.0)) * SCALE).max(1.0) + WHOLE) - WHOLE } else { 0.0 };
     let padded = |x: usize| line[mirror(x as i64 - radius as i64, line.len())].map(value);
-    let running = |values: &[Sums]| -> Vec<Sums> {
-        let mut sum = [0.0; LANES];
-        values[..side].iter().for_each(|v| (0..LANES).for_each(|l| sum[l] += v[l]));
-        let mut sums = Vec::with_capacity(values.len() - radius);
-        sums.push(sum);
-        for (gone, come) in values.iter().zip(&values[side..]) {
-            (0..LANES).for_each(|l| sum[l] = sum[l] + come[l] - gone[l]);
-            sums.push(sum);
-        }
-        sums
-    };
-    let values: Vec<Sums> = (0..line.len() + 2 * radius).map(padded).collect();
-    for (out, sum) in out.iter_mut().zip(running(&running(&values))) {
+    // Two more than there are, which no result holds.
+    let values: Vec<Sums> = (0..line.len() + 2 * radius).map(padded).chain([[0.0; LANES]; 2]).collect();
+    let add = |sum: &mut Sums, come: &Sums, gone: &Sums| (0..LANES).for_each(|l| sum[l] = sum[l] + come[l] - gone[l]);
+    let nothing = [0.0; LANES];
+    // The tent's sum is one of as many boxes' as one is wide: of the first of them, and of the one that comes next.
+    let (mut sum, mut first) = (nothing, nothing);
+    values[..side].iter().for_each(|value| add(&mut first, value, &nothing));
+    let mut next = first;
+    for (gone, come) in values[..side].iter().zip(&values[side..]) {
+        add(&mut sum, &next, &nothing);
+        add(&mut next, come, gone);
+    }
+    let moved = values.iter().zip(&values[side..]).zip(&values[2 * side..]);
+    for (out, ((gone, between), come)) in out.iter_mut().zip(moved) {
         *out = sum.map(|sum| (sum * share) as f32);
+        add(&mut sum, &next, &first);
+        add(&mut first, between, gone);
+        add(&mut next, come, between);
     }
 }
 
 /// Gaussian of `size` taps (made odd by rounding up) with sigma = 0.3 (size - 1) + 0.8, cut off at
 /// `size / 2` pixels. `size` 0 and 1 blur nothing.
 pub(crate) fn gaussian(mask: &Mask, size: u32) -> Mask {
-    Mask::from_data(mask.extent(), lanes::both_ways(mask.data(), mask.extent().w as usize, gaussian_line(size)))
+    Mask::from_data(
+        mask.extent(),
+        lanes::both_ways(mask.data().to_vec(), mask.extent().w as usize, gaussian_line(size)),
+    )
 }
 
 /// Lines blurred by that gaussian.
@@ -100,13 +107,13 @@ mod tests {
             let radius = (size / 2) as usize;
             let weights = (0..=2 * radius).map(|i| (radius + 1 - i.abs_diff(radius)) as f32).collect();
             let blurred = |data| Mask::from_data(mask.extent(), data);
-            let got = blurred(lanes::both_ways(mask.data(), w as usize, tent(size)));
-            let wanted = blurred(lanes::both_ways(mask.data(), w as usize, convolved(weights)));
+            let got = blurred(lanes::both_ways(mask.data().to_vec(), w as usize, tent(size)));
+            let wanted = blurred(lanes::both_ways(mask.data().to_vec(), w as usize, convolved(weights)));
             let worst = got.data().iter().zip(wanted.data()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
             assert!(worst < 2e-6, "{w}x{h}, {size}: {worst}");
             assert!(got.data().iter().zip(wanted.data()).all(|(a, b)| (*a > 0.0) == (*b > 0.0)), "{w}x{h}, {size}");
         }
         let ones = Mask::new(Extent::new(30, 20), 1.0);
-        assert_eq!(lanes::both_ways(ones.data(), 30, tent(301)), ones.data());
+        assert_eq!(lanes::both_ways(ones.data().to_vec(), 30, tent(301)), ones.data());
     }
 }

@@ -108,6 +108,11 @@ impl Mask {
         &mut self.data
     }
 
+    /// The values, without a copy.
+    pub fn into_data(self) -> Vec<f32> {
+        self.data
+    }
+
     /// The value at column `x`, row `y`.
     pub fn at(&self, x: u32, y: u32) -> f32 {
         self.data[y as usize * self.extent.w as usize + x as usize]

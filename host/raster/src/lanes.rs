@@ -13,8 +13,8 @@ pub(crate) const LANES: usize = 16;
 pub(crate) type Lanes = [f32; LANES];
 
 /// `operate` on every row of `data`, which are `w` values long, and then on every column of what that gave.
-pub(crate) fn both_ways(data: &[f32], w: usize, operate: impl Fn(&[Lanes], &mut [Lanes]) + Sync) -> Vec<f32> {
-    columns(&rows(data, w, &operate), w, &operate)
+pub(crate) fn both_ways(data: Vec<f32>, w: usize, operate: impl Fn(&[Lanes], &mut [Lanes]) + Sync) -> Vec<f32> {
+    columns(rows(data, w, &operate), w, &operate)
 }
 
 /// One operation and then another on what that gave, in one pass.
@@ -30,12 +30,10 @@ pub(crate) fn then(
 }
 
 /// `operate` on every row of `data`, which are `w` values long.
-pub(crate) fn rows(data: &[f32], w: usize, operate: impl Fn(&[Lanes], &mut [Lanes]) + Sync) -> Vec<f32> {
-    let mut out = vec![0.0; data.len()];
-    let strip = LANES * w.max(1);
-    out.par_chunks_mut(strip).zip(data.par_chunks(strip)).for_each_init(
+pub(crate) fn rows(mut data: Vec<f32>, w: usize, operate: impl Fn(&[Lanes], &mut [Lanes]) + Sync) -> Vec<f32> {
+    data.par_chunks_mut(LANES * w.max(1)).for_each_init(
         || (vec![[0.0; LANES]; w], vec![[0.0; LANES]; w]),
-        |(from, to), (out, data)| {
+        |(from, to), data| {
             if data.iter().all(|&v| v == 0.0) {
                 return;
             }
@@ -47,17 +45,17 @@ pub(crate) fn rows(data: &[f32], w: usize, operate: impl Fn(&[Lanes], &mut [Lane
             }
             operate(from, to);
             for (left, to) in (0..).step_by(LANES).zip(to.chunks(LANES)) {
-                for (lane, row) in out.chunks_exact_mut(w).enumerate() {
+                for (lane, row) in data.chunks_exact_mut(w).enumerate() {
                     row[left..].iter_mut().zip(to).for_each(|(v, lanes)| *v = lanes[lane]);
                 }
             }
         },
     );
-    out
+    data
 }
 
 /// `operate` on every column of `data`, whose rows are `w` values long.
-pub(crate) fn columns(data: &[f32], w: usize, operate: impl Fn(&[Lanes], &mut [Lanes]) + Sync) -> Vec<f32> {
+pub(crate) fn columns(mut data: Vec<f32>, w: usize, operate: impl Fn(&[Lanes], &mut [Lanes]) + Sync) -> Vec<f32> {
     let part = |row: &[f32], left: usize| match row[left..].first_chunk() {
         Some(lanes) => *lanes,
         None => {
@@ -75,15 +73,14 @@ pub(crate) fn columns(data: &[f32], w: usize, operate: impl Fn(&[Lanes], &mut [L
         to
     };
     let strips: Vec<Vec<Lanes>> = (0..w).into_par_iter().step_by(LANES).map(strip).collect();
-    let mut out = vec![0.0; data.len()];
-    out.par_chunks_exact_mut(w.max(1)).enumerate().for_each(|(y, row)| {
+    data.par_chunks_exact_mut(w.max(1)).enumerate().for_each(|(y, row)| {
         let (whole, rest) = row.as_chunks_mut::<LANES>();
         whole.iter_mut().zip(&strips).for_each(|(part, strip)| *part = strip[y]);
         if let Some(strip) = strips.get(whole.len()) {
             rest.copy_from_slice(&strip[y][..rest.len()]);
         }
     });
-    out
+    data
 }
 
 #[cfg(test)]
@@ -102,13 +99,13 @@ mod tests {
         };
         for (w, h) in [(1, 1), (3, 40), (16, 16), (17, 5), (50, 33)] {
             let data: Vec<f32> = (0..w * h).map(|i| (i * 7 % 11) as f32).collect();
-            let got = both_ways(&data, w, running);
+            let got = both_ways(data.clone(), w, running);
             for (x, y) in (0..w).flat_map(|x| (0..h).map(move |y| (x, y))) {
                 let wanted: f32 = (0..=y).flat_map(|v| (0..=x).map(move |u| v * w + u)).map(|i| data[i]).sum();
                 assert_eq!(got[y * w + x], wanted, "{w}x{h}: ({x}, {y})");
             }
-            assert_eq!(both_ways(&vec![0.0; w * h], w, running), vec![0.0; w * h]);
+            assert_eq!(both_ways(vec![0.0; w * h], w, running), vec![0.0; w * h]);
         }
-        assert!(both_ways(&[], 0, running).is_empty() && both_ways(&[], 7, running).is_empty());
+        assert!(both_ways(vec![], 0, running).is_empty() && both_ways(vec![], 7, running).is_empty());
     }
 }

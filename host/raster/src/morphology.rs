@@ -50,8 +50,8 @@ mod tests {
         for (w, h, r) in [(1, 1, 3), (7, 5, 1), (16, 9, 4), (5, 31, 6), (40, 3, 50)] {
             let mask = Mask::from_data(Extent::new(w, h), (0..w * h).map(|_| random()).collect());
             let [big, small] = [
-                lanes::both_ways(mask.data(), w as usize, largest(r)),
-                lanes::both_ways(mask.data(), w as usize, smallest(r)),
+                lanes::both_ways(mask.data().to_vec(), w as usize, largest(r)),
+                lanes::both_ways(mask.data().to_vec(), w as usize, smallest(r)),
             ]
             .map(|data| Mask::from_data(mask.extent(), data));
             for y in 0..h {
