@@ -4,18 +4,15 @@
 //! with candle's operations. Nothing is computed in another order from one run to the next, so the same seed makes the same
 //! picture. What is normalised comes out with its channels last, as a view: the convolution and the transformer, which read it,
 //! want it so.
-use candle_core::cuda_backend::WrapErr;
-use candle_core::cuda_backend::cudarc::driver::{
-    CudaFunction, CudaStream, DevicePtr, LaunchArgs, LaunchConfig, PushKernelArg,
-};
-use candle_core::{CudaDevice, CudaStorage, D, DType, Device, Layout, Result, Storage, Tensor};
-use half::{bf16, f16};
-use std::sync::Arc;
+mod code;
+#[cfg(test)]
+mod tests;
 
-const ELEMENTS: (&str, &str) = ("underpaint elements", include_str!(concat!(env!("OUT_DIR"), "/elements.ptx")));
-const NORM: (&str, &str) = ("underpaint norm", include_str!(concat!(env!("OUT_DIR"), "/norm.ptx")));
-const CONV: (&str, &str) = ("underpaint conv", include_str!(concat!(env!("OUT_DIR"), "/conv.ptx")));
-const ATTENTION: (&str, &str) = ("underpaint attention", include_str!(concat!(env!("OUT_DIR"), "/attention.ptx")));
+use candle_core::cuda_backend::WrapErr;
+use candle_core::cuda_backend::cudarc::driver::{DevicePtr, LaunchConfig, PushKernelArg};
+use candle_core::{CudaDevice, CudaStorage, D, DType, Device, Layout, Result, Storage, Tensor};
+use code::{ATTENTION, CONV, ELEMENTS, NORM};
+use half::{bf16, f16};
 
 /// Threads of a block, where nothing else is said.
 const BLOCK: u32 = 256;
@@ -37,20 +34,6 @@ fn place(x: &Tensor) -> Option<(CudaDevice, &'static str)> {
 /// Values of 16 bytes.
 fn pack(x: &Tensor) -> usize {
     16 / x.dtype().size_in_bytes()
-}
-
-/// A function on a card, and the stream that everything runs on.
-struct Kernel(CudaFunction, Arc<CudaStream>);
-
-impl Kernel {
-    fn builder(&self) -> LaunchArgs<'_> {
-        self.1.launch_builder(&self.0)
-    }
-}
-
-fn kernel(device: &CudaDevice, (module, ptx): (&str, &str), name: &str) -> Result<Kernel> {
-    let function = device.get_or_load_custom_func(name, module, ptx)?;
-    Ok(Kernel(function.into_cuda_function(), device.cuda_stream()))
 }
 
 /// `count` threads in blocks of [`BLOCK`].
@@ -104,7 +87,7 @@ pub(crate) fn add_row(x: &Tensor, bias: &Tensor) -> Result<Option<Tensor>> {
     let (x, bias) = (in_order(x)?, in_order(bias)?);
     let y = unset(x.dims(), &x)?;
     let (packs, row) = (x.elem_count() / n, (width / n) as u32);
-    let kernel = kernel(&device, ELEMENTS, &format!("add_row_{kind}"))?;
+    let kernel = ELEMENTS.kernel(&device, &format!("add_row_{kind}"))?;
     let (from, added, to) = (address(&x)?, address(&bias)?, address(&y)?);
     let mut launch = kernel.builder();
     launch.arg(&from).arg(&added).arg(&to).arg(&packs).arg(&row);
@@ -125,7 +108,7 @@ pub(crate) fn add_plane(x: &Tensor, added: &Tensor) -> Result<Option<Tensor>> {
     let (x, added) = (in_order(x)?, in_order(added)?);
     let y = unset(x.dims(), &x)?;
     let (packs, plane, each) = (x.elem_count() / n, (h * w / n) as u32, (rows * channels) as u32);
-    let kernel = kernel(&device, ELEMENTS, &format!("add_plane_{kind}"))?;
+    let kernel = ELEMENTS.kernel(&device, &format!("add_plane_{kind}"))?;
     let (from, more, to) = (address(&x)?, address(&added)?, address(&y)?);
     let mut launch = kernel.builder();
     launch.arg(&from).arg(&more).arg(&to).arg(&packs).arg(&plane).arg(&each);
@@ -148,7 +131,7 @@ pub(crate) fn geglu(x: &Tensor) -> Result<Option<Tensor>> {
     }
     let y = unset(&shape, &x)?;
     let (packs, row) = (y.elem_count() / n, (width / n) as u32);
-    let kernel = kernel(&device, ELEMENTS, &format!("geglu_{kind}"))?;
+    let kernel = ELEMENTS.kernel(&device, &format!("geglu_{kind}"))?;
     let (from, to) = (address(&x)?, address(&y)?);
     let mut launch = kernel.builder();
     launch.arg(&from).arg(&to).arg(&packs).arg(&row);
@@ -172,7 +155,7 @@ pub(crate) fn leak(x: &Tensor, slopes: Option<&Tensor>, slope: f32) -> Result<Op
     let (x, slopes) = (in_order(x)?, slopes.map(in_order).transpose()?);
     let y = unset(x.dims(), &x)?;
     let (packs, plane, channels) = (x.elem_count() / n, (plane / n) as u32, channels as u32);
-    let kernel = kernel(&device, ELEMENTS, &format!("leak_{kind}"))?;
+    let kernel = ELEMENTS.kernel(&device, &format!("leak_{kind}"))?;
     let (from, by, to) = (address(&x)?, slopes.as_ref().map_or(Ok(0), address)?, address(&y)?);
     let mut launch = kernel.builder();
     launch.arg(&from).arg(&by).arg(&to).arg(&packs).arg(&plane).arg(&channels).arg(&slope);
@@ -202,7 +185,7 @@ pub(crate) fn group_norm(
     // SAFETY: the next kernel on the stream writes all of it.
     let sums = unsafe { Tensor::empty((batch * groups, parts, 2), DType::F32, x.device()) }?;
     let (from, partial) = (address(&x)?, address(&sums)?);
-    let function = kernel(&device, NORM, &format!("group_sums_{kind}"))?;
+    let function = NORM.kernel(&device, &format!("group_sums_{kind}"))?;
     let mut launch = function.builder();
     launch.arg(&from).arg(&partial).arg(&len);
     // SAFETY: a group of `len` values for each row of blocks, two sums for each block; arguments are those of norm.cu.
@@ -234,7 +217,7 @@ fn turn(device: &CudaDevice, kind: &str, x: &Tensor, padded: usize, norm: Option
     let [groups, parts] = norm.as_ref().map_or([1, 1], |norm| [norm.groups as u32, norm.parts as u32]);
     let (eps, silu) = norm.as_ref().map_or((0.0, 0), |norm| (norm.eps as f32, i32::from(norm.silu)));
     let (channels, wide, plane) = (channels as u32, padded as u32, (h * w) as u32);
-    let function = kernel(device, NORM, &format!("turn_{kind}"))?;
+    let function = NORM.kernel(device, &format!("turn_{kind}"))?;
     let mut launch = function.builder();
     launch.arg(&from).arg(&sums).arg(&gamma).arg(&beta).arg(&to).arg(&channels).arg(&wide).arg(&plane);
     launch.arg(&groups).arg(&parts).arg(&eps).arg(&silu);
@@ -255,7 +238,7 @@ pub(crate) fn layer_norm(x: &Tensor, gamma: &Tensor, beta: &Tensor, eps: f64) ->
     let y = unset(x.dims(), &x)?;
     let (rows, eps) = (x.elem_count() / width, eps as f32);
     let (count, wide) = (rows as u32, width as u32);
-    let kernel = kernel(&device, NORM, &format!("layer_norm_{kind}"))?;
+    let kernel = NORM.kernel(&device, &format!("layer_norm_{kind}"))?;
     let (from, factor, offset, to) = (address(&x)?, address(&gamma)?, address(&beta)?, address(&y)?);
     let mut launch = kernel.builder();
     launch.arg(&from).arg(&factor).arg(&offset).arg(&to).arg(&count).arg(&wide).arg(&eps);
@@ -317,14 +300,14 @@ pub(crate) fn conv2d(
     let shape = shape.map(|n| n as i32);
     let (from, weights, to) = (address(&x)?, address(weight)?, address(&y)?);
     let (added, partial) = (bias.as_ref().map_or(Ok(0), address)?, sums.as_ref().map_or(Ok(0), address)?);
-    let function = kernel(&device, CONV, &format!("convolve_{wide}_{kind}"))?;
+    let function = CONV.kernel(&device, &format!("convolve_{wide}_{kind}"))?;
     let mut launch = function.builder();
     launch.arg(&from).arg(&weights).arg(&added).arg(&to).arg(&partial).arg(&shape);
     // SAFETY: `x`, the weights and what is written have the sizes `shape` tells; arguments are those of conv.cu.
     unsafe { launch.launch(blocks(down, across, parts)) }.w()?;
     if parts > 1 {
         let (count, parts, pixels, out) = (y.elem_count(), parts as i32, (rows * columns) as i32, out as i32);
-        let function = kernel(&device, CONV, &format!("add_parts_{kind}"))?;
+        let function = CONV.kernel(&device, &format!("add_parts_{kind}"))?;
         let mut launch = function.builder();
         launch.arg(&partial).arg(&added).arg(&to).arg(&count).arg(&parts).arg(&pixels).arg(&out);
         // SAFETY: `parts` times as many sums as `y` has values were just written; arguments are those of conv.cu.
@@ -355,7 +338,7 @@ pub(crate) fn attention(q: &Tensor, k: &Tensor, v: &Tensor, scale: f32, causal: 
     let (from, to_keys, to_values, to) = (address(q)?, address(k)?, address(v)?, address(&y)?);
     let [queries_, keys, d] = [queries, keys, d].map(|n| n as i32);
     let causal = i32::from(causal);
-    let kernel = kernel(&device, ATTENTION, &format!("attend_{filled}_{kind}"))?;
+    let kernel = ATTENTION.kernel(&device, &format!("attend_{filled}_{kind}"))?;
     let mut launch = kernel.builder();
     launch.arg(&from).arg(&to_keys).arg(&to_values).arg(&to).arg(&q_view).arg(&k_view).arg(&v_view);
     launch.arg(&queries_).arg(&keys).arg(&d).arg(&scale).arg(&causal);
@@ -363,137 +346,4 @@ pub(crate) fn attention(q: &Tensor, k: &Tensor, v: &Tensor, scale: f32, causal: 
     // SAFETY: the views say where each row lies, and each is on 16 bytes; arguments are those of attention.cu.
     unsafe { launch.launch(grid) }.w()?;
     y.transpose(1, 2).map(Some)
-}
-
-/// Each against the CPU's, which is held against the definitions. Where there is no card there is nothing to compare.
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::reference::values;
-    use crate::{PackedConv, PackedLinear, add_channels, geglu, leaky_relu, linear, prelu};
-
-    /// Largest distance, of the largest value, for each type; products of `f32` are rounded to 11 bits.
-    const TYPES: [(DType, f32); 3] = [(DType::F32, 1e-3), (DType::F16, 4e-3), (DType::BF16, 3e-2)];
-
-    fn random(shape: &[usize], seed: u64) -> Tensor {
-        Tensor::from_vec(values(shape.iter().product(), seed), shape, &Device::Cpu).unwrap()
-    }
-
-    /// Computes `f` of `inputs` in `dtype` on the card and, from the same rounded values, in `f32` on the CPU.
-    fn compare(what: &str, inputs: &[Tensor], f: impl Fn(&[Tensor]) -> Result<Tensor>) {
-        let Ok(card) = crate::cuda() else { return };
-        crate::round_products(true);
-        for (dtype, tolerance) in TYPES {
-            let rounded: Vec<Tensor> = inputs.iter().map(|x| x.to_dtype(dtype).unwrap()).collect();
-            let exact: Vec<Tensor> = rounded.iter().map(|x| x.to_dtype(DType::F32).unwrap()).collect();
-            let there: Vec<Tensor> = rounded.iter().map(|x| x.to_device(&card).unwrap()).collect();
-            let want = f(&exact).unwrap();
-            for round in 0..2 {
-                let got = f(&there).unwrap_or_else(|e| panic!("{what} {dtype:?}: {e}"));
-                assert_eq!((got.dims(), got.dtype()), (want.dims(), dtype), "{what}");
-                let got =
-                    got.to_dtype(DType::F32).unwrap().to_device(&Device::Cpu).unwrap().force_contiguous().unwrap();
-                let most =
-                    |x: &Tensor| x.abs().unwrap().flatten_all().unwrap().max(0).unwrap().to_scalar::<f32>().unwrap();
-                let distance = most(&(got - &want).unwrap()) / most(&want);
-                println!("{what} {dtype:?}, {round}: {distance:.1e}");
-                assert!(distance <= tolerance, "{what} {dtype:?}: {distance} of the largest value");
-            }
-        }
-    }
-
-    #[test]
-    fn convolutions() {
-        for (batch, channels, height, width, out, kernel, stride, padding) in [
-            (1, 1, 1, 1, 1, 1, 1, 0),
-            (2, 4, 64, 64, 320, 3, 1, 1),
-            (1, 9, 20, 12, 24, 3, 1, 1),
-            (2, 320, 64, 64, 320, 3, 1, 1),
-            (2, 320, 64, 64, 320, 3, 2, 1),
-            (2, 1280, 8, 8, 1280, 3, 1, 1),
-            (2, 2560, 8, 8, 1280, 3, 1, 1),
-            (2, 960, 32, 32, 640, 1, 1, 0),
-            (1, 128, 100, 90, 3, 3, 1, 1),
-            (3, 50, 17, 13, 70, 5, 3, 2),
-            (1, 40, 33, 31, 200, 3, 2, 0),
-        ] {
-            let inputs = [
-                random(&[batch, channels, height, width], 1),
-                random(&[out, channels, kernel, kernel], 2),
-                random(&[out], 3),
-            ];
-            compare(&format!("conv {batch}x{channels}x{height}x{width} to {out}, {kernel}/{stride}"), &inputs, |x| {
-                crate::conv2d(&x[0], &PackedConv::new(&x[1], stride, padding)?, Some(&x[2]))
-            });
-        }
-        // Views: turned already, every other channel, none of the first pictures; and no bias.
-        let inputs = [random(&[3, 16, 10, 12], 1), random(&[24, 16, 3, 3], 2), random(&[24, 8, 3, 3], 2)];
-        compare("conv of views", &inputs, |x| {
-            let weight = PackedConv::new(&x[1], 1, 1)?;
-            let last = x[0].permute((0, 2, 3, 1))?.contiguous()?.permute((0, 3, 1, 2))?;
-            let half = crate::conv2d(&x[0].narrow(1, 3, 8)?, &PackedConv::new(&x[2], 1, 1)?, None)?;
-            let later = crate::conv2d(&last.narrow(0, 1, 2)?, &weight, None)?;
-            half.narrow(0, 1, 2)? + later
-        });
-    }
-
-    #[test]
-    fn norms() {
-        for (batch, channels, h, w, groups) in
-            [(2, 320, 64, 64, 32), (1, 128, 256, 300, 32), (2, 32, 5, 7, 8), (1, 6, 1, 1, 3), (3, 1280, 8, 8, 32)]
-        {
-            let x = (random(&[batch, channels, h, w], 1) + 2.0).unwrap();
-            let inputs = [x, random(&[channels], 2), random(&[channels], 3)];
-            for silu in [false, true] {
-                compare(&format!("group norm {batch}x{channels}x{h}x{w} in {groups}"), &inputs, |x| {
-                    crate::group_norm(&x[0], &x[1], &x[2], groups, 1e-5, silu)
-                });
-            }
-        }
-        for (rows, width) in [(77, 768), (4096, 320), (3, 1280), (5, 30), (2, 8)] {
-            let inputs = [random(&[2, rows, width], 1), random(&[width], 2), random(&[width], 3)];
-            compare(&format!("layer norm {rows}x{width}"), &inputs, |x| crate::layer_norm(&x[0], &x[1], &x[2], 1e-5));
-        }
-    }
-
-    #[test]
-    fn elements() {
-        for width in [320, 24, 10] {
-            compare(&format!("geglu {width}"), &[random(&[2, 50, 2 * width], 1)], |x| geglu(&x[0]));
-            let inputs = [random(&[2, 50, 64], 1), random(&[width, 64], 2), random(&[width], 3)];
-            compare(&format!("linear {width}"), &inputs, |x| linear(&x[0], &PackedLinear::new(&x[1])?, Some(&x[2])));
-        }
-        for rows in [1, 2] {
-            for side in [8, 5] {
-                let inputs = [random(&[2, 20, side, side], 1), random(&[rows, 20], 2), random(&[20], 3)];
-                compare(&format!("add {rows} {side}"), &inputs, |x| add_channels(&x[0], &x[1]));
-                compare(&format!("prelu {side}"), &inputs, |x| prelu(&x[0], &x[2]));
-                compare(&format!("leaky relu {side}"), &inputs, |x| leaky_relu(&x[0], 0.2));
-            }
-        }
-    }
-
-    #[test]
-    fn attentions() {
-        for (batch, heads, queries, keys, d) in [
-            (2, 8, 1024, 1024, 40),
-            (2, 8, 1024, 77, 40),
-            (1, 10, 300, 300, 64),
-            (2, 8, 256, 256, 80),
-            (1, 2, 65, 129, 128),
-            (2, 8, 64, 64, 160),
-            (1, 3, 20, 30, 12),
-            (1, 1, 100, 100, 512),
-        ] {
-            let tokens = |n, seed| random(&[batch, n, heads * d], seed);
-            let inputs = [tokens(queries, 1), tokens(keys, 2), tokens(keys, 3)];
-            for causal in [false, true].into_iter().take(1 + usize::from(queries == keys)) {
-                compare(&format!("attention {batch}x{heads}x{queries}x{d} to {keys}"), &inputs, |x| {
-                    let split = |x: &Tensor| x.reshape((batch, x.dim(1)?, heads, d))?.transpose(1, 2);
-                    let (q, k, v) = (split(&x[0])?, split(&x[1])?, split(&x[2])?);
-                    crate::attention(&q, &k, &v, (d as f32).powf(-0.5), causal)?.transpose(1, 2)?.flatten_from(2)
-                });
-            }
-        }
-    }
 }
