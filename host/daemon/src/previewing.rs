@@ -1,22 +1,23 @@
 //! Previews at their place: the part that will be painted, as transparent as the patch will be, and where it lies.
 
+use std::borrow::Cow;
 use std::sync::OnceLock;
-use underpaint_plan::Plan;
+use underpaint_plan::{Plan, Scene};
 use underpaint_raster::{Extent, Image, Job, Mask, Rect, Stage, composite, resize_mask};
 
 /// A job that is told of the engine's previews as small patches ([`Job::preview_at`]).
 pub struct Previewing<'a> {
     job: &'a dyn Job,
     plan: &'a Plan,
-    mask: Option<&'a Mask>,
-    /// The patch's opacity at the previews' size; made when first needed, since many jobs are not watched.
+    scene: &'a Scene<'a>,
+    /// The patch's opacity at the first preview's size, which mostly is that of all; many jobs are not watched.
     alpha: OnceLock<Mask>,
 }
 
 impl<'a> Previewing<'a> {
-    /// For one pass of `plan`, made for `mask`.
-    pub fn new(job: &'a dyn Job, plan: &'a Plan, mask: Option<&'a Mask>) -> Self {
-        Self { job, plan, mask, alpha: OnceLock::new() }
+    /// For one pass of `plan` over `scene`.
+    pub fn new(job: &'a dyn Job, plan: &'a Plan, scene: &'a Scene<'a>) -> Self {
+        Self { job, plan, scene, alpha: OnceLock::new() }
     }
 }
 
@@ -44,8 +45,12 @@ impl Job for Previewing<'_> {
             part(image.extent().h, context.fit.h, context.extent.h),
         );
         let image = image.crop(seen.rect());
-        let alpha = self.alpha.get_or_init(|| self.plan.alpha(self.mask));
-        let Some(patch) = composite(&image, &resize_mask(alpha, seen), (0, 0)) else { return };
+        let shrunk = || resize_mask(self.scene.alpha(), seen);
+        let alpha = match self.alpha.get_or_init(shrunk) {
+            alpha if alpha.extent() == seen => Cow::Borrowed(alpha),
+            _ => Cow::Owned(shrunk()),
+        };
+        let Some(patch) = composite(image, &alpha, (0, 0)) else { return };
         // In canvas pixels, from edge to edge.
         let edge = |at: i64, of: u32, side: u32| (at as f64 / f64::from(of) * f64::from(side)).round() as i32;
         let (x, y) =
@@ -98,11 +103,12 @@ mod tests {
             let facts = Some(CanvasFacts { extent: canvas, rect: canvas.rect() });
             let plan = plan(&Generate { mode: Mode::Fill, ..Generate::default() }, facts, Some(&mask), &model).unwrap();
             let seen = Seen::default();
-            let job = Previewing::new(&seen, &plan, Some(&mask));
+            let scene = plan.scene(None, Some(&mask));
+            let job = Previewing::new(&seen, &plan, &scene);
             let latents = Extent::new(plan.context.extent.w / 8, plan.context.extent.h / 8);
             job.preview(Image::from_data(latents, [0.2, 0.4, 0.6, 1.0].repeat(latents.area() as usize)));
             let (image, rect) = seen.0.lock().unwrap().pop().expect("a preview");
-            let alpha = plan.alpha(Some(&mask)).bounds().unwrap();
+            let alpha = scene.alpha().bounds().unwrap();
             let (left, top) = (alpha.x + plan.context.rect.x, alpha.y + plan.context.rect.y);
             // Within a latent cell of the canvas.
             let cell = (8.0 / plan.context.zoom()).ceil() as i32 + 1;

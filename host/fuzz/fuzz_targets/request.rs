@@ -62,10 +62,11 @@ fuzz_target!(|input: ([u8; 12], &[u8])| {
                         assert_eq!(plan.padded_control(control, made).extent(), plan.context.extent);
                     }
                 }
-                let prepared = plan.prepare(image, mask, 0, &Unattended).expect("nobody cancels");
+                let scene = plan.scene(image, mask);
+                let prepared = plan.prepare(&scene, 0, &Unattended).expect("nobody cancels");
                 assert_eq!(prepared.extent, plan.context.extent);
                 let made = prepared.init.unwrap_or_else(|| Image::new(prepared.extent));
-                if let Some((patch, _)) = plan.place(made, image, mask) {
+                if let Some((patch, _)) = plan.place(made, &scene) {
                     assert!(patch.image.data().iter().all(|value| value.is_finite()));
                     assert!(canvas.is_none_or(|canvas| canvas.rect.contains(patch.rect)), "{:?}", patch.rect);
                 }

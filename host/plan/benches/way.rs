@@ -1,14 +1,14 @@
 //! What a fill costs besides the model: a megapixel selected in 24, for a model of 512 pixels, from the bytes as they were
 //! sent to the patch: `cargo bench -p underpaint-plan` (add `--profile dev` for the profile everything else here is built with).
 
-use criterion::Criterion;
+use criterion::{BatchSize, Criterion};
 use std::hint::black_box;
 use std::time::Duration;
 use underpaint_pages::LargePages;
 use underpaint_plan::{CanvasFacts, Defaults, Family, Kind, ModelFacts, Sampler, Scheduler, context, placed, plan};
-use underpaint_raster::{Extent, Mask, Rect, Unattended};
+use underpaint_raster::{Extent, Mask, Rect, Unattended, dither};
 use underpaint_wire::generate::{Generate, Mode};
-use underpaint_wire::image::Image;
+use underpaint_wire::image::{Image, Px, to_bytes};
 
 /// As in the daemon.
 #[global_allocator]
@@ -31,7 +31,8 @@ fn main() {
     let planned = |mask: &Mask| plan(&request, Some(canvas), Some(mask), &facts).expect("there is a plan");
     let (picture, mask_) = (image.to_raster(&bytes), mask());
     let plan_ = planned(&mask_);
-    let prepared = plan_.prepare(Some(&picture), Some(&mask_), 0, &Unattended).expect("nobody cancels");
+    let scene = || plan_.scene(Some(&picture), Some(&mask_));
+    let prepared = plan_.prepare(&scene(), 0, &Unattended).expect("nobody cancels");
     let made = prepared.init.expect("a canvas was given");
 
     let size = format!("{}x{} for {}x{}", rect.w, rect.h, made.extent().w, made.extent().h);
@@ -39,8 +40,15 @@ fn main() {
     way.sample_size(10).measurement_time(Duration::from_secs(4));
     way.bench_function("mask and plan", |b| b.iter(|| planned(&mask())));
     way.bench_function("bytes to numbers", |b| b.iter(|| image.to_raster(black_box(&bytes))));
-    way.bench_function("prepare", |b| b.iter(|| plan_.prepare(Some(&picture), Some(&mask_), 0, &Unattended)));
-    way.bench_function("place", |b| b.iter(|| plan_.place(made.clone(), Some(&picture), Some(&mask_))));
+    way.bench_function("prepare", |b| b.iter(|| plan_.prepare(&scene(), 0, &Unattended)));
+    let fresh = || (made.clone(), scene());
+    let place = |(made, scene)| plan_.place(made, &scene);
+    way.bench_function("place", |b| b.iter_batched(fresh, place, BatchSize::PerIteration));
+    let (patch, _) = place(fresh()).expect("there is a patch");
+    let bytes_of = |image| to_bytes(&dither(image), Px::Bgra8);
+    way.bench_function("numbers to bytes", |b| {
+        b.iter_batched(|| patch.image.clone(), bytes_of, BatchSize::PerIteration)
+    });
     way.finish();
     c.final_summary();
 }

@@ -56,6 +56,8 @@ impl Context {
 /// second pass looks at a part of it.
 pub fn context(mode: Mode, bounds: Rect, canvas: Extent, denoise_strength: f64, model: &ModelFacts) -> Rect {
     let softness = match mode {
+        // As the plan has it: the embedded fill adds none.
+        _ if model.family == Family::Exemplar => Softness { feather_px: 0.0, grow_px: 0.0, blend_px: 0.0 },
         Mode::Expand if is_strip(bounds, canvas) => {
             // A strip along a side leaves the rest of the canvas as the old picture.
             let rest = |all: u32, strip: u32| if strip < all { all - strip } else { all };

@@ -8,7 +8,7 @@ use crate::prepare;
 use crate::region::shared;
 use crate::{ControlFacts, ControlKind, Family, ModelFacts, Plan, PlanError};
 use underpaint_raster::preprocess::Preprocess;
-use underpaint_raster::{Extent, Image, Rect, resize};
+use underpaint_raster::{Extent, Image, Rect, resize, resize_part};
 use underpaint_wire::control::Preprocess as Asked;
 use underpaint_wire::generate::Generate;
 
@@ -274,7 +274,7 @@ impl Plan {
                 let scaled = resize(&over_black(image), rect.extent());
                 self.resized(&placed(&scaled, rect, self.context.rect))
             }
-            (None, Some(canvas)) => prepare::opaque(self.resized(&self.original(canvas))),
+            (None, Some(canvas)) => prepare::opaque(&resize_part(canvas, self.local(), self.context.fit)).into_owned(),
             (None, None) => Image::new(self.context.fit),
         };
         control.prepared(read)

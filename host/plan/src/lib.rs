@@ -19,6 +19,7 @@ mod prepared;
 mod refine;
 mod region;
 mod sampling;
+mod scene;
 mod steps;
 mod tiles;
 
@@ -33,4 +34,5 @@ pub use prepared::{Inpaint, Prepared};
 pub use refine::refine;
 pub use region::{check_regions, placed, region_text};
 pub use sampling::{Sampler, Sampling, Scheduler};
+pub use scene::Scene;
 pub use tiles::Tiles;

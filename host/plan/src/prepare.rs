@@ -1,10 +1,10 @@
 //! Pixels there and back: the context at the model's size, and the model's picture at the canvas' size.
 
-use crate::{Alpha, Infill, Plan, Prepared};
+use crate::{Infill, Plan, Prepared, Scene};
 use std::borrow::Cow;
 use underpaint_raster::masks::{self, Softness};
 use underpaint_raster::{
-    Cancelled, Extent, Image, Job, Mask, Patch, Rect, infill, over, resize, resize_mask, resize_part,
+    Cancelled, Extent, Image, Job, Mask, Patch, Rect, composite, infill, over, resize, resize_mask,
 };
 use underpaint_wire::generate::Mode;
 
@@ -14,54 +14,44 @@ const REMOVE_MARGIN_PX: u32 = 4;
 const FALLOFF_PX: f32 = 9.0;
 
 impl Plan {
-    /// Crops, fills and resizes what the engine sees. `canvas` and `mask` are those the plan was made for; `seed`
-    /// drives the exemplar infill. For the embedded model `init` of the result is already the finished picture.
-    pub fn prepare(
-        &self,
-        canvas: Option<&Image>,
-        mask: Option<&Mask>,
-        seed: u64,
-        job: &dyn Job,
-    ) -> Result<Prepared, Cancelled> {
+    /// Fills what the engine sees of a scene of this plan; `seed` drives the exemplar infill.
+    pub fn prepare(&self, scene: &Scene<'_>, seed: u64, job: &dyn Job) -> Result<Prepared, Cancelled> {
         let extent = self.context.extent;
-        let Some(canvas) = canvas else {
+        // Everything at the model's size, so that its cost does not depend on the canvas.
+        let Some(init) = scene.shown.as_ref().map(opaque) else {
             return Ok(Prepared { extent, init: None, mask: None });
         };
-        // Everything at the model's size, so that its cost does not depend on the canvas.
-        let shrunk = || opaque(resize_part(canvas, self.local(), self.context.fit));
-        let Some(mask) = mask.map(|m| m.crop(self.local())) else {
-            return Ok(Prepared { extent, init: Some(pad(&shrunk(), extent)), mask: None });
+        let (Some(mask), Some(free)) = (&scene.mask, &scene.free) else {
+            return Ok(Prepared { extent, init: Some(pad(init, extent)), mask: None });
         };
-        let denoise = masks::denoise_mask(&mask, &self.softness);
-        if self.infill == Infill::Exemplar && self.alpha == Alpha::Denoise {
-            let init = infill::exemplar_with(&self.original(canvas), &denoise, &self.exemplar(seed), job)?;
-            return Ok(Prepared { extent, init: Some(init), mask: Some(denoise) });
-        }
-        let init = shrunk();
-        let hole = resize_mask(&self.hole(&mask), self.context.fit);
+        let hole = || resize_mask(&self.hole(mask), self.context.fit);
         let init = match self.infill {
             Infill::Original => init,
-            Infill::PushPull => infill::grain(&infill::push_pull(&init, &hole), &hole),
-            Infill::Outward => infill::outward(&init, &hole),
-            Infill::Neutral => infill::neutral(&init, &hole, FALLOFF_PX),
-            Infill::Grey => infill::neutral(&init, &hole, 0.0),
-            Infill::Exemplar => infill::exemplar_with(&init, &hole, &self.exemplar(seed), job)?,
+            Infill::PushPull => {
+                let hole = hole();
+                Cow::Owned(infill::grain(&infill::push_pull(&init, &hole), &hole))
+            }
+            Infill::Outward => Cow::Owned(infill::outward(&init, &hole())),
+            Infill::Neutral => Cow::Owned(infill::neutral(&init, &hole(), FALLOFF_PX)),
+            Infill::Grey => Cow::Owned(infill::neutral(&init, &hole(), 0.0)),
+            Infill::Exemplar => Cow::Owned(infill::exemplar_with(&init, &hole(), &self.exemplar(seed), job)?),
         };
-        Ok(Prepared { extent, init: Some(pad(&init, extent)), mask: Some(self.fitted_mask(&denoise)) })
+        Ok(Prepared { extent, init: Some(pad(init, extent)), mask: Some(pad_mask(free, extent)) })
+    }
+
+    /// The patch of the embedded fill, which needs no model: what `seed` rebuilds under the mask of a scene of this plan. `None`
+    /// if nothing is painted.
+    pub fn rebuild(&self, scene: &Scene<'_>, seed: u64, job: &dyn Job) -> Result<Option<Patch>, Cancelled> {
+        let (Some(original), Some(denoise)) = (scene.original(), &scene.denoise) else { return Ok(None) };
+        let made = infill::rebuild(&original, denoise, &self.exemplar(seed), job)?;
+        let (x, y) = (self.context.rect.x, self.context.rect.y);
+        Ok(made.and_then(|(part, image)| composite(image, &denoise.crop(part), (x + part.x, y + part.y))))
     }
 
     /// How the exemplar infill works: what is removed must not come back through its shadow or fringe, which lie
     /// just outside a selection.
     fn exemplar(&self, seed: u64) -> infill::Options {
         infill::Options { seed, source_margin_px: if self.mode == Mode::Remove { REMOVE_MARGIN_PX } else { 0 } }
-    }
-
-    /// The canvas under the context, in canvas pixels.
-    pub fn original<'a>(&self, canvas: &'a Image) -> Cow<'a, Image> {
-        match self.local() == canvas.extent().rect() {
-            true => Cow::Borrowed(canvas),
-            false => Cow::Owned(canvas.crop(self.local())),
-        }
     }
 
     /// `image` of the context, as large as the model's picture of it is made.
@@ -71,7 +61,7 @@ impl Plan {
 
     /// That at the model's extent.
     pub(crate) fn padded(&self, image: Image) -> Image {
-        pad(&image, self.context.extent)
+        pad(Cow::Owned(image), self.context.extent)
     }
 
     /// `mask` of the context at the model's extent.
@@ -79,7 +69,7 @@ impl Plan {
         pad_mask(&resize_mask(mask, self.context.fit), self.context.extent)
     }
 
-    /// `canvas`, as it was given to [`Plan::prepare`], with a patch of this plan laid over it.
+    /// `canvas`, as it was given to [`Plan::scene`], with a patch of this plan laid over it.
     pub fn lay(&self, canvas: &Image, patch: &Patch) -> Image {
         let at = self.available.unwrap_or(self.context.rect);
         let rect = Rect { x: patch.rect.x - at.x, y: patch.rect.y - at.y, ..patch.rect };
@@ -99,29 +89,6 @@ impl Plan {
         }
     }
 
-    /// The patch's opacity over the context.
-    pub fn alpha(&self, mask: Option<&Mask>) -> Mask {
-        match (self.alpha, mask) {
-            (Alpha::Whole, _) | (_, None) => Mask::new(self.context.rect.extent(), 1.0),
-            (Alpha::Blend, Some(m)) => masks::compositing_mask(&m.crop(self.local()), &self.softness),
-            (Alpha::Denoise, Some(m)) => masks::denoise_mask(&m.crop(self.local()), &self.softness),
-        }
-    }
-
-    /// Where the engine may have painted, over the context; 1 everywhere without a mask.
-    pub fn denoise_mask(&self, mask: Option<&Mask>) -> Mask {
-        mask.map_or_else(
-            || Mask::new(self.context.rect.extent(), 1.0),
-            |m| masks::denoise_mask(&m.crop(self.local()), &self.softness),
-        )
-    }
-
-    /// The context relative to the pixels that were sent.
-    fn local(&self) -> Rect {
-        let (c, a) = (self.context.rect, self.available.unwrap_or(self.context.rect));
-        Rect::new(c.x - a.x, c.y - a.y, c.w, c.h)
-    }
-
     /// What is replaced before the model begins: less than what it may paint, so that the model still sees the
     /// true edge of the surroundings.
     fn hole(&self, mask: &Mask) -> Mask {
@@ -135,26 +102,26 @@ pub(crate) fn resize_to(image: &Image, to: Extent) -> Image {
 }
 
 /// Models know no transparency: what shows through takes the colours of what is beside it.
-pub(crate) fn opaque(image: Image) -> Image {
+pub(crate) fn opaque(image: &Image) -> Cow<'_, Image> {
     if image.data().chunks_exact(4).all(|p| p[3] >= 1.0) {
-        return image;
+        return Cow::Borrowed(image);
     }
     let clear = image.data().chunks_exact(4).map(|p| 1.0 - p[3]).collect();
-    let mut out = infill::push_pull(&image, &Mask::from_data(image.extent(), clear));
+    let mut out = infill::push_pull(image, &Mask::from_data(image.extent(), clear));
     for p in out.data_mut().chunks_exact_mut(4) {
         // A wholly transparent picture has no colours to lend: mid grey.
         let rest = 1.0 - p[3].clamp(0.0, 1.0);
         p.iter_mut().take(3).for_each(|v| *v = *v * (1.0 - rest) + 0.5 * rest);
         p[3] = 1.0;
     }
-    out
+    Cow::Owned(out)
 }
 
 /// `image` at the top left of `extent`, its last column and row repeated.
-fn pad(image: &Image, extent: Extent) -> Image {
+fn pad(image: Cow<'_, Image>, extent: Extent) -> Image {
     let from = image.extent();
     if from == extent {
-        return image.clone();
+        return image.into_owned();
     }
     let mut out = Image::new(extent);
     for y in 0..extent.h {

@@ -52,8 +52,9 @@ pub fn placed(mask: Mask, rect: Rect, window: Rect) -> Mask {
         return mask;
     }
     let mut out = Mask::new(window.extent(), 0.0);
-    for (from, to) in shared(rect, window) {
-        out.set(to.0, to.1, mask.at(from.0, from.1));
+    if let Some(common) = rect.intersect(window) {
+        let seen_from = |at: Rect| Rect { x: common.x - at.x, y: common.y - at.y, ..common };
+        out.put(seen_from(window), &mask.crop(seen_from(rect)));
     }
     out
 }

@@ -159,7 +159,7 @@ fn a_control_picture_goes_the_way_of_the_canvas() {
     let (net, adapter) = (facts(ControlKind::ControlNet, None), facts(ControlKind::IpAdapter, None));
     let resolve = |facts| controls(&request, &model(Family::Sd15), &[facts], &[true], true).unwrap().remove(0);
     let plan = plan(&request, Some(facts_of_canvas), Some(&mask), &model(Family::Sd15)).unwrap();
-    let prepared = plan.prepare(Some(&canvas), Some(&mask), 0, &Unattended).unwrap();
+    let prepared = plan.prepare(&plan.scene(Some(&canvas), Some(&mask)), 0, &Unattended).unwrap();
     let init = prepared.init.unwrap();
     let control = resolve(&net);
     let shown = |control: &ControlPlan, picture: Option<(Rect, &Image)>| {

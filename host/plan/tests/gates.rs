@@ -17,6 +17,8 @@ const IDENTITY_WORST: f32 = 1.0;
 const IDENTITY_MEAN: f32 = 0.5;
 /// And all of it as little as this, in dB.
 const IDENTITY_PSNR: f64 = 40.0;
+/// A picture that was moved back against the original, dB.
+const MOVED_PSNR: f64 = 40.0;
 /// Mean change in the ring where the patch fades, after a drift of colours.
 const DRIFT: f32 = 0.5;
 /// What is left of a drift in the outer half of the band where the patch fades, if its colours are bent there.
@@ -74,8 +76,8 @@ fn fill(request: &Generate, canvas: &Image, mask: &Mask, side: u32, engine: impl
     let facts = Some(CanvasFacts { extent: canvas.extent(), rect: all });
     let plan = plan(request, facts, Some(mask), &model(side)).expect("a plan");
     let pass = |plan: &Plan, seen: &Image| {
-        let prepared = plan.prepare(Some(seen), Some(mask), 0, &Unattended).expect("nobody cancels");
-        plan.place(engine(&prepared), Some(canvas), Some(mask)).expect("a patch")
+        let prepared = plan.prepare(&plan.scene(Some(seen), Some(mask)), 0, &Unattended).expect("nobody cancels");
+        plan.place(engine(&prepared), &plan.scene(Some(canvas), Some(mask))).expect("a patch")
     };
     let (mut patch, how) = pass(&plan, canvas);
     let mut placing = vec![how];
@@ -200,10 +202,11 @@ fn detail_returns_where_the_picture_is_still_the_original() {
     ];
     for (name, engine, range) in table {
         let filled = fill(&weak(), &photo, &mask, 384, engine);
-        let prepared = filled.plan.prepare(Some(&photo), Some(&mask), 0, &Unattended).expect("nobody cancels");
+        let scene = filled.plan.scene(Some(&photo), Some(&mask));
+        let prepared = filled.plan.prepare(&scene, 0, &Unattended).expect("nobody cancels");
         let coarse = filled.plan.restore(input(&prepared));
         let made = filled.plan.restore(engine(&prepared));
-        let whole = filled.plan.denoise_mask(Some(&mask));
+        let whole = scene.denoise_mask().expect("there is a mask");
         let (at, mut found, mut all) = (filled.plan.context.rect, 0.0, 0.0);
         for (x, y) in (0..at.h).flat_map(|y| (0..at.w).map(move |x| (x, y))).filter(|&(x, y)| whole.at(x, y) >= 1.0) {
             let on = |image: &Image| image.pixel(x + at.x as u32, y + at.y as u32);
@@ -251,6 +254,38 @@ fn a_colour_drift_is_taken_back() {
         }
         println!("{rect:?}: mean dE in the ring {:.3}", sum / count as f32);
         assert!(sum / count as f32 <= DRIFT, "{rect:?}: mean dE in the ring {}", sum / count as f32);
+    }
+}
+
+/// What comes back one or two of the model's pixels beside its place, which is several of the canvas', is moved back, and its
+/// detail returns where it belongs.
+#[test]
+fn what_lies_beside_its_place_is_moved_back() {
+    let photo = photo();
+    let mask = selection(photo.extent(), Rect::new(250, 150, 500, 400));
+    for (dx, dy) in [(1, 0), (0, 1), (1, 1), (2, 0)] {
+        let beside = |prepared: &Prepared| {
+            let input = input(prepared);
+            let at = |at: u32, by: u32| at.saturating_sub(by);
+            paint(input.extent(), |x, y| input.pixel(at(x, dx), at(y, dy)))
+        };
+        let filled = fill(&weak(), &photo, &mask, 384, beside);
+        let found = filled.placing[0].registered.expect("it is looked for");
+        let zoom = filled.plan.context.zoom() as f32;
+        assert!(zoom < 0.6 && found.corrected, "({dx}, {dy}) at zoom {zoom}: {found:?}");
+        let off = (found.shift[0] * zoom - dx as f32).hypot(found.shift[1] * zoom - dy as f32);
+        assert!(off < 0.05, "({dx}, {dy}) at zoom {zoom}: {found:?}");
+        let (mut squares, mut count) = (0.0, 0);
+        for (x, y) in
+            (0..768).flat_map(|y| (0..1024).map(move |x| (x, y))).filter(|&(x, y)| filled.alpha.at(x, y) > 0.0)
+        {
+            let (before, after) = (photo.pixel(x, y), filled.picture.pixel(x, y));
+            squares += (0..3).map(|c| f64::from(before[c] - after[c]).powi(2)).sum::<f64>();
+            count += 3;
+        }
+        let psnr = -10.0 * (squares / f64::from(count)).log10();
+        println!("({dx}, {dy}): {psnr:.1} dB");
+        assert!(psnr >= MOVED_PSNR, "({dx}, {dy}): {psnr:.1} dB");
     }
 }
 
@@ -408,9 +443,9 @@ fn untouched_is_untouched() {
         let mut seen = canvas.clone();
         let mut patch = None;
         for plan in [Some(&plan), plan.second.as_deref()].into_iter().flatten() {
-            plan.prepare(Some(&seen), Some(&mask), 1, &Unattended).expect("nobody cancels");
+            plan.prepare(&plan.scene(Some(&seen), Some(&mask)), 1, &Unattended).expect("nobody cancels");
             let noise = random.image(plan.context.extent);
-            patch = plan.place(noise, Some(&canvas), Some(&mask)).map(|(patch, _)| patch);
+            patch = plan.place(noise, &plan.scene(Some(&canvas), Some(&mask))).map(|(patch, _)| patch);
             seen = patch.as_ref().map_or_else(|| canvas.clone(), |patch| plan.lay(&canvas, patch));
         }
         twice += u32::from(plan.second.is_some());

@@ -102,6 +102,9 @@ fn mask_in_context_in_canvas_for_every_selection() {
         let c = plan.context;
         assert!(sent.contains(c.rect) && c.rect.contains(bounds), "{what}: {c:?}");
         assert!(c.extent.w >= c.fit.w && c.extent.h >= c.fit.h, "{what}: {c:?}");
+        if family == Family::Exemplar && request.feather_px.or(request.grow_px).is_none() {
+            assert_eq!(c.rect, wanted, "{what}: no more is asked for than is looked at");
+        }
         if family == Family::Sd15 {
             assert!(c.extent.w.is_multiple_of(multiple) && c.extent.h.is_multiple_of(multiple), "{what}: {c:?}");
             assert!(c.extent.area() <= 8 << 20, "{what}: {c:?}");
@@ -155,14 +158,22 @@ fn each_mode_prepares_what_its_model_should_see() {
             plan(&request, Some(CanvasFacts { extent: canvas, rect: canvas.rect() }), Some(&mask), model).unwrap();
         assert_eq!((plan.infill, plan.alpha, plan.color_match), (infill, alpha, color_match), "{mode:?} {strength}");
         assert_eq!(plan.inpaint, Inpaint::Differential);
-        let prepared = plan.prepare(Some(&image), Some(&mask), 1, &Unattended).unwrap();
+        let scene = plan.scene(Some(&image), Some(&mask));
+        let denoise = scene.denoise_mask().unwrap();
+        if model.family == Family::Exemplar {
+            let patch = plan.rebuild(&scene, 1, &Unattended).unwrap().expect("something is painted");
+            let (at, painted) = (plan.context.rect, denoise.bounds().unwrap());
+            assert_eq!(patch.rect, Rect { x: painted.x + at.x, y: painted.y + at.y, ..painted });
+            continue;
+        }
+        let prepared = plan.prepare(&scene, 1, &Unattended).unwrap();
         let (init, inner) = (prepared.init.unwrap(), prepared.mask.unwrap());
         assert_eq!((init.extent(), inner.extent()), (plan.context.extent, plan.context.extent));
         assert!(init.data().chunks_exact(4).all(|p| p[3] == 1.0), "what the engine sees is opaque");
         let back = plan.restore(init);
         assert_eq!(back.extent(), plan.context.rect.extent());
         // The patch fades out no later than what was repainted.
-        let (alpha, denoise) = (plan.alpha(Some(&mask)), plan.denoise_mask(Some(&mask)));
+        let alpha = scene.alpha();
         assert!(alpha.data().iter().zip(denoise.data()).all(|(a, d)| *a == 0.0 || *d > 0.0));
     }
 }
@@ -183,9 +194,10 @@ fn a_picture_returns_to_its_place() {
         let mask = selection(canvas, rect);
         let plan =
             plan(&request, Some(CanvasFacts { extent: canvas, rect: canvas.rect() }), Some(&mask), &model).unwrap();
-        let prepared = plan.prepare(Some(&image), Some(&mask), 1, &Unattended).unwrap();
+        let scene = plan.scene(Some(&image), Some(&mask));
+        let prepared = plan.prepare(&scene, 1, &Unattended).unwrap();
         let back = plan.restore(prepared.init.unwrap());
-        let original = plan.original(&image);
+        let original = scene.original().unwrap();
         let worst = back.data().iter().zip(original.data()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         let limit = if plan.context.fit == plan.context.rect.extent() { 0.0 } else { 0.02 };
         assert!(worst <= limit, "{:?}: {worst}", plan.context);
@@ -269,7 +281,7 @@ fn large_selections_are_gone_over_again() {
         assert!(seen.extent.area() <= 20_000_000, "{what}: {seen:?}");
         assert!(second.tiles.is_some() || (zoom_is_exact(seen) && seen.extent.area() <= 5 << 16), "{what}: {seen:?}");
         // All of the first patch is replaced, with surroundings to see.
-        let painted = first.denoise_mask(Some(&mask)).bounds().unwrap();
+        let painted = first.scene(None, Some(&mask)).denoise_mask().unwrap().bounds().unwrap();
         let (x, y) = (painted.x + first.context.rect.x, painted.y + first.context.rect.y);
         assert!(seen.rect.contains(Rect { x, y, ..painted }), "{what}: {painted:?} in {seen:?}");
         assert!(f64::from(x - seen.rect.x) * seen.zoom() >= 56.0 || x == 0, "{what}: the ring");
@@ -312,7 +324,8 @@ fn an_expansion_overlaps_the_old_picture() {
         assert!(asked.contains(first.context.rect), "{name}: {asked:?} and {:?}", first.context.rect);
         if name == "right" {
             assert_eq!(first.context.rect, asked);
-            let denoise = first.denoise_mask(Some(&mask));
+            let scene = first.scene(None, Some(&mask));
+            let denoise = scene.denoise_mask().unwrap();
             let row = |x: i32| denoise.at((x - asked.x) as u32, 450);
             assert_eq!((row(1000), row(1299), row(1000 - 96)), (1.0, 1.0, 0.0), "{name}");
             assert!((0.4..0.6).contains(&row(1000 - 49)), "{name}: half way {}", row(1000 - 49));
@@ -342,9 +355,10 @@ fn the_infill_leaves_the_edge_of_the_surroundings() {
         let request = Generate { mode, feather_px, ..Generate::default() };
         let plan = plan(&request, whole(canvas), Some(&mask), facts).unwrap();
         assert_eq!(plan.context.zoom(), 1.0, "{:?}", plan.context);
-        let prepared = plan.prepare(Some(&image), Some(&mask), 0, &Unattended).unwrap();
+        let scene = plan.scene(Some(&image), Some(&mask));
+        let prepared = plan.prepare(&scene, 0, &Unattended).unwrap();
         let (init, inner) = (prepared.init.unwrap(), prepared.mask.unwrap());
-        let original = plan.original(&image);
+        let original = scene.original().unwrap();
         let (mut replaced, mut painted) = (0, 0);
         for y in 0..original.extent().h {
             for x in 0..original.extent().w {
@@ -376,7 +390,7 @@ fn a_new_background_keeps_what_stands_before_it() {
         let facts = Some(CanvasFacts { extent: canvas, rect: canvas.rect() });
         let alpha = |feather_px| {
             let request = Generate { mode: Mode::Background, feather_px, ..Generate::default() };
-            plan(&request, facts, Some(&mask), &model).unwrap().alpha(Some(&mask))
+            plan(&request, facts, Some(&mask), &model).unwrap().scene(None, Some(&mask)).alpha().clone()
         };
         let hard = alpha(None);
         assert_eq!((hard.data()[0], hard.crop(kept).data()[0]), (1.0, 0.5), "twice the selection's own value");

@@ -178,7 +178,7 @@ fn defaults_come_from_the_model_and_generate_keeps_diffusers_semantics() {
     assert_eq!((p.sampling.steps, p.sampling.start_step), (20, 14));
     assert_eq!((p.context.rect, p.context.fit), (Rect::new(0, 0, 96, 64), Extent::new(96, 64)), "no crop");
     assert_eq!(p.inpaint, Inpaint::Replace);
-    assert!(p.alpha(Some(&mask)).data().iter().all(|a| *a == 1.0), "the whole picture comes back");
+    assert!(p.scene(None, Some(&mask)).alpha().data().iter().all(|a| *a == 1.0), "the whole picture comes back");
 
     // An editor's canvas of any size is brought to one the model is good at.
     let p = plan(&Generate::default(), whole(333, 210), None, &sd).unwrap();
@@ -196,7 +196,7 @@ fn the_exemplar_fill_adds_no_softness_of_its_own() {
     let fill = Generate { mode: Mode::Fill, ..Generate::default() };
     let p = plan(&fill, whole(64, 64), Some(&mask), &exemplar).unwrap();
     assert_eq!(p.context.rect, Rect::new(0, 0, 64, 64));
-    assert_eq!(p.alpha(Some(&mask)), mask);
+    assert_eq!(p.scene(None, Some(&mask)).alpha(), &mask);
     let wider = Generate { feather_px: Some(4), grow_px: Some(6), ..fill };
     let p = plan(&wider, whole(64, 64), Some(&mask), &exemplar).unwrap();
     assert_eq!((p.softness.feather_px, p.softness.grow_px), (4.0, 6.0));

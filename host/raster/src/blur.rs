@@ -4,18 +4,16 @@
 //! edge, so a selection that touches the canvas' edge stays fully selected there. The wide one is two running sums of
 //! integers: it costs the same for every width, and a sum that should end at 0 does.
 
+use crate::Mask;
 use crate::lanes::{self, LANES, Lanes};
-use crate::{Extent, Mask};
 
-/// Triangle kernel of `size` taps (made odd by rounding up); support reaches `size / 2` pixels.
+/// Lines blurred by a triangle kernel of `size` taps (made odd by rounding up); support reaches `size / 2` pixels.
 /// `size` 0 and 1 blur nothing.
-pub(crate) fn tent(mask: &Mask, size: u32) -> Mask {
-    let Extent { w, h } = mask.extent();
-    let radius = (size / 2) as usize;
-    if radius == 0 || w == 0 || h == 0 {
-        return mask.clone();
+pub(crate) fn tent(size: u32) -> impl Fn(&[Lanes], &mut [Lanes]) + Sync {
+    move |line, out| match (size / 2) as usize {
+        0 => out.copy_from_slice(line),
+        radius => tent_line(line, radius, out),
     }
-    Mask::from_data(mask.extent(), lanes::both_ways(mask.data(), w as usize, |line, out| tent_line(line, radius, out)))
 }
 
 /// A line blurred by a tent, which is a box twice.
@@ -29,41 +27,49 @@ fn tent_line(line: &[Lanes], radius: usize, out: &mut [Lanes]) {
     let share = 1.0 / (SCALE * (side * side) as f64);
     let value = |v: f32| if v > 0.0 { ((f64::from(v.min(1.0)) * SCALE).max(1.0) + WHOLE) - WHOLE } else { 0.0 };
     let padded = |x: usize| line[mirror(x as i64 - radius as i64, line.len())].map(value);
-    let running = |values: &[Sums]| -> Vec<Sums> {
-        let mut sum = [0.0; LANES];
-        values[..side].iter().for_each(|v| (0..LANES).for_each(|l| sum[l] += v[l]));
-        let mut sums = Vec::with_capacity(values.len() - radius);
-        sums.push(sum);
-        for (gone, come) in values.iter().zip(&values[side..]) {
-            (0..LANES).for_each(|l| sum[l] = sum[l] + come[l] - gone[l]);
-            sums.push(sum);
-        }
-        sums
-    };
-    let values: Vec<Sums> = (0..line.len() + 2 * radius).map(padded).collect();
-    for (out, sum) in out.iter_mut().zip(running(&running(&values))) {
+    // Two more than there are, which no result holds.
+    let values: Vec<Sums> = (0..line.len() + 2 * radius).map(padded).chain([[0.0; LANES]; 2]).collect();
+    let add = |sum: &mut Sums, come: &Sums, gone: &Sums| (0..LANES).for_each(|l| sum[l] = sum[l] + come[l] - gone[l]);
+    let nothing = [0.0; LANES];
+    // The tent's sum is one of as many boxes' as one is wide: of the first of them, and of the one that comes next.
+    let (mut sum, mut first) = (nothing, nothing);
+    values[..side].iter().for_each(|value| add(&mut first, value, &nothing));
+    let mut next = first;
+    for (gone, come) in values[..side].iter().zip(&values[side..]) {
+        add(&mut sum, &next, &nothing);
+        add(&mut next, come, gone);
+    }
+    let moved = values.iter().zip(&values[side..]).zip(&values[2 * side..]);
+    for (out, ((gone, between), come)) in out.iter_mut().zip(moved) {
         *out = sum.map(|sum| (sum * share) as f32);
+        add(&mut sum, &next, &first);
+        add(&mut first, between, gone);
+        add(&mut next, come, between);
     }
 }
 
 /// Gaussian of `size` taps (made odd by rounding up) with sigma = 0.3 (size - 1) + 0.8, cut off at
 /// `size / 2` pixels. `size` 0 and 1 blur nothing.
 pub(crate) fn gaussian(mask: &Mask, size: u32) -> Mask {
+    Mask::from_data(
+        mask.extent(),
+        lanes::both_ways(mask.data().to_vec(), mask.extent().w as usize, gaussian_line(size)),
+    )
+}
+
+/// Lines blurred by that gaussian.
+pub(crate) fn gaussian_line(size: u32) -> impl Fn(&[Lanes], &mut [Lanes]) + Sync {
     let radius = (size / 2) as usize;
     let sigma = 0.3 * (2.0 * radius as f32) + 0.8;
     let weight = |i: usize| (-0.5 * (i.abs_diff(radius) as f32 / sigma).powi(2)).exp();
-    convolve(mask, (0..=2 * radius).map(weight).collect())
+    convolved((0..=2 * radius).map(weight).collect())
 }
 
-fn convolve(mask: &Mask, mut kernel: Vec<f32>) -> Mask {
-    let Extent { w, h } = mask.extent();
-    if kernel.len() < 2 || w == 0 || h == 0 {
-        return mask.clone();
-    }
+fn convolved(mut kernel: Vec<f32>) -> impl Fn(&[Lanes], &mut [Lanes]) + Sync {
     let sum: f32 = kernel.iter().sum();
     kernel.iter_mut().for_each(|k| *k /= sum);
     let radius = kernel.len() / 2;
-    let convolved = |line: &[Lanes], out: &mut [Lanes]| {
+    move |line: &[Lanes], out: &mut [Lanes]| {
         let padded = |x: usize| line[mirror(x as i64 - radius as i64, line.len())];
         let padded: Vec<Lanes> = (0..line.len() + 2 * radius).map(padded).collect();
         for (x, out) in out.iter_mut().enumerate() {
@@ -71,13 +77,10 @@ fn convolve(mask: &Mask, mut kernel: Vec<f32>) -> Mask {
             for (k, v) in kernel.iter().zip(&padded[x..]) {
                 (0..LANES).for_each(|l| sum[l] += k * v[l]);
             }
-            *out = sum;
+            // Rounding must not lift a plane of ones above 1 nor an empty one above 0.
+            *out = sum.map(|v| v.clamp(0.0, 1.0));
         }
-    };
-    let mut data = lanes::both_ways(mask.data(), w as usize, convolved);
-    // Rounding must not lift a plane of ones above 1 nor an empty one above 0.
-    data.iter_mut().for_each(|v| *v = v.clamp(0.0, 1.0));
-    Mask::from_data(mask.extent(), data)
+    }
 }
 
 /// Index `i` mirrored into `0..n`: ... 1 0 | 0 1 2 ... n-1 | n-1 n-2 ...
@@ -90,6 +93,7 @@ fn mirror(i: i64, n: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Extent;
 
     #[test]
     fn a_tent_is_a_tent_of_every_width() {
@@ -102,12 +106,14 @@ mod tests {
             let mask = Mask::from_data(Extent::new(w, h), (0..w * h).map(|_| random()).collect());
             let radius = (size / 2) as usize;
             let weights = (0..=2 * radius).map(|i| (radius + 1 - i.abs_diff(radius)) as f32).collect();
-            let (got, wanted) = (tent(&mask, size), convolve(&mask, weights));
+            let blurred = |data| Mask::from_data(mask.extent(), data);
+            let got = blurred(lanes::both_ways(mask.data().to_vec(), w as usize, tent(size)));
+            let wanted = blurred(lanes::both_ways(mask.data().to_vec(), w as usize, convolved(weights)));
             let worst = got.data().iter().zip(wanted.data()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
             assert!(worst < 2e-6, "{w}x{h}, {size}: {worst}");
             assert!(got.data().iter().zip(wanted.data()).all(|(a, b)| (*a > 0.0) == (*b > 0.0)), "{w}x{h}, {size}");
         }
         let ones = Mask::new(Extent::new(30, 20), 1.0);
-        assert_eq!(tent(&ones, 301), ones);
+        assert_eq!(lanes::both_ways(ones.data().to_vec(), 30, tent(301)), ones.data());
     }
 }

@@ -8,7 +8,7 @@
 //! so many rows are looked at: a quarter of a million tell a mean and a contrast as well as all.
 
 use crate::color::{Lab, lab_from_linear, linear_from_lab};
-use crate::{Extent, Image, Mask, distance, linear_from_srgb, srgb_from_linear};
+use crate::{Extent, Image, Mask, Rect, distance, linear_from_srgb, srgb_from_linear};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -88,15 +88,19 @@ impl ColorMatch {
         all.conclude((every * every) as f64)
     }
 
-    /// Changes the colours of `image`, which are clamped to sRGB; alpha stays.
-    pub fn apply(&self, image: &mut Image) {
+    /// Changes the colours of the pixels of `rect`, which must lie inside `image`; they are clamped to sRGB, alpha stays.
+    pub fn apply(&self, image: &mut Image, rect: Rect) {
         if self.matched == Matched::Nothing {
             return;
         }
+        assert!(image.extent().rect().contains(rect), "{rect:?} must lie inside {:?}", image.extent());
         let changed = |lab: Lab| [0, 1, 2].map(|c| (lab[c] - self.from[c]) * self.scale[c] + self.to[c]);
         // As many pixels at a time as the nearest cache holds, and so many of them side by side in vectors.
         const WIDE: usize = 16;
-        image.data_mut().par_chunks_mut(4 * 1024).for_each(|pixels| {
+        let (width, left) = (4 * image.extent().w as usize, 4 * rect.x as usize);
+        let rows = image.data_mut().par_chunks_exact_mut(width.max(1)).skip(rect.y as usize).take(rect.h as usize);
+        rows.for_each(|row| {
+            let pixels = &mut row[left..left + 4 * rect.w as usize];
             linear_from_srgb(pixels);
             for some in pixels.as_chunks_mut::<4>().0.chunks_mut(WIDE) {
                 let mut planes = [[0.0; WIDE]; 3];

@@ -22,19 +22,14 @@ pub struct Patch {
 /// The patch's alpha is `alpha` times the result's own, its RGB the result's; its rect is the smallest
 /// that holds every alpha above 0. Where the result is transparent, nothing is
 /// painted. `None` if nothing is left to paint. Panics if the extents differ, a bug of the caller.
-pub fn composite(result: &Image, alpha: &Mask, at: (i32, i32)) -> Option<Patch> {
+pub fn composite(mut result: Image, alpha: &Mask, at: (i32, i32)) -> Option<Patch> {
     assert_eq!(result.extent(), alpha.extent(), "result and alpha have one extent");
-    let opacity = alpha.data().par_iter().zip(result.data().par_chunks_exact(4));
-    let opacity = opacity.map(|(a, rgba)| a.clamp(0.0, 1.0) * rgba[3].clamp(0.0, 1.0)).collect();
-    let opacity = Mask::from_data(alpha.extent(), opacity);
-    let bounds = opacity.bounds()?;
-    let mut image = result.crop(bounds);
-    image.data_mut().chunks_exact_mut(4).zip(opacity.crop(bounds).data()).for_each(|(rgba, &a)| {
-        rgba[3] = a;
-        if a == 0.0 {
-            rgba.fill(0.0);
-        }
+    result.data_mut().as_chunks_mut::<4>().0.par_iter_mut().zip(alpha.data()).for_each(|(rgba, a)| {
+        let opacity = a.clamp(0.0, 1.0) * rgba[3].clamp(0.0, 1.0);
+        *rgba = if opacity == 0.0 { [0.0; 4] } else { [rgba[0], rgba[1], rgba[2], opacity] };
     });
+    let bounds = result.bounds()?;
+    let image = if bounds == result.extent().rect() { result } else { result.crop(bounds) };
     let rect = Rect::new(bounds.x.saturating_add(at.0), bounds.y.saturating_add(at.1), bounds.w, bounds.h);
     Some(Patch { rect, image })
 }

@@ -1,6 +1,7 @@
 //! The two pixel containers.
 
 use crate::{Extent, Rect};
+use rayon::prelude::*;
 
 /// RGBA, interleaved, row-major, tightly packed: `data[(y * w + x) * 4 + c]`.
 /// Values are sRGB-encoded, 0..=1, with straight (unassociated) alpha.
@@ -27,6 +28,14 @@ impl Image {
     pub fn from_data(extent: Extent, data: Vec<f32>) -> Self {
         assert_eq!(data.len() as u64, extent.area() * 4, "an image of {extent:?} needs w*h*4 values");
         Self { extent, data }
+    }
+
+    /// A picture whose rows `write` fills, each told by its number, on all cores; they begin transparent.
+    pub fn from_rows(extent: Extent, write: impl Fn(usize, &mut [[f32; 4]]) + Sync) -> Self {
+        let mut image = Self::new(extent);
+        let rows = image.data.as_chunks_mut().0.par_chunks_exact_mut(extent.w.max(1) as usize);
+        rows.enumerate().for_each(|(y, row)| write(y, row));
+        image
     }
 
     /// Size in pixels.
@@ -59,6 +68,11 @@ impl Image {
     pub fn set_pixel(&mut self, x: u32, y: u32, rgba: [f32; 4]) {
         let i = (y as usize * self.extent.w as usize + x as usize) * 4;
         self.data[i..i + 4].copy_from_slice(&rgba);
+    }
+
+    /// The smallest rect holding every pixel with alpha above 0, `None` if there is none.
+    pub fn bounds(&self) -> Option<Rect> {
+        bounds(self.data.as_chunks::<4>().0.chunks_exact(self.extent.w.max(1) as usize), |p| p[3] > 0.0)
     }
 
     /// A copy of `rect`, which must lie inside the image.
@@ -94,6 +108,11 @@ impl Mask {
         &mut self.data
     }
 
+    /// The values, without a copy.
+    pub fn into_data(self) -> Vec<f32> {
+        self.data
+    }
+
     /// The value at column `x`, row `y`.
     pub fn at(&self, x: u32, y: u32) -> f32 {
         self.data[y as usize * self.extent.w as usize + x as usize]
@@ -120,20 +139,28 @@ impl Mask {
 
     /// The smallest rect holding every value above 0, `None` for an empty mask.
     pub fn bounds(&self) -> Option<Rect> {
-        let w = self.extent.w as usize;
-        let (mut x0, mut y0, mut x1, mut y1) = (u32::MAX, u32::MAX, 0, 0);
-        for (y, row) in self.data.chunks_exact(w.max(1)).enumerate() {
-            let Some(first) = row.iter().position(|&v| v > 0.0) else {
-                continue;
-            };
-            let last = row.iter().rposition(|&v| v > 0.0).unwrap_or(first);
-            x0 = x0.min(first as u32);
-            x1 = x1.max(last as u32 + 1);
-            y0 = y0.min(y as u32);
-            y1 = y as u32 + 1;
-        }
-        (x1 > 0).then(|| Rect::new(x0 as i32, y0 as i32, x1 - x0, y1 - y0))
+        bounds(self.data.chunks_exact(self.extent.w.max(1) as usize), |v| *v > 0.0)
     }
+}
+
+/// The smallest rect that holds everything of these rows that is `something`.
+fn bounds<'a, T: 'a>(rows: impl Iterator<Item = &'a [T]>, something: impl Fn(&T) -> bool + Copy) -> Option<Rect> {
+    let (mut x0, mut y0, mut x1, mut y1) = (u32::MAX, u32::MAX, 0, 0);
+    for (y, row) in rows.enumerate() {
+        // Many at a time where there is nothing, which most rows are full of.
+        const MANY: usize = 64;
+        let empty = |many: &&[T]| many.iter().fold(true, |empty, v| empty & !something(v));
+        let skipped = MANY * row.chunks_exact(MANY).take_while(empty).count();
+        let Some(first) = row[skipped..].iter().position(something).map(|at| skipped + at) else {
+            continue;
+        };
+        let last = row.iter().rposition(something).unwrap_or(first);
+        x0 = x0.min(first as u32);
+        x1 = x1.max(last as u32 + 1);
+        y0 = y0.min(y as u32);
+        y1 = y as u32 + 1;
+    }
+    (x1 > 0).then(|| Rect::new(x0 as i32, y0 as i32, x1 - x0, y1 - y0))
 }
 
 fn crop(data: &[f32], extent: Extent, rect: Rect, channels: usize) -> Vec<f32> {

@@ -23,7 +23,7 @@
 //! let softness = masks::softness(&selection, 1.0, None, None);
 //! let alpha = masks::denoise_mask(&selection, &softness);
 //! let filled = infill::exemplar(&canvas, &alpha, 7, &Unattended).unwrap();
-//! let patch = composite(&filled, &alpha, (0, 0)).unwrap();
+//! let patch = composite(filled, &alpha, (0, 0)).unwrap();
 //! assert_eq!(over(&canvas, &patch).pixel(0, 0), canvas.pixel(0, 0));
 //! ```
 
@@ -51,7 +51,7 @@ mod squares;
 pub use color::{Lab, lab_from_srgb, srgb_from_lab};
 pub use color_match::{ColorMatch, Matched};
 pub use composite::{Patch, composite, over};
-pub use detail::detail;
+pub use detail::{Lost, enlarge};
 pub use dither::dither;
 pub use geometry::{Extent, Rect};
 pub use image::{Image, Mask};

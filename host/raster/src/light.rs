@@ -22,12 +22,21 @@ const KNEE: f32 = 0.003_130_8;
 pub fn linear_from_srgb(pixels: &mut [f32]) {
     static TABLE: OnceLock<Box<[f32; 2 * STEPS + 1]>> = OnceLock::new();
     let table = TABLE.get_or_init(|| Box::new(array::from_fn(|i| to_linear(i as f32 / STEPS as f32))));
-    each_color(pixels, |v| {
-        let at = v * STEPS as f32;
-        // Never larger; with the mask the compiler knows it, too.
-        let i = at as usize & (2 * STEPS - 1);
-        table[i] + (table[i + 1] - table[i]) * (at - i as f32)
-    });
+    // Added to a number it leaves no room for a fraction, and the whole part in the lowest bits.
+    const ROUND: f32 = 1.5 * (1 << 23) as f32;
+    for pixel in pixels.as_chunks_mut::<4>().0 {
+        let at = pixel.map(|v| clamped(v) * STEPS as f32);
+        let whole = at.map(|at| (at - 0.5) + ROUND);
+        let entry = |c: usize| {
+            // Never larger; with the mask the compiler knows it, too.
+            let i = whole[c].to_bits() as usize & (2 * STEPS - 1);
+            (table[i], table[i + 1])
+        };
+        let [r, g, b] = [entry(0), entry(1), entry(2)];
+        let ((low, high), alpha) = (([r.0, g.0, b.0, 0.0], [r.1, g.1, b.1, 0.0]), pixel[3]);
+        *pixel = array::from_fn(|c| low[c] + (high[c] - low[c]) * (at[c] - (whole[c] - ROUND)));
+        pixel[3] = alpha;
+    }
 }
 
 /// Colour of RGBA pixels from linear light to sRGB-encoded, in place. Alpha stays; values are clamped to 0..=1, and what is
@@ -53,12 +62,16 @@ pub fn srgb_from_linear(pixels: &mut [f32]) {
 
 fn each_color(pixels: &mut [f32], f: impl Fn(f32) -> f32) {
     for pixel in pixels.chunks_exact_mut(4) {
-        for value in &mut pixel[..3] {
-            // In this order what is not a number becomes 0.
-            let positive = if *value > 0.0 { *value } else { 0.0 };
-            *value = f(if positive < 1.0 { positive } else { 1.0 });
-        }
+        pixel[..3].iter_mut().for_each(|v| *v = f(clamped(*v)));
     }
+}
+
+/// Within 0..=1; what is not a number is 0.
+#[inline(always)]
+fn clamped(v: f32) -> f32 {
+    // In this order what is not a number becomes 0.
+    let positive = if v > 0.0 { v } else { 0.0 };
+    if positive < 1.0 { positive } else { 1.0 }
 }
 
 #[cfg(test)]

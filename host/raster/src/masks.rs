@@ -7,7 +7,9 @@
 //! exemplar fill, uses the denoise mask as its alpha. No value is ever rounded to 0 or 1 on the way
 //! (only > 0.99 becomes 1), and the canvas' edge does not fade: a selection touching it stays whole there.
 
+use crate::lanes::{self, Lanes};
 use crate::{Extent, Mask, Rect, blur, morphology};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 /// How far a selection is widened and softened, in pixels of the mask.
@@ -103,9 +105,15 @@ fn own_feather(mask: &Mask) -> f32 {
 /// by a tent `feather_px` wide. Same extent as `mask`.
 pub fn denoise_mask(mask: &Mask, s: &Softness) -> Mask {
     within(mask, reach(s) + 1, |mask| {
-        let mut out = blur::tent(&morphology::dilate(mask, whole(s.grow_px)), whole(s.feather_px));
-        out.data_mut().iter_mut().filter(|v| **v > 0.99).for_each(|v| *v = 1.0);
-        out
+        let (extent, grow, feather) = (mask.extent(), whole(s.grow_px), whole(s.feather_px));
+        let w = extent.w as usize;
+        let wide = lanes::rows(mask.into_data(), w, morphology::largest(grow));
+        // Both operations are the same in either order of the axes.
+        let soft = lanes::columns(wide, w, lanes::then(morphology::largest(grow), blur::tent(feather)));
+        let full = |line: &[Lanes], out: &mut [Lanes]| {
+            out.iter_mut().zip(line).for_each(|(out, v)| *out = v.map(|v| if v > 0.99 { 1.0 } else { v }));
+        };
+        Mask::from_data(extent, lanes::rows(soft, w, lanes::then(blur::tent(feather), full)))
     })
 }
 
@@ -119,25 +127,30 @@ pub fn denoise_mask(mask: &Mask, s: &Softness) -> Mask {
 pub fn compositing_mask(mask: &Mask, s: &Softness) -> Mask {
     let blend = whole(s.blend_px);
     within(mask, reach(s) + blend + 1, |mask| {
+        let (extent, w) = (mask.extent(), mask.extent().w as usize);
         // A square's dilation is as wide as the tent's reach: this is above 0 exactly where the denoise mask is.
-        let widened = morphology::dilate(mask, reach(s));
-        let support = widened.data().iter().map(|v| f32::from(*v > 0.0)).collect();
-        let mut out = blur::gaussian(&morphology::erode(&Mask::from_data(mask.extent(), support), blend / 2), blend);
-        out.data_mut().iter_mut().zip(widened.data()).for_each(|(v, own)| {
+        let widened = lanes::both_ways(mask.into_data(), w, morphology::largest(reach(s)));
+        let support = |line: &[Lanes], out: &mut [Lanes]| {
+            out.iter_mut().zip(line).for_each(|(out, v)| *out = v.map(|v| if v > 0.0 { 1.0 } else { 0.0 }));
+        };
+        let narrower = lanes::rows(widened.clone(), w, lanes::then(support, morphology::smallest(blend / 2)));
+        let fading = lanes::then(morphology::smallest(blend / 2), blur::gaussian_line(blend));
+        let mut out = lanes::rows(lanes::columns(narrower, w, fading), w, blur::gaussian_line(blend));
+        out.par_iter_mut().zip(&widened).for_each(|(v, own)| {
             // The gaussian's reach is exactly the erosion's; this only pins both ends down against rounding.
             let whole = if *v > 0.9999 { 1.0 } else { *v };
             *v = whole * (2.0 * own).clamp(0.0, 1.0);
         });
-        out
+        Mask::from_data(extent, out)
     })
 }
 
 /// What `make` makes of the part of `mask` that holds its values and `margin` pixels around them; 0 elsewhere. A selection is
 /// mostly small beside its surroundings.
-fn within(mask: &Mask, margin: u32, make: impl Fn(&Mask) -> Mask) -> Mask {
+fn within(mask: &Mask, margin: u32, make: impl Fn(Mask) -> Mask) -> Mask {
     let mut out = Mask::new(mask.extent(), 0.0);
     if let Some(part) = around(mask, margin) {
-        out.put(part, &make(&mask.crop(part)));
+        out.put(part, &make(mask.crop(part)));
     }
     out
 }

@@ -3,48 +3,42 @@
 //! Decision: outside the picture there is nothing, neither 0 nor 1, so an edge of the canvas never eats
 //! into a selection. Van Herk's running maximum costs the same for every radius.
 
-use crate::lanes::{self, LANES, Lanes};
-use crate::{Extent, Mask};
+use crate::lanes::{LANES, Lanes};
 
-/// The largest value within `radius` pixels in both directions; soft edges stay as soft as they are. Values are not below 0.
-pub(crate) fn dilate(mask: &Mask, radius: u32) -> Mask {
-    let Extent { w, h } = mask.extent();
-    if radius == 0 || w == 0 || h == 0 {
-        return mask.clone();
-    }
-    let data = lanes::both_ways(mask.data(), w as usize, |line, out| largest(line, radius as usize, out));
-    Mask::from_data(mask.extent(), data)
+/// Lines of the largest values within `radius` pixels; soft edges stay as soft as they are. Along both axes it is a dilation.
+pub(crate) fn largest(radius: u32) -> impl Fn(&[Lanes], &mut [Lanes]) + Sync {
+    move |line, out| running(line, radius, out, f32::NEG_INFINITY, |a, b| if a > b { a } else { b })
 }
 
-/// The smallest value within `radius` pixels in both directions. Values are not above 1.
-pub(crate) fn erode(mask: &Mask, radius: u32) -> Mask {
-    let rest = |mask: &Mask| mask.data().iter().map(|v| 1.0 - v).collect();
-    let rest = |mask: &Mask| Mask::from_data(mask.extent(), rest(mask));
-    rest(&dilate(&rest(mask), radius))
+/// Lines of the smallest values within `radius` pixels. Along both axes it is an erosion.
+pub(crate) fn smallest(radius: u32) -> impl Fn(&[Lanes], &mut [Lanes]) + Sync {
+    move |line, out| running(line, radius, out, f32::INFINITY, |a, b| if a < b { a } else { b })
 }
 
-fn largest(line: &[Lanes], radius: usize, out: &mut [Lanes]) {
-    let radius = radius.min(line.len());
+/// What `pick` leaves of the values within `radius` pixels; `beyond` is never picked.
+#[inline(always)]
+fn running(line: &[Lanes], radius: u32, out: &mut [Lanes], beyond: f32, pick: impl Fn(f32, f32) -> f32) {
+    let radius = (radius as usize).min(line.len());
     let window = 2 * radius + 1;
-    let max = |a: Lanes, b: Lanes| std::array::from_fn(|l| if a[l] > b[l] { a[l] } else { b[l] });
-    // `left` runs the maximum from each block's start, `right` from each block's end.
-    let mut left = vec![[f32::NEG_INFINITY; LANES]; (line.len() + 2 * radius).next_multiple_of(window)];
+    let pick = |a: Lanes, b: Lanes| -> Lanes { std::array::from_fn(|l| pick(a[l], b[l])) };
+    // `left` is picked from each block's start on, `right` from each block's end.
+    let mut left = vec![[beyond; LANES]; (line.len() + 2 * radius).next_multiple_of(window)];
     left[radius..radius + line.len()].copy_from_slice(line);
     let mut right = left.clone();
     for block in left.chunks_exact_mut(window) {
-        (1..window).for_each(|i| block[i] = max(block[i], block[i - 1]));
+        (1..window).for_each(|i| block[i] = pick(block[i], block[i - 1]));
     }
     for block in right.chunks_exact_mut(window) {
-        (0..window - 1).rev().for_each(|i| block[i] = max(block[i], block[i + 1]));
+        (0..window - 1).rev().for_each(|i| block[i] = pick(block[i], block[i + 1]));
     }
-    for (x, out) in out.iter_mut().enumerate() {
-        *out = max(right[x], left[x + window - 1]);
-    }
+    let both = right.iter().zip(left.get(window - 1..).unwrap_or_default());
+    out.iter_mut().zip(both).for_each(|(out, (right, left))| *out = pick(*right, *left));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Extent, Mask, lanes};
 
     #[test]
     fn agrees_with_the_definition() {
@@ -55,7 +49,11 @@ mod tests {
         };
         for (w, h, r) in [(1, 1, 3), (7, 5, 1), (16, 9, 4), (5, 31, 6), (40, 3, 50)] {
             let mask = Mask::from_data(Extent::new(w, h), (0..w * h).map(|_| random()).collect());
-            let (big, small) = (dilate(&mask, r), erode(&mask, r));
+            let [big, small] = [
+                lanes::both_ways(mask.data().to_vec(), w as usize, largest(r)),
+                lanes::both_ways(mask.data().to_vec(), w as usize, smallest(r)),
+            ]
+            .map(|data| Mask::from_data(mask.extent(), data));
             for y in 0..h {
                 for x in 0..w {
                     let near = (y.saturating_sub(r)..(y + r + 1).min(h))

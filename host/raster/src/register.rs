@@ -4,16 +4,17 @@
 //! Decision: what both pictures show of the untouched surroundings tells how far. A search over whole pixels, blind to
 //! a difference in brightness, comes first, since least squares alone (Lucas & Kanade 1981) find no way out of a fine
 //! texture; they then find the fraction. A shift is only believed if it explains most of the difference, and small ones
-//! are left alone: resampling would soften the picture for nothing.
+//! are left alone: resampling would soften the picture for nothing. Both are looked at as large as a model sees them: nothing
+//! finer went through it.
 
-use crate::{Image, Mask, resize};
+use crate::{Image, Mask};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 /// How far a result lies beside its place, for the receipt, too.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Registered {
-    /// How far the result lay to the right of its place, and below it, in pixels.
+    /// How far the result lay to the right of its place, and below it, in pixels of the canvas.
     pub shift: [f32; 2],
     /// Whether it was moved back.
     pub corrected: bool,
@@ -25,32 +26,32 @@ const REACH: i32 = 4;
 const SAMPLES: usize = 60_000;
 /// Fewer tell nothing.
 const MIN_SAMPLES: usize = 1024;
-/// Least shift that is worth a resampling.
+/// Least shift that is worth a resampling, in pixels of the canvas.
 const SEEN_PX: f32 = 0.25;
-/// Largest shift that is moved back; a larger one is more likely a change of content.
+/// Largest shift that is moved back, in pixels that are looked at; a larger one is more likely a change of content.
 const CORRECTED_PX: f32 = 2.0;
 /// A shift is believed if it leaves at most this share of the difference's variance.
 const EXPLAINED: f64 = 0.7;
 
 impl Registered {
     /// How far `result` lies beside `original`, as far as both show the same pixels under mask 0, up to 4 px in each
-    /// direction. It is to be moved back if that is 0.25 to 2 px; a larger shift is only told. All three share one extent.
+    /// direction. It is to be moved back if that is at most 2 px; a larger shift is only told. All three share one extent, each
+    /// pixel of which is `1 / zoom` pixels of the canvas; there less than 0.25 px are none.
     /// `contrast` is what the result's is to be multiplied with before it is the original's.
-    pub fn measure(result: &Image, original: &Image, denoise_mask: &Mask, contrast: f32) -> Registered {
+    pub fn measure(result: &Image, original: &Image, denoise_mask: &Mask, contrast: f32, zoom: f32) -> Registered {
         assert_eq!(result.extent(), original.extent(), "result and original have one extent");
         assert_eq!(result.extent(), denoise_mask.extent(), "result and mask have one extent");
         let shift = estimate(result, original, denoise_mask, contrast);
         let size = shift[0].hypot(shift[1]);
-        let corrected = (SEEN_PX..=CORRECTED_PX).contains(&size);
-        Registered { shift: if size < SEEN_PX { [0.0; 2] } else { shift }, corrected }
+        match size < SEEN_PX * zoom {
+            true => Registered { shift: [0.0; 2], corrected: false },
+            false => Registered { shift: shift.map(|v| v / zoom), corrected: size <= CORRECTED_PX },
+        }
     }
 
-    /// How many pixels around a part have a say in it when it is moved.
-    pub const MARGIN_PX: u32 = 8;
-
-    /// `image` moved back, if it is to be.
-    pub fn apply(&self, image: Image) -> Image {
-        if self.corrected { resize::shift(&image, -self.shift[0], -self.shift[1]) } else { image }
+    /// By how much it is to be moved to the right and down, in pixels of the canvas.
+    pub fn back(&self) -> [f32; 2] {
+        if self.corrected { self.shift.map(|v| -v) } else { [0.0; 2] }
     }
 }
 
@@ -58,9 +59,7 @@ impl Registered {
 fn estimate(result: &Image, original: &Image, mask: &Mask, contrast: f32) -> [f32; 2] {
     let (w, h) = (original.extent().w as i32, original.extent().h as i32);
     let margin = REACH + 3;
-    let (result, original) = (Plane { image: result, w, contrast }, Plane { image: original, w, contrast: 1.0 });
-    let usable =
-        |x: i32, y: i32| mask.at(x as u32, y as u32) <= 0.0 && original.image.pixel(x as u32, y as u32)[3] >= 1.0;
+    let usable = |x: i32, y: i32| mask.at(x as u32, y as u32) <= 0.0 && original.pixel(x as u32, y as u32)[3] >= 1.0;
     // Every so many pixels of every so many rows.
     let every = ((f64::from(w) * f64::from(h) / SAMPLES as f64).sqrt().ceil() as usize).max(1);
     let rows = (margin..h - margin).step_by(every);
@@ -71,20 +70,19 @@ fn estimate(result: &Image, original: &Image, mask: &Mask, contrast: f32) -> [f3
     if at.len() < MIN_SAMPLES {
         return [0.0; 2];
     }
+    let (result, original) = (Plane::of(result, contrast), Plane::of(original, 1.0));
     // The variance of the difference at a shift; the mean is a matter of colour.
-    let variance = |difference: &(dyn Fn(i32, i32) -> f64 + Sync)| {
-        let parts: Vec<[f64; 2]> = at
-            .par_chunks(4096)
-            .map(|part| {
-                let squares = part.iter().map(|&(x, y)| difference(x, y));
-                squares.fold([0.0; 2], |[sum, square], d| [sum + d, square + d * d])
-            })
-            .collect();
+    fn variance(at: &[(i32, i32)], difference: impl Fn(i32, i32) -> f64 + Sync) -> f64 {
+        let part = |part: &[(i32, i32)]| {
+            let squares = part.iter().map(|&(x, y)| difference(x, y));
+            squares.fold([0.0; 2], |[sum, square], d| [sum + d, square + d * d])
+        };
+        let parts: Vec<[f64; 2]> = at.par_chunks(4096).map(part).collect();
         let [sum, square] = parts.iter().fold([0.0; 2], |a, b| [a[0] + b[0], a[1] + b[1]]);
         let n = at.len() as f64;
         square / n - (sum / n).powi(2)
-    };
-    let whole = |dx: i32, dy: i32| variance(&|x, y| f64::from(result.at(x + dx, y + dy) - original.at(x, y)));
+    }
+    let whole = |dx: i32, dy: i32| variance(&at, |x, y| f64::from(result.at(x + dx, y + dy) - original.at(x, y)));
     let still = whole(0, 0);
     let mut best = (still, 0, 0);
     for dy in -REACH..=REACH {
@@ -102,13 +100,13 @@ fn estimate(result: &Image, original: &Image, mask: &Mask, contrast: f32) -> [f3
         shift = [0, 1].map(|c| shift[c] + step[c].clamp(-0.5, 0.5));
     }
     shift = [shift[0].clamp(-f64::from(REACH), f64::from(REACH)), shift[1].clamp(-f64::from(REACH), f64::from(REACH))];
-    let left = variance(&|x, y| f64::from(result.between(x, y, shift) - original.at(x, y)));
+    let left = variance(&at, |x, y| f64::from(result.between(x, y, shift) - original.at(x, y)));
     if left <= EXPLAINED * still { shift.map(|v| v as f32) } else { [0.0; 2] }
 }
 
 /// One step of Gauss-Newton for the shift and an offset in brightness; `None` where the picture has no texture in some
 /// direction.
-fn least_squares(result: &Plane<'_>, original: &Plane<'_>, at: &[(i32, i32)], shift: [f64; 2]) -> Option<[f64; 2]> {
+fn least_squares(result: &Plane, original: &Plane, at: &[(i32, i32)], shift: [f64; 2]) -> Option<[f64; 2]> {
     // Sums of gx gx, gx gy, gy gy, gx, gy, 1 and of the difference times gx, gy, 1.
     let parts: Vec<[f64; 9]> = at
         .par_chunks(4096)
@@ -137,17 +135,20 @@ fn least_squares(result: &Plane<'_>, original: &Plane<'_>, at: &[(i32, i32)], sh
 }
 
 /// A picture's brightness, sRGB-encoded.
-struct Plane<'a> {
-    image: &'a Image,
+struct Plane {
+    values: Vec<f32>,
     w: i32,
-    contrast: f32,
 }
 
-impl Plane<'_> {
+impl Plane {
+    fn of(image: &Image, contrast: f32) -> Self {
+        let value = |p: &[f32; 4]| contrast * (0.2126 * p[0] + 0.7152 * p[1] + 0.0722 * p[2]);
+        let values = image.data().as_chunks::<4>().0.par_iter().map(value).collect();
+        Self { values, w: image.extent().w as i32 }
+    }
+
     fn at(&self, x: i32, y: i32) -> f32 {
-        let i = (y * self.w + x) as usize * 4;
-        let p = &self.image.data()[i..i + 3];
-        self.contrast * (0.2126 * p[0] + 0.7152 * p[1] + 0.0722 * p[2])
+        self.values[(y * self.w + x) as usize]
     }
 
     /// Beside a pixel, by cubic interpolation (Catmull-Rom).

@@ -9,7 +9,7 @@ use underpaint_raster::{ColorMatch, Extent, Image, Mask, Matched, srgb_from_lab}
 fn color_match(result: &Image, original: &Image, mask: &Mask) -> (Image, ColorMatch) {
     let found = ColorMatch::measure(result, original, mask);
     let mut out = result.clone();
-    found.apply(&mut out);
+    found.apply(&mut out, result.extent().rect());
     (out, found)
 }
 

@@ -3,15 +3,15 @@
 mod support;
 
 use support::{paint, photo, psnr, rect_mask};
-use underpaint_raster::{Extent, Image, Mask, Rect, Registered};
+use underpaint_raster::{Extent, Image, Mask, Rect, Registered, enlarge};
 
 /// How near an estimate must be, in pixels.
 const NEAR_PX: f32 = 0.25;
 
 /// Looking and doing in one, for tests of both.
 fn register(result: &Image, original: &Image, mask: &Mask) -> (Image, Registered) {
-    let found = Registered::measure(result, original, mask, 1.0);
-    (found.apply(result.clone()), found)
+    let found = Registered::measure(result, original, mask, 1.0, 1.0);
+    (enlarge(result, result.extent(), found.back(), result.extent().rect(), None), found)
 }
 
 /// A photograph, a selection in it, and the photograph as a model might return it: `(dx, dy)` to the right and below,

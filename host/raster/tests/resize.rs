@@ -3,7 +3,7 @@
 mod support;
 
 use support::{Random, delta_e, lab, paint, photo, psnr};
-use underpaint_raster::{Extent, Image, Mask, Rect, resize, resize_mask, resize_part};
+use underpaint_raster::{Extent, Image, Mask, Rect, enlarge, resize, resize_mask, resize_part};
 
 #[test]
 fn nothing_shifts() {
@@ -123,4 +123,24 @@ fn a_part_is_resized_as_its_crop() {
         }
     }
     assert_eq!(resize_part(&photo, Rect::new(7, 7, 0, 0), Extent::new(2, 1)), Image::new(Extent::new(2, 1)));
+}
+
+/// A part of an enlarged or reduced picture is the crop of the whole one, to the bit; moved by whole pixels at its own size it is
+/// the picture beside it.
+#[test]
+fn a_part_of_what_comes_out_is_its_crop() {
+    let photo = photo().crop(Rect::new(300, 200, 150, 90));
+    let other = photo.data().chunks_exact(4).flat_map(|p| [p[1], p[0], p[2], 1.0]).collect();
+    let other = Image::from_data(photo.extent(), other);
+    for (w, h) in [(400, 240), (150, 240), (90, 60)] {
+        let (to, part) = (Extent::new(w, h), Rect::new(11, 7, w / 2, h - 20));
+        for picture in [&photo, &other] {
+            assert_eq!(enlarge(picture, to, [0.0; 2], part, None), resize(picture, to).crop(part), "{w}x{h}");
+        }
+    }
+    let part = Rect::new(20, 10, 100, 60);
+    let moved = enlarge(&photo, photo.extent(), [3.0, -2.0], part, None);
+    let beside = photo.crop(Rect { x: part.x - 3, y: part.y + 2, ..part });
+    let worst = moved.data().iter().zip(beside.data()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(worst < 1e-5, "{worst}");
 }

@@ -23,7 +23,7 @@ fn random_repaints_change_nothing_outside_their_alpha() {
             assert!(*d > 0.0 || *a == 0.0, "round {round}: alpha {a} where nothing was painted");
         }
         let result = random.image(context.extent());
-        let Some(patch) = composite(&result, &alpha, (context.x, context.y)) else {
+        let Some(patch) = composite(result.clone(), &alpha, (context.x, context.y)) else {
             assert!(alpha.bounds().is_none(), "round {round}: a mask but no patch");
             continue;
         };
@@ -152,7 +152,7 @@ fn empty_pictures_go_through_every_operator() {
         let s = masks::softness(&mask, 1.0, Some(9), Some(5));
         assert_eq!(masks::denoise_mask(&mask, &s).extent(), extent);
         let alpha = masks::compositing_mask(&mask, &s);
-        assert_eq!(composite(&image, &alpha, (3, 3)), None);
+        assert_eq!(composite(image.clone(), &alpha, (3, 3)), None);
         underpaint_raster::ColorMatch::measure(&image, &image, &mask);
     }
 }

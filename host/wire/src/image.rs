@@ -201,43 +201,38 @@ impl Image {
         Ok(())
     }
 
-    fn rows<'a>(&self, bytes: &'a [u8]) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        let (offset, stride, row) = (self.offset as usize, self.stride() as usize, self.row_bytes() as usize);
-        (0..self.h as usize).map(move |y| &bytes[offset + y * stride..][..row])
+    fn row<'a>(&self, bytes: &'a [u8], y: usize) -> &'a [u8] {
+        &bytes[self.offset as usize + y * self.stride() as usize..][..self.row_bytes() as usize]
     }
 
     /// The pixels as a raster: sRGB-encoded, straight alpha; grey becomes opaque RGB.
     /// Panics if [`Image::check`] was not passed with this blob.
     pub fn to_raster(&self, bytes: &[u8]) -> raster::Image {
-        let mut data = vec![0.0; self.extent().area() as usize * 4];
-        let pixels = data.as_chunks_mut::<4>().0;
-        self.rows(bytes)
-            .zip(pixels.chunks_exact_mut(self.w as usize))
-            .for_each(|(row, out)| write_rgba(self.px, row, out));
-        self.normalise(&mut data);
-        raster::Image::from_data(self.extent(), data)
+        raster::Image::from_rows(self.extent(), |y, out| {
+            write_rgba(self.px, self.row(bytes, y), out);
+            self.normalise(out);
+        })
     }
 
     /// The pixels as a mask; the image must be grey. Panics if [`Image::check`] was not passed with this blob.
     pub fn to_mask(&self, bytes: &[u8]) -> raster::Mask {
         let mut data = vec![0.0; self.extent().area() as usize];
-        self.rows(bytes)
-            .zip(data.chunks_exact_mut(self.w as usize))
-            .for_each(|(row, out)| write_grey(self.px, row, out));
+        let rows = data.chunks_exact_mut(self.w as usize).enumerate();
+        rows.for_each(|(y, out)| write_grey(self.px, self.row(bytes, y), out));
         raster::Mask::from_data(self.extent(), data)
     }
 
-    fn normalise(&self, data: &mut [f32]) {
+    fn normalise(&self, row: &mut [[f32; 4]]) {
         if self.px.is_grey() || self.alpha == Alpha::None {
-            data.iter_mut().skip(3).step_by(4).for_each(|a| *a = 1.0);
+            row.iter_mut().for_each(|px| px[3] = 1.0);
         } else if self.alpha == Alpha::Premul {
-            for px in data.chunks_exact_mut(4) {
+            for px in row.iter_mut() {
                 let a = px[3];
                 px[..3].iter_mut().for_each(|c| *c = if a > 0.0 { (*c / a).min(1.0) } else { 0.0 });
             }
         }
         if self.color == Color::LinearSrgb {
-            for px in data.chunks_exact_mut(4) {
+            for px in row {
                 px[..3].iter_mut().for_each(|c| *c = encode_srgb(*c));
             }
         }

@@ -141,7 +141,7 @@ impl Fill {
         let layer = Picture { image: underpaint_raster::Image::new(extent), has_alpha: true, ..canvas.clone() };
         for (i, (patch, seed)) in painted.patches.iter().enumerate() {
             let whole = |below: &Picture| match below.depth {
-                Depth::Eight => dither(&over(&below.image, patch)),
+                Depth::Eight => dither(over(&below.image, patch)),
                 Depth::Sixteen => over(&below.image, patch),
             };
             results.write(i, *seed, &whole(&canvas), &canvas, &painted)?;

@@ -246,7 +246,10 @@ impl Device {
             .map_err(|e| errors::job(&e))?;
         // A whole picture is rounded, as diffusers does, so that it can be compared; what is laid over one is dithered.
         if painting.request.mode != Mode::Generate && matches!(painting.px, Px::Rgba8 | Px::Bgra8) {
-            output.patches.iter_mut().for_each(|(patch, _)| patch.image = dither(&patch.image));
+            for (patch, _) in &mut output.patches {
+                let image = std::mem::replace(&mut patch.image, Raster::new(Extent::new(0, 0)));
+                patch.image = dither(image);
+            }
         }
         let color = painting.canvas.as_ref().map(|(canvas, _)| canvas.image.color).unwrap_or_default();
         Ok(done(output, painting.request.seed.unwrap_or_default(), painting.px, color))

@@ -82,7 +82,7 @@ fn refine(
     enlarged: &Image,
     job: &dyn Job,
 ) -> Result<Image, JobError> {
-    let prepared = plan.prepare(Some(enlarged), None, plan.sampling.seed, job)?;
+    let prepared = plan.prepare(&plan.scene(Some(enlarged), None), plan.sampling.seed, job)?;
     let (steering, seen) = (&Steering::default(), Vec::new());
     let painting = Painting { plan, words, steering, seen, regions, only: None, prepared, noise: None, save: None };
     let made = paint(models, &model.id, painting, job)?;

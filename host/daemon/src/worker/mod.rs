@@ -3,9 +3,10 @@
 //! ```text
 //! request -> plan::plan(request, model)         crop, extents, masks, sampling, placement
 //!         -> prompts::prompts(plan)             choices drawn, tags taken out
-//!         -> plan.prepare(canvas, mask)         crop, infill, resize
+//!         -> plan.scene(canvas, mask)           crop, resize, masks
+//!         -> plan.prepare(scene)                infill
 //!         -> engine.generate(plan, input)       encode text, denoise, decode
-//!         -> plan.place(picture, canvas, mask)  detail, colour match, registration, feathered alpha -> patch
+//!         -> plan.place(picture, scene)         colour match, registration, resize, detail, feathered alpha -> patch
 //!         -> plan.second, where there is one    the same again, finer, over what was painted
 //!         -> filters.apply(patch, chain)        each sandboxed
 //!         -> patches, and a receipt that can make them again
@@ -39,7 +40,7 @@ use serde_json::{Map, Value};
 use underpaint_engine::prompt::Embedding;
 use underpaint_engine::{DeviceKind, Npy, Saved};
 use underpaint_filters::Filters;
-use underpaint_plan::{CanvasFacts, Family, Plan, Sampling, check_regions, placed, plan};
+use underpaint_plan::{CanvasFacts, Family, Placing, Plan, Sampling, Scene, check_regions, placed, plan};
 use underpaint_raster::{Cancelled, Extent, Image, Job, Mask, Patch, Rect};
 use underpaint_wire::generate::Generate;
 
@@ -118,38 +119,48 @@ pub fn run(
         // Before the first pass, not after it.
         room(models, &model.id, (second, &words, &steering))?;
     }
-    let pictures = match model.family {
-        Family::Exemplar => rebuild(&plan, canvas, mask, job)?,
+    let scene = plan.scene(canvas, mask);
+    // What waits for its turn is a picture as the model made it, which is smaller than its patch.
+    let made: Box<dyn Iterator<Item = Option<(Patch, Placing)>>> = match model.family {
+        Family::Exemplar => {
+            let patches = rebuild(&plan, &scene, job)?.into_iter();
+            Box::new(patches.map(|patch| patch.map(|patch| (patch, Placing::default()))))
+        }
         _ => {
-            let prepared = plan.prepare(canvas, mask, 0, job)?;
+            let prepared = plan.prepare(&scene, 0, job)?;
             let (noise, save) = (noise.as_ref(), saved.as_mut());
             let (words, steering, seen) = (&words, &steering, steering.seen(&plan, canvas));
             let regions = regions(&plan);
             let painting = Painting { plan: &plan, words, steering, seen, regions, only: None, prepared, noise, save };
-            paint(models, &model.id, painting, &Previewing::new(job, &plan, mask))?
+            let pictures = paint(models, &model.id, painting, &Previewing::new(job, &plan, &scene))?;
+            Box::new(pictures.into_iter().map(|picture| {
+                job.between();
+                plan.place(picture, &scene)
+            }))
         }
     };
 
-    let mut patches = Vec::with_capacity(pictures.len());
-    let mut placing = Vec::new();
-    for (i, picture) in (0..).zip(pictures) {
+    let (mut patches, mut placing) = (Vec::new(), Vec::new());
+    for (i, made) in (0..).zip(made) {
         job.between();
         let seed = plan.sampling.seed.wrapping_add(u64::from(i));
-        let Some((mut patch, how)) = plan.place(picture, canvas, mask) else { continue };
+        let Some((mut patch, how)) = made else { continue };
         placing.push(how);
         if let (Some(second), Some(canvas)) = (&plan.second, canvas) {
             let second = Plan { sampling: Sampling { seed, ..second.sampling.clone() }, ..*second.clone() };
             let rough = plan.lay(canvas, &patch);
             let refining = &Refining { job, part: i, parts: plan.sampling.batch };
-            let prepared = second.prepare(Some(&rough), mask, 0, refining)?;
+            let shown = second.scene(Some(&rough), mask);
+            let prepared = second.prepare(&shown, 0, refining)?;
             let only = Some(i as usize);
             let (words, steering, seen) = (&words, &steering, steering.seen(&second, Some(&rough)));
             let (plan, regions) = (&second, regions(&second));
             let painting = Painting { plan, words, steering, seen, regions, only, prepared, noise: None, save: None };
-            let painted = paint(models, &model.id, painting, &Previewing::new(refining, &second, mask))?;
+            let painted = paint(models, &model.id, painting, &Previewing::new(refining, &second, &shown))?;
             job.between();
+            let scene = second.scene(Some(canvas), mask);
             for finer in painted {
-                let Some((finer, how)) = second.place(finer, Some(canvas), mask) else { continue };
+                let Some((finer, how)) = second.place(finer, &scene) else { continue };
                 placing.push(how);
                 patch = finer;
             }
@@ -169,11 +180,10 @@ pub fn run(
     Ok(Output { patches, used, receipt, timing_ms: job.finish(), saved })
 }
 
-/// The embedded fill: what `prepare` puts under the mask is the result, once for each seed.
-fn rebuild(plan: &Plan, canvas: Option<&Image>, mask: Option<&Mask>, job: &dyn Job) -> Result<Vec<Image>, Cancelled> {
+/// The embedded fill, once for each seed.
+fn rebuild(plan: &Plan, scene: &Scene<'_>, job: &dyn Job) -> Result<Vec<Option<Patch>>, Cancelled> {
     let seeds = (0..u64::from(plan.sampling.batch)).map(|i| plan.sampling.seed.wrapping_add(i));
-    let pictures = seeds.map(|seed| plan.prepare(canvas, mask, seed, job));
-    pictures.filter_map(|prepared| prepared.map(|p| p.init).transpose()).collect()
+    seeds.map(|seed| plan.rebuild(scene, seed, job)).collect()
 }
 
 /// A seed nobody chose: 32 bits, so that a painter can read it aloud.

@@ -11,7 +11,7 @@ mod neutral;
 mod outward;
 mod push_pull;
 
-pub use exemplar::{Options, exemplar, exemplar_with};
+pub use exemplar::{Options, exemplar, exemplar_with, rebuild};
 pub use grain::grain;
 pub use neutral::neutral;
 pub use outward::outward;

@@ -44,9 +44,27 @@ pub fn exemplar(image: &Image, mask: &Mask, seed: u64, job: &dyn Job) -> Result<
 /// patch is known the fill is [`infill::push_pull`]'s. Progress is reported as [`Stage::Infill`];
 /// cancellation is honoured within some milliseconds.
 pub fn exemplar_with(image: &Image, mask: &Mask, options: &Options, job: &dyn Job) -> Result<Image, Cancelled> {
+    let mut out = image.clone();
+    let Some((rect, filled)) = rebuild(image, mask, options, job)? else { return Ok(out) };
+    for (x, y) in (0..rect.h).flat_map(|y| (0..rect.w).map(move |x| (x, y))) {
+        let at = (x + rect.x as u32, y + rect.y as u32);
+        if mask.at(at.0, at.1) > 0.0 {
+            out.set_pixel(at.0, at.1, filled.pixel(x, y));
+        }
+    }
+    Ok(out)
+}
+
+/// What [`exemplar_with`] puts under the mask: the bounds of what is not 0, and that part of the picture. `None` if all is 0.
+pub fn rebuild(
+    image: &Image,
+    mask: &Mask,
+    options: &Options,
+    job: &dyn Job,
+) -> Result<Option<(Rect, Image)>, Cancelled> {
     assert_eq!(image.extent(), mask.extent(), "image and mask have one extent");
     job.step(Stage::Infill, 0, 1)?;
-    let Some(bounds) = mask.bounds() else { return Ok(image.clone()) };
+    let Some(bounds) = mask.bounds() else { return Ok(None) };
     let window = window(bounds, image.extent());
     let part = image.crop(window);
     let hole: Vec<bool> = mask.crop(window).data().iter().map(|&m| m > 0.0).collect();
@@ -57,12 +75,7 @@ pub fn exemplar_with(image: &Image, mask: &Mask, options: &Options, job: &dyn Jo
             infill::push_pull(&part, &Mask::from_data(part.extent(), hard))
         }
     };
-    let mut out = image.clone();
-    for (i, _) in hole.iter().enumerate().filter(|(_, h)| **h) {
-        let (x, y) = ((i % window.w as usize) as u32, (i / window.w as usize) as u32);
-        out.set_pixel(x + window.x as u32, y + window.y as u32, filled.pixel(x, y));
-    }
-    Ok(out)
+    Ok(Some((bounds, filled.crop(Rect { x: bounds.x - window.x, y: bounds.y - window.y, ..bounds }))))
 }
 
 /// What is looked at: the hole's bounds and as much again on every side, at least 160 px. Farther pixels
