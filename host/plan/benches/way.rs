@@ -45,7 +45,10 @@ fn main() {
     let place = |(made, scene)| plan_.place(made, &scene);
     way.bench_function("place", |b| b.iter_batched(fresh, place, BatchSize::PerIteration));
     let (patch, _) = place(fresh()).expect("there is a patch");
-    way.bench_function("numbers to bytes", |b| b.iter(|| to_bytes(&dither(patch.image.clone()), Px::Bgra8)));
+    let bytes_of = |image| to_bytes(&dither(image), Px::Bgra8);
+    way.bench_function("numbers to bytes", |b| {
+        b.iter_batched(|| patch.image.clone(), bytes_of, BatchSize::PerIteration)
+    });
     way.finish();
     c.final_summary();
 }

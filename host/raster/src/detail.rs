@@ -49,7 +49,8 @@ pub fn enlarge(made: &Image, to: Extent, by: [f32; 2], part: Rect, lost: Option<
     }
     let width = part.w as usize;
     let larger = Resampling::new(made.extent(), to, by);
-    let detail = lost.map(|lost| Detail::new(lost, made, by, to));
+    let still = (by != [0.0; 2] && lost.is_some()).then(|| Resampling::new(made.extent(), to, [0.0; 2]));
+    let detail = lost.map(|lost| Detail::new(lost, made, by, still.as_ref().unwrap_or(&larger), to));
     out.data_mut().as_chunks_mut::<4>().0.par_chunks_mut(ROWS * width).enumerate().for_each(|(i, out)| {
         let top = part.y as usize + i * ROWS;
         let band = Rect::new(part.x, top as i32, part.w, (out.len() / width) as u32);
@@ -71,14 +72,15 @@ pub fn enlarge(made: &Image, to: Extent, by: [f32; 2], part: Rect, lost: Option<
 /// What returns of the detail of an original.
 struct Detail<'a> {
     lost: &'a Lost<'a>,
-    larger: Resampling,
+    /// What makes `shown` as large as the part.
+    larger: &'a Resampling,
     /// How likely each part of what was made is still the original's.
     alike: Mask,
     larger_parts: MaskResampling,
 }
 
 impl<'a> Detail<'a> {
-    fn new(lost: &'a Lost<'a>, made: &Image, by: [f32; 2], to: Extent) -> Self {
+    fn new(lost: &'a Lost<'a>, made: &Image, by: [f32; 2], larger: &'a Resampling, to: Extent) -> Self {
         let Lost { original, rect, shown, denoise_mask, .. } = lost;
         let seen = made.extent();
         assert_eq!(shown.extent(), seen, "what was made is as large as what was shown");
@@ -92,7 +94,7 @@ impl<'a> Detail<'a> {
         });
         let alike = likeness(shown, moved.as_ref().unwrap_or(made));
         let larger_parts = MaskResampling::new(alike.extent(), to);
-        Self { lost, larger: Resampling::new(seen, to, [0.0; 2]), alike, larger_parts }
+        Self { lost, larger, alike, larger_parts }
     }
 
     /// What returns in a `tile` of the part, row by row; nothing is said where nothing does.
