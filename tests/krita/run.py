@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
 """Drives the real Krita under Xvfb against the real daemon and says what passed.
 
-    tests/krita/run.py [--daemon PATH] [--root DIR] [--only NAME]... [--filter FILE]... [--tree] [--keep]
+    tests/krita/run.py [--daemon PATH] [--root DIR] [--canvas opengl|software] [--only NAME]... [--model FOLDER]...
+                       [--filter FILE]... [--tree] [--keep]
 
 Krita runs with a home of its own, in which `underpaint adapter install krita` has put the adapter, and a test-only
 plug-in (underpaint_e2e) that plays the scenarios. Krita exits 0 whatever happened, so only the file the plug-in writes
 is believed. Exit codes: 0 all passed, 1 something failed, 77 skipped (a tool is missing; the reason is printed).
-With --root the Krita of another system's root folder is driven (a chroot, which needs root); the screen and the folders stay
-this system's. What lies over the canvas is played twice, because Krita has two kinds of canvas.
+With --root the Krita of another system's root folder is driven (a chroot, which needs root); the folders stay this system's, and
+so does the screen, unless only that system has Xvfb. What lies over the canvas is played on both kinds of canvas that Krita
+has; everything else on the one that --canvas names: without a graphics card OpenGL takes as much of the processor as all else.
+How it feels is measured by `--only feels_quick`, and with models of a real size, each once cold and once more, by `--model`.
 The first run on a machine takes half a minute longer: Krita builds its resource cache, which is kept in
 tests/output for the next run.
 """
@@ -37,15 +40,20 @@ STILL_LIMIT_S = 900
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 """Krita's embedded Python takes its modules from the first python3 on PATH, which must be the system's."""
 SKIPPED = 77
+CANVASES = {"opengl": "auto", "software": "none"}
+"""The kinds of canvas, as Krita's settings call what draws them."""
 AGAIN = {"leaves_a_job_behind": "finds_what_was_left", "previews_lie_where_layers_will": "previews_lie_where_layers_will"}
-"""Scenarios after which another is played in a second session with the same home, and the canvas without OpenGL."""
+"""Scenarios after which another is played in a second session with the same home, and the other canvas."""
 
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     arguments.add_argument("--daemon", default=os.environ.get("UNDERPAINT_BIN") or str(ROOT / "target/debug/underpaint"))
     arguments.add_argument("--root", type=pathlib.Path, metavar="DIR", help="drive the Krita of the system in this folder")
+    arguments.add_argument("--canvas", choices=CANVASES, default="software", help="what draws the canvas")
     arguments.add_argument("--only", action="append", default=[], metavar="NAME", help="play only this scenario")
+    arguments.add_argument("--model", action="append", default=[], type=pathlib.Path, metavar="FOLDER",
+                           help="let feels_quick measure this model, too")
     arguments.add_argument("--filter", action="append", default=[], metavar="FILE", help="install this filter, too")
     arguments.add_argument("--tree", action="store_true", help="take the adapter from the tree, not from the daemon")
     arguments.add_argument("--keep", action="store_true", help="keep the temporary home for a look")
@@ -67,7 +75,7 @@ def main():
         (work / "up/filters").mkdir(parents=True)
         for path in chosen.filter:
             shutil.copy(path, str(work / "up/filters"))
-        passed = play(work, place, daemon, chosen.only, chosen.tree)
+        passed = play(work, place, daemon, chosen)
         if not chosen.only:
             passed = without_krita(daemon) and passed
         return 0 if passed else 1
@@ -93,6 +101,10 @@ class Place:
         mounts = 'mount --rbind /tmp "$0/tmp" && mount -t proc proc "$0/proc" && exec /usr/sbin/chroot "$0" "$@"'
         return ["unshare", "--mount", "sh", "-c", mounts, str(self.root)] + list(words)
 
+    def screen(self, *words):
+        """The command for Xvfb with these words: this system's, or that one's if only it has one."""
+        return ["Xvfb", *words] if self.root is None or shutil.which("Xvfb") else self.command("Xvfb", *words)
+
     def has(self, program):
         """Whether the program is there."""
         return shutil.which(program, path=SYSTEM_PATH if self.root is None else str(self.root / "usr/bin")) is not None
@@ -108,15 +120,15 @@ def what_is_missing(place):
         return "--root needs the rights to change the root folder"
     if not place.has("krita"):
         return "krita is not installed%s (Debian package krita)" % (" in %s" % place.root if place.root else "")
-    if shutil.which("Xvfb") is None:
+    if shutil.which("Xvfb") is None and not place.has("Xvfb"):
         return "Xvfb is not installed (Debian package xvfb)"
     if subprocess.run(place.command(place.python(), "-c", "import PyQt5.QtNetwork"), stderr=subprocess.DEVNULL).returncode:
         return "Krita has no Python plug-ins without PyQt5 (Debian package python3-pyqt5)"
     return ""
 
 
-def play(work, place, daemon, only, from_tree):
-    environment = prepare_home(work)
+def play(work, place, daemon, chosen):
+    only, environment = chosen.only, prepare_home(work)
     data = work / "home/.local/share/krita"
     version = krita_version(place, environment)
     if version is None:
@@ -126,19 +138,44 @@ def play(work, place, daemon, only, from_tree):
     ours = shutil.ignore_patterns("underpaint*", "pykrita")  # what the adapter kept in an earlier run is none of this one's
     if seed.is_dir():
         shutil.copytree(str(seed), str(data), dirs_exist_ok=True, ignore=ours)
-    install_plugins(work, daemon, environment, data / "pykrita", from_tree, place)
+    install_plugins(work, daemon, environment, data / "pykrita", chosen.tree, place)
     print("Krita %s" % version)
     if "feels_quick" in only:
         full_size_model(work / "up/models")
-    passed = run_krita(work, place, environment, only) and report(work)
+    for folder in chosen.model:
+        shutil.copytree(str(folder), str(work / "up/models" / folder.name), copy_function=linked)
+    environment["UNDERPAINT_E2E_MODELS"] = ",".join(folder.name for folder in chosen.model)
     again = [second for first, second in AGAIN.items() if not only or first in only]
+    passed = play_on(chosen.canvas, work, place, environment, only)
     if again:
-        (work / "home/.config/kritadisplayrc").write_text("OpenGLRenderer=none\n")
-        print("started again, without OpenGL")
-        passed = run_krita(work, place, environment, again) and report(work) and passed
+        other = next(canvas for canvas in CANVASES if canvas != chosen.canvas)
+        passed = play_on(other, work, place, environment, again) and passed
     if passed and not seed.is_dir() and not only:
         shutil.copytree(str(data), str(seed), ignore=ours)
     return passed
+
+
+def play_on(canvas, work, place, environment, only):
+    """A session of Krita with this kind of canvas; returns whether all has passed."""
+    (work / "home/.config/kritadisplayrc").write_text("OpenGLRenderer=%s\n" % CANVASES[canvas])
+    played = run_krita(work, place, environment, only)
+    print("canvas: %s" % (renderer(work) if canvas == "opengl" else canvas))
+    return played and report(work)
+
+
+def renderer(work):
+    """What OpenGL there is, as Krita noted it when it started."""
+    noted = work / "home/.local/share/krita-sysinfo.log"
+    lines = noted.read_text(errors="replace").splitlines() if noted.exists() else []
+    return next((line.split(":", 1)[1].strip(' "') for line in lines if line.strip().startswith("Renderer:")), "nothing it knew of")
+
+
+def linked(source, target):
+    """A large file in a second place: as a hard link where that is possible."""
+    try:
+        os.link(os.path.realpath(source), target)
+    except OSError:
+        shutil.copy(source, target)
 
 
 def full_size_model(models):
@@ -162,7 +199,7 @@ def run_krita(work, place, environment, only):
     shutil.rmtree(str(results), ignore_errors=True)
     results.mkdir()
     for _ in range(3):
-        with Display(environment):
+        with Display(place, environment):
             run_once(work, place, dict(environment, UNDERPAINT_E2E_ONLY=",".join(only)))
         if (results / "status").exists() or b"could not connect to display" not in (work / "krita.err").read_bytes():
             return True
@@ -243,7 +280,7 @@ def packed(daemon, *tree):
 def krita_version(place, environment):
     """For the name of the resource cache; needs a display, None if there is none."""
     for _ in range(3):
-        with Display(environment):
+        with Display(place, environment):
             command = place.command("krita", "--version")
             said = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         if said.returncode == 0:
@@ -286,16 +323,15 @@ class Display:
     """A virtual screen; sets DISPLAY in the environment given. Its number is one that no program takes by itself: those that look
     for the first free one from 0 on take away each other's sockets when one ends as the other begins."""
 
-    def __init__(self, environment):
-        self._environment = environment
+    def __init__(self, place, environment):
+        self._place, self._environment = place, environment
 
     def __enter__(self):
         for _ in range(20):
             read, write = os.pipe()
             number = ":%d" % random.randrange(1000, 50000)
-            self._server = subprocess.Popen(
-                ["Xvfb", number, "-displayfd", str(write), "-screen", "0", "1600x1000x24", "-noreset", "-nolisten", "tcp"],
-                pass_fds=[write], stderr=subprocess.DEVNULL)
+            command = self._place.screen(number, "-displayfd", str(write), "-screen", "0", "1600x1000x24", "-noreset", "-nolisten", "tcp")
+            self._server = subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL)
             os.close(write)
             with os.fdopen(read) as pipe:
                 stands = pipe.readline().strip()
