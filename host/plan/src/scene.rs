@@ -23,7 +23,7 @@ pub struct Scene<'a> {
     pub(crate) denoise: Option<Mask>,
     /// That as large as `shown`.
     pub(crate) free: Option<Mask>,
-    /// Half of all jobs are not watched, and a first pass needs none: made when first asked for.
+    /// Made when first asked for: what is only shown to a model needs none.
     alpha: OnceLock<Mask>,
     kind: Alpha,
     softness: Softness,
