@@ -66,7 +66,7 @@ fn mask() -> Mask {
     Mask::from_data(Extent::new(SIDE, SIDE), (0..SIDE * SIDE).map(at).map(|p| f32::from(inside(p))).collect())
 }
 
-fn fill(passes: u32, job: &dyn Job) -> Result<Output, JobError> {
+fn fill(passes: impl Into<Option<u32>>, job: &dyn Job) -> Result<Output, JobError> {
     let home = tempfile::tempdir().unwrap();
     let mut catalogue = Catalogue::scan(&[], None, home.path(), None);
     let tiny = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference/golden/tiny-sd");
@@ -81,7 +81,7 @@ fn fill(passes: u32, job: &dyn Job) -> Result<Output, JobError> {
         prompt: "a cat".into(),
         seed: Some(7),
         steps: Some(6),
-        passes: Some(passes),
+        passes: passes.into(),
         ..Generate::default()
     };
     let input = Input {
@@ -123,6 +123,16 @@ fn it_is_shown_where_it_will_be_and_fades_as_one_pass_does() {
     }
     let width = |pass: usize| seen.previews[pass][0].0.extent().w;
     assert!(width(1) > 2 * width(0), "finer: {} and {}", width(1), width(0));
+}
+
+/// A graphics card takes two passes where a processor takes one; its receipt must make the same picture here.
+#[test]
+fn the_receipt_says_how_many_passes_were_taken() {
+    for (asked, taken) in [(None, 1), (Some(1), 1), (Some(2), 2)] {
+        let made = fill(asked, &Watched::default()).unwrap();
+        assert_eq!(made.receipt["request"]["passes"], taken);
+        assert_eq!(made.used["second_pass"].is_object(), taken == 2);
+    }
 }
 
 #[test]

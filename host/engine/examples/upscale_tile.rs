@@ -4,14 +4,14 @@
 
 use std::io::BufRead;
 use std::time::Instant;
-use underpaint_engine::Upscaler;
+use underpaint_engine::{Options, Upscaler};
 use underpaint_raster::{Extent, Image, Unattended};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut args = std::env::args_os().skip(1);
     let path = args.next().ok_or("give an upscaler")?;
     let side: u32 = args.next().and_then(|s| s.to_str()?.parse().ok()).ok_or("give a side")?;
-    let upscaler = Upscaler::load(path.as_ref(), &Unattended)?;
+    let upscaler = Upscaler::load(path.as_ref(), &Options::default(), &Unattended)?;
     let noise = |i: u32| (i.wrapping_mul(2_654_435_761) >> 16 & 255) as f32 / 255.0;
     let pixel = |i: u32| [noise(3 * i), noise(3 * i + 1), noise(3 * i + 2), 1.0];
     let image = Image::from_data(Extent::new(side, side), (0..side * side).flat_map(pixel).collect());

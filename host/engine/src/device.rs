@@ -93,7 +93,10 @@ pub(crate) fn open(kind: Option<DeviceKind>, dtype: Option<Dtype>) -> Result<(De
     let device = kind.open().map_err(|why| EngineError::Device {
         what: format!("device is {}, but {why}; use --device cpu", kind.name()),
     })?;
-    Ok((device, dtype.unwrap_or(Dtype::usual(kind)).tensors()))
+    let dtype = dtype.unwrap_or(Dtype::usual(kind));
+    // What stays 32 bits wide beside 16-bit weights need not be exact to the last.
+    underpaint_kernels::round_products(dtype != Dtype::F32);
+    Ok((device, dtype.tensors()))
 }
 
 #[cfg(feature = "metal")]

@@ -143,7 +143,22 @@ pub enum EngineError {
     },
     /// The tensor library failed: a bug or too little memory.
     #[error("the computation failed: {}", first_line(.0))]
-    Compute(#[from] candle_core::Error),
+    Compute(candle_core::Error),
+}
+
+impl From<candle_core::Error> for EngineError {
+    fn from(error: candle_core::Error) -> Self {
+        // What a graphics card says, and what its library of products says.
+        let full = ["CUDA_ERROR_OUT_OF_MEMORY", "CUBLAS_STATUS_ALLOC_FAILED"];
+        let text = error.to_string();
+        match full.iter().any(|name| text.contains(name)) {
+            true => Self::Memory {
+                what: "of the graphics card is used up; close other programs that use it, make the picture smaller, or use --device cpu"
+                    .into(),
+            },
+            false => Self::Compute(error),
+        }
+    }
 }
 
 impl From<Cancelled> for EngineError {

@@ -110,7 +110,8 @@ impl Span {
 }
 
 /// Makes `[1, channels, h scale, w scale]` of `h` by `w` cells, tile by tile: `make` gives as many planes of `rows scale` by
-/// `columns scale` values for a tile and reports to the share of the job it is handed. A single tile is returned as made.
+/// `columns scale` values for a tile and reports to the share of the job it is handed. A single tile is returned as made,
+/// where it was made; several are put together on the CPU.
 pub fn blend(
     [h, w]: [usize; 2],
     tiling: &Tiling,

@@ -117,7 +117,7 @@ impl Vae {
                     let rows = pixels.narrow(2, tile.rows.start * factor, tile.rows.len * factor)?;
                     self.moments(&rows.narrow(3, tile.columns.start * factor, tile.columns.len * factor)?, job)
                 })?;
-                made.reshape((b, channels, rows, columns))?
+                made.reshape((b, channels, rows, columns))?.to_device(pixels.device())?
             }
         };
         let mean = moments.narrow(1, 0, self.latent_channels)?;
@@ -134,7 +134,7 @@ impl Vae {
             let rows = latents.narrow(2, tile.rows.start, tile.rows.len)?;
             self.pixels(&rows.narrow(3, tile.columns.start, tile.columns.len)?, job)
         })?;
-        Ok(made.reshape((b, 3, h * factor, w * factor))?)
+        Ok(made.reshape((b, 3, h * factor, w * factor))?.to_device(latents.device())?)
     }
 
     /// Mean and logarithm of the variance of a whole picture, one after the other, not scaled.
@@ -282,7 +282,7 @@ impl PixelAttention {
 
     fn forward(&self, x: &Tensor) -> Computed<Tensor> {
         let (b, c, h, w) = x.dims4()?;
-        let tokens = self.norm.forward(x)?.flatten_from(2)?.transpose(1, 2)?.contiguous()?;
+        let tokens = self.norm.forward(x)?.permute((0, 2, 3, 1))?.contiguous()?.reshape((b, h * w, c))?;
         let [query, key, value, out] = &self.projections;
         let one_head = |projection: &Linear| projection.forward(&tokens)?.unsqueeze(1);
         let y = attend(&one_head(query)?, &one_head(key)?, &one_head(value)?, false)?.squeeze(1)?;

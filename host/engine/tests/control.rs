@@ -16,7 +16,7 @@ use underpaint_engine::noise::Noise;
 use underpaint_engine::tiles::Tiling;
 use underpaint_engine::unet::{Conditions, Residuals};
 use underpaint_engine::weights::{Loading, control_file};
-use underpaint_engine::{Control, ControlModel, EngineError, Model, Npy, Options, Request, Saved, inspect_control};
+use underpaint_engine::{Control, ControlModel, EngineError, Model, Npy, Request, Saved, inspect_control};
 use underpaint_plan::{ControlKind, Family, Inpaint, Prepared, Sampler, Sampling, Scheduler, Task};
 use underpaint_raster::{Extent, Image, Mask, Rect, Unattended};
 
@@ -42,7 +42,7 @@ impl Models {
     fn load(&self, path: &Path) -> ControlModel {
         let vision = self.path("vision");
         let adapter = inspect_control(path).unwrap().unwrap().kind == ControlKind::IpAdapter;
-        ControlModel::load(path, adapter.then_some(&vision), &Options::default(), &Unattended).unwrap()
+        ControlModel::load(path, adapter.then_some(&vision), &golden::options(), &Unattended).unwrap()
     }
 }
 
@@ -177,7 +177,7 @@ fn paint(model: &mut Model, row: &Value, controls: &[Control<'_>]) -> Result<Ima
 #[test]
 fn controlled_pictures_are_those_of_diffusers() {
     let (models, golden) = (Models::of("control-models.json"), Golden::of("control.safetensors"));
-    let load = |path: &Path| Model::load(path, &Options::default(), &Unattended).unwrap();
+    let load = |path: &Path| Model::load(path, &golden::options(), &Unattended).unwrap();
     let at = models.folder.path();
     let mut denoisers = BTreeMap::from([
         ("sd", load(&golden::plain())),
@@ -295,7 +295,7 @@ fn broken_and_foreign_controls_are_refused_in_a_sentence() {
     ];
     let vision = models.path("vision");
     let refused = |path: &Path, encoder: Option<&Path>, part: &str| {
-        let error = ControlModel::load(path, encoder, &Options::default(), &Unattended).err().expect("must fail");
+        let error = ControlModel::load(path, encoder, &golden::options(), &Unattended).err().expect("must fail");
         let text = error.to_string();
         assert!(text.contains(part) && !text.contains('\n'), "{text} does not say {part}");
     };
@@ -335,8 +335,8 @@ fn broken_and_foreign_controls_are_refused_in_a_sentence() {
 #[test]
 fn controls_that_do_not_fit_are_refused_and_leave_the_model_usable() {
     let (models, golden) = (Models::of("control-models.json"), Golden::of("control.safetensors"));
-    let mut model = Model::load(&golden::plain(), &Options::default(), &Unattended).unwrap();
-    let mut xl = Model::load(&golden::sdxl(models.folder.path()), &Options::default(), &Unattended).unwrap();
+    let mut model = Model::load(&golden::plain(), &golden::options(), &Unattended).unwrap();
+    let mut xl = Model::load(&golden::sdxl(models.folder.path()), &golden::options(), &Unattended).unwrap();
     let rows = golden::table("pictures-control.json");
     let row = |name: &str| rows.iter().find(|row| row["name"] == name).unwrap();
     let image = nearest(&golden::picture(&golden, "input.lines"), Extent::new(48, 40));
@@ -403,7 +403,7 @@ fn a_strip_is_shown_to_clip_as_its_middle() {
 #[test]
 fn a_tile_is_steered_as_a_picture_of_its_own() {
     let (models, golden) = (Models::of("control-models.json"), Golden::of("control.safetensors"));
-    let mut model = Model::load(&golden::plain(), &Options::default(), &Unattended).unwrap();
+    let mut model = Model::load(&golden::plain(), &golden::options(), &Unattended).unwrap();
     let rows = golden::table("pictures-control.json");
     let row = rows.iter().find(|row| row["name"] == "net").unwrap();
     let loaded = ["net_a", "t2i", "ip"].map(|name| models.load(&models.path(name)));

@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
-use underpaint_engine::{ControlModel, DepthEstimator, EngineError, Options, inspect_control};
+use underpaint_engine::{ControlModel, DepthEstimator, EngineError, inspect_control};
 use underpaint_plan::ControlKind;
 use underpaint_raster::{Extent, Image, Job, Stage, Unattended};
 
@@ -37,7 +37,7 @@ impl Models {
 }
 
 fn load(path: &Path) -> DepthEstimator {
-    DepthEstimator::load(path, &Options::default(), &Unattended).unwrap()
+    DepthEstimator::load(path, &golden::options(), &Unattended).unwrap()
 }
 
 /// The picture of `tests/reference/depth.py`.
@@ -110,7 +110,7 @@ fn files_say_what_they_are() {
         let facts = inspect_control(&path).unwrap().unwrap();
         assert_eq!((facts.kind, facts.family), (ControlKind::Depth, None), "{}", path.display());
     }
-    let error = ControlModel::load(&models.path("small"), None, &Options::default(), &Unattended).err().unwrap();
+    let error = ControlModel::load(&models.path("small"), None, &golden::options(), &Unattended).err().unwrap();
     assert!(error.to_string().contains("a depth estimator, which makes pictures to steer by"), "{error}");
 }
 
@@ -118,7 +118,7 @@ fn files_say_what_they_are() {
 fn broken_and_foreign_estimators_are_refused_in_a_sentence() {
     let models = Models::of("depth-models.json");
     let refused = |path: &Path, part: &str| {
-        let error = DepthEstimator::load(path, &Options::default(), &Unattended).err().expect("must fail");
+        let error = DepthEstimator::load(path, &golden::options(), &Unattended).err().expect("must fail");
         let text = error.to_string();
         assert!(text.contains(part) && !text.contains('\n'), "{text} does not say {part}");
     };
@@ -214,7 +214,7 @@ fn mutated_estimators_are_loaded_or_refused() {
             }
         }
         golden::write(&folder.join("model.safetensors"), &tensors);
-        match DepthEstimator::load(&folder, &Options::default(), &Unattended) {
+        match DepthEstimator::load(&folder, &golden::options(), &Unattended) {
             Err(e) => {
                 refused += 1;
                 assert!(matches!(e, EngineError::Tensor { .. } | EngineError::NotDepth { .. }), "{e}");

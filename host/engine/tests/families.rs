@@ -116,7 +116,8 @@ fn load(path: &Path) -> Model {
 }
 
 fn load_in(path: &Path, dtype: Option<Dtype>) -> Model {
-    Model::load(path, &Options { dtype, ..Options::default() }, &Unattended).unwrap_or_else(|e| panic!("{e}"))
+    Model::load(path, &Options { dtype: dtype.or(golden::options().dtype), ..golden::options() }, &Unattended)
+        .unwrap_or_else(|e| panic!("{e}"))
 }
 
 fn input(golden: &Golden) -> (Image, Mask) {

@@ -6,11 +6,11 @@ use serde_json::json;
 use std::fs;
 use std::path::{Path, PathBuf};
 use underpaint_engine::weights::header;
-use underpaint_engine::{EngineError, Model, Options, inspect};
+use underpaint_engine::{EngineError, Model, inspect};
 use underpaint_raster::Unattended;
 
 fn sentence(path: &Path) -> String {
-    let error = Model::load(path, &Options::default(), &Unattended).err().expect("loading must fail");
+    let error = Model::load(path, &golden::options(), &Unattended).err().expect("loading must fail");
     let text = error.to_string();
     assert!(!text.contains('\n') && text.contains(&*path.file_name().unwrap().to_string_lossy()), "{text}");
     text
@@ -160,7 +160,7 @@ fn broken_folders_are_refused() {
         change(&root);
         let text = inspect(&root)
             .err()
-            .unwrap_or_else(|| Model::load(&root, &Options::default(), &Unattended).err().unwrap())
+            .unwrap_or_else(|| Model::load(&root, &golden::options(), &Unattended).err().unwrap())
             .to_string();
         assert!(text.contains(part) && !text.contains('\n'), "{text} does not say {part}");
         fs::remove_dir_all(&root).unwrap();
@@ -240,7 +240,7 @@ fn infinite_latents_are_an_error_not_a_black_picture() {
     let bias = tensors.get_mut("conv_out.bias").unwrap();
     (bias.0, bias.2) = ("F32".into(), [f32::MAX; 4].iter().flat_map(|v| v.to_le_bytes()).collect());
     golden::write(&path, &tensors);
-    let mut model = Model::load(&root, &Options::default(), &Unattended).unwrap();
+    let mut model = Model::load(&root, &golden::options(), &Unattended).unwrap();
     let sampling = underpaint_plan::Sampling { steps: 3, ..golden::sampling() };
     let input = underpaint_plan::Prepared { extent: underpaint_raster::Extent::new(64, 64), init: None, mask: None };
     let request =

@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 use underpaint_engine::lora::{self, Base};
-use underpaint_engine::{EngineError, LoraUse, Model, Options, Request, Saved};
+use underpaint_engine::{EngineError, LoraUse, Model, Request, Saved};
 use underpaint_plan::{Prepared, Sampling};
 use underpaint_raster::{Extent, Image, Job, Stage, Unattended};
 
@@ -22,7 +22,7 @@ fn folder() -> PathBuf {
 }
 
 fn load(path: &Path) -> Model {
-    Model::load(path, &Options::default(), &Unattended).unwrap()
+    Model::load(path, &golden::options(), &Unattended).unwrap()
 }
 
 /// The picture every row is about, and its latents.

@@ -15,7 +15,7 @@ use underpaint_raster::{Extent, Image, Job, Mask, Stage, Unattended};
 const PSNR: f64 = 50.0;
 
 fn load(path: &Path) -> Model {
-    Model::load(path, &Options::default(), &Unattended).unwrap()
+    Model::load(path, &golden::options(), &Unattended).unwrap()
 }
 
 fn sampling(sampler: &str, scheduler: &str, steps: u32) -> Sampling {
@@ -95,7 +95,7 @@ fn pictures_are_those_of_diffusers() {
         for row in golden::table(table) {
             if row["velocity"] == true {
                 let zero_snr = (row["zero_snr"] == true).then_some(true);
-                let options = Options { prediction: Some(Prediction::Velocity), zero_snr, ..Options::default() };
+                let options = Options { prediction: Some(Prediction::Velocity), zero_snr, ..golden::options() };
                 check(&mut Model::load(&golden::plain(), &options, &Unattended).unwrap(), &golden, &row);
             } else {
                 check(if row["channels"] == 9 { &mut inpaint } else { &mut plain }, &golden, &row);
@@ -144,7 +144,7 @@ fn a_vae_of_either_naming_takes_the_place_of_the_models_own() {
     let input = text_only(64, 64);
     let sampling = sampling("euler", "normal", 2);
     let picture = |vae| {
-        let mut model = Model::load(&golden::plain(), &Options { vae, ..Options::default() }, &Unattended).unwrap();
+        let mut model = Model::load(&golden::plain(), &Options { vae, ..golden::options() }, &Unattended).unwrap();
         model.generate(request(&sampling, Inpaint::None, &input), &Unattended).unwrap()
     };
     let own = picture(None);
@@ -306,7 +306,7 @@ fn progress_never_goes_back() {
     let (image, mask) = input();
     let input = Prepared { extent: image.extent(), init: Some(image), mask: Some(mask) };
     let job = Forward::default();
-    let mut model = Model::load(&golden::inpainting(folder.path()), &Options::default(), &job).unwrap();
+    let mut model = Model::load(&golden::inpainting(folder.path()), &golden::options(), &job).unwrap();
     let sampling = Sampling { batch: 3, ..sampling("euler", "normal", 4) };
     model.generate(request(&sampling, Inpaint::Differential, &input), &job).unwrap();
     assert_eq!(job.0.lock().unwrap()[&Stage::Denoise], 12);
@@ -316,7 +316,7 @@ fn progress_never_goes_back() {
 #[test]
 fn loading_can_be_cancelled() {
     let job = CancelAt { stage: Stage::Load, step: 40, seen: AtomicU32::new(0), previews: AtomicU32::new(0) };
-    let result = Model::load(&golden::plain(), &Options::default(), &job);
+    let result = Model::load(&golden::plain(), &golden::options(), &job);
     assert!(matches!(result, Err(EngineError::Cancelled(_))));
     assert_eq!(job.seen.load(Ordering::Relaxed), 41);
 }

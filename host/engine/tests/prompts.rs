@@ -15,7 +15,7 @@ use underpaint_engine::prompt::{Embedding, Part, Prompt, inspect, parse};
 use underpaint_engine::text::{Encoded, Text};
 use underpaint_engine::weights::file::SafetensorsFile;
 use underpaint_engine::weights::{Loading, Weights};
-use underpaint_engine::{EngineError, Model, Options, Request, Wording};
+use underpaint_engine::{EngineError, Model, Request, Wording};
 use underpaint_plan::{Prepared, Sampling};
 use underpaint_raster::{Extent, Image, Unattended};
 
@@ -330,7 +330,7 @@ fn paint(
 fn pictures_of_weighed_prompts_are_those_of_diffusers() {
     let folder = tempfile::tempdir().unwrap();
     let (golden, learned) = (Golden::of("prompts.safetensors"), learned(folder.path()));
-    let load = |path: &Path| Model::load(path, &Options::default(), &Unattended).unwrap();
+    let load = |path: &Path| Model::load(path, &golden::options(), &Unattended).unwrap();
     let (mut sd, mut xl) = (load(&golden::plain()), load(&golden::sdxl(folder.path())));
     let rows = rows("picture");
     assert_eq!(rows.len(), 5);
@@ -351,7 +351,7 @@ fn pictures_of_weighed_prompts_are_those_of_diffusers() {
 
 #[test]
 fn each_picture_of_a_batch_may_have_its_own_texts() {
-    let mut model = Model::load(&golden::plain(), &Options::default(), &Unattended).unwrap();
+    let mut model = Model::load(&golden::plain(), &golden::options(), &Unattended).unwrap();
     let wording = |prompt: &str, negative: &str| Wording {
         prompt: prompt.into(),
         negative_prompt: Some(negative.into()),

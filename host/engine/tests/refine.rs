@@ -8,7 +8,7 @@ use seams::GRADIENT_JUMP;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use underpaint_engine::tiles::Tiling;
-use underpaint_engine::{EngineError, Model, Options, Request, Saved};
+use underpaint_engine::{EngineError, Model, Request, Saved};
 use underpaint_plan::{Inpaint, Prepared, Sampler, Sampling};
 use underpaint_raster::{Extent, Image, Job, Mask, Stage, Unattended};
 
@@ -19,7 +19,7 @@ const TILES: Tiling = Tiling { tile: 20, overlap: 8 };
 
 fn load() -> Model {
     let starter = Path::new(env!("CARGO_MANIFEST_DIR")).join("../starter/model");
-    Model::load(&starter, &Options::default(), &Unattended).unwrap()
+    Model::load(&starter, &golden::options(), &Unattended).unwrap()
 }
 
 /// Something to paint over: a sky, hills, a meadow.

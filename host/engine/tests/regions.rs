@@ -7,7 +7,7 @@ use golden::Golden;
 use std::collections::BTreeMap;
 use std::path::Path;
 use underpaint_engine::tiles::Tiling;
-use underpaint_engine::{EngineError, Model, Options, Region, Request, Saved, Wording};
+use underpaint_engine::{EngineError, Model, Region, Request, Saved, Wording};
 use underpaint_plan::{Inpaint, Prepared, Sampler, Sampling, Scheduler};
 use underpaint_raster::{Extent, Image, Mask, Unattended};
 
@@ -17,7 +17,7 @@ const PSNR: f64 = 50.0;
 const SAME: f64 = 90.0;
 
 fn load(path: &Path) -> Model {
-    Model::load(path, &Options::default(), &Unattended).unwrap()
+    Model::load(path, &golden::options(), &Unattended).unwrap()
 }
 
 fn psnr(ours: &Image, theirs: &Image) -> f64 {

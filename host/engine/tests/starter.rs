@@ -7,7 +7,7 @@ mod golden;
 use std::path::{Path, PathBuf};
 use underpaint_engine::tokenizer::Tokenizer;
 use underpaint_engine::weights::file::SafetensorsFile;
-use underpaint_engine::{Model, Options, Request, Saved};
+use underpaint_engine::{Model, Request, Saved};
 use underpaint_plan::{Prepared, Sampler, Sampling};
 use underpaint_raster::{Extent, Unattended};
 
@@ -38,7 +38,7 @@ fn it_paints_what_diffusers_paints_with_it() {
     let expected: Vec<u32> = asked["tokens"].as_array().unwrap().iter().map(|t| t.as_u64().unwrap() as u32).collect();
     assert_eq!(tokens[..expected.len()], expected);
 
-    let mut model = Model::load(&starter("model"), &Options::default(), &Unattended).unwrap();
+    let mut model = Model::load(&starter("model"), &golden::options(), &Unattended).unwrap();
     let extent = Extent::new(whole("side") as u32, whole("side") as u32);
     let input = Prepared { extent, init: None, mask: None };
     for sampler in [Sampler::Euler, Sampler::Dpmpp2m] {

@@ -168,13 +168,13 @@ fn paint(options: Options) -> (Vec<Image>, Image) {
 fn previews_are_small_pictures_and_results_stay_as_they_were() {
     let folder = tempfile::tempdir().unwrap();
     let tiny = file(folder.path(), "tiny.safetensors", &both());
-    let (rough, plain) = paint(Options::default());
-    let (previews, picture) = paint(Options { taesd: Some(tiny.clone()), ..Options::default() });
+    let (rough, plain) = paint(golden::options());
+    let (previews, picture) = paint(Options { taesd: Some(tiny.clone()), ..golden::options() });
     assert_eq!(picture.data(), plain.data());
     assert_eq!(rough.last().unwrap().extent(), Extent::new(8, 6));
     assert_eq!(previews.iter().map(Image::extent).collect::<Vec<_>>(), [Extent::new(64, 48); 3]);
     // In the place of the autoencoder it makes the result, which is what the last preview showed: euler ends clean.
-    let (_, quick) = paint(Options { vae: Some(tiny), ..Options::default() });
+    let (_, quick) = paint(Options { vae: Some(tiny), ..golden::options() });
     assert_ne!(quick.data(), plain.data());
     assert_eq!(quick.data(), previews[2].data());
 }

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use underpaint_engine::upscale::{Architecture, Upscaler, inspect};
-use underpaint_engine::{EngineError, Model, Options};
+use underpaint_engine::{EngineError, Model};
 use underpaint_raster::{Extent, Image, Job, Stage, Unattended};
 
 /// Largest difference to spandrel of a value in 0..=1.
@@ -55,7 +55,7 @@ fn file(at: &Path, tensors: &Tensors) -> PathBuf {
 }
 
 fn load(at: &Path, name: &str) -> Upscaler {
-    Upscaler::load(&file(at, &build(&case(name))), &Unattended).unwrap()
+    Upscaler::load(&file(at, &build(&case(name))), &golden::options(), &Unattended).unwrap()
 }
 
 /// Planes `[3, h, w]` as an opaque picture.
@@ -92,7 +92,11 @@ fn every_spelling_and_scale_agrees_with_spandrel() {
         let kind = if case["compact"] == true { Architecture::Compact } else { Architecture::Esrgan };
         assert_eq!((facts.architecture, u64::from(facts.scale)), (kind, case["scale"].as_u64().unwrap()), "{name}");
         let input = if case["input"].is_null() { "input" } else { "input.tiny" };
-        let ours = Upscaler::load(&path, &Unattended).unwrap().upscale(&picture(golden.get(input)), None, &Unattended);
+        let ours = Upscaler::load(&path, &golden::options(), &Unattended).unwrap().upscale(
+            &picture(golden.get(input)),
+            None,
+            &Unattended,
+        );
         let theirs = picture(golden.get(&format!("{}.output", case["same"].as_str().unwrap_or(name))));
         let ours = ours.unwrap();
         let worst = largest_difference(&ours, &theirs);
@@ -228,22 +232,27 @@ fn broken_and_foreign_files_are_refused_in_a_sentence() {
         let mut tensors = build(&case(name));
         change(&mut tensors);
         let path = file(folder.path(), &tensors);
-        let text = Upscaler::load(&path, &Unattended).err().unwrap_or_else(|| panic!("{part}")).to_string();
+        let text = Upscaler::load(&path, &golden::options(), &Unattended)
+            .err()
+            .unwrap_or_else(|| panic!("{part}"))
+            .to_string();
         assert!(text.contains(part) && text.contains("some model.safetensors") && !text.contains('\n'), "{text}");
     }
     let path = file(folder.path(), &build(&case("new-4x")));
     let bytes = fs::read(&path).unwrap();
     for length in [0, 7, 100, bytes.len() / 2, bytes.len() - 1] {
         fs::write(&path, &bytes[..length]).unwrap();
-        assert!(inspect(&path).is_err() && Upscaler::load(&path, &Unattended).is_err());
+        assert!(inspect(&path).is_err() && Upscaler::load(&path, &golden::options(), &Unattended).is_err());
     }
     // Sound files of other kinds are no upscalers, and upscalers no models.
     let vae = golden::plain().join("vae/diffusion_pytorch_model.safetensors");
     assert_eq!(inspect(&vae).unwrap(), None);
-    assert!(Upscaler::load(&vae, &Unattended).err().unwrap().to_string().contains("is no upscaler"));
+    assert!(
+        Upscaler::load(&vae, &golden::options(), &Unattended).err().unwrap().to_string().contains("is no upscaler")
+    );
     for name in ["old-4x", "compact-4x", "bsrgan-4x"] {
         let path = file(folder.path(), &build(&case(name)));
-        let text = Model::load(&path, &Options::default(), &Unattended).err().unwrap().to_string();
+        let text = Model::load(&path, &golden::options(), &Unattended).err().unwrap().to_string();
         assert!(text.contains("an upscaler (use `underpaint upscale` for it)"), "{text}");
     }
 }
@@ -301,7 +310,7 @@ fn mutated_files_are_read_or_refused() {
                 }
             }
             golden::write(&path, &tensors);
-            match Upscaler::load(&path, &Unattended) {
+            match Upscaler::load(&path, &golden::options(), &Unattended) {
                 Ok(network) => {
                     read += 1;
                     let scale = network.facts().scale;

@@ -5,12 +5,12 @@ mod golden;
 use golden::Tensors;
 use std::fs;
 use std::path::Path;
-use underpaint_engine::{Model, Options, Request};
+use underpaint_engine::{Model, Request};
 use underpaint_plan::{Prepared, Sampling};
 use underpaint_raster::{Extent, Image, Unattended};
 
 fn picture(path: &Path) -> Image {
-    let mut model = Model::load(path, &Options::default(), &Unattended).unwrap_or_else(|e| panic!("{e}"));
+    let mut model = Model::load(path, &golden::options(), &Unattended).unwrap_or_else(|e| panic!("{e}"));
     let sampling = Sampling { steps: 2, seed: 7, ..golden::sampling() };
     let input = Prepared { extent: Extent::new(64, 64), init: None, mask: None };
     let request = Request { prompt: "a photo of a cat", negative_prompt: None, ..golden::request(&sampling, &input) };

@@ -147,7 +147,7 @@ fn read(path: &Path) {
     }
     if let Some(facts) = said(upscale::inspect(path)).flatten() {
         let picture = Image::new(Extent::new(5, 4));
-        if let Some(upscaler) = said(Upscaler::load(path, &Unattended)) {
+        if let Some(upscaler) = said(Upscaler::load(path, &Options::default(), &Unattended)) {
             let made = said(upscaler.upscale(&picture, None, &Unattended));
             assert!(made.is_none_or(|made| made.extent() == Extent::new(5 * facts.scale, 4 * facts.scale)));
         }

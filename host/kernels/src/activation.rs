@@ -27,6 +27,18 @@ pub fn quick_gelu(x: &Tensor) -> Result<Tensor> {
     x / (e + 1.0)?
 }
 
+/// Adds `added` `[1 or B, C]` to every pixel of `x` `[B, C, h, w]`.
+///
+/// # Errors
+/// If the channels or the rows do not fit.
+pub fn add_channels(x: &Tensor, added: &Tensor) -> Result<Tensor> {
+    #[cfg(feature = "cuda")]
+    if let Some(y) = crate::nvidia::add_plane(x, added)? {
+        return Ok(y);
+    }
+    x.broadcast_add(&added.unsqueeze(2)?.unsqueeze(3)?)
+}
+
 /// `[.., 2 C]` to `[.., C]`: the first half of the last dimension times [`gelu`] of the second.
 ///
 /// # Errors
@@ -37,6 +49,10 @@ pub fn geglu(x: &Tensor) -> Result<Tensor> {
         candle_core::bail!("GEGLU halves the last dimension, but it is {width}");
     }
     let c = width / 2;
+    #[cfg(feature = "cuda")]
+    if let Some(y) = crate::nvidia::geglu(x)? {
+        return Ok(y);
+    }
     if !ours(x) {
         return x.narrow(D::Minus1, 0, c)? * x.narrow(D::Minus1, c, c)?.gelu_erf()?;
     }
@@ -50,6 +66,10 @@ pub fn geglu(x: &Tensor) -> Result<Tensor> {
 
 /// `x` where it is positive and `slope * x` elsewhere, any shape; slope 0 is ReLU.
 pub fn leaky_relu(x: &Tensor, slope: f32) -> Result<Tensor> {
+    #[cfg(feature = "cuda")]
+    if let Some(y) = crate::nvidia::leak(x, None, slope)? {
+        return Ok(y);
+    }
     if !ours(x) {
         return x.relu()? - (x.neg()?.relu()? * f64::from(slope))?;
     }
@@ -65,6 +85,10 @@ pub fn prelu(x: &Tensor, slopes: &Tensor) -> Result<Tensor> {
     let (_, channels, height, width) = x.dims4()?;
     if slopes.dims() != [channels] {
         candle_core::bail!("PReLU of {channels} channels was given slopes of shape {:?}", slopes.dims());
+    }
+    #[cfg(feature = "cuda")]
+    if let Some(y) = crate::nvidia::leak(x, Some(slopes), 0.0)? {
+        return Ok(y);
     }
     if !ours(x) {
         let below = x.neg()?.relu()?.broadcast_mul(&slopes.reshape((1, channels, 1, 1))?)?;

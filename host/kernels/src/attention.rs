@@ -28,6 +28,10 @@ pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, scale: f32, causal: bool) -
     if k.dims() != [batch, heads, keys, d] || v.dims() != k.dims() {
         candle_core::bail!("attention of queries {:?} to keys {:?} with values {:?}", q.dims(), k.dims(), v.dims());
     }
+    #[cfg(feature = "cuda")]
+    if let Some(y) = crate::nvidia::attention(q, k, v, scale, causal)? {
+        return Ok(y);
+    }
     if !ours(q) {
         return plain(q, k, v, scale, causal);
     }

@@ -30,6 +30,9 @@ enum Weights {
     /// Strips of `isa.rows()` output channels, each `[sum][rows]`; the last padded with zeros.
     Packed(Isa, Kept),
     Plain(Tensor),
+    /// `[out, height, width, in]`, `in` filled up to 16 bytes.
+    #[cfg(feature = "cuda")]
+    Turned(Tensor),
 }
 
 impl PackedConv {
@@ -49,7 +52,7 @@ impl PackedConv {
             let isa = Isa::best();
             Weights::Packed(isa, Kept::new(with_values(weight, |w| Ok(pack(isa, w, out)))?))
         } else {
-            Weights::Plain(weight.clone())
+            on_a_card(weight)?
         };
         Ok(PackedConv { weights, out, channels, kernel: (height, width), stride, padding })
     }
@@ -71,6 +74,8 @@ impl PackedConv {
     pub fn bytes(&self) -> usize {
         match &self.weights {
             Weights::Packed(_, kept) => kept.bytes(),
+            #[cfg(feature = "cuda")]
+            Weights::Turned(weight) => weight.elem_count() * weight.dtype().size_in_bytes(),
             Weights::Plain(weight) => weight.elem_count() * weight.dtype().size_in_bytes(),
         }
     }
@@ -106,8 +111,10 @@ pub fn conv2d(x: &Tensor, w: &PackedConv, bias: Option<&Tensor>) -> Result<Tenso
         );
     };
     match &w.weights {
+        #[cfg(feature = "cuda")]
+        Weights::Turned(weight) => crate::nvidia::conv2d(x, weight, bias, w.stride, w.padding),
         Weights::Plain(weight) => {
-            let y = x.conv2d(weight, w.padding, w.stride, 1, 1)?;
+            let y = plain(x, weight, w.stride, w.padding, COLUMNS)?;
             match bias {
                 Some(bias) => y.broadcast_add(&bias.reshape((1, w.out, 1, 1))?),
                 None => Ok(y),
@@ -121,6 +128,37 @@ pub fn conv2d(x: &Tensor, w: &PackedConv, bias: Option<&Tensor>) -> Result<Tenso
             tensor(y, (batch, w.out, h, v), x)
         }
     }
+}
+
+/// As our kernel for the card has them, or candle's.
+fn on_a_card(weight: &Tensor) -> Result<Weights> {
+    #[cfg(feature = "cuda")]
+    if let Some(turned) = crate::nvidia::conv_weights(weight)? {
+        return Ok(Weights::Turned(turned));
+    }
+    Ok(Weights::Plain(weight.clone()))
+}
+
+/// Most values that candle's operations lay out for one product: as `f32` 512 MiB, where a whole picture of the autoencoder would
+/// want 10 GB, and more than 2^32 values would be counted wrongly.
+const COLUMNS: usize = 1 << 27;
+
+/// With candle's operations, as many rows of the result at a time as `most` values of their neighbourhoods allow, or one.
+fn plain(x: &Tensor, weight: &Tensor, stride: usize, padding: usize, most: usize) -> Result<Tensor> {
+    let (batch, channels, height, width) = x.dims4()?;
+    let (_, _, kh, kw) = weight.dims4()?;
+    let size = |len: usize, kernel: usize| (len + 2 * padding - kernel) / stride + 1;
+    let (h, v) = (size(height, kh), size(width, kw));
+    let band = (most / (batch * v * channels * kh * kw).max(1)).max(1);
+    if band >= h {
+        return x.conv2d(weight, padding, stride, 1, 1);
+    }
+    let x = x.pad_with_zeros(2, padding, padding)?.pad_with_zeros(3, padding, padding)?;
+    let bands = (0..h).step_by(band).map(|start| {
+        let rows = (band.min(h - start) - 1) * stride + kh;
+        x.narrow(2, start * stride, rows)?.conv2d(weight, 0, stride, 1, 1)
+    });
+    Tensor::cat(&bands.collect::<Result<Vec<_>>>()?, 2)
 }
 
 /// Weights `[out][sum]` as strips of rows, each `[sum][rows]`.
@@ -290,6 +328,22 @@ mod tests {
         assert_eq!((half.dtype(), half.dims()), (DType::BF16, y.dims()));
         let none = Tensor::zeros((0, 9, 7, 6), DType::F32, &device).unwrap();
         assert_eq!(conv2d(&none, &packed, None).unwrap().dims(), [0, 5, 7, 6]);
+    }
+
+    #[test]
+    fn bands_of_candles_operations_agree_with_ours() {
+        let device = Device::Cpu;
+        for [batch, channels, h, w, out, kernel, stride, padding] in CASES {
+            let x = Tensor::from_vec(values(batch * channels * h * w, 1), (batch, channels, h, w), &device).unwrap();
+            let weight = values(out * channels * kernel * kernel, 2);
+            let weight = Tensor::from_vec(weight, (out, channels, kernel, kernel), &device).unwrap();
+            let ours = conv2d(&x, &PackedConv::new(&weight, stride, padding).unwrap(), None).unwrap();
+            let ours: Vec<f64> = ours.flatten_all().unwrap().to_dtype(DType::F64).unwrap().to_vec1().unwrap();
+            for most in [1, 3 * batch * w * channels * kernel * kernel, usize::MAX] {
+                let y = plain(&x, &weight, stride, padding, most).unwrap();
+                assert_close(&y.flatten_all().unwrap().to_vec1().unwrap(), &ours, 1e-5, &format!("{kernel} {most}"));
+            }
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
-//! The arithmetic a diffusion model spends its time in, for the CPU: convolution, linear
-//! layers, attention, normalisation and activations over `f32` slices, behind functions that take
-//! and return candle tensors.
+//! The arithmetic a diffusion model spends its time in: convolution, linear layers, attention,
+//! normalisation and activations, for the CPU over `f32` slices and for NVIDIA cards (feature `cuda`),
+//! behind functions that take and return candle tensors.
 //!
 //! Decisions, and why:
 //! - *One matrix product.* `gemm` holds the only hot inner loop; convolution, linear layers and
@@ -12,12 +12,14 @@
 //! - *All threads, nothing serial.* Work is cut into tasks over the rayon pool; every task owns its
 //!   part of the output, and its scratch memory is a few hundred KiB kept per thread.
 //! - *Other devices and types.* On the CPU every other type is computed in `f32` and rounded
-//!   back; on other devices the same functions use candle's own operations.
+//!   back. On NVIDIA cards of compute capability 8.0 and up kernels of our own (`nvidia`, `cuda/*.cu`) convolve, attend,
+//!   normalise and add, on the matrix units where there is something to multiply; cuBLAS does the linear layers; everything
+//!   else, and every other device, is done with candle's operations.
 //! - *Inference only.* Results do not carry gradients.
 //!
 //! `unsafe` is allowed in this crate alone: vector instructions chosen at run time and
-//! several threads writing disjoint parts of one output cannot be said without it. Each block states why
-//! it is sound, and the tests run each one on every instruction set the machine has.
+//! several threads writing disjoint parts of one output cannot be said without it, nor can the launch of a kernel on a card. Each block
+//! states why it is sound, and the tests run each one on every instruction set the machine has, and on its card.
 #![allow(unsafe_code)]
 
 mod activation;
@@ -29,15 +31,17 @@ mod gemm;
 mod kept;
 mod linear;
 mod norm;
+#[cfg(feature = "cuda")]
+mod nvidia;
 mod output;
 mod simd;
 mod tensor;
 
-pub use activation::{geglu, gelu, leaky_relu, prelu, quick_gelu, silu};
+pub use activation::{add_channels, geglu, gelu, leaky_relu, prelu, quick_gelu, silu};
 pub use attention::attention;
 pub use candle_core::Result;
 pub use conv::{PackedConv, conv2d};
-pub use device::cuda;
+pub use device::{cuda, memory, round_products};
 pub use linear::{PackedLinear, linear};
 pub use norm::{group_norm, layer_norm};
 

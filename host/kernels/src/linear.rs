@@ -87,7 +87,7 @@ pub fn linear(x: &Tensor, w: &PackedLinear, bias: Option<&Tensor>) -> Result<Ten
             let rows = x.elem_count() / w.input;
             let y = x.reshape((rows, w.input))?.matmul(&weight.t()?)?;
             match bias {
-                Some(bias) => y.broadcast_add(bias)?.reshape(shape),
+                Some(bias) => add_bias(&y, bias)?.reshape(shape),
                 None => y.reshape(shape),
             }
         }
@@ -97,6 +97,15 @@ pub fn linear(x: &Tensor, w: &PackedLinear, bias: Option<&Tensor>) -> Result<Ten
             tensor(y, shape, x)
         }
     }
+}
+
+/// Adds `bias` to every row, not on the CPU.
+fn add_bias(y: &Tensor, bias: &Tensor) -> Result<Tensor> {
+    #[cfg(feature = "cuda")]
+    if let Some(y) = crate::nvidia::add_row(y, bias)? {
+        return Ok(y);
+    }
+    y.broadcast_add(bias)
 }
 
 /// Weights `[out][input]` as panels of columns, each `[input][width]`.

@@ -27,6 +27,10 @@ pub fn group_norm(x: &Tensor, gamma: &Tensor, beta: &Tensor, groups: usize, eps:
             with_affine(x, gamma, beta, eps, |x, affine| group_norm_of(Isa::best(), batch, x, affine, groups, silu))?;
         return tensor(y, x.shape(), x);
     }
+    #[cfg(feature = "cuda")]
+    if let Some(y) = crate::nvidia::group_norm(x, gamma, beta, groups, eps, silu)? {
+        return Ok(y);
+    }
     let rows = x.reshape((batch * groups, ()))?.to_dtype(DType::F32)?;
     let y = normalise(&rows, eps)?.reshape((batch, channels, ()))?.to_dtype(x.dtype())?;
     let y = y.broadcast_mul(&gamma.reshape((1, channels, 1))?)?.broadcast_add(&beta.reshape((1, channels, 1))?)?;
@@ -44,6 +48,10 @@ pub fn layer_norm(x: &Tensor, gamma: &Tensor, beta: &Tensor, eps: f64) -> Result
     if ours(x) {
         let y = with_affine(x, gamma, beta, eps, |x, affine| layer_norm_of(Isa::best(), x, affine))?;
         return tensor(y, x.shape(), x);
+    }
+    #[cfg(feature = "cuda")]
+    if let Some(y) = crate::nvidia::layer_norm(x, gamma, beta, eps)? {
+        return Ok(y);
     }
     let y = normalise(&x.to_dtype(DType::F32)?, eps)?.to_dtype(x.dtype())?;
     y.broadcast_mul(gamma)?.broadcast_add(beta)

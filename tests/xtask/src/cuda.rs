@@ -2,8 +2,8 @@
 //!
 //! Decision: candle links NVIDIA's libraries, and such a program does not start where there is no driver. Its CUDA binding can load
 //! them by name instead, so candle-core is copied into the target folder with that one word changed, and cargo is told to take
-//! the copy. The toolkit (nvcc and headers) comes from Python wheels if `CUDA_HOME` names none. The kernels are built for compute
-//! capability 8.0 as PTX, which the driver translates for every later card.
+//! the copy. The toolkit (nvcc and headers) comes from Python wheels if `CUDA_HOME` names none. Candle's kernels are built for compute
+//! capability 8.0 as PTX, which the driver translates for every later card when it first needs them; ours bring machine code besides.
 
 use crate::{Result, cargo, root, run, target};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -24,10 +24,18 @@ const WHEELS: [&str; 8] = [
 ];
 
 /// Given to the build as nvcc. candle's kernels for quantised files take ten minutes to compile and nothing here calls them; in
-/// their place stand functions that abort.
+/// their place stand functions that abort. Kernels for types that nothing here computes in on a card are taken out of the PTX: they
+/// were more than half of what the driver translates at first use.
 const WRAPPER: &str = r#"#!/bin/sh
 for last; do :; done
-case " $* " in *" --ptx "*) exec "$REAL_NVCC" "$@";; esac
+case " $* " in *" --ptx "*)
+    "$REAL_NVCC" "$@" || exit
+    folder=. previous=
+    for word; do [ "$previous" = --output-directory ] && folder=$word; previous=$word; done
+    ptx=$folder/$(basename "$last" .cu).ptx
+    awk '/^\.visible \.entry / { out = $3 ~ /_(f64|f8_e4m3|i16|i32)\(?$/ } !out { print } /^}$/ { out = 0 }' "$ptx" > "$ptx.less"
+    exec mv "$ptx.less" "$ptx";;
+esac
 case $(basename "$last") in mmq_*.cu|mmvq_*.cu|moe_*.cu) ;; *) exec "$REAL_NVCC" "$@";; esac
 out= previous=
 for word; do [ "$previous" = -o ] && out=$word; previous=$word; done
@@ -39,8 +47,8 @@ for word; do [ "$previous" = -o ] && out=$word; previous=$word; done
 } | exec cc -x c -fPIC -O1 -c -o "$out" -
 "#;
 
-/// Builds `underpaint` with the feature `cuda` into `target/cuda`.
-pub fn build() -> Result {
+/// Runs cargo with the feature `cuda` in `target/cuda`: with `arguments`, or so that it builds `underpaint`.
+pub fn cuda(arguments: &[String]) -> Result {
     let folder = target().join("cuda");
     make(&folder)?;
     let candle = loading_candle(&folder)?;
@@ -52,9 +60,13 @@ pub fn build() -> Result {
     write(&wrapper, WRAPPER)?;
     fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).map_err(|e| e.to_string())?;
     let set = |name: &str, default: &str| env::var(name).unwrap_or_else(|_| default.into());
+    let (what, rest) = match arguments.split_first() {
+        Some((what, rest)) => (what.as_str(), rest.to_vec()),
+        None => ("build", vec!["-p".to_owned(), "underpaint".to_owned()]),
+    };
     let mut build = cargo();
-    build.args(["build", "-p", "underpaint", "--features", "cuda", "--config"]);
-    build.arg(format!("patch.crates-io.candle-core.path={:?}", candle.display().to_string()));
+    build.args([what, "--features", "cuda", "--config"]);
+    build.arg(format!("patch.crates-io.candle-core.path={:?}", candle.display().to_string())).args(rest);
     build.env("CARGO_TARGET_DIR", &folder).env("CUDA_HOME", &home).env("NVCC", &wrapper);
     build.env("REAL_NVCC", home.join("bin/nvcc")).env("LIBRARY_PATH", home.join("static"));
     build.env("CUDARC_CUDA_VERSION", "13000").env("CUDA_COMPUTE_CAP", set("CUDA_COMPUTE_CAP", "80"));
@@ -65,7 +77,9 @@ pub fn build() -> Result {
     let outcome = run(&mut build);
     fs::write(&lock, before).map_err(|e| e.to_string())?;
     outcome?;
-    println!("built {}; it starts with and without a card", folder.join("debug/underpaint").display());
+    if arguments.is_empty() {
+        println!("built {}; it starts with and without a card", folder.join("debug/underpaint").display());
+    }
     Ok(())
 }
 

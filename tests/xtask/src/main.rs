@@ -15,7 +15,8 @@ const HELP: &str = "\
 cargo xtask demo [--out DIR]   build Underpaint, fill photographs, paint from words and a sketch, write the pictures
 cargo xtask test [FILTER]      every test: Rust, Python client, sandbox, socket, and Krita and Wine where they are installed
 cargo xtask check              formatting, clippy, and that everything compiles for Windows
-cargo xtask cuda               build Underpaint for NVIDIA cards, with a toolkit from Python wheels where there is none
+cargo xtask cuda [CARGO'S]...  build Underpaint for NVIDIA cards, with a toolkit from Python wheels where there is none; or do that
+                               with cargo: test -p underpaint-kernels
 cargo xtask filters [NAME]...  build the first-party filters to wasm and put them beside their source
 cargo xtask zip                pack the editors' adapters, each into one file in out/
 cargo xtask wine               build for Windows and try that under Wine
@@ -32,7 +33,7 @@ fn main() -> ExitCode {
         Some("test") => test(rest),
         Some("check") => check(),
         #[cfg(unix)]
-        Some("cuda") => cuda::build(),
+        Some("cuda") => cuda::cuda(rest),
         #[cfg(not(unix))]
         Some("cuda") => Err("Underpaint for NVIDIA cards is built on Linux only so far".into()),
         Some("filters") => filters(rest),

@@ -197,7 +197,7 @@ fn verify(global: &Global, model: &str) -> Result<(), Failure> {
     let job = super::progress::Terminal::new(global.quiet());
     let is_upscaler = said["kind"] == json!(ModelKind::Upscaler);
     let loaded = match is_upscaler {
-        true => engine::Upscaler::load(&path, &job).map(drop),
+        true => engine::Upscaler::load(&path, &engine::Options::default(), &job).map(drop),
         false => engine::Model::load(&path, &engine::Options::default(), &job).map(drop),
     };
     job.end();

@@ -114,7 +114,7 @@ impl Models {
             None => {
                 let path = self.catalogue.upscaler(Some(id)).map(|(id, _)| self.catalogue.path(id));
                 let path = path.map_err(LoadError::Model)?.unwrap_or(Path::new(""));
-                Upscaler::load(path, job).map_err(LoadError::Engine)?
+                Upscaler::load(path, &self.options, job).map_err(LoadError::Engine)?
             }
         };
         Ok(&self.upscaler.insert((id.to_owned(), loaded)).1)
@@ -143,7 +143,8 @@ impl Models {
     /// How the upscaler `id` must cut a picture of `extent` so that enlarging it fits into memory, in pixels; an error if it cannot.
     /// `tile` is what was asked for.
     pub fn room_to_enlarge(&self, id: &str, extent: Extent, tile: Option<u32>) -> Result<Option<u32>, LoadError> {
-        let (Some(free), Some(path)) = (free_memory(), self.catalogue.path(id)) else { return Ok(tile) };
+        let free = free_memory().filter(|_| self.device() == engine::DeviceKind::Cpu);
+        let (Some(free), Some(path)) = (free, self.catalogue.path(id)) else { return Ok(tile) };
         memory::enlarging(path, extent, tile, free).map_err(LoadError::Engine)
     }
 

@@ -176,6 +176,9 @@ pub fn run(
     if let Some(noise) = &noise {
         used["noise"] = receipt::noise(noise);
     }
+    // Told even where the device decided it, so that another one makes the same picture.
+    let passes = request.passes.or(canvas.is_some().then_some(1 + u32::from(plan.second.is_some())));
+    let request = &Generate { passes, ..request.clone() };
     let receipt = receipt::receipt(request, &used, &model, models, facts, &used_filters, &placing);
     Ok(Output { patches, used, receipt, timing_ms: job.finish(), saved })
 }

@@ -5,6 +5,7 @@ use super::{ImagePrompt, UNetConfig};
 use crate::layers::{Attention, Conv2d, GeGlu, GroupNorm, LayerNorm, Linear, Seen, Weight, What};
 use crate::{EngineError, weights::Scope};
 use candle_core::{Result as Computed, Tensor};
+use underpaint_kernels::add_channels;
 use underpaint_raster::Job;
 
 /// What every transformer looks at besides its own pixels.
@@ -132,9 +133,8 @@ impl Resnet {
     /// `[B, C, h, w]` with the timestep's features `[1 or B, T]` to `[B, C', h, w]`.
     pub(crate) fn forward(&self, x: &Tensor, time: &Tensor) -> Computed<Tensor> {
         let time = self.time.forward(time)?;
-        let (rows, channels) = time.dims2()?;
         let y = self.conv1.forward(&self.norm1.forward(x)?)?;
-        let y = y.broadcast_add(&time.reshape((rows, channels, 1, 1))?)?;
+        let y = add_channels(&y, &time)?;
         let y = self.conv2.forward(&self.norm2.forward(&y)?)?;
         match &self.shortcut {
             Some(conv) => conv.forward(x)? + y,
@@ -206,7 +206,7 @@ impl Transformer {
     /// `[B, C, h, w]` to the same.
     pub(crate) fn forward(&self, x: &Tensor, looks: &Looks<'_>) -> Computed<Tensor> {
         let (b, c, h, w) = x.dims4()?;
-        let tokens = self.norm.forward(x)?.flatten_from(2)?.transpose(1, 2)?.contiguous()?;
+        let tokens = self.norm.forward(x)?.permute((0, 2, 3, 1))?.contiguous()?.reshape((b, h * w, c))?;
         let mut y = self.proj_in.forward(&tokens)?;
         for block in &self.blocks {
             let n = block.norms[0].forward(&y)?;

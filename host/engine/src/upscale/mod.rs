@@ -12,10 +12,9 @@ mod compact;
 mod names;
 mod rrdb;
 
-use crate::EngineError;
-use crate::memory;
 use crate::tiles::{Tile, Tiling, blend};
 use crate::weights::Loading;
+use crate::{EngineError, Options, device, memory};
 use candle_core::{Device, Result as Computed, Tensor};
 use std::path::Path;
 use underpaint_raster::{Extent, Image, Job, Mask, Stage, infill::push_pull, resize_mask};
@@ -115,6 +114,7 @@ pub fn size(path: &Path) -> Result<Option<Size>, EngineError> {
 pub struct Upscaler {
     network: Box<dyn Network>,
     facts: Facts,
+    device: Device,
 }
 
 /// What enlarges a tile.
@@ -124,14 +124,15 @@ trait Network {
 }
 
 impl Upscaler {
-    /// Loads the file at `path`; asks `job` before each tensor.
-    pub fn load(path: &Path, job: &dyn Job) -> Result<Self, EngineError> {
+    /// Loads the file at `path`, to compute in `f32` on the device `options` say; asks `job` before each tensor.
+    pub fn load(path: &Path, options: &Options, job: &dyn Job) -> Result<Self, EngineError> {
         let refuse = |found: String| EngineError::NotUpscaler { path: path.to_owned(), found };
         let Some((weights, facts)) = names::open(path)? else {
             return Err(refuse("no upscaler that this version knows".into()));
         };
         let total = weights.names().count();
-        let loading = Loading::new(&Device::Cpu, total, job);
+        let (device, _) = device::open(options.device, options.dtype)?;
+        let loading = Loading::new(&device, total, job);
         let root = weights.root(&loading);
         let network: Box<dyn Network> = match facts.architecture {
             Architecture::Esrgan => Box::new(rrdb::RrdbNet::load(&root, &facts)?),
@@ -141,7 +142,7 @@ impl Upscaler {
             return Err(refuse(format!("an upscaler with tensors of another architecture (the first is {name})")));
         }
         job.step(Stage::Load, total as u32, total as u32)?;
-        Ok(Self { network, facts })
+        Ok(Self { network, facts, device })
     }
 
     /// What it is.
@@ -166,7 +167,7 @@ impl Upscaler {
             let [rows, columns] =
                 [tile.rows, tile.columns].map(|span| span.start * fold..(span.start + span.len) * fold);
             let (h, w) = (rows.len(), columns.len());
-            let x = Tensor::from_vec(values(colours, planes, rows, columns), (1, planes, h, w), &Device::Cpu)?;
+            let x = Tensor::from_vec(values(colours, planes, rows, columns), (1, planes, h, w), &self.device)?;
             let x = if channels == 1 { x.reshape((planes, 1, h, w))? } else { x };
             let y = self.network.forward(&x, job)?;
             Ok(y.reshape((1, planes, h * scale, w * scale))?)

@@ -8,9 +8,9 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use underpaint_engine::Request;
 use underpaint_engine::noise::Noise;
 use underpaint_engine::weights::file::SafetensorsFile;
+use underpaint_engine::{DeviceKind, Dtype, Options, Request};
 use underpaint_plan::{Inpaint, Prepared, Sampler, Sampling, Scheduler};
 use underpaint_raster::{Extent, Image};
 
@@ -45,6 +45,14 @@ pub fn request<'a>(sampling: &'a Sampling, input: &'a Prepared) -> Request<'a> {
         noise: None,
         save: None,
     }
+}
+
+/// Where the tests compute: on the CPU, or where `UNDERPAINT_TEST_DEVICE` says (`cuda`, `metal`), exactly.
+pub fn options() -> Options {
+    let asked = std::env::var("UNDERPAINT_TEST_DEVICE").unwrap_or_else(|_| "cpu".into());
+    let device = DeviceKind::ALL.into_iter().find(|kind| kind.name() == asked);
+    assert!(device.is_some(), "UNDERPAINT_TEST_DEVICE is {asked}");
+    Options { device, dtype: Some(Dtype::F32), ..Options::default() }
 }
 
 /// Likeness in dB; `theirs` is `[h, w, 3]` in 0..=1.
