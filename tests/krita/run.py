@@ -7,8 +7,8 @@
 Krita runs with a home of its own, in which `underpaint adapter install krita` has put the adapter, and a test-only
 plug-in (underpaint_e2e) that plays the scenarios. Krita exits 0 whatever happened, so only the file the plug-in writes
 is believed. Exit codes: 0 all passed, 1 something failed, 77 skipped (a tool is missing; the reason is printed).
-With --root the Krita of another system's root folder is driven (a chroot, which needs root); the folders stay this system's, and
-so does the screen, unless only that system has Xvfb. What lies over the canvas is played on both kinds of canvas that Krita
+With --root the Krita of another system's root folder is driven (a chroot, which needs root), a second one, which is spared what no
+Krita changes; the folders stay this system's, and so does the screen, unless only that system has Xvfb. What lies over the canvas is played on both kinds of canvas that Krita
 has; everything else on the one that --canvas names: without a graphics card OpenGL takes as much of the processor as all else.
 How it feels is measured by `--only feels_quick`, and with models of a real size, each once cold and once more, by `--model`.
 The first run on a machine takes half a minute longer: Krita builds its resource cache, which is kept in
@@ -76,7 +76,7 @@ def main():
         for path in chosen.filter:
             shutil.copy(path, str(work / "up/filters"))
         passed = play(work, place, daemon, chosen)
-        if not chosen.only:
+        if not chosen.only and place.root is None:
             passed = without_krita(daemon) and passed
         return 0 if passed else 1
     finally:
@@ -142,6 +142,8 @@ def play(work, place, daemon, chosen):
     print("Krita %s" % version)
     if "feels_quick" in only:
         full_size_model(work / "up/models")
+    if place.root is not None:
+        environment["UNDERPAINT_E2E_AGAIN"] = "1"
     for folder in chosen.model:
         shutil.copytree(str(folder), str(work / "up/models" / folder.name), copy_function=linked)
     environment["UNDERPAINT_E2E_MODELS"] = ",".join(folder.name for folder in chosen.model)

@@ -577,6 +577,8 @@ def picture_for_the_readme():
     return docker.words()
 
 
+picture_for_the_readme.once = paints_with_the_starter.once = True
+
 ALL = [
     starts_with_the_docker, no_program, starts_the_daemon, fills_a_soft_selection, nothing_selected, no_document,
     selection_beyond_the_canvas, mask_active, anchor_deleted, two_documents, closed_meanwhile, stays_responsive, cancelled,

@@ -337,6 +337,8 @@ def words_are_remembered_and_weighed():
     return ""
 
 
+picture_of_a_queue.once = True
+
 ALL = [
     modes_follow_the_selection, expands_the_canvas, paints_a_background, chooses_from_a_batch, queue_of_three, picture_of_a_queue,
     words_are_remembered_and_weighed,
