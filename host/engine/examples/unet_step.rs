@@ -16,7 +16,7 @@ use underpaint_engine::unet::{Conditions, Hooks, UNet};
 use underpaint_engine::vae::Vae;
 use underpaint_engine::weights::Loading;
 use underpaint_engine::{DeviceKind, Dtype, Model, Options, Request};
-use underpaint_plan::{Inpaint, Prepared, Sampler, Sampling, Scheduler};
+use underpaint_plan::{Inpaint, Prepared, Sampling};
 use underpaint_raster::{Extent, Unattended};
 
 type Failure = Box<dyn std::error::Error>;
@@ -95,18 +95,7 @@ fn main() -> Result<(), Failure> {
 }
 
 fn picture(model: &mut Model, steps: u32, side: u32) -> Result<(), Failure> {
-    let sampling = Sampling {
-        sampler: Sampler::Euler,
-        scheduler: Scheduler::Normal,
-        steps,
-        start_step: 0,
-        guidance_scale: 7.0,
-        image_guidance_scale: 1.5,
-        guidance_rescale: 0.0,
-        seed: 0,
-        batch: 1,
-        clip_skip: 1,
-    };
+    let sampling = Sampling { steps, ..Sampling::default() };
     let input = Prepared { extent: Extent::new(side, side), init: None, mask: None };
     let request = Request {
         prompt: "a lighthouse at dusk",

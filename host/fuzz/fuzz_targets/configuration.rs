@@ -59,18 +59,8 @@ fuzz_target!(|input: (u8, &[u8])| {
 });
 
 fn paint(model: &mut Model) -> Result<(), EngineError> {
-    let sampling = Sampling {
-        sampler: Sampler::Dpmpp2m,
-        scheduler: Scheduler::Karras,
-        steps: 2,
-        start_step: 0,
-        guidance_scale: 7.0,
-        image_guidance_scale: 1.5,
-        guidance_rescale: 0.0,
-        seed: 0,
-        batch: 1,
-        clip_skip: 1,
-    };
+    let sampling =
+        Sampling { sampler: Sampler::Dpmpp2m, scheduler: Scheduler::Karras, steps: 2, ..Sampling::default() };
     let side = 2 * model.facts().multiple;
     let input = Prepared { extent: Extent::new(side, side), init: None, mask: None };
     let request = Request {

@@ -85,6 +85,25 @@ pub struct Sampling {
     pub clip_skip: u32,
 }
 
+/// One picture from pure noise: 20 steps of Euler over the model's own levels, guidance 7 (the picture's 1.5, as InstructPix2Pix has it),
+/// seed 0. A [`Plan`](crate::Plan) resolves its own; this is for those who need numbers without a request.
+impl Default for Sampling {
+    fn default() -> Self {
+        Self {
+            sampler: Sampler::Euler,
+            scheduler: Scheduler::Normal,
+            steps: 20,
+            start_step: 0,
+            guidance_scale: 7.0,
+            image_guidance_scale: 1.5,
+            guidance_rescale: 0.0,
+            seed: 0,
+            batch: 1,
+            clip_skip: 1,
+        }
+    }
+}
+
 impl Sampler {
     /// All of them, in the order shown to painters.
     pub const ALL: [Self; 16] = [
