@@ -8,7 +8,7 @@
 //!
 //! One operator, one file. A repaint passes through them in this order: [`masks`] widens and softens the
 //! selection, [`resize`] brings crop and mask to the model's size and the picture back, [`infill`] fills
-//! what the model should not see (or is the whole fill, when there is no model), [`detail`],
+//! what the model should not see (or is the whole fill, when there is no model), [`enlarge`],
 //! [`ColorMatch`] and [`Registered`] take back a loss, a drift and a shift of the whole picture, [`membrane`] bends what is left of a
 //! drift where the patch fades if that is wanted, [`composite`] cuts the [`Patch`],
 //! [`dither`] brings it to 8 bits and [`over`] is what the editor does with it.
@@ -31,9 +31,9 @@ mod blur;
 mod color;
 mod color_match;
 mod composite;
-mod detail;
 mod distance;
 mod dither;
+mod enlarge;
 mod geometry;
 mod image;
 pub mod infill;
@@ -51,8 +51,8 @@ mod squares;
 pub use color::{Lab, lab_from_srgb, srgb_from_lab};
 pub use color_match::{ColorMatch, Matched};
 pub use composite::{Patch, composite, over};
-pub use detail::{Lost, enlarge};
 pub use dither::dither;
+pub use enlarge::{Lost, enlarge};
 pub use geometry::{Extent, Rect};
 pub use image::{Image, Mask};
 pub use job::{Cancelled, Job, Stage, Unattended};

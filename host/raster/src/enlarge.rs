@@ -38,6 +38,9 @@ pub struct Lost<'a> {
 /// The `part` of a model's picture at extent `to`, moved there by `by` pixels to the right and down. Where it was shown less
 /// than there is, the detail it could not see returns, weighted by how likely it is still the original's: the prior is
 /// `(1 - strength * denoise_mask)^2`. Alpha is the picture's, colours are clamped to sRGB.
+///
+/// # Panics
+/// If `part` does not lie inside `to`, or what was lost has other extents than [`Lost`] says.
 pub fn enlarge(made: &Image, to: Extent, by: [f32; 2], part: Rect, lost: Option<&Lost<'_>>) -> Image {
     let mut out = Image::new(part.extent());
     if made.extent().area() == 0 || part.extent().area() == 0 {
