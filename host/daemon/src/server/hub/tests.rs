@@ -1,3 +1,5 @@
+//! How long the hub keeps what is finished, what makes room first, and what a late cancel does.
+
 use super::*;
 use crate::server::job::{Done, DonePatch, Filtering};
 use underpaint_raster::Rect;
