@@ -14,7 +14,7 @@ use std::process::{Command, ExitCode};
 const HELP: &str = "\
 cargo xtask demo [--out DIR]   build Underpaint, fill photographs, paint from words and a sketch, write the pictures
 cargo xtask test [FILTER]      every test: Rust, Python client, sandbox, socket, and Krita and Wine where they are installed
-cargo xtask check              formatting, clippy, and that everything compiles for Windows
+cargo xtask check              formatting, the repository's own rules, clippy, and that the fuzz targets and everything for Windows compile
 cargo xtask cuda [CARGO'S]...  build Underpaint for NVIDIA cards, with a toolkit from Python wheels where there is none; or do that
                                with cargo: test -p underpaint-kernels
 cargo xtask filters [NAME]...  build the first-party filters to wasm and put them beside their source
@@ -92,8 +92,11 @@ fn test(args: &[String]) -> Result {
 
 fn check() -> Result {
     run(cargo().args(["fmt", "--all", "--check"]))?;
+    run(cargo().args(["test", "--quiet", "--package", "xtask"]))?;
     wasm_target()?;
     run(cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
+    let fuzz = ["check", "--manifest-path", "host/fuzz/Cargo.toml", "--no-default-features", "--target-dir"];
+    run(cargo().args(fuzz).arg(target()))?;
     run(Command::new("rustup").args(["target", "add", WINDOWS]))?;
     run(cargo().args(["check", "--workspace", "--target", WINDOWS]))
 }
