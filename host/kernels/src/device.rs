@@ -15,6 +15,8 @@ pub fn cuda() -> std::result::Result<Device, String> {
     if let Some(card) = &*card {
         return Ok(card.clone());
     }
+    #[cfg(target_os = "linux")]
+    crate::libraries::bring_all();
     // SAFETY: each tries to open a library by its name and calls nothing in it but its own start and end.
     let (driver, cublas, curand) = unsafe {
         (

@@ -21,7 +21,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
-use underpaint_engine::Options;
+use underpaint_engine::{DeviceKind, Options};
 use underpaint_filters::{Beside, Call, PictureRef, Settings};
 use underpaint_plan::{CanvasFacts, ControlFacts, ModelFacts};
 use underpaint_raster::{Extent, Image as Raster, Job, Mask, Rect, Unattended, dither};
@@ -35,6 +35,8 @@ pub struct Inventory {
     catalogue: Arc<Catalogue>,
     filters: Arc<Installed>,
     looked: Instant,
+    /// Where models compute; `None` until that was tried.
+    pub device: Option<DeviceKind>,
     /// Id of the resident model.
     pub loaded: Option<String>,
 }
@@ -131,8 +133,12 @@ pub fn start(home: Home, hub: Arc<Hub>, history: Arc<Writer>) -> io::Result<Hand
         let announcer = hub.clone();
         filters.when_changed(move || announcer.announce(Topic::Filters, "filters/changed"));
         let models = Models::new(catalogue, Options::default());
-        let mut device = Device { home, hub, models, filters, history, inventory };
-        device.publish(Instant::now());
+        let mut device = Device { home, hub, models, filters, history, inventory, kind: None };
+        let looked = Instant::now();
+        device.publish(looked);
+        // A card takes half a second to open: what there is may be listed before, and the first job need not wait for it.
+        device.kind = Some(device.models.device());
+        device.publish(looked);
         device.drive();
         let _ = done.send(());
     })?;
@@ -146,6 +152,7 @@ struct Device {
     filters: Arc<Installed>,
     history: Arc<Writer>,
     inventory: watch::Sender<Option<Arc<Inventory>>>,
+    kind: Option<DeviceKind>,
 }
 
 impl Device {
@@ -218,9 +225,9 @@ impl Device {
     }
 
     fn publish(&self, looked: Instant) {
-        let (catalogue, filters) = (self.models.catalogue().clone(), self.filters.clone());
+        let (catalogue, filters, device) = (self.models.catalogue().clone(), self.filters.clone(), self.kind);
         let loaded = self.models.loaded().map(str::to_owned);
-        self.inventory.send_replace(Some(Arc::new(Inventory { catalogue, filters, looked, loaded })));
+        self.inventory.send_replace(Some(Arc::new(Inventory { catalogue, filters, looked, device, loaded })));
     }
 
     fn run(&mut self, ticket: &Ticket) -> Outcome {

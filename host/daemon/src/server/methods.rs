@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use std::time::Instant;
+use underpaint_engine::DeviceKind;
 use underpaint_wire::blob::{Named, Put, Write};
 use underpaint_wire::generate::Run;
 use underpaint_wire::hello::{Hello, OURS, Peer, Welcome};
@@ -160,7 +161,7 @@ impl Session {
         let inventory = self.daemon.inventory.borrow();
         let status = Status {
             uptime_ms: self.daemon.started.elapsed().as_millis() as u64,
-            device: "cpu".to_owned(),
+            device: inventory.as_ref().and_then(|i| i.device).unwrap_or(DeviceKind::Cpu).name().to_owned(),
             memory: crate::platform::memory(),
             model: inventory.as_ref().and_then(|i| i.loaded.clone()),
             queue: queue.map(|j| JobInfo { label: j.label.filter(|_| j.mine), ..j }).collect(),
