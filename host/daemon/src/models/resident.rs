@@ -149,14 +149,21 @@ impl Models {
         calls: &[ControlCall],
         painting: memory::Painting,
     ) -> Result<Option<Tiling>, LoadError> {
-        let Some(free) = free_memory().filter(|_| self.device() == engine::DeviceKind::Cpu) else { return Ok(None) };
+        let device = self.device();
+        let free = match device {
+            engine::DeviceKind::Cpu => free_memory(),
+            card => card.memory().map(|(free, _)| free),
+        };
+        let Some(free) = free else { return Ok(None) };
         let Some(path) = self.catalogue.path(id).filter(|_| self.catalogue.facts(id).is_ok()) else { return Ok(None) };
         let places = calls.iter().map(|call| self.catalogue.controls().place(call)).collect::<Result<Vec<_>, _>>();
         let places = places.map_err(LoadError::Model)?;
         let controls: Vec<_> = places.iter().map(|place| (&*place.path, place.encoder.as_deref())).collect();
         let besides = memory::Besides { loras: &uses(loras), controls: &controls };
         // What is broken says so better when it is loaded.
-        let Ok(need) = memory::need(path, self.options.vae.as_deref(), besides, painting) else { return Ok(None) };
+        let keeping = memory::Keeping::of(device, self.options.dtype);
+        let vae = self.options.vae.as_deref();
+        let Ok(need) = memory::need(path, vae, besides, painting, keeping) else { return Ok(None) };
         need.fit(free, self.weights_bytes(), painting.extent).map_err(LoadError::Engine)
     }
 
@@ -278,7 +285,8 @@ mod tests {
         let mut models = Models::new(Arc::new(catalogue), engine::Options::default());
         models.load(&id, &Unattended).unwrap();
         models.hashed();
-        let known: Value = serde_json::from_slice(&std::fs::read(cache.path().join("model-hashes.json")).unwrap()).unwrap();
+        let known: Value =
+            serde_json::from_slice(&std::fs::read(cache.path().join("model-hashes.json")).unwrap()).unwrap();
         let weights = |name: &str| name.ends_with("safetensors");
         assert_eq!(known.as_object().unwrap().keys().filter(|name| weights(name)).count(), 3, "{known}");
         assert!(models.catalogue().hash(&id).unwrap().is_some());

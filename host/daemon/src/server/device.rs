@@ -14,7 +14,7 @@ use crate::filters::Installed;
 use crate::history::Writer;
 use crate::home::Home;
 use crate::models::{Catalogue, Models};
-use crate::worker::{self, FilterImages, Input, Output, Shown};
+use crate::worker::{self, FilterImages, Input, JobError, Output, Shown};
 use serde_json::{Map, Value, json};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -192,7 +192,8 @@ impl Device {
             }
             Command::Load(model, reply) => {
                 let loaded = catch_unwind(AssertUnwindSafe(|| {
-                    self.models.load(&model, &Unattended).map(|_| ()).map_err(|e| errors::job(&e.into()))
+                    let load = |models: &mut Models| Ok(models.load(&model, &Unattended).map(|_| ())?);
+                    self.spared(load).map_err(|e| errors::job(&e))
                 }));
                 self.tell_loaded();
                 reply(loaded.unwrap_or_else(|_| Err(methods::internal())));
@@ -241,6 +242,15 @@ impl Device {
         Ok(Arc::new(done))
     }
 
+    /// What `work` comes to. If it used up the card's memory, what is loaded is given back, so that the next job begins with all of it.
+    fn spared<T>(&mut self, work: impl FnOnce(&mut Models) -> Result<T, JobError>) -> Result<T, JobError> {
+        let outcome = work(&mut self.models);
+        if outcome.as_ref().is_err_and(JobError::is_full) {
+            self.models.unload();
+        }
+        outcome
+    }
+
     fn paint(&mut self, painting: &Painting, job: &dyn Job) -> Result<Done, Error> {
         let canvas = painting.canvas.as_ref().map(|(c, bytes)| (c.extent, c.rect, c.image.to_raster(bytes)));
         let mask = painting.mask.as_ref().map(|(m, bytes)| (m.rect, m.image.to_mask(bytes)));
@@ -249,7 +259,9 @@ impl Device {
         let regions = masks(&painting.regions);
         let filters = painting.filters.iter().map(filter_images).collect();
         let input = Input { canvas, mask, controls, regions, filters, ..Input::default() };
-        let mut output = worker::run(&mut self.models, &self.filters.current(), &painting.request, input, job)
+        let filters = self.filters.current();
+        let mut output = self
+            .spared(|models| worker::run(models, &filters, &painting.request, input, job))
             .map_err(|e| errors::job(&e))?;
         // A whole picture is rounded, as diffusers does, so that it can be compared; what is laid over one is dithered.
         if painting.request.mode != Mode::Generate && matches!(painting.px, Px::Rgba8 | Px::Bgra8) {
@@ -265,8 +277,9 @@ impl Device {
     fn upscale(&mut self, enlarging: &Enlarging, job: &dyn Job) -> Result<Done, Error> {
         let Enlarging { request, image, bytes, regions, px } = enlarging;
         let (picture, regions) = (image.to_raster(bytes), masks(regions));
-        let output =
-            worker::upscale(&mut self.models, request, &picture, &regions, job).map_err(|e| errors::job(&e))?;
+        let output = self
+            .spared(|models| worker::upscale(models, request, &picture, &regions, job))
+            .map_err(|e| errors::job(&e))?;
         let seed = output.patches.first().map_or(0, |(_, seed)| *seed);
         Ok(done(output, seed, *px, image.color))
     }
@@ -282,7 +295,9 @@ impl Device {
             }),
             mask: mask.as_ref().map(|(placed, bytes)| (placed.rect, placed.image.to_mask(bytes))),
         };
-        let output = worker::preprocess(&mut self.models, request, given, job).map_err(|e| errors::preprocess(&e))?;
+        let output = self
+            .spared(|models| worker::preprocess(models, request, given, job))
+            .map_err(|e| errors::preprocess(&e))?;
         Ok(done(output, 0, *px, *color))
     }
 
