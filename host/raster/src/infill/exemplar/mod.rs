@@ -14,12 +14,15 @@
 
 mod blend;
 mod level;
+mod preview;
 mod search;
 mod vote;
 
 use crate::{Cancelled, Extent, Image, Job, Mask, Rect, Stage, distance, infill};
-use level::Level;
+use level::{Level, Picture};
+use preview::View;
 use search::{Field, Search};
+use std::borrow::Cow;
 
 /// How [`exemplar_with`] fills.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -41,8 +44,8 @@ pub fn exemplar(image: &Image, mask: &Mask, seed: u64, job: &dyn Job) -> Result<
 ///
 /// A soft mask value means "in the hole": the whole support is rebuilt, and the caller blends it with the
 /// mask as alpha. Pixels with alpha below 0.5 are never copied from and never compared. Where no whole 7x7
-/// patch is known the fill is [`infill::push_pull`]'s. Progress is reported as [`Stage::Infill`];
-/// cancellation is honoured within some milliseconds.
+/// patch is known the fill is [`infill::push_pull`]'s. Progress is reported as [`Stage::Infill`], and previews show what the
+/// hole is about to become; cancellation is honoured within some milliseconds.
 pub fn exemplar_with(image: &Image, mask: &Mask, options: &Options, job: &dyn Job) -> Result<Image, Cancelled> {
     let mut out = image.clone();
     let Some((rect, filled)) = rebuild(image, mask, options, job)? else { return Ok(out) };
@@ -66,9 +69,13 @@ pub fn rebuild(
     job.step(Stage::Infill, 0, 1)?;
     let Some(bounds) = mask.bounds() else { return Ok(None) };
     let window = window(bounds, image.extent());
-    let part = image.crop(window);
-    let hole: Vec<bool> = mask.crop(window).data().iter().map(|&m| m > 0.0).collect();
-    let filled = match fill(&part, &hole, options, job)? {
+    let part = match window == image.extent().rect() {
+        true => Cow::Borrowed(image),
+        false => Cow::Owned(image.crop(window)),
+    };
+    let hole: Vec<bool> = rows(mask.data(), mask.extent(), window).flatten().map(|&m| m > 0.0).collect();
+    let view = View { picture: image.extent(), window, hole: bounds };
+    let filled = match fill(&part, &hole, &view, options, job)? {
         Some(filled) => filled,
         None => {
             let hard = hole.iter().map(|&h| f32::from(h)).collect();
@@ -93,17 +100,49 @@ fn rounds(level: usize, levels: usize) -> u32 {
     if level + 1 == levels { 16 } else { [2, 4, 6, 8, 10][level.min(4)] }
 }
 
+/// The rows of `part` in a plane of this `extent`.
+fn rows<T>(plane: &[T], extent: Extent, part: Rect) -> impl Iterator<Item = &[T]> {
+    let lines = plane.chunks_exact(extent.w.max(1) as usize).skip(part.y as usize).take(part.h as usize);
+    lines.map(move |line| &line[part.x as usize..][..part.w as usize])
+}
+
+/// How deep the hole is, in pixels, which lies in `bounds`.
+fn depth(hole: &[bool], extent: Extent, bounds: Rect) -> f32 {
+    // The nearest known pixel is no farther than the first outside the bounds.
+    let part = bounds.grown(1).intersect(extent.rect()).unwrap_or(extent.rect());
+    let known: Vec<bool> = rows(hole, extent, part).flatten().map(|h| !h).collect();
+    distance::distance(part.extent(), &known).into_iter().filter(|d| d.is_finite()).fold(0.0, f32::max)
+}
+
+/// The hole, which lies in `bounds`, and what is not copied from because it is as near to it as `margin_px`.
+fn near(hole: &[bool], extent: Extent, bounds: Rect, margin_px: u32) -> Cow<'_, [bool]> {
+    if margin_px == 0 {
+        return Cow::Borrowed(hole);
+    }
+    let part = bounds.grown(margin_px).intersect(extent.rect()).unwrap_or(extent.rect());
+    let holed: Vec<bool> = rows(hole, extent, part).flatten().copied().collect();
+    let away = distance::distance(part.extent(), &holed);
+    let mut out = vec![false; hole.len()];
+    let lines = out.chunks_exact_mut(extent.w.max(1) as usize).skip(part.y as usize);
+    for (line, away) in lines.zip(away.chunks_exact(part.w.max(1) as usize)) {
+        let line = &mut line[part.x as usize..][..part.w as usize];
+        line.iter_mut().zip(away).for_each(|(near, &away)| *near = away <= margin_px as f32);
+    }
+    Cow::Owned(out)
+}
+
 /// `None` if no whole patch is known.
-fn fill(image: &Image, hole: &[bool], options: &Options, job: &dyn Job) -> Result<Option<Image>, Cancelled> {
+fn fill(
+    image: &Image,
+    hole: &[bool],
+    view: &View,
+    options: &Options,
+    job: &dyn Job,
+) -> Result<Option<Image>, Cancelled> {
     let extent = image.extent();
-    let known: Vec<bool> = hole.iter().map(|h| !h).collect();
-    let inside = distance::distance(extent, &known);
-    let mut deepest = inside.iter().copied().filter(|d| d.is_finite()).fold(0.0, f32::max);
-    let near: Vec<bool> = match options.source_margin_px {
-        0 => hole.to_vec(),
-        margin => distance::distance(extent, hole).iter().map(|&d| d <= margin as f32).collect(),
-    };
-    let mut levels = vec![Level::finest(image, hole, &near)];
+    let mut deepest = depth(hole, extent, view.within());
+    let near = near(hole, extent, view.within(), options.source_margin_px);
+    let mut levels = vec![Picture::finest(image, hole, &near)];
     if !levels[0].has_sources() {
         return Ok(None);
     }
@@ -126,8 +165,9 @@ fn fill(image: &Image, hole: &[bool], options: &Options, job: &dyn Job) -> Resul
         job.step(Stage::Infill, step, steps)
     };
     let mut field: Option<Field> = None;
-    while let Some(mut level) = levels.pop() {
+    while let Some(picture) = levels.pop() {
         let index = levels.len();
+        let mut level = Level::new(picture);
         let mut search = Search::new(&level, options.seed, index, field.is_none(), job);
         let mut matches = match field.take() {
             Some(coarse) => {
@@ -145,6 +185,9 @@ fn fill(image: &Image, hole: &[bool], options: &Options, job: &dyn Job) -> Resul
             search.sweep(&level, &mut matches)?;
             vote::vote(&mut level, &matches, vote::SHARP, job)?;
             tick(job)?;
+            if job.wants_preview() {
+                job.preview(view.of(&level, index));
+            }
         }
         if index == 0 {
             let out = blend::finish(image, hole, &level, &matches, job)?;
