@@ -17,10 +17,13 @@ RIVAL_S = 2.0
 """How long to go on after it failed to start: another editor may have started one at the same moment."""
 POLL_S = 0.1
 
-INHERITED = ("LD_LIBRARY_PATH", "LD_PRELOAD", "PYTHONHOME", "PYTHONPATH", "QT_PLUGIN_PATH", "GI_TYPELIB_PATH",
-             "GDK_PIXBUF_MODULE_FILE", "GIO_MODULE_DIR")
+INHERITED = ("LD_PRELOAD", "PYTHONHOME", "PYTHONPATH", "QT_PLUGIN_PATH", "GI_TYPELIB_PATH", "GDK_PIXBUF_MODULE_FILE",
+             "GIO_MODULE_DIR")
 """What packaged editors (AppImages, the installers of Windows and macOS) set for themselves and another program must not
 inherit."""
+LIBRARIES = "LD_LIBRARY_PATH"
+"""They prepend their own folders to this one, in which the painter or the system may have named those of a graphics card's driver: without
+these the program would compute on the processor. So only their own are taken out."""
 
 
 def find_program(setting="", beside=__file__):
@@ -52,7 +55,7 @@ def _installed_by(beside):
 
 def start_program(program, report_path):
     """Runs `underpaint serve` on its own, its complaints going to `report_path`. Returns whether it could be run."""
-    environment = {name: value for name, value in os.environ.items() if name not in INHERITED}
+    environment = _environment()
     apart = {"start_new_session": True}
     if sys.platform == "win32":
         apart = {"creationflags": 0x00000008 | 0x00000200 | 0x08000000}  # detached, own group, no console window
@@ -63,6 +66,36 @@ def start_program(program, report_path):
         return True
     except OSError:
         return False
+
+
+def _environment():
+    """This process' environment without what its editor was packaged with."""
+    environment = {name: value for name, value in os.environ.items() if name not in INHERITED}
+    packages = [os.environ.get(name) for name in ("APPDIR", "SNAP")] + [_package_of(_own_program())]
+    packages = [os.path.join(os.path.realpath(package), "") for package in packages if package]
+    folders = [folder for folder in environment.pop(LIBRARIES, "").split(os.pathsep) if os.path.isabs(folder)]
+    others = [folder for folder in folders if not os.path.join(os.path.realpath(folder), "").startswith(tuple(packages))]
+    if others:
+        environment[LIBRARIES] = os.pathsep.join(others)
+    return environment
+
+
+def _own_program():
+    """The path of the program that this process runs, which need not be Python; empty where the system does not tell."""
+    try:
+        return os.readlink("/proc/self/exe")
+    except OSError:
+        return ""
+
+
+def _package_of(program):
+    """The folder that `program` was unpacked into with all its libraries; None for one that is installed among all others."""
+    folder, last = os.path.split(os.path.dirname(program))
+    if last != "bin":
+        return None
+    if os.path.basename(folder) == "usr":
+        folder = os.path.dirname(folder)
+    return None if folder in ("", "/", "/usr", "/usr/local") else folder
 
 
 def complaint(report_path):

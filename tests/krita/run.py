@@ -139,7 +139,7 @@ def play(work, place, daemon, chosen):
     if seed.is_dir():
         shutil.copytree(str(seed), str(data), dirs_exist_ok=True, ignore=ours)
     install_plugins(work, daemon, environment, data / "pykrita", chosen.tree, place)
-    print("Krita %s" % version)
+    print("Krita %s" % version, flush=True)
     if "feels_quick" in only:
         full_size_model(work / "up/models")
     if place.root is not None:
@@ -211,11 +211,12 @@ def run_krita(work, place, environment, only):
 
 def run_once(work, place, environment):
     """Lets Krita play as long as it gets on, and not at all if the plug-ins do not load."""
-    began, status = time.time(), work / "results/status"
+    began, status, said = time.time(), work / "results/status", 0
     with open(str(work / "krita.err"), "wb") as errors:
         command = place.command("krita", "--nosplash")
         krita = subprocess.Popen(command, env=environment, stdout=errors, stderr=errors, cwd=str(work))
         while krita.poll() is None:
+            said = repeat(work / "results/said", said)
             playing = status.exists()
             waited = time.time() - max(began, status.stat().st_mtime if playing else began)
             if waited > (STILL_LIMIT_S if playing else START_LIMIT_S):
@@ -225,11 +226,20 @@ def run_once(work, place, environment):
                 krita.wait(1)
             except subprocess.TimeoutExpired:
                 continue
+    repeat(work / "results/said", said)
     if krita.returncode and status.exists():
         print("note: Krita's exit status is %d" % krita.returncode)
         crash = work / "results/crash"
         print(crash.read_text(errors="replace")[:3000] if crash.exists() else "", end="")
         print((work / "krita.err").read_text(errors="replace")[-1000:])
+
+
+def repeat(path, said):
+    """Prints the lines of a file that scenarios write to while they play, but for the first `said`. Returns how many there are."""
+    lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+    whole = [line for line in lines if line.endswith("\n")]
+    print("".join(whole[said:]), end="", flush=True)
+    return len(whole)
 
 
 def prepare_home(work):

@@ -63,6 +63,30 @@ class Starting(unittest.TestCase):
                 self.assertEqual(how["env"]["UNDERPAINT_HOME"], "/up")
                 self.assertEqual({name: how.get(name) for name in apart}, apart)
 
+    def libraries(self, value, own="/usr/bin/krita", **environment):
+        """What is handed on of this list of folders by a process that runs `own`."""
+        with mock.patch.dict(os.environ, dict(environment, LD_LIBRARY_PATH=value), clear=True), \
+                mock.patch.object(program, "_own_program", lambda: own):
+            return program._environment().get("LD_LIBRARY_PATH")
+
+    @unittest.skipIf(sys.platform == "win32", "Windows has no such list")
+    def test_libraries_of_a_card_are_handed_on_and_the_editors_own_are_not(self):
+        driver = "/usr/local/nvidia/lib64"
+        for value, where, expected in [
+                (driver, {}, driver),
+                (driver + ":/opt/cuda/lib64", {}, driver + ":/opt/cuda/lib64"),
+                ("/tmp/.mount_x/usr/lib:/tmp/.mount_x/lib:" + driver, {"APPDIR": "/tmp/.mount_x"}, driver),
+                ("/tmp/.mount_x/usr/lib", {"APPDIR": "/tmp/.mount_x"}, None),
+                ("/tmp/.mount_xy/lib", {"APPDIR": "/tmp/.mount_x"}, "/tmp/.mount_xy/lib"),
+                ("/snap/krita/1/lib:/var/lib/snapd/lib/gl", {"SNAP": "/snap/krita/1"}, "/var/lib/snapd/lib/gl"),
+                ("/home/ada/krita/usr/lib:" + driver, {"own": "/home/ada/krita/usr/bin/krita"}, driver),
+                ("/home/ada/krita/lib:" + driver, {"own": "/home/ada/krita/bin/krita"}, driver),
+                ("/usr/lib/x86_64-linux-gnu", {}, "/usr/lib/x86_64-linux-gnu"),
+                (":lib:" + driver, {"own": ""}, driver),
+                ("", {}, None)]:
+            with self.subTest(value, **where):
+                self.assertEqual(self.libraries(value, **where), expected)
+
     def test_what_cannot_be_started_is_said(self):
         self.assertFalse(program.start_program("/nowhere/underpaint", os.devnull))
 

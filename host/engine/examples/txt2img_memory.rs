@@ -11,7 +11,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-use underpaint_engine::memory::{self, Besides, Painting};
+use underpaint_engine::memory::{self, Besides, Keeping, Painting};
 use underpaint_engine::tiles::Tiling;
 use underpaint_engine::{Control, ControlModel, LoraUse, Model, Options, Region, Request};
 use underpaint_plan::{Inpaint, Prepared, Sampler, Sampling, Scheduler};
@@ -65,7 +65,7 @@ fn main() -> Result<(), Failure> {
     for side in &sides {
         let pictures = 1 + usize::from(asked.fill.is_some()) + controls.len();
         let painting = Painting { extent: Extent::new(*side, *side), tiling: Tiling::WHOLE, rows: 2, pictures };
-        let need = memory::need(model, None, besides, painting)?;
+        let need = memory::need(model, None, besides, painting, Keeping::Packed)?;
         println!(
             "reckoned for {side}x{side}: {} for the model, {} for LoRAs, {} for control models; then {} to merge, {} for the \
              denoiser, {} for the autoencoder",

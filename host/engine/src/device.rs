@@ -4,6 +4,7 @@
 //! thread: whoever owns the [`Model`](crate::Model) owns the device.
 
 use crate::EngineError;
+use crate::memory::Keeping;
 use candle_core::{DType, Device};
 
 /// Where to compute.
@@ -54,6 +55,12 @@ impl DeviceKind {
             Self::Metal => metal(),
         }
     }
+
+    /// Bytes free on the card and bytes it has; `None` for the processor and where the card does not tell.
+    pub fn memory(self) -> Option<(u64, u64)> {
+        let (free, total) = underpaint_kernels::memory(&self.open().ok()?)?;
+        Some((free as u64, total as u64))
+    }
 }
 
 impl Dtype {
@@ -97,6 +104,14 @@ pub(crate) fn open(kind: Option<DeviceKind>, dtype: Option<Dtype>) -> Result<(De
     // What stays 32 bits wide beside 16-bit weights need not be exact to the last.
     underpaint_kernels::round_products(dtype != Dtype::F32);
     Ok((device, dtype.tensors()))
+}
+
+/// How a model computing in `dtype` on `device` is kept.
+pub(crate) fn keeping(device: &Device, dtype: DType) -> Keeping {
+    match device {
+        Device::Cpu => Keeping::Packed,
+        _ => Keeping::Card(dtype.size_in_bytes() as u64),
+    }
 }
 
 #[cfg(feature = "metal")]

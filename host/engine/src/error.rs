@@ -126,7 +126,16 @@ pub enum EngineError {
     Memory {
         /// What is needed, what there is and what would help.
         what: String,
+        /// What is needed.
+        needed_bytes: u64,
+        /// What there is.
+        free_bytes: u64,
     },
+    /// The card had less than was asked of it midway. What of it the model holds is better given back.
+    #[error(
+        "memory of the graphics card is used up; close other programs that use it, make the picture smaller, or use --device cpu"
+    )]
+    Full,
     /// The picture turned into infinities; an all black result would hide it.
     #[error(
         "{stage} gave values that are not finite; the weights are broken or too large for this precision, try another model or --dtype f32"
@@ -152,10 +161,7 @@ impl From<candle_core::Error> for EngineError {
         let full = ["CUDA_ERROR_OUT_OF_MEMORY", "CUBLAS_STATUS_ALLOC_FAILED"];
         let text = error.to_string();
         match full.iter().any(|name| text.contains(name)) {
-            true => Self::Memory {
-                what: "of the graphics card is used up; close other programs that use it, make the picture smaller, or use --device cpu"
-                    .into(),
-            },
+            true => Self::Full,
             false => Self::Compute(error),
         }
     }
@@ -170,4 +176,23 @@ impl From<Cancelled> for EngineError {
 /// candle appends a backtrace when the environment asks for one; a painter gets the sentence.
 pub(crate) fn first_line(error: &candle_core::Error) -> String {
     error.to_string().lines().next().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_full_card_says_is_told_from_what_else_fails() {
+        for (said, full) in [
+            ("DriverError(CUDA_ERROR_OUT_OF_MEMORY, \"out of memory\")", true),
+            ("CublasError(CUBLAS_STATUS_ALLOC_FAILED)", true),
+            ("DriverError(CUDA_ERROR_ILLEGAL_ADDRESS, \"an illegal memory access\")", false),
+            ("shape mismatch in matmul", false),
+        ] {
+            let error = EngineError::from(candle_core::Error::msg(said));
+            assert_eq!(matches!(error, EngineError::Full), full, "{error}");
+            assert_eq!(error.to_string().contains("--device cpu"), full, "{error}");
+        }
+    }
 }

@@ -2,9 +2,10 @@
 //!
 //! Decision: everything is reckoned from names and shapes alone, so a job that cannot fit is refused before a byte of the model is
 //! read. The sums follow the forward passes line by line: which tensors are alive at the widest moment of each block. What is
-//! small (a text, a timestep, a thread's scratch) is left out; `host/engine/README.md` sets the sums against what was measured.
+//! small (a text, a timestep, a thread's scratch) is left out; `host/engine/README.md` sets the sums against what was measured. A card
+//! is reckoned by the same sums, with what differs there in [`Keeping`]; that was set against no measurement yet, so only what cannot fit
+//! whatever the rest takes is refused there.
 
-use crate::EngineError;
 use crate::checkpoint::Checkpoint;
 use crate::lora::{self, Component, LoraUse};
 use crate::taesd;
@@ -12,17 +13,59 @@ use crate::tiles::Tiling;
 use crate::upscale;
 use crate::vae;
 use crate::weights::{Weights, control_file};
+use crate::{DeviceKind, Dtype, EngineError};
 use std::collections::BTreeSet;
 use std::path::Path;
 use underpaint_plan::ControlKind;
 use underpaint_raster::Extent;
 
-/// Bytes of one activation.
+/// Bytes of one activation where nothing else is said.
 const ACTIVATION: u64 = 4;
 /// Bytes of a pixel of a picture that waits: four colours of 32 bits.
 const PIXEL: u64 = 16;
 /// Of the size of a layer that LoRAs change, in 32 bits: what it was, what it becomes, what one adds, and the two packed.
 const MERGING: u64 = 4;
+
+/// How a device keeps numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Keeping {
+    /// As the processor does: weights in 16 bits where their file has no more, all else in 32.
+    #[default]
+    Packed,
+    /// As a card does: the weights of denoiser and texts, and what the denoiser computes, in so many bytes each; all else in 32 bits.
+    /// Pictures wait in the system's memory.
+    Card(u64),
+}
+
+impl Keeping {
+    /// How `device` does, computing in `dtype` or as usual.
+    pub fn of(device: DeviceKind, dtype: Option<Dtype>) -> Self {
+        match (device, dtype.unwrap_or(Dtype::usual(device))) {
+            (DeviceKind::Cpu, _) => Self::Packed,
+            (_, Dtype::F32) => Self::Card(4),
+            (_, Dtype::F16 | Dtype::Bf16) => Self::Card(2),
+        }
+    }
+
+    /// Of what is exact whatever is chosen.
+    fn exact(self) -> Self {
+        if self == Self::Packed { self } else { Self::Card(ACTIVATION) }
+    }
+
+    /// Bytes of one activation.
+    fn activation(self) -> u64 {
+        if let Self::Card(bytes) = self { bytes } else { ACTIVATION }
+    }
+
+    /// Bytes alive at the widest moment of attention, beside what is attended to, where its scores are written down: in 32 bits, some
+    /// queries at a time.
+    fn scores(self, rows: u64) -> u64 {
+        if self == Self::Packed { 0 } else { 4 * ACTIVATION * rows.saturating_mul(rows).min(1 << 26) }
+    }
+}
+
+/// Of a card's memory: kernels, what products are multiplied in, and what its allocator cannot use.
+const CARD: u64 = 600_000_000;
 
 /// What a job takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,6 +84,8 @@ pub struct Need {
     pub autoencoder_bytes: u64,
     /// The same with the smallest tiles.
     pub tiled_bytes: u64,
+    /// Where that is.
+    pub keeping: Keeping,
 }
 
 /// A picture to be painted, as memory sees it.
@@ -68,30 +113,40 @@ pub struct Besides<'a> {
     pub controls: &'a [(&'a Path, Option<&'a Path>)],
 }
 
-/// What `painting` with the model at `path` takes; `vae` as in [`Options`](crate::Options).
-pub fn need(path: &Path, vae: Option<&Path>, besides: Besides<'_>, painting: Painting) -> Result<Need, EngineError> {
+/// What `painting` with the model at `path` takes where numbers are kept so; `vae` as in [`Options`](crate::Options).
+pub fn need(
+    path: &Path,
+    vae: Option<&Path>,
+    besides: Besides<'_>,
+    painting: Painting,
+    keeping: Keeping,
+) -> Result<Need, EngineError> {
     let checkpoint = Checkpoint::open(path, vae.filter(|vae| !taesd::is_decoder(vae)))?;
-    let need = Need::of(&checkpoint, painting).with_loras(&checkpoint, besides.loras)?;
+    let need = Need::of(&checkpoint, painting, keeping).with_loras(&checkpoint, besides.loras)?;
     need.with_controls(&checkpoint, besides.controls, painting)
 }
 
 impl Need {
-    fn of(checkpoint: &Checkpoint, Painting { extent, tiling, rows, pictures }: Painting) -> Self {
+    fn of(checkpoint: &Checkpoint, Painting { extent, tiling, rows, pictures }: Painting, keeping: Keeping) -> Self {
         let (unet, vae) = (&checkpoint.unet.0, &checkpoint.vae.0);
         let [h, w] = latents(checkpoint, extent);
         let decode = |tiling| {
             let (h, w) = largest(tiling, h, w);
-            decoder_bytes(vae, h, w)
+            decoder_bytes(vae, h, w).max(keeping.scores((h * w) as u64))
         };
         let (seen_h, seen_w) = largest(tiling, h, w);
-        let waiting = PIXEL * pictures as u64 * extent.area();
         // A picture in tiles is put together in one place.
-        let whole = ACTIVATION * 3 * extent.area() + waiting;
+        let (waiting, whole) = match keeping {
+            Keeping::Packed => (PIXEL * pictures as u64 * extent.area(), ACTIVATION * 3 * extent.area()),
+            Keeping::Card(_) => (0, 0),
+        };
+        let whole = whole + waiting;
         Self {
-            model_bytes: model_bytes(checkpoint),
-            denoise_bytes: ACTIVATION * evaluation(unet, rows, seen_h, seen_w).peak + waiting,
+            model_bytes: model_bytes(checkpoint, keeping),
+            denoise_bytes: keeping.activation() * evaluation(unet, rows, seen_h, seen_w).peak + waiting,
             autoencoder_bytes: decode(vae::usual(h, w)) + whole,
             tiled_bytes: decode(vae::SMALLEST) + whole,
+            keeping,
             ..Self::default()
         }
     }
@@ -104,7 +159,8 @@ impl Need {
         for (component, name) in lora::changed(&components, loras)? {
             let Some((_, weights)) = components.iter().find(|(known, _)| *known == component) else { continue };
             let count = count(weights, &name);
-            wider += count * (4 - kept_bytes(weights, &name));
+            // A card keeps what was changed as it kept it before.
+            wider += if self.keeping == Keeping::Packed { count * (4 - kept_bytes(weights, &name)) } else { 0 };
             largest = count.max(largest);
         }
         Ok(Self { loras_bytes: wider, merging_bytes: MERGING * 4 * largest, ..self })
@@ -123,9 +179,10 @@ impl Need {
             let Some((kind, weights)) = control_file::open(path)? else { continue };
             nets += u64::from(matches!(kind, ControlKind::ControlNet | ControlKind::Union));
             if loaded.insert((path, encoder)) {
-                bytes += weights_bytes(&weights);
+                let exact = self.keeping.exact();
+                bytes += weights_bytes(&weights, exact);
                 let encoder = encoder.map(control_file::open).transpose()?.flatten();
-                bytes += encoder.map_or(0, |(_, weights)| weights_bytes(&weights));
+                bytes += encoder.map_or(0, |(_, weights)| weights_bytes(&weights, exact));
             }
         }
         let [h, w] = latents(checkpoint, extent);
@@ -163,7 +220,10 @@ impl Need {
         let (weights, free) = (self.weights_bytes(), free_bytes + resident_bytes);
         let room = free.saturating_sub(weights);
         let at_least = self.merging_bytes.max(self.denoise_bytes);
-        if at_least.max(self.autoencoder_bytes) <= room {
+        let card = self.keeping != Keeping::Packed;
+        // What fits without that may fit, so it is tried.
+        let besides = if card { CARD } else { 0 };
+        if at_least.max(self.autoencoder_bytes) + besides <= room {
             return Ok(None);
         }
         let work = at_least.max(self.tiled_bytes);
@@ -188,14 +248,17 @@ impl Need {
                 parts += &format!(", {:.1} for {what}", gb(bytes));
             }
         }
+        let (of, close) = match card {
+            true => ("of the graphics card ", "close other programs that use it, take --device cpu"),
+            false => ("", "close other programs"),
+        };
         let what = format!(
-            "is too little: {:.1} GB are needed ({parts}, {:.1} for {size} pixels) and {:.1} GB are free; close other programs, or \
-             {advice} fit",
+            "{of}is too little: {:.1} GB are needed ({parts}, {:.1} for {size} pixels) and {:.1} GB are free; {close}, or {advice} fit",
             gb(weights + work),
             gb(work),
             gb(free)
         );
-        Err(EngineError::Memory { what })
+        Err(EngineError::Memory { what, needed_bytes: weights + work, free_bytes: free })
     }
 }
 
@@ -222,7 +285,7 @@ pub fn enlarging(path: &Path, extent: Extent, tile: Option<u32>, free_bytes: u64
             gb(needed(tile) - whole),
             gb(free_bytes)
         );
-        Err(EngineError::Memory { what })
+        Err(EngineError::Memory { what, needed_bytes: needed(tile), free_bytes })
     };
     match tile {
         Some(asked) if fits(&asked) => Ok(tile),
@@ -236,14 +299,18 @@ pub fn enlarging(path: &Path, extent: Extent, tile: Option<u32>, free_bytes: u64
 }
 
 /// Bytes of a whole model in memory.
-pub(crate) fn model_bytes(checkpoint: &Checkpoint) -> u64 {
-    let texts = checkpoint.texts.iter().map(|text| weights_bytes(&text.weights)).sum::<u64>();
-    texts + weights_bytes(&checkpoint.unet.0) + weights_bytes(&checkpoint.vae.0)
+pub(crate) fn model_bytes(checkpoint: &Checkpoint, keeping: Keeping) -> u64 {
+    let texts = checkpoint.texts.iter().map(|text| weights_bytes(&text.weights, keeping)).sum::<u64>();
+    texts + weights_bytes(&checkpoint.unet.0, keeping) + weights_bytes(&checkpoint.vae.0, keeping.exact())
 }
 
 /// Bytes of a component in memory.
-pub(crate) fn weights_bytes(weights: &Weights) -> u64 {
-    weights.names().map(|name| count(weights, name) * kept_bytes(weights, name)).sum()
+pub(crate) fn weights_bytes(weights: &Weights, keeping: Keeping) -> u64 {
+    let bytes = |name: &str| match keeping {
+        Keeping::Packed => kept_bytes(weights, name),
+        Keeping::Card(bytes) => bytes,
+    };
+    weights.names().map(|name| count(weights, name) * bytes(name)).sum()
 }
 
 /// Values of a tensor.
@@ -355,144 +422,4 @@ fn decoder_bytes(vae: &Weights, h: usize, w: usize) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::path::PathBuf;
-
-    const NEED: Need = Need {
-        model_bytes: 7 << 30,
-        loras_bytes: 0,
-        controls_bytes: 0,
-        merging_bytes: 0,
-        denoise_bytes: 1 << 30,
-        autoencoder_bytes: 3 << 30,
-        tiled_bytes: 1 << 30,
-    };
-
-    fn golden(name: &str) -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference/golden").join(name)
-    }
-
-    #[test]
-    fn what_fits_is_done_as_usual_what_nearly_fits_in_tiles_and_what_does_not_is_refused() {
-        let extent = Extent::new(1024, 1024);
-        for (free, resident, tiling) in
-            [(10 << 30, 0, None), (3 << 30, 7 << 30, None), (9 << 30, 0, Some(vae::SMALLEST)), (u64::MAX / 2, 0, None)]
-        {
-            assert_eq!(NEED.fit(free, resident, extent).unwrap(), tiling, "{free} {resident}");
-        }
-        let loras = Need { loras_bytes: 4 << 30, merging_bytes: 1 << 29, ..NEED };
-        let controls = Need { controls_bytes: 2 << 30, ..NEED };
-        let both = Need { controls_bytes: 2 << 30, ..loras };
-        for (need, free, numbers, advice) in [
-            (
-                NEED,
-                7_600_000_000,
-                "8.6 GB are needed (7.5 for the model, 1.1 for 1024x1024 pixels)",
-                "a smaller picture than",
-            ),
-            (NEED, 3 << 30, "8.6 GB are needed (7.5 for the model, 1.1 for 1024x1024 pixels)", "a smaller model would"),
-            (
-                loras,
-                12_000_000_000,
-                "12.9 GB are needed (7.5 for the model, 4.3 for its LoRAs, 1.1 for",
-                "without LoRAs",
-            ),
-            (
-                controls,
-                9 << 30,
-                "10.7 GB are needed (7.5 for the model, 2.1 for control models, 1.1 for",
-                "with fewer control",
-            ),
-            (
-                both,
-                8 << 30,
-                "15.0 GB are needed (7.5 for the model, 4.3 for its LoRAs, 2.1 for control",
-                "with fewer control",
-            ),
-        ] {
-            let error = need.fit(free, 0, extent).unwrap_err().to_string();
-            assert!(error.starts_with(&format!("memory is too little: {numbers}")), "{error}");
-            assert!(error.contains(advice), "{error}");
-        }
-    }
-
-    #[test]
-    fn what_besides_the_model_takes_memory_is_told_by_headers() {
-        let painting = |side| Painting { extent: Extent::new(side, side), tiling: Tiling::WHOLE, rows: 2, pictures: 1 };
-        let model = golden("tiny-sd");
-        let of = |besides: Besides<'_>, side| need(&model, None, besides, painting(side)).unwrap();
-        let plain = of(Besides::default(), 64);
-        let [kohya, dora] = ["lora/kohya.safetensors", "lora/dora.safetensors"].map(golden);
-        let used = |path, weight| LoraUse { path, weight, text_weight: weight };
-        let one = of(Besides { loras: &[used(&kohya, 0.5)], ..Besides::default() }, 64);
-        let two = of(Besides { loras: &[used(&kohya, 0.5), used(&dora, 1.0)], ..Besides::default() }, 64);
-        assert!(0 < one.loras_bytes && one.loras_bytes < two.loras_bytes && two.merging_bytes >= one.merging_bytes);
-        // Those at weight 0 are not merged.
-        assert_eq!(of(Besides { loras: &[used(&kohya, 0.0)], ..Besides::default() }, 64), plain);
-        // A control model counts once, however often it steers; what it finds and sees grows with the picture.
-        let folder = tempfile::tempdir().unwrap();
-        let header_only = |name: &str, shape: [usize; 4]| {
-            let bytes = 2 * shape.iter().product::<usize>();
-            let header = format!(r#"{{"{name}":{{"dtype":"F16","shape":{shape:?},"data_offsets":[0,{bytes}]}}}}"#);
-            let path = folder.path().join(name);
-            let start = (header.len() as u64).to_le_bytes();
-            std::fs::write(&path, [&start, header.as_bytes(), &vec![0; bytes]].concat()).unwrap();
-            path
-        };
-        let net = header_only("controlnet_cond_embedding.conv_in.weight", [16, 3, 3, 3]);
-        let adapter = header_only("adapter.body.0.in_conv.weight", [8, 4, 1, 1]);
-        let steered = |paths: &[&Path], side| {
-            let controls: Vec<_> = paths.iter().map(|path| (*path, None)).collect();
-            of(Besides { controls: &controls, ..Besides::default() }, side)
-        };
-        let (once, twice) = (steered(&[&net], 64), steered(&[&net, &net], 64));
-        assert_eq!((once.controls_bytes, twice.controls_bytes), (864, 864));
-        assert_eq!(steered(&[&net, &adapter], 64).controls_bytes, 864 + 64);
-        assert!(plain.denoise_bytes < once.denoise_bytes && once.denoise_bytes < twice.denoise_bytes);
-        let grown = |side| steered(&[&net], side).denoise_bytes - of(Besides::default(), side).denoise_bytes;
-        assert_eq!(grown(128), 4 * grown(64));
-        let missing = golden("lora/no-such.safetensors");
-        assert!(
-            need(&model, None, Besides { loras: &[used(&missing, 1.0)], ..Besides::default() }, painting(64)).is_err()
-        );
-    }
-
-    #[test]
-    fn what_enlarges_is_cut_smaller_where_memory_is_short_and_refused_where_that_is_not_enough() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("compact.safetensors");
-        let tensors =
-            [("body.0.weight", vec![64, 3, 3, 3]), ("body.1.weight", vec![64]), ("body.2.weight", vec![48, 64, 3, 3])];
-        let (mut header, mut end) = (serde_json::Map::new(), 0);
-        for (name, shape) in tensors {
-            let start = end;
-            end += 2 * shape.iter().product::<usize>();
-            header
-                .insert(name.into(), serde_json::json!({"dtype": "F16", "shape": shape, "data_offsets": [start, end]}));
-        }
-        let header = serde_json::Value::Object(header).to_string();
-        let start = (header.len() as u64).to_le_bytes();
-        std::fs::write(&path, [&start, header.as_bytes(), &vec![0; end]].concat()).unwrap();
-        let extent = Extent::new(1000, 1000);
-        let result = (24 + 32) * 16_000_000;
-        let fit = |tile, free| enlarging(&path, extent, tile, free);
-        for (tile, more, expected) in [
-            (None, 1 << 30, None),
-            (Some(512), 1 << 30, Some(512)),
-            (None, 20 << 20, Some(128)),
-            (None, 8 << 20, Some(64)),
-        ] {
-            assert_eq!(fit(tile, result + more).unwrap(), expected, "{tile:?} {more}");
-        }
-        for (tile, free, words) in [
-            (Some(1000), result + (1 << 26), "smaller tiles or a smaller picture"),
-            (None, result, "a smaller picture than 1000x1000 would fit"),
-        ] {
-            let error = fit(tile, free).unwrap_err().to_string();
-            assert!(error.starts_with("memory is too little: ") && error.contains(words), "{error}");
-        }
-        // A sound file of something else is refused by whoever loads it.
-        assert_eq!(enlarging(&golden("lora/kohya.safetensors"), extent, None, 0).unwrap(), None);
-    }
-}
+mod tests;

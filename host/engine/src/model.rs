@@ -65,7 +65,7 @@ impl Model {
         let (device, dtype) = device::open(options.device, options.dtype)?;
         let quick = options.vae.as_deref().filter(|path| taesd::is_decoder(path));
         let checkpoint = Checkpoint::open(path, options.vae.as_deref().filter(|_| quick.is_none()))?;
-        let bytes = memory::model_bytes(&checkpoint);
+        let bytes = memory::model_bytes(&checkpoint, device::keeping(&device, dtype));
         let Checkpoint { unet, vae, texts, zeros_when_absent, mut training, look, facts } = checkpoint;
         training.prediction = options.prediction.unwrap_or(training.prediction);
         training.zero_snr = options.zero_snr.unwrap_or(training.zero_snr);

@@ -15,6 +15,8 @@ pub fn cuda() -> std::result::Result<Device, String> {
     if let Some(card) = &*card {
         return Ok(card.clone());
     }
+    #[cfg(target_os = "linux")]
+    crate::libraries::bring_all();
     // SAFETY: each tries to open a library by its name and calls nothing in it but its own start and end.
     let (driver, cublas, curand) = unsafe {
         (
@@ -65,11 +67,35 @@ fn keep_memory(device: &candle_core::CudaDevice) {
     }
 }
 
+/// Bytes that were taken from the driver and nothing uses: they are as good as free to this process.
+#[cfg(feature = "cuda")]
+fn spare(device: &candle_core::CudaDevice) -> usize {
+    use candle_core::cuda_backend::cudarc::driver::sys::{self, CUmemPool_attribute as Attribute};
+    let (ordinal, mut pool, mut taken, mut used) =
+        (device.cuda_stream().context().cu_device(), std::ptr::null_mut(), 0u64, 0u64);
+    // SAFETY: the device is open; the pointers lead to values of the kinds the attributes have. What is refused counts as none.
+    unsafe {
+        let ok = sys::CUresult::CUDA_SUCCESS;
+        let all = sys::cuDeviceGetDefaultMemPool(&mut pool, ordinal) == ok
+            && sys::cuMemPoolGetAttribute(
+                pool,
+                Attribute::CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT,
+                (&raw mut taken).cast(),
+            ) == ok
+            && sys::cuMemPoolGetAttribute(pool, Attribute::CU_MEMPOOL_ATTR_USED_MEM_CURRENT, (&raw mut used).cast())
+                == ok;
+        if all { taken.saturating_sub(used) as usize } else { 0 }
+    }
+}
+
 /// Bytes free on the card and bytes it has; `None` where `device` is none or does not tell.
 pub fn memory(device: &Device) -> Option<(usize, usize)> {
     match device {
         #[cfg(feature = "cuda")]
-        Device::Cuda(device) => device.cuda_stream().context().mem_get_info().ok(),
+        Device::Cuda(device) => {
+            let (free, total) = device.cuda_stream().context().mem_get_info().ok()?;
+            Some((free + spare(device), total))
+        }
         _ => None,
     }
 }

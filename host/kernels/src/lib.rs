@@ -29,6 +29,8 @@ mod device;
 mod gather;
 mod gemm;
 mod kept;
+#[cfg(all(target_os = "linux", any(feature = "cuda", test)))]
+mod libraries;
 mod linear;
 mod norm;
 #[cfg(feature = "cuda")]

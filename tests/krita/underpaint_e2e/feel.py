@@ -10,7 +10,7 @@ from krita import Krita
 from underpaint import document as adapter_document
 from underpaint import job as adapter_job
 
-from .bench import Docker, Heartbeat, check, layers, screenshot, select
+from .bench import RESULTS, Docker, Heartbeat, check, layers, screenshot, select
 from .scenarios import PAUSE, filled, tiled
 
 CANVAS = (6000, 4000)
@@ -27,11 +27,28 @@ def now():
     return time.perf_counter(), time.thread_time()
 
 
-class Clock:
-    """Notes when what happens in a fill, by standing in for functions of the adapter."""
+def say(text):
+    """Says this at once: what takes minutes may be ended by whoever waits, who then knows how far it came."""
+    with open(os.path.join(RESULTS, "said"), "a") as file:
+        file.write(text + "\n")
 
-    def __init__(self):
-        self.at, self.spent, self.timing = {}, {}, {}
+
+def how(result):
+    """Where a model computed and what it was asked for: that explains most of a time."""
+    used, engine = result["used"], result["receipt"].get("engine")
+    if not engine:
+        return "on the processor"
+    passes = ["%dx%d in %d steps" % (*one["context"]["extent"], one["steps"] - one["start_step"])
+              for one in [used, used.get("second_pass")] if one]
+    return "on %s in %s, %s" % (engine["device"], engine["dtype"], ", then ".join(passes))
+
+
+class Clock:
+    """Notes when what happens in the fill `title`, by standing in for functions of the adapter, and says what stage it is at."""
+
+    def __init__(self, title):
+        self.at, self.spent, self.timing, self.how = {}, {}, {}, ""
+        self._title, self._stage = title, None
         self._real = []
         for name in ("read", "read_marked", "insert", "enlarge"):
             self._replace(adapter_document.Target, name, self._timed)
@@ -95,7 +112,7 @@ class Clock:
     def _placing(self, _name, real):
         def placing(job, result):
             self.mark("answered")
-            self.timing = result["timing_ms"]
+            self.timing, self.how = result["timing_ms"], how(result)
             return (yield from real(job, result))
         return placing
 
@@ -107,6 +124,10 @@ class Clock:
                 self.mark("running")
             if preview is not None:
                 self.mark("preview")
+            stage = text.split(",")[0], "left" in text
+            if stage != self._stage:
+                self._stage = stage
+                say("%s, after %.1f s: %s" % (self._title, now()[0] - self.at["click"][0], text))
             real(job, text, step, steps, preview, rect)
         return telling
 
@@ -124,7 +145,7 @@ def feels_quick():
         docker.part("steps").setValue(steps)
         yield 500
         count = len(layers(target.rootNode()))
-        clock, heart = Clock(), Heartbeat()
+        clock, heart = Clock(title), Heartbeat()
         clock.mark("click")
         docker.press()
         clock.mark("pressed")
@@ -147,7 +168,7 @@ def feels_quick():
             ("of it Krita's own", clock.spent["_add"]),
             ("to the first preview", took("click", "preview") if "preview" in at else all_), ("to the layer", all_),
             ("all but compute", [all_[0] - compute, all_[1]])]
-        table.append("%s: %s; %s" % (title, ", ".join("%s %.0f/%.0f ms" % (name, *(1000 * each for each in took_)) for name, took_ in parts), PAUSE % gap))
+        table.append("%s, %s: %s; %s" % (title, clock.how, ", ".join("%s %.0f/%.0f ms" % (name, *(1000 * each for each in took_)) for name, took_ in parts), PAUSE % gap))
         yield from screenshot("krita-feel.png")
         Krita.instance().action("edit_undo").trigger()
         yield 500

@@ -119,9 +119,10 @@ fn daemon(home: &Home) -> [Finding; 2] {
     let closed = || plain("websocket", "the daemon opens it".into());
     match Client::connect(home) {
         Ok(Some(mut client)) => {
-            let running = plain("daemon", format!("version {} is running", client.welcome.server.version));
-            let status = client.call("status", &json!({})).ok().and_then(|s| serde_json::from_value(s).ok());
-            [running, websocket(status.and_then(|status: Status| status.websocket))]
+            let status = client.call("status", &json!({})).ok();
+            let status: Option<Status> = status.and_then(|status| serde_json::from_value(status).ok());
+            let computes = status.as_ref().map(|status| &*status.device);
+            [running(&client.welcome.server.version, computes), websocket(status.and_then(|status| status.websocket))]
         }
         Ok(None) => {
             let advice = Some("Krita and GIMP start it by themselves; `underpaint serve` starts it here".into());
@@ -132,6 +133,17 @@ fn daemon(home: &Home) -> [Finding; 2] {
             [Finding { what: "daemon", found: format!("does not answer: {error}"), advice }, closed()]
         }
     }
+}
+
+/// The daemon that runs, and where it computes: whoever started it may have known of other libraries than this command does.
+fn running(version: &str, computes: Option<&str>) -> Finding {
+    let version = format!("version {version} is running");
+    let Some(device) = computes else { return plain("daemon", version) };
+    let here = DeviceKind::fastest().name();
+    let other = (device != here).then(|| {
+        format!("it does not compute on {here} as it would if it were started here: `underpaint stop`, then `underpaint serve`")
+    });
+    Finding { what: "daemon", found: format!("{version} and computes on {device}"), advice: other }
 }
 
 fn websocket(told: Option<WebSocket>) -> Finding {

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread::JoinHandle;
 use underpaint_engine::memory;
 use underpaint_engine::tiles::Tiling;
 use underpaint_engine::{self as engine, LoraUse, Upscaler};
@@ -25,12 +26,14 @@ pub struct Models {
     steering: Loaded,
     /// Small beside a diffusion model, so it may stay beside one.
     upscaler: Option<(String, Upscaler)>,
+    /// Hashes what was loaded last, for its receipts, while it is already painting.
+    hashing: Option<JoinHandle<()>>,
 }
 
 impl Models {
     /// Nothing is loaded yet; `options` say how the next model will be.
     pub fn new(catalogue: Arc<Catalogue>, options: engine::Options) -> Models {
-        Models { catalogue, options, resident: None, steering: Loaded::default(), upscaler: None }
+        Models { catalogue, options, resident: None, steering: Loaded::default(), upscaler: None, hashing: None }
     }
 
     /// Where models compute.
@@ -101,10 +104,27 @@ impl Models {
             None => {
                 self.steering.clear();
                 let path = self.catalogue.open(id).map_err(LoadError::Model)?;
-                engine::Model::load(&path, &self.options, job).map_err(LoadError::Engine)?
+                let model = engine::Model::load(&path, &self.options, job).map_err(LoadError::Engine)?;
+                self.hash_aside(id);
+                model
             }
         };
         Ok(&mut self.resident.insert((id.to_owned(), model)).1)
+    }
+
+    /// Begins to hash the files of `id`, which takes a second for each 2 GB and up to eight where the processor has no instructions for it.
+    fn hash_aside(&mut self, id: &str) {
+        self.hashed();
+        let (catalogue, id) = (self.catalogue.clone(), id.to_owned());
+        let hash = move || drop(catalogue.hash(&id));
+        // Without a thread it is hashed when somebody asks.
+        self.hashing = std::thread::Builder::new().name("underpaint-hash".into()).spawn(hash).ok();
+    }
+
+    /// Waits until what was loaded is hashed, so that the catalogue knows it.
+    pub fn hashed(&mut self) {
+        // One that failed says so to whoever asks the catalogue.
+        let _ = self.hashing.take().map(JoinHandle::join);
     }
 
     /// The upscaler `id`, loaded if it is not; the former one is freed first.
@@ -129,14 +149,21 @@ impl Models {
         calls: &[ControlCall],
         painting: memory::Painting,
     ) -> Result<Option<Tiling>, LoadError> {
-        let Some(free) = free_memory().filter(|_| self.device() == engine::DeviceKind::Cpu) else { return Ok(None) };
+        let device = self.device();
+        let free = match device {
+            engine::DeviceKind::Cpu => free_memory(),
+            card => card.memory().map(|(free, _)| free),
+        };
+        let Some(free) = free else { return Ok(None) };
         let Some(path) = self.catalogue.path(id).filter(|_| self.catalogue.facts(id).is_ok()) else { return Ok(None) };
         let places = calls.iter().map(|call| self.catalogue.controls().place(call)).collect::<Result<Vec<_>, _>>();
         let places = places.map_err(LoadError::Model)?;
         let controls: Vec<_> = places.iter().map(|place| (&*place.path, place.encoder.as_deref())).collect();
         let besides = memory::Besides { loras: &uses(loras), controls: &controls };
         // What is broken says so better when it is loaded.
-        let Ok(need) = memory::need(path, self.options.vae.as_deref(), besides, painting) else { return Ok(None) };
+        let keeping = memory::Keeping::of(device, self.options.dtype);
+        let vae = self.options.vae.as_deref();
+        let Ok(need) = memory::need(path, vae, besides, painting, keeping) else { return Ok(None) };
         need.fit(free, self.weights_bytes(), painting.extent).map_err(LoadError::Engine)
     }
 
@@ -242,4 +269,26 @@ pub enum LoadError {
     Engine(engine::EngineError),
     /// A LoRA could not be applied to it.
     Lora(engine::EngineError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use underpaint_raster::Unattended;
+
+    #[test]
+    fn what_is_loaded_is_hashed_before_anyone_asks() {
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference/golden/tiny-sd");
+        let cache = tempfile::tempdir().unwrap();
+        let mut catalogue = Catalogue::scan(&[], None, cache.path(), None);
+        let id = catalogue.add(&golden).unwrap();
+        let mut models = Models::new(Arc::new(catalogue), engine::Options::default());
+        models.load(&id, &Unattended).unwrap();
+        models.hashed();
+        let known: Value =
+            serde_json::from_slice(&std::fs::read(cache.path().join("model-hashes.json")).unwrap()).unwrap();
+        let weights = |name: &str| name.ends_with("safetensors");
+        assert_eq!(known.as_object().unwrap().keys().filter(|name| weights(name)).count(), 3, "{known}");
+        assert!(models.catalogue().hash(&id).unwrap().is_some());
+    }
 }

@@ -14,14 +14,14 @@ use crate::filters::Installed;
 use crate::history::Writer;
 use crate::home::Home;
 use crate::models::{Catalogue, Models};
-use crate::worker::{self, FilterImages, Input, Output, Shown};
+use crate::worker::{self, FilterImages, Input, JobError, Output, Shown};
 use serde_json::{Map, Value, json};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
-use underpaint_engine::Options;
+use underpaint_engine::{DeviceKind, Options};
 use underpaint_filters::{Beside, Call, PictureRef, Settings};
 use underpaint_plan::{CanvasFacts, ControlFacts, ModelFacts};
 use underpaint_raster::{Extent, Image as Raster, Job, Mask, Rect, Unattended, dither};
@@ -35,6 +35,8 @@ pub struct Inventory {
     catalogue: Arc<Catalogue>,
     filters: Arc<Installed>,
     looked: Instant,
+    /// Where models compute; `None` until that was tried.
+    pub device: Option<DeviceKind>,
     /// Id of the resident model.
     pub loaded: Option<String>,
 }
@@ -131,8 +133,12 @@ pub fn start(home: Home, hub: Arc<Hub>, history: Arc<Writer>) -> io::Result<Hand
         let announcer = hub.clone();
         filters.when_changed(move || announcer.announce(Topic::Filters, "filters/changed"));
         let models = Models::new(catalogue, Options::default());
-        let mut device = Device { home, hub, models, filters, history, inventory };
-        device.publish(Instant::now());
+        let mut device = Device { home, hub, models, filters, history, inventory, kind: None };
+        let looked = Instant::now();
+        device.publish(looked);
+        // A card takes half a second to open: what there is may be listed before, and the first job need not wait for it.
+        device.kind = Some(device.models.device());
+        device.publish(looked);
         device.drive();
         let _ = done.send(());
     })?;
@@ -146,6 +152,7 @@ struct Device {
     filters: Arc<Installed>,
     history: Arc<Writer>,
     inventory: watch::Sender<Option<Arc<Inventory>>>,
+    kind: Option<DeviceKind>,
 }
 
 impl Device {
@@ -185,7 +192,8 @@ impl Device {
             }
             Command::Load(model, reply) => {
                 let loaded = catch_unwind(AssertUnwindSafe(|| {
-                    self.models.load(&model, &Unattended).map(|_| ()).map_err(|e| errors::job(&e.into()))
+                    let load = |models: &mut Models| Ok(models.load(&model, &Unattended).map(|_| ())?);
+                    self.spared(load).map_err(|e| errors::job(&e))
                 }));
                 self.tell_loaded();
                 reply(loaded.unwrap_or_else(|_| Err(methods::internal())));
@@ -218,9 +226,9 @@ impl Device {
     }
 
     fn publish(&self, looked: Instant) {
-        let (catalogue, filters) = (self.models.catalogue().clone(), self.filters.clone());
+        let (catalogue, filters, device) = (self.models.catalogue().clone(), self.filters.clone(), self.kind);
         let loaded = self.models.loaded().map(str::to_owned);
-        self.inventory.send_replace(Some(Arc::new(Inventory { catalogue, filters, looked, loaded })));
+        self.inventory.send_replace(Some(Arc::new(Inventory { catalogue, filters, looked, device, loaded })));
     }
 
     fn run(&mut self, ticket: &Ticket) -> Outcome {
@@ -234,6 +242,15 @@ impl Device {
         Ok(Arc::new(done))
     }
 
+    /// What `work` comes to. If it used up the card's memory, what is loaded is given back, so that the next job begins with all of it.
+    fn spared<T>(&mut self, work: impl FnOnce(&mut Models) -> Result<T, JobError>) -> Result<T, JobError> {
+        let outcome = work(&mut self.models);
+        if outcome.as_ref().is_err_and(JobError::is_full) {
+            self.models.unload();
+        }
+        outcome
+    }
+
     fn paint(&mut self, painting: &Painting, job: &dyn Job) -> Result<Done, Error> {
         let canvas = painting.canvas.as_ref().map(|(c, bytes)| (c.extent, c.rect, c.image.to_raster(bytes)));
         let mask = painting.mask.as_ref().map(|(m, bytes)| (m.rect, m.image.to_mask(bytes)));
@@ -242,7 +259,9 @@ impl Device {
         let regions = masks(&painting.regions);
         let filters = painting.filters.iter().map(filter_images).collect();
         let input = Input { canvas, mask, controls, regions, filters, ..Input::default() };
-        let mut output = worker::run(&mut self.models, &self.filters.current(), &painting.request, input, job)
+        let filters = self.filters.current();
+        let mut output = self
+            .spared(|models| worker::run(models, &filters, &painting.request, input, job))
             .map_err(|e| errors::job(&e))?;
         // A whole picture is rounded, as diffusers does, so that it can be compared; what is laid over one is dithered.
         if painting.request.mode != Mode::Generate && matches!(painting.px, Px::Rgba8 | Px::Bgra8) {
@@ -258,8 +277,9 @@ impl Device {
     fn upscale(&mut self, enlarging: &Enlarging, job: &dyn Job) -> Result<Done, Error> {
         let Enlarging { request, image, bytes, regions, px } = enlarging;
         let (picture, regions) = (image.to_raster(bytes), masks(regions));
-        let output =
-            worker::upscale(&mut self.models, request, &picture, &regions, job).map_err(|e| errors::job(&e))?;
+        let output = self
+            .spared(|models| worker::upscale(models, request, &picture, &regions, job))
+            .map_err(|e| errors::job(&e))?;
         let seed = output.patches.first().map_or(0, |(_, seed)| *seed);
         Ok(done(output, seed, *px, image.color))
     }
@@ -275,7 +295,9 @@ impl Device {
             }),
             mask: mask.as_ref().map(|(placed, bytes)| (placed.rect, placed.image.to_mask(bytes))),
         };
-        let output = worker::preprocess(&mut self.models, request, given, job).map_err(|e| errors::preprocess(&e))?;
+        let output = self
+            .spared(|models| worker::preprocess(models, request, given, job))
+            .map_err(|e| errors::preprocess(&e))?;
         Ok(done(output, 0, *px, *color))
     }
 

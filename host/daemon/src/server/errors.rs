@@ -82,6 +82,10 @@ fn engine(error: &EngineError) -> Error {
         | E::Lora { .. }
         | E::Changed { .. }
         | E::Config { .. } => Error::new(Kind::ModelUnusable, sentence(error)),
+        E::Memory { needed_bytes, free_bytes, .. } => Error::new(Kind::OutOfMemory, sentence(error))
+            .with("needed_bytes", *needed_bytes)
+            .with("free_bytes", *free_bytes),
+        E::Full => Error::new(Kind::OutOfMemory, sentence(error)),
         _ => Error::new(Kind::EngineFailed, sentence(error)),
     }
 }
@@ -102,6 +106,8 @@ pub fn sentence(error: &impl std::fmt::Display) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     #[test]
     fn sentences() {
         for (text, expected) in [
@@ -112,5 +118,17 @@ mod tests {
         ] {
             assert_eq!(super::sentence(&text), expected);
         }
+    }
+
+    #[test]
+    fn too_little_memory_is_told_with_numbers_where_it_was_reckoned() {
+        let reckoned = EngineError::Memory { what: "is too little".into(), needed_bytes: 9, free_bytes: 5 };
+        let told = super::job(&JobError::from(reckoned));
+        assert_eq!(told.kind, Kind::OutOfMemory);
+        assert_eq!((&told.data["needed_bytes"], &told.data["free_bytes"]), (&9.into(), &5.into()));
+        let full = super::job(&JobError::from(EngineError::Full));
+        assert!(full.kind == Kind::OutOfMemory && full.data.is_empty(), "{full:?}");
+        assert!(JobError::from(EngineError::Full).is_full() && JobError::Lora(EngineError::Full).is_full());
+        assert!(!JobError::Cancelled.is_full());
     }
 }

@@ -15,11 +15,12 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use std::time::Instant;
+use underpaint_engine::DeviceKind;
 use underpaint_wire::blob::{Named, Put, Write};
 use underpaint_wire::generate::Run;
 use underpaint_wire::hello::{Hello, OURS, Peer, Welcome};
 use underpaint_wire::methods::{
-    Attach, Cancel, JobInfo, JobName, LoadModel, MoveJob, Status, StyleName, Subscribe, Topic,
+    Attach, Cancel, JobInfo, JobName, LoadModel, Memory, MoveJob, Status, StyleName, Subscribe, Topic,
 };
 use underpaint_wire::pairing::Begun;
 use underpaint_wire::rpc::Id;
@@ -158,10 +159,13 @@ impl Session {
         let hub = &self.daemon.hub;
         let queue = hub.list(self.client).into_iter().filter(|j| !j.state.is_final());
         let inventory = self.daemon.inventory.borrow();
+        let device = inventory.as_ref().and_then(|i| i.device).unwrap_or(DeviceKind::Cpu);
+        let of_card =
+            device.memory().map(|(free, total)| Memory { used_bytes: total.saturating_sub(free), total_bytes: total });
         let status = Status {
             uptime_ms: self.daemon.started.elapsed().as_millis() as u64,
-            device: "cpu".to_owned(),
-            memory: crate::platform::memory(),
+            device: device.name().to_owned(),
+            memory: of_card.or_else(crate::platform::memory),
             model: inventory.as_ref().and_then(|i| i.loaded.clone()),
             queue: queue.map(|j| JobInfo { label: j.label.filter(|_| j.mine), ..j }).collect(),
             clients: hub.clients(),

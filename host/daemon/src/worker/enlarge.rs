@@ -60,10 +60,12 @@ pub fn upscale(
         Some((model, plan)) => {
             let words = Words::of(plan, Vec::new(), &catalogue)?;
             used["refine"] = receipt::used(plan, &words, model, None, &catalogue);
-            used_models.push((&model.id, hash(&model.id)));
             let over = |(rect, mask): &(Rect, Mask)| plan.prepare_region(plan.context.rect, &laid(*rect, mask, image));
             let regions = regions.iter().flatten().map(over).collect();
-            (refine(models, model, (plan, &words), regions, &enlarged, job)?, plan.sampling.seed)
+            let refined = refine(models, model, (plan, &words), regions, &enlarged, job)?;
+            models.hashed();
+            used_models.push((&model.id, hash(&model.id)));
+            (refined, plan.sampling.seed)
         }
         None => (enlarged, 0),
     };

@@ -38,6 +38,15 @@ impl JobError {
         }
     }
 
+    /// True if the card's memory was used up midway: then what is loaded had better be given back before the next job.
+    pub fn is_full(&self) -> bool {
+        let engine = match self {
+            Self::Engine(e) | Self::Lora(e) => Some(e),
+            _ => None,
+        };
+        engine.is_some_and(|e| matches!(e, EngineError::Full))
+    }
+
     /// True if the request itself is wrong and the same request can never succeed.
     pub fn is_usage(&self) -> bool {
         match self {

@@ -182,6 +182,7 @@ pub fn run(
     // Told even where the device decided it, so that another one makes the same picture.
     let passes = request.passes.or(canvas.is_some().then_some(1 + u32::from(plan.second.is_some())));
     let request = &Generate { passes, ..request.clone() };
+    models.hashed();
     let receipt = receipt::receipt(request, &used, &model, models, facts, &used_filters, &placing);
     Ok(Output { patches, used, receipt, timing_ms: job.finish(), saved })
 }

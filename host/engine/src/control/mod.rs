@@ -13,7 +13,7 @@ use crate::tiles::Tile;
 use crate::unet::{Conditions, Hooks, ImagePrompt, blocks};
 use crate::weights::{Loading, Weights, control_file};
 use crate::{EngineError, Model, Options, device, memory};
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use features::T2iAdapter;
 use image_prompt::IpAdapter;
 use net::ControlNet;
@@ -103,7 +103,7 @@ impl ControlModel {
         let (device, _) = device::open(options.device, options.dtype)?;
         let (kind, weights) = open(path)?;
         let facts = facts(path, kind, &weights);
-        let mut bytes = memory::weights_bytes(&weights);
+        let mut bytes = memory::weights_bytes(&weights, device::keeping(&device, DType::F32));
         let loading = Loading::new(&device, weights.names().count(), job);
         let root = weights.root(&loading);
         let network = match kind {
@@ -201,7 +201,7 @@ fn look_through(path: &Path, device: &Device, job: &dyn Job) -> Result<(Vision, 
     let loading = Loading::new(device, weights.names().count(), job);
     let vision = Vision::load(&weights.root(&loading), &vision::settings(&weights)?)?;
     known(&weights, kind)?;
-    Ok((vision, memory::weights_bytes(&weights)))
+    Ok((vision, memory::weights_bytes(&weights, device::keeping(device, DType::F32))))
 }
 
 /// Refuses a model with tensors that no layer asked for: it is of another architecture, and would steer nonsense.

@@ -19,7 +19,7 @@ use crate::pillow::resized;
 use crate::unet::blocks;
 use crate::weights::{Loading, Weights, control_file};
 use crate::{EngineError, Options, device};
-use candle_core::{Device, Result as Computed, Tensor};
+use candle_core::{DType, Device, Result as Computed, Tensor};
 use dino::Dino;
 use dpt::Dpt;
 use std::path::Path;
@@ -106,7 +106,7 @@ impl DepthEstimator {
             None => return refuse("no depth estimator that this version knows (by its tensors)".into()),
         };
         let settings = Settings::of(&weights)?;
-        let bytes = memory::weights_bytes(&weights);
+        let bytes = memory::weights_bytes(&weights, device::keeping(&device, DType::F32));
         let total = weights.names().count();
         let loading = Loading::new(&device, total, job);
         let root = weights.root(&loading);

@@ -270,7 +270,7 @@ impl Changeable {
 #[cfg(test)]
 mod tests {
     use super::{Base, Misfit};
-    use crate::memory::{self, Besides, Painting};
+    use crate::memory::{self, Besides, Keeping, Painting};
     use crate::tiles::Tiling;
     use crate::{LoraUse, Model, Options};
     use std::path::Path;
@@ -352,7 +352,8 @@ mod tests {
             }
             assert!((1..before.len()).contains(&touched));
             let painting = Painting { extent: Extent::new(64, 64), tiling: Tiling::WHOLE, rows: 2, pictures: 1 };
-            let need = memory::need(&path, None, Besides { loras: &uses, controls: &[] }, painting).unwrap();
+            let need =
+                memory::need(&path, None, Besides { loras: &uses, controls: &[] }, painting, Keeping::Packed).unwrap();
             assert_eq!(need.model_bytes, bytes);
             assert_eq!(need.model_bytes + need.loras_bytes, model.weights_bytes());
         }

@@ -105,7 +105,7 @@ pub fn size(path: &Path) -> Result<Option<Size>, EngineError> {
     Ok(Some(Size {
         scale: facts.scale,
         tile: facts.tiling().tile as u32,
-        weights_bytes: memory::weights_bytes(&weights),
+        weights_bytes: memory::weights_bytes(&weights, memory::Keeping::Packed),
         values: pictures * values,
     }))
 }
