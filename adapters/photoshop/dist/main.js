@@ -11,7 +11,7 @@ end){at++;return}for(;;){item();space();const mark=text[at++];if(mark===end)retu
 ()=>found2.push(value(depth2)));return found2};const object=depth2=>{const found2=Object.create(null);each("}",()=>{space();if(text[at]!=='"')fail("not JSON");const name=string();
 if(name in found2)fail("a name that occurs twice");space();if(text[at++]!==":")fail("not JSON");found2[name]=value(depth2)});return found2};const string=()=>{at++;
 let found2="";for(;;){found2+=match(PLAIN);const mark=text[at++];if(mark==='"')break;if(mark!=="\\")fail("not JSON");const escape=text[at++]??"";if(escape==="u"){
-const hex=text.slice(at,at+4);if(!/^[0-9a-fA-F]{4}$/.test(hex))fail("not JSON");at+=4;found2+=String.fromCharCode(parseInt(hex,16))}else{found2+=ESCAPES[escape]??
+const hex2=text.slice(at,at+4);if(!/^[0-9a-fA-F]{4}$/.test(hex2))fail("not JSON");at+=4;found2+=String.fromCharCode(parseInt(hex2,16))}else{found2+=ESCAPES[escape]??
 fail("not JSON")}}if(LONE.test(found2))fail("half a surrogate pair");return found2};const found=value(0);space();if(at!==text.length)fail("more than one value");
 return found}function encodeUtf8(text){const bytes2=new Uint8Array(text.length*3);let n=0;for(const character of text){let code=character.codePointAt(0);if(code>=55296&&code<
 57344)code=65533;if(code<128){bytes2[n++]=code;continue}const more=code<2048?1:code<65536?2:3;bytes2[n++]=[0,192,224,240][more]|code>>6*more;for(let i=more-1;i>=
@@ -39,13 +39,14 @@ this.complete.set(blob,begun.data)}}take(blob){const data=this.complete.get(blob
 never sent`);this.complete.delete(blob);return data}};var Disconnected=class extends Error{};var Refused=class extends Error{constructor(error){const said=isMembers(error)?error:{};const data=isMembers(said.data)?said.
 data:{};const hint=typeof data.hint==="string"?` ${data.hint}`:"";super((typeof said.message==="string"?said.message:"Underpaint answered with an error it did n\
 ot explain.")+hint);this.kind=typeof data.kind==="string"?data.kind:"internal";this.field=typeof data.field==="string"?data.field:void 0}};var Conversation=class{constructor(send){
-this.send=send;this.onNotice=()=>{};this.blobs=new Blobs;this.pending=new Map;this.nextId=1;this.blobCount=0}async hello(client,token){const params={protocol:{min:1,
-max:1},client,token,caps:["preview"]};const answer=asMembers(await this.ask(0,"hello",params),"an answer to hello that is none");return this.server=readServer(answer)}request(method,params={}){
-return this.begin(method,params).answer}begin(method,params){const id=this.nextId++;return{id,answer:this.ask(id,method,params)}}ask(id,method,params){return new Promise(
-(resolve,reject)=>{if(this.ended)return reject(this.ended);this.pending.set(id,{resolve,reject});this.send(pack({jsonrpc:"2.0",id,method,params}))})}notify(method,params,tail){
-if(!this.ended)this.send(pack({jsonrpc:"2.0",method,params},tail))}get chunkBytes(){return Math.max(1,Math.min(this.server?.maxChunkBytes??1<<20,MAX_FRAME_BYTES-
-MAX_HEADER_BYTES-8))}upload(size){this.blobCount+=1;return new Upload(this,`c${this.blobCount}`,size)}receive(message){const{header,tail}=unpack(message,this.server?
-MAX_FRAME_BYTES:HELLO_FRAME_BYTES);const params=isMembers(header.params)?header.params:{};if(header.method==="blob/put")return this.blobs.receive(params,tail);if(typeof header.
+this.send=send;this.onNotice=()=>{};this.blobs=new Blobs;this.pending=new Map;this.nextId=1;this.blobCount=0}async hello(client,proof2){const params={protocol:{
+min:1,max:1},client,proof:proof2,caps:["preview"]};const answer=asMembers(await this.ask(0,"hello",params),"an answer to hello that is none");return this.server=
+readServer(answer)}request(method,params={}){return this.begin(method,params).answer}begin(method,params){const id=this.nextId++;return{id,answer:this.ask(id,method,
+params)}}ask(id,method,params){return new Promise((resolve,reject)=>{if(this.ended)return reject(this.ended);this.pending.set(id,{resolve,reject});this.send(pack(
+{jsonrpc:"2.0",id,method,params}))})}notify(method,params,tail){if(!this.ended)this.send(pack({jsonrpc:"2.0",method,params},tail))}get chunkBytes(){return Math.
+max(1,Math.min(this.server?.maxChunkBytes??1<<20,MAX_FRAME_BYTES-MAX_HEADER_BYTES-8))}upload(size){this.blobCount+=1;return new Upload(this,`c${this.blobCount}`,
+size)}receive(message){const{header,tail}=unpack(message,this.server?MAX_FRAME_BYTES:HELLO_FRAME_BYTES);if(!this.server&&"method"in header)throw new ProtocolError(
+"a message that is no answer");const params=isMembers(header.params)?header.params:{};if(header.method==="blob/put")return this.blobs.receive(params,tail);if(typeof header.
 method==="string")return this.onNotice({method:header.method,params,tail});if(!("error"in header)&&!("result"in header)&&header.tail!=="result"){throw new ProtocolError(
 "a message that is neither an answer nor an event")}if(header.id===null||header.id===void 0){const data=isMembers(header.error)&&isMembers(header.error.data)?header.
 error.data:{};if(typeof data.blob==="string")return;throw new ProtocolError(new Refused(header.error).message)}const pending=this.pending.get(header.id);if(!pending)
@@ -63,33 +64,55 @@ const endpoint=parseJson(await(0,import_fs.readFile)(path("endpoint.json"),{enco
 token_file==="string"?endpoint.token_file:"token";if(!/^[A-Za-z0-9_.-]+$/.test(file))return void 0;const token=(await(0,import_fs.readFile)(path(file),{encoding:"\
 utf-8"})).trim();return{port:typeof endpoint.ws_port==="number"?endpoint.ws_port:void 0,token}}catch{return void 0}}async function storedToken(){try{const bytes2=await import_uxp.storage.
 secureStorage.getItem(TOKEN_KEY);return bytes2&&bytes2.length>0?decodeUtf8(bytes2):void 0}catch{return void 0}}async function storeToken(token){await import_uxp.storage.
-secureStorage.setItem(TOKEN_KEY,token).catch(()=>{})}var PORTS=[17231,17232,17233];var HIGH_WATER_BYTES=8*1024*1024;var Unreachable=class extends Error{};function openLink(port,timeoutMs){return new Promise((resolve,reject)=>{
-const url=`ws://127.0.0.1:${port}/ws`;let socket;try{socket=new WebSocket(url)}catch(error){return reject(new Unreachable(`${url}: ${error}`))}socket.binaryType=
-"arraybuffer";let open=false;let over=false;const link={send:message=>{if(socket.readyState===1)socket.send(message)},drained:async()=>{do await sleep(0);while(!over&&
-socket.bufferedAmount>HIGH_WATER_BYTES)},close:()=>{socket.close();closed()},onMessage:()=>{},onClose:()=>{}};const closed=()=>{if(over)return;over=true;clearTimeout(
-timer);if(open)link.onClose();else reject(new Unreachable(`${url} does not answer`))};const timer=setTimeout(link.close,timeoutMs);socket.onopen=()=>{if(over)return;
-clearTimeout(timer);open=true;resolve(link)};socket.onerror=closed;socket.onclose=closed;socket.onmessage=event=>{if(!over)link.onMessage(event.data instanceof ArrayBuffer?
-new Uint8Array(event.data):new Uint8Array(0))}})}function sleep(ms){return new Promise(resolve=>setTimeout(resolve,ms))}var OPEN_MS=2e3;var HELLO_MS=5e3;var FIRST_RETRY_MS=250;var LAST_RETRY_MS=4e3;var CLIENT={name:"photoshop",version:VERSION};var Connection=class{constructor(){this.
+secureStorage.setItem(TOKEN_KEY,token).catch(()=>{})}var BLOCK_BYTES=64;function roots(count,root){const words=new Uint32Array(count);for(let n=2,found=0;found<count;n++){let isPrime=true;for(let d=2;d*d<=n;d++)if(n%
+d===0)isPrime=false;if(isPrime)words[found++]=root(n)%1*2**32}return words}var START=roots(8,Math.sqrt);var ROUND=roots(64,Math.cbrt);function sha256(message){const padded=new Uint8Array(
+Math.ceil((message.length+9)/BLOCK_BYTES)*BLOCK_BYTES);padded.set(message);padded[message.length]=128;const view=new DataView(padded.buffer);view.setUint32(padded.
+length-8,Math.floor(message.length/2**29));view.setUint32(padded.length-4,message.length<<3);const turn=(word,by)=>word>>>by|word<<32-by;const state=START.slice();
+const w=new Uint32Array(64);for(let block=0;block<padded.length;block+=BLOCK_BYTES){for(let i=0;i<16;i++)w[i]=view.getUint32(block+4*i);for(let i=16;i<64;i++){const[
+early,late]=[w[i-15],w[i-2]];const small0=turn(early,7)^turn(early,18)^early>>>3;const small1=turn(late,17)^turn(late,19)^late>>>10;w[i]=w[i-16]+small0+w[i-7]+small1}
+let[a,b,c,d,e,f,g,h]=state;for(let i=0;i<64;i++){const one=h+(turn(e,6)^turn(e,11)^turn(e,25))+(e&f^~e&g)+ROUND[i]+w[i]|0;const two=(turn(a,2)^turn(a,13)^turn(a,
+22))+(a&b^a&c^b&c)|0;[h,g,f,e,d,c,b,a]=[g,f,e,d+one|0,c,b,a,one+two|0]}[a,b,c,d,e,f,g,h].forEach((word,i)=>state[i]+=word)}const digest=new DataView(new ArrayBuffer(
+32));state.forEach((word,i)=>digest.setUint32(4*i,word));return new Uint8Array(digest.buffer)}function hmacSha256(key,message){const block=new Uint8Array(BLOCK_BYTES);
+block.set(key.length>BLOCK_BYTES?sha256(key):key);const behind=(mask,bytes2)=>{const all=new Uint8Array(BLOCK_BYTES+bytes2.length);all.set(block.map(byte=>byte^
+mask));all.set(bytes2,BLOCK_BYTES);return sha256(all)};return behind(92,behind(54,message))}function hex(bytes2){return Array.from(bytes2,byte=>byte.toString(16).
+padStart(2,"0")).join("")}function proof(token,side,port,client,server){return hex(hmacSha256(encodeUtf8(token),encodeUtf8(`underpaint ${side} ${port} ${client} ${server}`)))}async function challenge(conversation,port,tokens){
+const nonce=hex(crypto.getRandomValues(new Uint8Array(32)));const answer=asMembers(await conversation.request("challenge",{nonce}),"an answer to a challenge tha\
+t is none");const{nonce:theirs,proof:given}=answer;if(typeof theirs!=="string"||!/^[0-9a-f]{64}$/.test(theirs)||typeof given!=="string"){throw new ProtocolError(
+"an answer to a challenge without nonce and proof")}const token=tokens.find(token2=>isSame(given,proof(token2,"server",port,nonce,theirs)));return token===void 0?
+void 0:proof(token,"client",port,nonce,theirs)}function isSame(one,other){let difference=one.length^other.length;for(let i=0;i<other.length;i++)difference|=one.
+charCodeAt(i)^other.charCodeAt(i);return difference===0}var PORTS=[17231,17232,17233];function portOf(code){return PORTS[[...code].reduce((sum,digit)=>sum+Number(digit),0)%PORTS.length]}var HIGH_WATER_BYTES=8*1024*1024;
+var Unreachable=class extends Error{};function openLink(port,timeoutMs){return new Promise((resolve,reject)=>{const url=`ws://127.0.0.1:${port}/ws`;let socket;try{
+socket=new WebSocket(url)}catch(error){return reject(new Unreachable(`${url}: ${error}`))}socket.binaryType="arraybuffer";let open=false;let over=false;const link={
+send:message=>{if(socket.readyState===1)socket.send(message)},drained:async()=>{do await sleep(0);while(!over&&socket.bufferedAmount>HIGH_WATER_BYTES)},close:()=>{
+socket.close();closed()},onMessage:()=>{},onClose:()=>{}};const closed=()=>{if(over)return;over=true;clearTimeout(timer);if(open)link.onClose();else reject(new Unreachable(
+`${url} does not answer`))};const timer=setTimeout(link.close,timeoutMs);socket.onopen=()=>{if(over)return;clearTimeout(timer);open=true;resolve(link)};socket.onerror=
+closed;socket.onclose=closed;socket.onmessage=event=>{if(!over)link.onMessage(event.data instanceof ArrayBuffer?new Uint8Array(event.data):new Uint8Array(0))}})}
+function sleep(ms){return new Promise(resolve=>setTimeout(resolve,ms))}var OPEN_MS=2e3;var HELLO_MS=5e3;var FIRST_RETRY_MS=250;var LAST_RETRY_MS=4e3;var CLIENT={name:"photoshop",version:VERSION};var Connection=class{constructor(){this.
 state={kind:"searching"};this.onState=()=>{};this.listeners=new Set;this.waiting=new Set;this.wake=()=>{};this.stopped=false}async run(){let retryMs=FIRST_RETRY_MS;
 while(!this.stopped){const found=await this.find();if("conversation"in found){retryMs=FIRST_RETRY_MS;await this.stay(found);if(!this.stopped)this.become({kind:"\
 searching"})}else{this.become(found);await Promise.race([sleep(retryMs),new Promise(resolve=>this.wake=resolve)]);retryMs=Math.min(retryMs*2,LAST_RETRY_MS)}}}stop(){
 this.stopped=true;this.wake();if(this.state.kind==="ready")this.state.session.link.close()}async session(giveUp=()=>false){while(this.state.kind!=="ready"){if(this.
 stopped||giveUp())throw new Disconnected("Underpaint is not there.");await new Promise(resolve=>{const done=()=>{this.waiting.delete(done);resolve()};this.waiting.
 add(done);setTimeout(done,200)})}return this.state.session}listen(listener){this.listeners.add(listener);return()=>this.listeners.delete(listener)}async pair(code){
-let refusal=new Unreachable("Underpaint is not running any more. Start it with `underpaint serve`.");for(const port of PORTS){const link=await openLink(port,OPEN_MS).
-catch(()=>void 0);if(!link)continue;const conversation=converse(link);try{const answer=asMembers(await within(HELLO_MS,conversation.request("pair",{code,client:CLIENT})),
-"no answer");await storeToken(String(answer.token));this.token=String(answer.token);this.wake();return}catch(error){refusal=error}finally{link.close()}}throw refusal}async find(){
-const published=await readPublished();let why=published&&published.port===void 0?"Underpaint listens on no port that Photoshop may reach; `underpaint doctor` sa\
-ys why.":void 0;let reached=false;const tries=[];if(published?.port!==void 0)tries.push([published.port,published.token]);const tokens=new Set([this.token,await storedToken()].
-filter(token=>!!token));for(const port of PORTS)tries.push(...(tokens.size>0?[...tokens]:[void 0]).map(token=>[port,token]));for(const[port,token]of tries){const link=await openLink(
-port,OPEN_MS).catch(()=>void 0);if(!link)continue;if(token===void 0){link.close();reached=true;continue}const conversation=converse(link);try{await within(HELLO_MS,
-conversation.hello(CLIENT,token));return{conversation,link}}catch(error){link.close();if(error instanceof Refused&&error.kind==="unauthorized")reached=true;else if(error instanceof
-Refused)why=error.message}}return reached?{kind:"pairing"}:{kind:"absent",...why===void 0?{}:{why}}}async stay(session){const{conversation,link}=session;const over=new Promise(
-resolve=>{const ended=link.onClose;link.onClose=()=>{ended();resolve()}});conversation.onNotice=notice=>{for(const listener of[...this.listeners])listener(notice)};
-this.become({kind:"ready",server:conversation.server,session});for(const done of[...this.waiting])done();await over}become(state){this.state=state;this.onState(
-state)}};function converse(link){const conversation=new Conversation(link.send);link.onMessage=message=>{try{conversation.receive(message)}catch(error){conversation.
-end(error instanceof Error?error:new Error(String(error)));link.close()}};link.onClose=()=>conversation.end(new Disconnected("The connection to Underpaint broke\
-."));return conversation}function within(ms,promise){return Promise.race([promise,sleep(ms).then(()=>Promise.reject(new Unreachable("no answer in time")))])}var BYTES_PER_PIXEL={rgba8:4,rgba16:8,rgbaf32:16,g8:1,g16:2,gf32:4};function image(blob,w,h,px,linear2=false){return{blob,w,h,px,color:linear2?"linear-srgb":void 0}}
+const link=await openLink(portOf(code),OPEN_MS).catch(()=>{throw new Unreachable("Nobody answers where this code leads. Check its digits; `underpaint pair` show\
+s a new one.")});try{const{token}=asMembers(await within(HELLO_MS,converse(link).request("pair",{code,client:CLIENT})),"no answer");if(typeof token!=="string")throw new Unreachable(
+"What answered is not Underpaint.");await storeToken(token);this.token=token;this.wake()}finally{link.close()}}async find(){const published=await readPublished();
+const known=[published?.token,this.token,await storedToken()];const tokens=[...new Set(known.filter(token=>!!token))];const ports=new Set([...published?.port===
+void 0?[]:[published.port],...PORTS]);let why=published&&published.port===void 0?"Underpaint listens on no port that Photoshop may reach; `underpaint doctor` sa\
+ys why.":void 0;let other;let unpaired;for(const port2 of ports){const met=await meet(port2,tokens);if(met instanceof Refused)why=met.message;else if(met==="unp\
+aired")unpaired??(unpaired=port2);else if(met==="other")other??(other=port2);else if(met!=="nobody")return met}if(unpaired!==void 0&&!published)return{kind:"pai\
+ring",...tokens.length>0?{why:unknown(unpaired)}:{}};const port=unpaired??other;if(port!==void 0)why??(why=occupied(port));return{kind:"absent",...why===void 0?
+{}:{why}}}async stay(session){const{conversation,link}=session;const over=new Promise(resolve=>{const ended=link.onClose;link.onClose=()=>{ended();resolve()}});
+conversation.onNotice=notice=>{for(const listener of[...this.listeners])listener(notice)};this.become({kind:"ready",server:conversation.server,session});for(const done of[
+...this.waiting])done();await over}become(state){this.state=state;this.onState(state)}};var occupied=port=>`Underpaint is not running: what answers at port ${port}\
+ is another program, or another user's. Start yours with \`underpaint serve\`; this panel finds it by itself.`;var unknown=port=>`What answers at port ${port} d\
+oes not know this panel's token. After \`underpaint serve --new-token\`, pair again; else start Underpaint.`;async function meet(port,tokens){const link=await openLink(
+port,OPEN_MS).catch(()=>void 0);if(!link)return"nobody";const conversation=converse(link);let proof2;try{if(tokens.length>0)proof2=await within(HELLO_MS,challenge(
+conversation,port,tokens));if(proof2!==void 0){await within(HELLO_MS,conversation.hello(CLIENT,proof2));return{conversation,link}}link.close();return"unpaired"}catch(error){
+link.close();return proof2!==void 0&&error instanceof Refused?error:"other"}}function converse(link){const conversation=new Conversation(link.send);link.onMessage=
+message=>{try{conversation.receive(message)}catch(error){conversation.end(error instanceof Error?error:new Error(String(error)));link.close()}};link.onClose=()=>conversation.
+end(new Disconnected("The connection to Underpaint broke."));return conversation}function within(ms,promise){return Promise.race([promise,sleep(ms).then(()=>Promise.
+reject(new Unreachable("no answer in time")))])}var BYTES_PER_PIXEL={rgba8:4,rgba16:8,rgbaf32:16,g8:1,g16:2,gf32:4};function image(blob,w,h,px,linear2=false){return{blob,w,h,px,color:linear2?"linear-srgb":void 0}}
 function picture(described2,data){const{w,h,px,stride,offset,color}=asMembers(described2,"an image without a description");if(!isSide(w)||!isSide(h)||typeof px!==
 "string"||!(px in BYTES_PER_PIXEL)){throw new ProtocolError("an image without size or pixel format")}const row=w*BYTES_PER_PIXEL[px];const step=stride??row;const from=offset??
 0;if(!isCount(step)||step<row||!isCount(from)||from+step*(h-1)+row>data.length){throw new ProtocolError(`an image of ${w}x${h} does not fit its ${data.length} b\
@@ -494,8 +517,8 @@ if(this.queue.jobs.length>0)return"";const document2=glance();if(!document2)retu
 margins.some(text=>Number(text)>0))return"The canvas is enlarged, and the picture continued there.";if(document2.selection)return`${document2.selection.w} \xD7 ${document2.
 selection.h} pixels are selected.`;if(mode==="generate")return"The whole canvas is painted.";if(mode==="expand")return"Where the canvas is empty, the picture is\
  continued.";return mode==="background"?"Select what is to stay.":`Select the part to ${mode==="add"?"add something to":mode}.`}absence(){const{state}=this.connection;
-if(state.kind==="pairing")return"Underpaint is running and waits to be paired.";if(state.kind!=="absent")return"Looking for Underpaint\u2026";return state.why??
-"Underpaint is not running. Start it with `underpaint serve`; this panel finds it by itself."}say(words){this.said=words;this.look()}attempt(action){const told=error=>this.
+if(state.kind==="pairing")return state.why??"Underpaint is running and waits to be paired.";if(state.kind!=="absent")return"Looking for Underpaint\u2026";return state.
+why??"Underpaint is not running. Start it with `underpaint serve`; this panel finds it by itself."}say(words){this.said=words;this.look()}attempt(action){const told=error=>this.
 say(sentence(error,LABELS[this.settings.mode][0]));try{void Promise.resolve(action()).catch(told)}catch(error){told(error)}}connected(state){if(state.kind!=="re\
 ady")return this.look();this.said="";this.look();const topics=["queue","models","filters","styles",...state.server.caps.includes("history")?["history"]:[]];this.
 attempt(async()=>{await state.session.conversation.request("subscribe",{topics});await Promise.all([this.lookForModels(),this.lookForStyles(),this.lookForFilters(),

@@ -343,7 +343,7 @@ export class Panel {
 
   private absence(): string {
     const { state } = this.connection;
-    if (state.kind === "pairing") return "Underpaint is running and waits to be paired.";
+    if (state.kind === "pairing") return state.why ?? "Underpaint is running and waits to be paired.";
     if (state.kind !== "absent") return "Looking for Underpaint…";
     return state.why ?? "Underpaint is not running. Start it with `underpaint serve`; this panel finds it by itself.";
   }
