@@ -36,7 +36,7 @@ def main():
     daemon.start()
     try:
         with sync_playwright() as playwright:
-            photoshop = stage.Photoshop(playwright, run.chromium(), work, mock)
+            photoshop = stage.Photoshop(playwright, run.chromium(), work, mock, daemon.ports)
             photoshop.open(daemon).document(w=6000, h=4000, depth=chosen.depth, select=[2000, 1200, 3000, 2200], soft=20)
             photoshop.ready()
             for attempt in ("first", "second"):

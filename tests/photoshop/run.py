@@ -103,7 +103,7 @@ def play(work, program, only):
     daemon.start()
     try:
         with sync_playwright() as playwright:
-            photoshop = stage.Photoshop(playwright, chromium(), work, mock)
+            photoshop = stage.Photoshop(playwright, chromium(), work, mock, daemon.ports)
             for name, scenario in chosen:
                 began, trouble = time.monotonic(), ""
                 try:

@@ -21,8 +21,8 @@ ROOT = HERE.parent.parent
 ADAPTER = ROOT / "adapters" / "photoshop"
 OUTPUT = ROOT / "tests" / "output"
 PAINTER_HOME = "/home/painter/.local/state/underpaint"
-PUBLISHED_PORT = 17231
-"""The port at which the plug-in finds the daemon."""
+PORTS = [17231, 17232, 17233]
+"""The ports that the plug-in's files name."""
 HANG_S = 240
 
 sys.path.append(str(ROOT / "tests" / "editors"))
@@ -41,26 +41,29 @@ def wait_for(what, condition):
         time.sleep(0.01)
 
 
-def free_port():
-    """A port that nobody uses, of those that no connection is given by itself."""
-    while True:
+def free_ports():
+    """As many ports that nobody uses, of those that no connection is given by itself."""
+    found = []
+    while len(found) < len(PORTS):
         port = random.randint(18000, 32000)
         with socket.socket() as taken:
             try:
                 taken.bind(("127.0.0.1", port))
             except OSError:
                 continue
-        return port
+        if port not in found:
+            found.append(port)
+    return found
 
 
 class Daemon:
     """A daemon in a home of its own, with the tiny model of the reference pictures and models that steer it.
 
-    It listens on a port of its own, which the mock's network has where the daemon's first one is: other daemons on this
+    It has three ports of its own, which the plug-in on the stage knows in the place of the real ones: other daemons on this
     machine are neither met nor disturbed."""
 
     def __init__(self, program, home):
-        self.program, self.home, self.process, self.port = program, home, None, free_port()
+        self.program, self.home, self.process, self.ports = program, home, None, free_ports()
         home.mkdir(parents=True)
         shutil.copytree(str(ROOT / "tests/reference/golden/tiny-sd"), str(home / "models/tiny-sd"))
         tiny_models.put_steering_into(home / "models")
@@ -68,7 +71,7 @@ class Daemon:
         tiny_models.in_folder(home / "models/controls/other-depth", estimator, estimator["config"]["architectures"])
 
     def start(self):
-        """Starts it. Should its port be taken just then, it is started once more."""
+        """Starts it. Should its ports be taken just then, it is started once more."""
         end = time.monotonic() + HANG_S
         while True:
             with open(str(self.home / "log"), "ab") as log:
@@ -77,13 +80,13 @@ class Daemon:
             if "ws_port" in self.endpoint():
                 return
             self.stop()
-            assert time.monotonic() < end, "port %d is taken by another program" % self.port
+            assert time.monotonic() < end, "ports %s are taken by other programs" % self.ports
             time.sleep(1)
 
     def environment(self):
-        """A home and a port of its own."""
+        """A home and ports of its own."""
         kept = {name: value for name, value in os.environ.items() if name != "UNDERPAINT_SOCKET"}
-        return dict(kept, UNDERPAINT_HOME=str(self.home), UNDERPAINT_WS_PORTS=str(self.port))
+        return dict(kept, UNDERPAINT_HOME=str(self.home), UNDERPAINT_WS_PORTS=",".join(map(str, self.ports)))
 
     def endpoint(self):
         try:
@@ -99,6 +102,9 @@ class Daemon:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
+    def token(self):
+        return (self.home / "run/token").read_text()
+
     def pair(self):
         """Has the program show a code; returns the process, which waits for it to be typed, and the code."""
         showing = subprocess.Popen([str(self.program), "--json", "pair"], env=self.environment(), stdout=subprocess.PIPE)
@@ -113,7 +119,7 @@ class Daemon:
         except OSError:
             return None
         if path.endswith("endpoint.json"):
-            return json.dumps(self.published(dict(json.loads(text), ws_port=PUBLISHED_PORT)))
+            return json.dumps(self.published(json.loads(text)))
         return text
 
     def published(self, endpoint):
@@ -121,13 +127,18 @@ class Daemon:
         return endpoint
 
 
-def lay_out(folder, mock):
-    """The extension: the plug-in's own files, and the mock in front of them."""
+def lay_out(folder, mock, ports):
+    """The extension: the plug-in's own files, but for the ports in them, and the mock in front of them."""
     folder.mkdir()
     (folder / "manifest.json").write_text(json.dumps({"manifest_version": 3, "name": "Underpaint on the mock", "version": "1"}))
-    shutil.copy(str(ADAPTER / "manifest.json"), str(folder / "plugin-manifest.json"))
     shutil.copy(str(ADAPTER / "style.css"), str(folder))
-    shutil.copytree(str(ADAPTER / "dist"), str(folder / "dist"))
+    (folder / "dist").mkdir()
+    for name, copy in [("manifest.json", "plugin-manifest.json"), ("dist/main.js", "dist/main.js")]:
+        text = (ADAPTER / name).read_text(encoding="utf-8")
+        for theirs, ours in zip(PORTS, ports):
+            assert str(theirs) in text, name
+            text = text.replace(str(theirs), str(ours))
+        (folder / copy).write_text(text, encoding="utf-8")
     shutil.copy(str(mock), str(folder / "mock.js"))
     shutil.copy(str(HERE / "mock/host.css"), str(folder))
     page = (ADAPTER / "index.html").read_text()
@@ -142,16 +153,17 @@ def lay_out(folder, mock):
 class Photoshop:
     """The panel in Chromium. One browser; `open` gives a fresh page, which is a fresh start of Photoshop."""
 
-    def __init__(self, playwright, chromium, work, mock):
-        self.address = lay_out(work / "extension", mock)
+    def __init__(self, playwright, chromium, work, mock, ports):
+        self.address = lay_out(work / "extension", mock, ports)
         self.context = playwright.chromium.launch_persistent_context(
             str(work / "profile"), executable_path=chromium, headless=True, viewport={"width": 320, "height": 720},
             ignore_default_args=["--disable-extensions"], args=[
                 "--no-sandbox", "--disable-extensions-except=%s" % (work / "extension"), "--load-extension=%s" % (work / "extension")])
         self.page, self.wrong = None, []
 
-    def open(self, daemon, full_access=True, forget=True, domains=None):
-        """Starts Photoshop anew, with the panel shown. `forget`: nothing is left of last time; `domains`: other than the manifest's."""
+    def open(self, daemon, full_access=True, forget=True, domains=None, token=None):
+        """Starts Photoshop anew, with the panel shown. `forget`: nothing is left of last time; `domains`: other than the manifest's;
+        `token`: what an earlier pairing left."""
         if self.page:
             self.page.evaluate("mock.entry.destroy()")
             self.page.close()
@@ -167,9 +179,10 @@ class Photoshop:
             page.evaluate("localStorage.clear()")
             page.reload()
         page.evaluate("full => { mock.host.fullAccess = full }", full_access)
-        page.evaluate("ports => { mock.host.ports = ports }", {str(PUBLISHED_PORT): daemon.port})
         if domains is not None:
             page.evaluate("domains => { mock.host.manifest.requiredPermissions.network.domains = domains }", domains)
+        if token is not None:
+            page.evaluate("token => void mock.host.secrets.set('underpaint.token', token)", token)
         self.denied = domains is not None
         page.evaluate("mock.start()")
         return self

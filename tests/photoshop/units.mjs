@@ -1,15 +1,18 @@
 // The adapter without Photoshop: the wire, read and written, and what the manifest promises.
 
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import test from "node:test";
 
 import { daemonFile } from "../../adapters/photoshop/src/daemon/home.ts";
-import { PORTS } from "../../adapters/photoshop/src/daemon/socket.ts";
+import { challenge, proof } from "../../adapters/photoshop/src/daemon/proof.ts";
+import { PORTS, portOf } from "../../adapters/photoshop/src/daemon/socket.ts";
 import { Conversation, Disconnected, Refused } from "../../adapters/photoshop/src/protocol/conversation.ts";
 import { MAX_FRAME_BYTES, ProtocolError, pack, unpack } from "../../adapters/photoshop/src/protocol/frames.ts";
 import { alphas, picture, rect } from "../../adapters/photoshop/src/protocol/images.ts";
 import { parseJson } from "../../adapters/photoshop/src/protocol/json.ts";
+import { hex, hmacSha256, sha256 } from "../../adapters/photoshop/src/protocol/sha256.ts";
 import { decodeUtf8, encodeUtf8 } from "../../adapters/photoshop/src/protocol/utf8.ts";
 import { VERSION } from "../../adapters/photoshop/src/version.ts";
 
@@ -139,10 +142,10 @@ function talk() {
 
 test("hello is said, and its answer kept", async () => {
   const { conversation, sent, hear } = talk();
-  const greeted = conversation.hello({ name: "photoshop", version: "1" }, "secret");
+  const greeted = conversation.hello({ name: "photoshop", version: "1" }, "signed");
   assert.equal(JSON.stringify(sent[0].header), JSON.stringify({
     jsonrpc: "2.0", id: 0, method: "hello",
-    params: { protocol: { min: 1, max: 1 }, client: { name: "photoshop", version: "1" }, token: "secret", caps: ["preview"] },
+    params: { protocol: { min: 1, max: 1 }, client: { name: "photoshop", version: "1" }, proof: "signed", caps: ["preview"] },
   }));
   hear({ id: 0, result: { protocol: 1, server: { version: "2" }, instance: "i", caps: ["history"], limits: { max_chunk_bytes: 5 } } });
   assert.deepEqual(await greeted, { instance: "i", version: "2", caps: ["history"], maxChunkBytes: 5 });
@@ -229,6 +232,101 @@ test("how opaque pixels are is told in 8 bits, whatever they have", () => {
     behind.set(new Uint8Array(samples.buffer), 16);
     assert.deepEqual([...alphas(behind.subarray(16), px)], [0, 128, 255], px);
   }
+});
+
+test("SHA-256 and HMAC are what the standards' examples say", () => {
+  const unhex = (text) => new Uint8Array(Buffer.from(text, "hex"));
+  // FIPS 180-4's own messages (NIST's examples), and every length around the ends of a block, as Node has it.
+  const hashes = [
+    ["", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"],
+    ["abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"],
+    ["abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"],
+    ["a".repeat(1000000), "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0"],
+  ];
+  for (const [text, digest] of hashes) assert.equal(hex(sha256(bytes(text))), digest);
+  for (let n = 0; n < 200; n++) {
+    const data = new Uint8Array(n).map((_, i) => (i * 37 + n) & 255);
+    assert.equal(hex(sha256(data)), createHash("sha256").update(data).digest("hex"), String(n));
+  }
+  // RFC 4231, 4.2 to 4.8 (4.6 cuts the result to 16 bytes).
+  const data = "Test Using Larger Than Block-Size Key - Hash Key First";
+  const signed = [
+    ["0b".repeat(20), "Hi There", "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"],
+    [Buffer.from("Jefe").toString("hex"), "what do ya want for nothing?", "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"],
+    ["aa".repeat(20), unhex("dd".repeat(50)), "773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe"],
+    [unhex("0102030405060708090a0b0c0d0e0f10111213141516171819"), unhex("cd".repeat(50)), "82558a389a443c0ea4cc819899f2083a85f0faa3e578f8077a2e3ff46729665b"],
+    ["0c".repeat(20), "Test With Truncation", "a3b6167473100ee06e0c796c2955552b"],
+    ["aa".repeat(131), data, "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"],
+    [
+      "aa".repeat(131),
+      "This is a test using a larger than block-size key and a larger than block-size data. The key needs to be hashed before being used by the HMAC algorithm.",
+      "9b09ffa71b942fcb27635fbcd5b0e944bfdc63644f0713938a7f51535c3a35e2",
+    ],
+  ];
+  for (const [key, message, mac] of signed) {
+    const made = hmacSha256(typeof key === "string" ? unhex(key) : key, typeof message === "string" ? bytes(message) : message);
+    assert.equal(hex(made).slice(0, mac.length), mac);
+  }
+});
+
+test("proofs are as the samples have them", () => {
+  const { proofs } = read(`${ROOT}/tests/wire/proofs.json`);
+  assert.ok(proofs.length > 3);
+  for (const row of proofs) {
+    for (const side of ["server", "client"]) assert.equal(proof(row.token, side, row.port, row.client_nonce, row.server_nonce), row[`${side}_proof`]);
+  }
+});
+
+/** Whoever is at the other end: answers our challenge with what `reply` makes of our nonce. */
+async function challenged(reply, tokens = ["token", "old"]) {
+  const sent = [];
+  const conversation = new Conversation((message) => sent.push(unpack(message, MAX_FRAME_BYTES).header));
+  const proven = challenge(conversation, 17231, tokens);
+  const { id, method, params } = sent[0];
+  assert.deepEqual([method, Object.keys(params)], ["challenge", ["nonce"]]);
+  assert.match(params.nonce, /^[0-9a-f]{64}$/);
+  conversation.receive(pack({ jsonrpc: "2.0", id, result: reply(params.nonce) }));
+  const made = await proven;
+  assert.equal(sent.length, 1);
+  return { made, nonce: params.nonce };
+}
+
+test("nothing is proven to who has proven nothing", async () => {
+  const theirs = "ab".repeat(32);
+  for (const token of ["token", "old"]) {
+    const { made, nonce } = await challenged((ours) => ({ nonce: theirs, proof: proof(token, "server", 17231, ours, theirs) }));
+    assert.equal(made, proof(token, "client", 17231, nonce, theirs));
+  }
+  const strangers = [
+    (ours) => proof("another", "server", 17231, ours, theirs),
+    (ours) => proof("token", "server", 17232, ours, theirs), // handed on from another port
+    (ours) => proof("token", "client", 17231, ours, theirs),
+    (ours) => proof("token", "server", 17231, theirs, ours),
+    () => proof("token", "server", 17231, "00".repeat(32), theirs), // heard before
+    (ours) => proof("token", "server", 17231, ours, theirs).slice(1),
+    (ours) => proof("token", "server", 17231, ours, theirs) + "0",
+    () => "",
+  ];
+  for (const made of strangers) assert.equal((await challenged((ours) => ({ nonce: theirs, proof: made(ours) }))).made, undefined);
+  const right = (ours, nonce) => ({ nonce, proof: proof("token", "server", 17231, ours, nonce) });
+  for (const nonce of ["", theirs.slice(1), `${theirs}0`, theirs.toUpperCase(), `${theirs}\n`, `x ${theirs}`]) {
+    await assert.rejects(challenged((ours) => right(ours, nonce)), ProtocolError, nonce);
+  }
+  for (const answer of [null, [], {}, { nonce: theirs }, { proof: theirs }, { nonce: 7, proof: theirs }, { nonce: theirs, proof: [theirs] }]) {
+    await assert.rejects(challenged(() => answer), ProtocolError, JSON.stringify(answer));
+  }
+  const nonces = await Promise.all([0, 1].map(async () => (await challenged(() => ({ nonce: theirs, proof: "" }))).nonce));
+  assert.notEqual(nonces[0], nonces[1]);
+});
+
+test("who has not been greeted may answer, and nothing else", () => {
+  for (const header of [{ method: "progress", params: {} }, { method: "blob/put", params: { blob: "s1", size: 3, chunk: 0, last: true } }]) {
+    assert.throws(() => talk().hear(header, bytes("abc")), ProtocolError);
+  }
+});
+
+test("a code leads to one port", () => {
+  for (const [code, place] of [["000000", 0], ["042042", 0], ["000001", 1], ["999998", 2], ["100001", 2], ["123456", 0]]) assert.equal(portOf(code), PORTS[place], code);
 });
 
 test("the daemon's files are looked for where it keeps them", () => {

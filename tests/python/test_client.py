@@ -4,6 +4,7 @@
 """
 
 import ast
+import hmac
 import json
 import ntpath
 import os
@@ -49,6 +50,15 @@ class Samples(unittest.TestCase):
     """The frames that every language's tests read."""
 
     samples = json.loads((ROOT / "tests/wire/frames.json").read_text(encoding="utf-8"))["frames"]
+
+    def test_proofs_are_made_as_the_protocol_says(self):
+        rows = json.loads((ROOT / "tests/wire/proofs.json").read_text(encoding="utf-8"))["proofs"]
+        self.assertGreater(len(rows), 3)
+        for row in rows:
+            for side in ("server", "client"):
+                words = "underpaint %s %d %s %s" % (side, row["port"], row["client_nonce"], row["server_nonce"])
+                proof = hmac.new(row["token"].encode(), words.encode(), "sha256").hexdigest()
+                self.assertEqual(proof, row[side + "_proof"])
 
     def decode(self, data, piece, max_frame_bytes):
         decoder = up.Decoder(max_frame_bytes=max_frame_bytes)

@@ -10,6 +10,7 @@ Exit codes: 0 all passed, 1 something failed, 77 skipped (a tool is missing; the
 """
 
 import argparse
+import hmac
 import json
 import os
 import pathlib
@@ -174,26 +175,38 @@ def answers_status(stage):
 
 
 def opens_the_websocket(stage):
-    """websocket: hello with the token over the loopback port, which Wine shares with this system"""
+    """websocket: both sides prove that they know the token, over the loopback port, which Wine shares with this system"""
     endpoint = stage.wine.endpoint()
     if "ws_port" not in endpoint:
         return "not tried: other daemons have all its ports"
     token = (stage.wine.data / "run" / endpoint["token_file"]).read_text()
-    asked = {"protocol": {"min": 1, "max": 1}, "client": {"name": "wine", "version": "1"}, "token": token}
-    header = json.dumps({"jsonrpc": "2.0", "id": 0, "method": "hello", "params": asked}).encode()
-    frame = struct.pack("<II", 4 + len(header), len(header)) + header
     with socket.create_connection(("127.0.0.1", endpoint["ws_port"]), timeout=HANG_S) as sock, sock.makefile("rb") as answer:
         sock.sendall(b"GET /ws HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                      b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n" % endpoint["ws_port"])
         assert b" 101 " in answer.readline()
         while answer.readline().strip():
             pass
-        # One binary message, masked with zeros as a client must mask, and one that comes back.
-        sock.sendall(struct.pack(">BBHI", 0x82, 0x80 | 126, len(frame), 0) + frame)
-        kind, length = answer.read(2)
-        length = struct.unpack(">H", answer.read(2))[0] if length == 126 else length
-        said = json.loads(answer.read(length)[8:])
-    assert kind == 0x82 and said["result"]["instance"] == stage.said["instance"], said
+
+        def ask(method, **params):
+            """One binary message, masked with zeros as a client must mask, and one that comes back."""
+            header = json.dumps({"jsonrpc": "2.0", "id": 0, "method": method, "params": params}).encode()
+            frame = struct.pack("<II", 4 + len(header), len(header)) + header
+            sock.sendall(struct.pack(">BBHI", 0x82, 0x80 | 126, len(frame), 0) + frame)
+            kind, length = answer.read(2)
+            assert kind == 0x82
+            length = struct.unpack(">H", answer.read(2))[0] if length == 126 else length
+            return json.loads(answer.read(length)[8:])["result"]
+
+        ours = "ab" * 32
+        theirs = ask("challenge", nonce=ours)
+
+        def proof(side):
+            words = "underpaint %s %d %s %s" % (side, endpoint["ws_port"], ours, theirs["nonce"])
+            return hmac.new(token.encode(), words.encode(), "sha256").hexdigest()
+
+        assert theirs["proof"] == proof("server"), theirs
+        said = ask("hello", protocol={"min": 1, "max": 1}, client={"name": "wine", "version": "1"}, proof=proof("client"))
+    assert said["instance"] == stage.said["instance"], said
     return "port %d" % endpoint["ws_port"]
 
 

@@ -118,7 +118,7 @@ impl Client {
             next_blob: 0,
         };
         let me = Peer { name: "underpaint-cli".into(), version: env!("CARGO_PKG_VERSION").into() };
-        let hello = Hello { protocol: OURS, client: me, token: None, caps: vec!["preview".into()] };
+        let hello = Hello { protocol: OURS, client: me, token: None, proof: None, caps: vec!["preview".into()] };
         let answer =
             runtime.block_on(async { tokio::time::timeout(HELLO, link.exchange("hello", &hello, &Unattended)).await });
         let answer = answer.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;

@@ -7,7 +7,8 @@ use underpaint_wire::hello::{Hello, Limits, OURS};
 use underpaint_wire::methods::{
     Attach, Cancel, FillContext, FilterApply, JobName, LoadModel, MoveJob, Subscribe, Upscale, UpscalePixels,
 };
-use underpaint_wire::pairing::Pair;
+use underpaint_wire::pairing::{self, Pair};
+use underpaint_wire::proof::{Challenge, Nonce, Side, words};
 use underpaint_wire::rpc::{self, Message};
 use underpaint_wire::{image, json};
 
@@ -100,7 +101,13 @@ fn understood(message: &Message, tail: &[u8]) {
     let _ = json::params::<Generate>(params);
     let _ = json::params::<Upscale>(params);
     let _ = json::params::<LoadModel>(params);
-    let _ = json::params::<Pair>(params);
+    if let Ok(pair) = json::params::<Pair>(params) {
+        assert!(pairing::place(&pair.code) < 3);
+    }
+    if let Ok(Challenge { nonce }) = json::params::<Challenge>(params) {
+        assert_eq!(Nonce::try_from(nonce.to_string()).as_ref(), Ok(&nonce));
+        assert!(words(Side::Server, 17231, &nonce, &nonce).is_ascii());
+    }
     let _ = json::params::<Cancel>(params);
     let _ = json::params::<JobName>(params);
     let _ = json::params::<Run>(params);

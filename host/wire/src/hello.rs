@@ -49,9 +49,12 @@ pub struct Hello {
     /// Who it is.
     #[serde(default)]
     pub client: Peer,
-    /// Needed on the WebSocket; optional on the local socket, but checked if sent.
+    /// Optional on the local socket, but checked if sent; never to be sent on the WebSocket.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
+    /// On the WebSocket, after `challenge`: what shows that the client knows the token ([`crate::proof`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<String>,
     /// E.g. `preview`.
     #[serde(default)]
     pub caps: Vec<String>,

@@ -20,6 +20,7 @@ pub mod image;
 pub mod json;
 pub mod methods;
 pub mod pairing;
+pub mod proof;
 pub mod rpc;
 pub mod websocket;
 

@@ -1,7 +1,15 @@
 //! How a program in another sandbox gets the token: the painter types a code that the daemon's own user was shown.
+//!
+//! Decision: the code also says at which port the daemon is ([`place`]). What is typed thus goes to the daemon alone,
+//! and not to whoever else waits at one of its ports to be told a code.
 
 use crate::hello::Peer;
 use serde::{Deserialize, Serialize};
+
+/// Which of the daemon's ports, counted from 0, `code` is for: the remainder of the sum of its digits by three.
+pub fn place(code: &str) -> usize {
+    code.bytes().filter(u8::is_ascii_digit).map(|digit| usize::from(digit - b'0')).sum::<usize>() % 3
+}
 
 /// Parameters of `pair`, which a WebSocket client may send before `hello`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,7 +24,7 @@ pub struct Pair {
 /// Result of `pair`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Paired {
-    /// For `hello`, now and after every restart of either side.
+    /// For the proofs of both sides, now and after every restart of either.
     pub token: String,
 }
 

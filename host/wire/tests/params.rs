@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use underpaint_wire::generate::{Generate, Mode, Pixels, Run};
-use underpaint_wire::{Kind, json, methods};
+use underpaint_wire::{Kind, json, methods, proof};
 
 fn object(value: serde_json::Value) -> serde_json::Map<String, serde_json::Value> {
     json::object(value.to_string().as_bytes()).unwrap()
@@ -81,6 +81,16 @@ fn a_missing_top_level_member_is_named_too() {
 }
 
 #[test]
+fn a_nonce_is_read_in_its_one_spelling() {
+    let challenge = |nonce| json::params::<proof::Challenge>(&object(json!({ "nonce": nonce })));
+    let good = "0123456789abcdef".repeat(4);
+    assert_eq!(challenge(json!(good)).unwrap().nonce.to_string(), good);
+    for bad in [json!(""), json!(7), json!(null), json!([good]), json!(good[1..]), json!(good.to_uppercase())] {
+        assert_eq!(challenge(bad).unwrap_err().data["field"], "nonce");
+    }
+}
+
+#[test]
 fn a_picture_is_enlarged_by_a_model_and_refined_by_another() {
     let image = json!({"blob": "c1", "w": 1, "h": 1, "px": "rgba8"});
     let params = object(json!({
@@ -115,13 +125,16 @@ fn sample(name: &str) -> serde_json::Value {
 
 /// The sample frames are what these types say, member for member.
 #[test]
-fn samples_of_the_history_are_its_types() {
+fn samples_are_what_their_types_say() {
     use underpaint_wire::{hello, history};
     let header = sample;
     fn same<T: serde::Serialize + serde::de::DeserializeOwned>(value: &serde_json::Value) {
         let read: T = serde_json::from_value(value.clone()).unwrap();
         assert_eq!(&serde_json::to_value(&read).unwrap(), value);
     }
+    same::<hello::Hello>(&header("hello-proved")["params"]);
+    same::<proof::Challenge>(&header("challenge")["params"]);
+    same::<proof::Challenged>(&header("challenged")["result"]);
     same::<hello::Welcome>(&header("welcome-capabilities")["result"]);
     same::<history::ListHistory>(&header("history-list")["params"]);
     same::<history::HistoryList>(&header("history-listed")["result"]);

@@ -3,7 +3,7 @@
 //! The client shares no code with the product: it is a second reading of the text.
 
 use crate::underpaint;
-use crate::web::Web;
+use crate::web::{self, Web};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
@@ -105,8 +105,21 @@ impl Daemon {
     /// A new WebSocket that has said hello.
     pub fn web_client(&self) -> Client {
         let mut client = self.web_stranger();
-        client.call("hello", hello("web", Some(&self.token()))).expect("a welcome");
+        let hello = self.proven_hello(&mut client);
+        client.call("hello", hello).expect("a welcome");
         client
+    }
+
+    /// Has the daemon prove itself to `client`, which has not said hello, and gives the params of the `hello` that proves it
+    /// in turn.
+    pub fn proven_hello(&self, client: &mut Client) -> Value {
+        let challenged = client.call("challenge", json!({"nonce": web::NONCE})).expect("an answer");
+        let nonce = challenged["nonce"].as_str().expect("a nonce");
+        let proof = |side| web::proof(&self.token(), side, self.ws_port(), web::NONCE, nonce);
+        assert_eq!(challenged["proof"], proof("server"), "this is not our daemon");
+        let mut hello = hello("web", None);
+        hello["proof"] = json!(proof("client"));
+        hello
     }
 
     /// `kill -9`.

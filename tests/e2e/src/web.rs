@@ -1,6 +1,8 @@
 //! A WebSocket by tungstenite, so that the daemon's own reading of RFC 6455 meets another's; and raw requests.
 
 use crate::daemon::{HANG, Stream};
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use tungstenite::{Error, Message, WebSocket};
@@ -17,6 +19,16 @@ pub fn request(method_and_path: &str, headers: &str) -> String {
 
 /// The headers of every upgrade.
 pub const UPGRADE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+
+/// A client's nonce that is as good as any other where nobody is to be fooled.
+pub const NONCE: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+
+/// What `side` (`server` or `client`) proves itself with, as the protocol has it.
+pub fn proof(token: &str, side: &str, port: u16, client: &str, server: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(token.as_bytes()).expect("any length is fine");
+    mac.update(format!("underpaint {side} {port} {client} {server}").as_bytes());
+    mac.finalize().into_bytes().iter().map(|b| format!("{b:02x}")).collect()
+}
 
 /// A connection to `port`.
 pub fn tcp(port: u16) -> TcpStream {

@@ -1,9 +1,10 @@
 //! Pairing: a code that the command line shows gets a program on the WebSocket the token, once.
 #![cfg(unix)]
 
-use e2e::daemon::{Client, Daemon, hello, kind, wait_for};
+use e2e::daemon::{Client, Daemon, background, kind, wait_for};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
 use std::process::Stdio;
 
 /// Six digits and the connection that shows them.
@@ -42,7 +43,8 @@ fn a_code_gets_the_token_once() {
     let mut photoshop = daemon.web_stranger();
     let token = photoshop.call("pair", pair(&code)).unwrap()["token"].as_str().unwrap().to_owned();
     assert_eq!(token, daemon.token());
-    photoshop.call("hello", hello("photoshop", Some(&token))).unwrap();
+    let hello = daemon.proven_hello(&mut photoshop);
+    photoshop.call("hello", hello).unwrap();
     photoshop.call("ping", json!({})).unwrap();
     assert_eq!(kind(&photoshop.call("pair", pair(&code)).unwrap_err()), "unknown_method", "not after hello");
     let (ended, _) = owner.expect("the news", |h| h["method"] == "pairing/ended");
@@ -53,6 +55,25 @@ fn a_code_gets_the_token_once() {
     drop(owner);
     wait_for("the end of a pairing nobody shows any more", || daemon.client().call("pairing/begin", json!({})).ok());
     assert_eq!(kind(&daemon.web_stranger().call("pair", pair(&code)).unwrap_err()), "unauthorized");
+}
+
+/// What the painter types names the port, so that nobody who sits at another is told the code.
+#[test]
+fn a_code_leads_to_the_daemons_port() {
+    for taken in 0..3 {
+        let squatters: Vec<TcpListener> = (0..taken).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+        let mut ports: Vec<String> = squatters.iter().map(|at| at.local_addr().unwrap().port().to_string()).collect();
+        ports.push("0".into());
+        let home = tempfile::tempdir().unwrap();
+        let ports = ports.join(",");
+        let child = background(e2e::underpaint(home.path()).env("UNDERPAINT_WS_PORTS", &ports).arg("serve"));
+        let daemon = Daemon::started(home.path(), child);
+        for _ in 0..8 {
+            let (_owner, code) = begun(&daemon);
+            assert_eq!(code.parse::<usize>().unwrap() % 3, taken, "{code}");
+            daemon.web_stranger().call("pair", pair(&code)).unwrap();
+        }
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use e2e::daemon::{Client, Daemon, background, hello, kind, wait_for};
 use e2e::holes::Picture;
 use e2e::samples;
-use e2e::web::{UPGRADE, Web, raw, request, tcp, upgrade};
+use e2e::web::{NONCE, UPGRADE, Web, proof, raw, request, tcp, upgrade};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -21,16 +21,23 @@ fn frame(header: &str, tail: &[u8]) -> Vec<u8> {
 
 const PING: &str = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
 
-fn hello_frame(token: &str) -> Vec<u8> {
-    let params = hello("web", Some(token));
-    frame(&json!({"jsonrpc": "2.0", "id": 0, "method": "hello", "params": params}).to_string(), &[])
+fn request_frame(method: &str, params: Value) -> Vec<u8> {
+    frame(&json!({"jsonrpc": "2.0", "id": 0, "method": method, "params": params}).to_string(), &[])
 }
 
 /// An open WebSocket whose hello was answered, for those who go on with nonsense.
 fn known(daemon: &Daemon) -> Web {
     let mut web = Web::connect(daemon.ws_port());
-    web.write_all(&hello_frame(&daemon.token())).unwrap();
-    assert!(matches!(web.socket.read(), Ok(Message::Binary(_))));
+    let mut ask = |method, params| {
+        web.write_all(&request_frame(method, params)).unwrap();
+        let Ok(Message::Binary(answer)) = web.socket.read() else { panic!("no answer to {method}") };
+        serde_json::from_slice::<Value>(&answer[8..]).unwrap()["result"].take()
+    };
+    let challenged = ask("challenge", json!({"nonce": NONCE}));
+    let nonce = challenged["nonce"].as_str().unwrap();
+    let mut params = hello("web", None);
+    params["proof"] = json!(proof(&daemon.token(), "client", daemon.ws_port(), NONCE, nonce));
+    assert_eq!(ask("hello", params)["protocol"], 1);
     web
 }
 
@@ -195,32 +202,110 @@ fn the_sample_frames_end_as_on_the_socket() {
     }
 }
 
+/// Every row is somebody who does not know the token, or does not show it as agreed: turned away, and closed.
 #[test]
-fn the_token_is_wanted_whole() {
+fn the_token_is_proven_and_never_sent() {
     let daemon = Daemon::start();
-    let token = daemon.token();
-    let zero = "0".repeat(64);
-    for (token, welcome) in [
-        (Some(token.as_str()), true),
-        (None, false),
-        (Some(""), false),
-        (Some(&token[1..]), false),
-        (Some(&zero), false),
-    ] {
+    let (token, port) = (daemon.token(), daemon.ws_port());
+    let right = |server: &str| proof(&token, "client", port, NONCE, server);
+    type Proof<'a> = &'a dyn Fn(&str) -> String;
+    let rows: [(&str, Proof, bool); 8] = [
+        ("as agreed", &right, true),
+        ("another token", &|server| proof(&token.replace(&token[..1], "x"), "client", port, NONCE, server), false),
+        ("the daemon's own proof, sent back", &|server| proof(&token, "server", port, NONCE, server), false),
+        ("made for another port", &|server| proof(&token, "client", port ^ 1, NONCE, server), false),
+        ("another client's nonce", &|server| proof(&token, "client", port, &"0".repeat(64), server), false),
+        ("from another connection", &|_| right(&"0".repeat(64)), false),
+        ("a part", &|server| right(server)[1..].to_owned(), false),
+        ("the token", &|_| token.clone(), false),
+    ];
+    for (name, prove, welcome) in rows {
         let mut client = daemon.web_stranger();
-        let answer = client.call("hello", hello("web", token));
-        assert_eq!(answer.is_ok(), welcome, "{token:?}");
+        let nonce = challenge(&mut client, &token, port);
+        let mut params = hello("web", None);
+        params["proof"] = json!(prove(&nonce));
+        let answer = client.call("hello", params);
+        assert_eq!(answer.is_ok(), welcome, "{name}: {answer:?}");
         if let Err(error) = answer {
-            assert_eq!(kind(&error), "unauthorized");
-            assert!(!error.to_string().contains(daemon.home.to_str().unwrap()));
-            assert!(client.read().is_none());
-            assert_eq!(client.stream.closed(), Some(1008));
+            refused(client, &error, "unauthorized");
         }
     }
-    let mut early = daemon.web_stranger();
-    assert_eq!(kind(&early.call("status", json!({})).unwrap_err()), "invalid_request");
-    assert!(early.read().is_none());
-    assert_eq!(early.stream.closed(), Some(1008));
+    let with = |member: &str, value: &str| {
+        let mut params = hello("web", None);
+        params[member] = json!(value);
+        params
+    };
+    let (short, zero) = (&NONCE[1..], "0".repeat(64));
+    for (before, method, params, expected) in [
+        (false, "hello", hello("web", None), "unauthorized"),
+        (false, "hello", with("token", &token), "unauthorized"),
+        (false, "hello", with("proof", &zero), "unauthorized"),
+        (false, "hello", with("proof", &right(&zero)), "unauthorized"),
+        (true, "hello", hello("web", None), "unauthorized"),
+        (true, "hello", with("token", &token), "unauthorized"),
+        (true, "hello", with("proof", ""), "unauthorized"),
+        (true, "challenge", json!({"nonce": zero}), "invalid_request"),
+        (true, "challenge", json!({"nonce": NONCE}), "invalid_request"),
+        (false, "challenge", json!({}), "invalid_params"),
+        (false, "challenge", json!({"nonce": 7}), "invalid_params"),
+        (false, "challenge", json!({"nonce": ""}), "invalid_params"),
+        (false, "challenge", json!({"nonce": short}), "invalid_params"),
+        (false, "challenge", json!({"nonce": format!("{NONCE}0")}), "invalid_params"),
+        (false, "challenge", json!({"nonce": NONCE.to_uppercase()}), "invalid_params"),
+        (false, "challenge", json!({"nonce": format!("{} ", short)}), "invalid_params"),
+        (false, "challenge", json!({"nonce": "0".repeat(60_000)}), "invalid_params"),
+        (false, "status", json!({}), "invalid_request"),
+    ] {
+        let mut client = daemon.web_stranger();
+        if before {
+            challenge(&mut client, &token, port);
+        }
+        let error = client.call(method, params.clone()).expect_err(method);
+        refused(client, &error, expected);
+    }
+    // What was proven stays proven, and is not asked again; on the local socket there is nothing to prove.
+    let mut known = daemon.web_client();
+    assert_eq!(kind(&known.call("challenge", json!({"nonce": NONCE})).unwrap_err()), "invalid_request");
+    known.call("ping", json!({})).unwrap();
+    let error = daemon.stranger().call("challenge", json!({"nonce": NONCE})).unwrap_err();
+    assert_eq!(kind(&error), "invalid_request");
+}
+
+/// The daemon's nonce, once it has proven itself.
+fn challenge(client: &mut Client, token: &str, port: u16) -> String {
+    let challenged = client.call("challenge", json!({"nonce": NONCE})).unwrap();
+    let nonce = challenged["nonce"].as_str().unwrap().to_owned();
+    assert_eq!(challenged["proof"], proof(token, "server", port, NONCE, &nonce));
+    assert!(nonce.len() == 64 && nonce != NONCE);
+    nonce
+}
+
+/// `client` was turned away with `error`, which gives nothing away, and closed.
+fn refused(mut client: Client, error: &Value, expected: &str) {
+    assert_eq!(kind(error), expected, "{error}");
+    assert!(!error.to_string().contains("run/"), "{error}");
+    assert!(client.read().is_none(), "{error}");
+    assert_eq!(client.stream.closed(), Some(1008), "{error}");
+}
+
+/// Somebody who hands on what the client and the daemon say gets what each proves to the other, and can use none of it: the
+/// client sees another port than its own in what the daemon signed.
+#[test]
+fn a_proof_is_for_one_connection_at_one_port() {
+    let daemon = Daemon::start();
+    let (token, port) = (daemon.token(), daemon.ws_port());
+    let mut handed_on = daemon.web_stranger();
+    let challenged = handed_on.call("challenge", json!({"nonce": NONCE})).unwrap();
+    let nonce = challenged["nonce"].as_str().unwrap();
+    assert_ne!(challenged["proof"], proof(&token, "server", port ^ 1, NONCE, nonce), "good at another port");
+    // A hello that was heard is good for nobody else.
+    let mut client = daemon.web_stranger();
+    let heard = daemon.proven_hello(&mut client);
+    client.call("hello", heard.clone()).unwrap();
+    let mut thief = daemon.web_stranger();
+    challenge(&mut thief, &token, port);
+    let error = thief.call("hello", heard).unwrap_err();
+    refused(thief, &error, "unauthorized");
 }
 
 #[test]
@@ -293,8 +378,7 @@ fn jobs_are_watched_cancelled_kept_and_lost() {
     // Closed by a WebSocket's own goodbye, or lost without one: the running job ends, the kept one goes on.
     let picture = Picture::small();
     for goodbye in [true, false] {
-        let mut web = Web::connect(daemon.ws_port());
-        web.write_all(&hello_frame(&daemon.token())).unwrap();
+        let mut web = known(&daemon);
         let params = picture.fill("c1", json!({"keep": true, "label": "kept"}));
         let put = json!({"jsonrpc": "2.0", "method": "blob/put", "params": {"blob": "c1", "size": picture.bytes.len(), "chunk": 0, "last": true}});
         for (header, tail) in [

@@ -23,8 +23,6 @@ export const host = {
   violations: [] as string[],
   secrets: new Map<string, string>(),
   denied: [] as string[],
-  /** Where on the test's machine the ports lie that somebody listens on. */
-  ports: {} as Record<string, number>,
   /** Connections that were opened so far. */
   opened: 0,
 };
@@ -110,8 +108,7 @@ export function install(): void {
         host.denied.push(String(url));
         throw new Error(`Permission denied to the url ${url}. Manifest entry not found.`);
       }
-      // At port 0 there never is anybody.
-      super(String(url).replace(/:\d+\//, `:${host.ports[new URL(url).port] ?? 0}/`));
+      super(url);
       sockets.add(this);
       this.addEventListener("open", () => (host.opened += 1));
       this.addEventListener("close", () => sockets.delete(this));
@@ -121,6 +118,7 @@ export function install(): void {
   for (const name of ["TextEncoder", "TextDecoder", "structuredClone", "OffscreenCanvas", "Worker", "createImageBitmap"]) {
     Object.defineProperty(window, name, { value: undefined, configurable: true, writable: true });
   }
+  Object.defineProperty(window.crypto, "subtle", { value: undefined });
 }
 
 /** Raw RGBA as a picture that Chromium shows, too: a bitmap with an alpha mask. */

@@ -160,7 +160,7 @@ const mock = {
   look(name: string) {
     const document = documentNamed(name);
     return {
-      layers: all(document.layers).map(({ name: title, box, layers }) => ({ name: title, box, children: layers?.map((layer) => layer.name) ?? null })),
+      layers: all(document.layers).map(({ name: title, box, visible, layers }) => ({ name: title, box, visible, children: layers?.map((layer) => layer.name) ?? null })),
       history: document.history.map((state) => state.name),
       at: document.at,
       active: document.active.map((layer) => layer.name),

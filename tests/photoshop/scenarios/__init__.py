@@ -73,4 +73,4 @@ def ask(daemon, method, params):
         return krita.call(method, params)
 
 
-from . import documents, modes, steering, trouble, panel  # noqa: E402,F401
+from . import documents, modes, steering, showing, trouble, strangers, panel  # noqa: E402,F401

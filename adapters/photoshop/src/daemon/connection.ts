@@ -7,7 +7,8 @@ import { Conversation, Disconnected, Refused, type Notice, type Server } from ".
 import { asMembers } from "../protocol/frames.js";
 import { VERSION } from "../version.js";
 import { readPublished, storedToken, storeToken } from "./pairing.js";
-import { PORTS, Unreachable, openLink, sleep, type Link } from "./socket.js";
+import { challenge } from "./proof.js";
+import { PORTS, Unreachable, openLink, portOf, sleep, type Link } from "./socket.js";
 
 const OPEN_MS = 2000;
 const HELLO_MS = 5000;
@@ -19,8 +20,8 @@ export type State =
   | { kind: "searching" }
   /** `why`: a sentence, where it is not that nobody is there. */
   | { kind: "absent"; why?: string }
-  /** A daemon is there, and wants a token that we do not have. */
-  | { kind: "pairing" }
+  /** Somebody is there, and we have no token that could tell who. `why`: a sentence, where we have one that is not known there. */
+  | { kind: "pairing"; why?: string }
   | { kind: "ready"; server: Server; session: Session };
 
 /** A connection that has said hello, as long as it lasts. */
@@ -84,62 +85,44 @@ export class Connection {
 
   /** Pairs with the code that `underpaint pair` shows. Throws a sentence: `Refused` or `Unreachable`. */
   async pair(code: string): Promise<void> {
-    let refusal: unknown = new Unreachable("Underpaint is not running any more. Start it with `underpaint serve`.");
-    for (const port of PORTS) {
-      const link = await openLink(port, OPEN_MS).catch(() => undefined);
-      if (!link) continue;
-      const conversation = converse(link);
-      try {
-        const answer = asMembers(await within(HELLO_MS, conversation.request("pair", { code, client: CLIENT })), "no answer");
-        await storeToken(String(answer.token));
-        this.token = String(answer.token);
-        this.wake();
-        return;
-      } catch (error) {
-        refusal = error;
-      } finally {
-        link.close();
-      }
+    const link = await openLink(portOf(code), OPEN_MS).catch(() => {
+      throw new Unreachable("Nobody answers where this code leads. Check its digits; `underpaint pair` shows a new one.");
+    });
+    try {
+      const { token } = asMembers(await within(HELLO_MS, converse(link).request("pair", { code, client: CLIENT })), "no answer");
+      if (typeof token !== "string") throw new Unreachable("What answered is not Underpaint.");
+      await storeToken(token);
+      this.token = token;
+      this.wake();
+    } finally {
+      link.close();
     }
-    throw refusal;
   }
 
   /** The token of this run's pairing: kept here as well, for where nothing can be stored. */
   private token: string | undefined;
 
-  /**
-   * Looks once. The token of the daemon's own file goes to the port that the file names and to no other; a token from
-   * pairing goes to the three ports, for there nothing tells which.
-   */
+  /** Looks once: at the port that the daemon's file names, then at the others. */
   private async find(): Promise<Session | State> {
     const published = await readPublished();
+    const known = [published?.token, this.token, await storedToken()];
+    const tokens = [...new Set(known.filter((token): token is string => !!token))];
+    const ports = new Set([...(published?.port === undefined ? [] : [published.port]), ...PORTS]);
     let why = published && published.port === undefined ? "Underpaint listens on no port that Photoshop may reach; `underpaint doctor` says why." : undefined;
-    let reached = false;
-    const tries: [port: number, token: string | undefined][] = [];
-    if (published?.port !== undefined) tries.push([published.port, published.token]);
-    const tokens = new Set([this.token, await storedToken()].filter((token): token is string => !!token));
-    // The daemon closes after a refused token, so each token has a connection of its own.
-    for (const port of PORTS) tries.push(...(tokens.size > 0 ? [...tokens] : [undefined]).map((token): [number, string | undefined] => [port, token]));
-    for (const [port, token] of tries) {
-      const link = await openLink(port, OPEN_MS).catch(() => undefined);
-      if (!link) continue;
-      if (token === undefined) {
-        link.close();
-        reached = true;
-        continue;
-      }
-      const conversation = converse(link);
-      try {
-        await within(HELLO_MS, conversation.hello(CLIENT, token));
-        return { conversation, link };
-      } catch (error) {
-        link.close();
-        // Anything but a refusal: some other program has this port.
-        if (error instanceof Refused && error.kind === "unauthorized") reached = true;
-        else if (error instanceof Refused) why = error.message;
-      }
+    let other: number | undefined;
+    let unpaired: number | undefined;
+    for (const port of ports) {
+      const met = await meet(port, tokens);
+      if (met instanceof Refused) why = met.message;
+      else if (met === "unpaired") unpaired ??= port;
+      else if (met === "other") other ??= port;
+      else if (met !== "nobody") return met;
     }
-    return reached ? { kind: "pairing" } : { kind: "absent", ...(why === undefined ? {} : { why }) };
+    // Who can read the token's file has the newest token: pairing would bring no other.
+    if (unpaired !== undefined && !published) return { kind: "pairing", ...(tokens.length > 0 ? { why: unknown(unpaired) } : {}) };
+    const port = unpaired ?? other;
+    if (port !== undefined) why ??= occupied(port);
+    return { kind: "absent", ...(why === undefined ? {} : { why }) };
   }
 
   /** Lives with a session until it ends. */
@@ -163,6 +146,34 @@ export class Connection {
   private become(state: State): void {
     this.state = state;
     this.onState(state);
+  }
+}
+
+const occupied = (port: number) =>
+  `Underpaint is not running: what answers at port ${port} is another program, or another user's. Start yours with \`underpaint serve\`; this panel finds it by itself.`;
+const unknown = (port: number) =>
+  `What answers at port ${port} does not know this panel's token. After \`underpaint serve --new-token\`, pair again; else start Underpaint.`;
+
+/**
+ * Says hello at `port` to who knows one of the tokens. `Refused` is by such a one too, and a sentence for the painter; what
+ * others say is not repeated.
+ */
+async function meet(port: number, tokens: readonly string[]): Promise<Session | Refused | "nobody" | "unpaired" | "other"> {
+  const link = await openLink(port, OPEN_MS).catch(() => undefined);
+  if (!link) return "nobody";
+  const conversation = converse(link);
+  let proof: string | undefined;
+  try {
+    if (tokens.length > 0) proof = await within(HELLO_MS, challenge(conversation, port, tokens));
+    if (proof !== undefined) {
+      await within(HELLO_MS, conversation.hello(CLIENT, proof));
+      return { conversation, link };
+    }
+    link.close();
+    return "unpaired";
+  } catch (error) {
+    link.close();
+    return proof !== undefined && error instanceof Refused ? error : "other";
   }
 }
 

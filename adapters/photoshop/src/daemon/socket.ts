@@ -3,6 +3,11 @@
 /** The ports a daemon may listen on. Photoshop lets a plug-in speak only to those its manifest names, one by one. */
 export const PORTS = [17231, 17232, 17233];
 
+/** Which of them a code of `underpaint pair` leads to: no other must be told it (host/wire/PROTOCOL.md, 8). */
+export function portOf(code: string): number {
+  return PORTS[[...code].reduce((sum, digit) => sum + Number(digit), 0) % PORTS.length]!;
+}
+
 /** Bytes handed to the socket and not yet written, above which `drained` waits. */
 const HIGH_WATER_BYTES = 8 * 1024 * 1024;
 

@@ -1,5 +1,6 @@
 /** The modes: from the painter's wish to patches. Read from top to bottom; every decision about pixels is the daemon's. */
 
+import type { Session } from "../daemon/connection.js";
 import type { Params } from "../protocol/conversation.js";
 import { ProtocolError } from "../protocol/frames.js";
 import { alphas, rect, type Rect } from "../protocol/images.js";
@@ -40,8 +41,22 @@ export function masking(mode: Mode, target: Target): Masking {
 }
 
 export async function fill(job: Job, wish: Wish): Promise<void> {
-  const { target } = job;
   const session = await job.session();
+  const { mode, prompt, settings } = wish;
+  const { canvas, members } = await whereabouts(job, session, wish, true);
+  const steered = await steering(job, session, wish.steering, canvas);
+  const params = { ...settings, mode, prompt, label: layerName(prompt, mode, undefined), ...members, ...steered };
+  const { result, patches } = await job.result(session, "generate", params);
+  if (typeof result.seed === "string" || typeof result.seed === "number") job.seed = String(result.seed);
+  await job.put(patches, (patch) => layerName(prompt, mode, patch.seed));
+}
+
+/**
+ * What is painted of the picture: the members `canvas`, if wanted with its pixels, and `mask`; and which part of the enlarged
+ * canvas is sent, as the daemon would have it.
+ */
+export async function whereabouts(job: Job, session: Session, wish: Wish, pixels: boolean): Promise<{ canvas: Rect; members: Params }> {
+  const { target } = job;
   const { mode, prompt, settings } = wish;
   const { left, top, right, bottom } = target.margins;
   const whole: Rect = { x: 0, y: 0, w: target.extent.w + left + right, h: target.extent.h + top + bottom };
@@ -58,8 +73,8 @@ export async function fill(job: Job, wish: Wish): Promise<void> {
 
   const linear = target.depth === 32;
   const clear = repainted === "what is transparent" ? new Clear(whole, target.depth) : undefined;
-  const pixels = await job.send(session, canvas, PX[target.depth], readPixels(target, { ...canvas, x: canvas.x - left, y: canvas.y - top }), linear, (band) => clear?.see(band));
-  const params = { ...settings, mode, prompt, label: layerName(prompt, mode, undefined), canvas: { extent, rect: wire(canvas), image: pixels } };
+  const seen = { ...canvas, x: canvas.x - left, y: canvas.y - top };
+  const image = pixels || clear ? await job.send(session, canvas, PX[target.depth], readPixels(target, seen), linear, (band) => clear?.see(band)) : undefined;
 
   let mask;
   if (repainted === "selection") {
@@ -70,11 +85,7 @@ export async function fill(job: Job, wish: Wish): Promise<void> {
   } else if (clear) {
     mask = { rect: wire(whole), image: await job.send(session, whole, "g8", clear.bands()) };
   }
-
-  const steered = await steering(job, session, wish.steering, canvas);
-  const { result, patches } = await job.result(session, "generate", { ...params, ...steered, mask });
-  if (typeof result.seed === "string" || typeof result.seed === "number") job.seed = String(result.seed);
-  await job.put(patches, (patch) => layerName(prompt, mode, patch.seed));
+  return { canvas, members: { canvas: { extent, rect: wire(canvas), image }, mask } };
 }
 
 /** `prompt (seed)` on one line, the prompt cut to a readable length; the mode where there is no prompt. */

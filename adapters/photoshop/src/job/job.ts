@@ -22,6 +22,13 @@ const STAGES: Record<string, string> = {
 /** `held`: the result is here, and Photoshop could not take it yet. */
 export type Phase = "working" | "held" | "done" | "failed" | "cancelled";
 
+/** What is put into the picture. */
+interface Result {
+  patches: Patch[];
+  name: (patch: Patch) => string;
+  kept: ((layerID: number) => string) | undefined;
+}
+
 let jobs = 0;
 
 export class Job {
@@ -45,7 +52,7 @@ export class Job {
   private reason: string | undefined;
   private asked: { session: Session; id: number } | undefined;
   private blobs: { session: Session; blob: string }[] = [];
-  private held: { patches: Patch[]; name: (patch: Patch) => string } | undefined;
+  private held: Result | undefined;
 
   /** `title` stands in lists; `command` is the history state's name and what a sentence calls it. */
   constructor(private readonly connection: Connection, readonly target: Target, readonly title: string, readonly command: string) {}
@@ -95,7 +102,7 @@ export class Job {
     const { held } = this;
     if (this.phase !== "held" || !held) return;
     this.phase = "working";
-    await this.play(() => this.put(held.patches, held.name));
+    await this.play(() => this.put(held.patches, held.name, held.kept));
   }
 
   /** Adds the time since `since` to a part's. */
@@ -163,20 +170,29 @@ export class Job {
     }
   }
 
-  /** Puts patches into the picture, each on a layer called `name`, and says so. */
-  async put(patches: Patch[], name: (patch: Patch) => string): Promise<void> {
+  /**
+   * Puts patches into the picture, each on a layer called `name`, and says so. Or, with `kept`, one patch on a hidden layer; it
+   * is called with that, and says what to say.
+   */
+  async put(patches: Patch[], name: (patch: Patch) => string, kept?: (layerID: number) => string): Promise<void> {
     this.free();
     if (patches.length === 0) return this.end("done", "Underpaint found nothing to change there.");
     this.share = 1;
     this.tell(patches.length === 1 ? "Placing the layer" : `Placing ${patches.length} layers`);
     const since = Date.now();
-    this.held = { patches, name };
-    await place(this.target, patches, name, this.command);
+    this.held = { patches, name, kept };
+    const [first] = await place(this.target, patches, name, this.command, kept !== undefined);
     this.held = undefined;
     this.spent("insert", since);
     this.times.total = Date.now() - this.began;
+    if (kept) return this.end("done", kept(first!));
     const seconds = ((this.times.total ?? 0) / 1000).toFixed(1);
     this.end("done", patches.length === 1 ? `Done in ${seconds} s, as a new layer.` : `Done in ${seconds} s, as ${patches.length} new layers.`);
+  }
+
+  /** Ends a job that puts nothing into the picture, with a sentence. */
+  finish(text: string): void {
+    this.end("done", text);
   }
 
   /** Throws if the painter gave up. */

@@ -33,19 +33,11 @@ export interface Steering {
  */
 export async function steering(job: Job, session: Session, { controls, regions }: Steering, canvas: Rect): Promise<Params> {
   const { target } = job;
-  const seen = { ...canvas, x: canvas.x - target.margins.left, y: canvas.y - target.margins.top };
-  const everywhere = { x: 0, y: 0, ...target.extent };
+  const seen = within(target, canvas);
   const sent: { controls: Sayable[]; regions: Sayable[] } = { controls: [], regions: [] };
-  for (const { members, layer: bound, whole } of controls) {
-    if (!bound) {
-      sent.controls.push(members);
-      continue;
-    }
-    const layer = boundLayer(target, bound);
-    const rect = seenPart(target, layer, whole ? everywhere : seen);
-    if (!rect) throw new Sorry(`“${layer.name}” is empty where the picture is painted, so it cannot steer.`);
-    const image = await job.send(session, rect, PX[target.depth], readLayer(target, layer, rect), target.depth === 32);
-    sent.controls.push({ ...members, image: { rect: lies(target, rect), image } });
+  for (const control of controls) {
+    const image = await shownLayer(job, session, control, canvas);
+    sent.controls.push({ ...control.members, ...(image ? { image } : {}) });
   }
   for (const { prompt, layer: bound } of regions) {
     const layer = boundLayer(target, bound);
@@ -54,6 +46,22 @@ export async function steering(job: Job, session: Session, { controls, regions }
     if (mask) sent.regions.push({ prompt, mask: { rect: lies(target, rect), image: await job.send(session, rect, "g8", once(mask)) } });
   }
   return Object.fromEntries(Object.entries(sent).filter(([, list]) => list.length > 0));
+}
+
+/** A control's layer as it is sent, and where it lies; undefined where the picture itself steers. `Sorry` as above. */
+export async function shownLayer(job: Job, session: Session, { layer: bound, whole }: Control, canvas: Rect) {
+  if (!bound) return undefined;
+  const { target } = job;
+  const layer = boundLayer(target, bound);
+  const rect = seenPart(target, layer, whole ? { x: 0, y: 0, ...target.extent } : within(target, canvas));
+  if (!rect) throw new Sorry(`“${layer.name}” is empty where the picture is painted, so it cannot steer.`);
+  const image = await job.send(session, rect, PX[target.depth], readLayer(target, layer, rect), target.depth === 32);
+  return { rect: lies(target, rect), image };
+}
+
+/** Which part of the canvas as it is a part of the enlarged one is. */
+function within({ margins }: Target, canvas: Rect): Rect {
+  return { ...canvas, x: canvas.x - margins.left, y: canvas.y - margins.top };
 }
 
 /** Where a rect of the canvas lies once the canvas is enlarged, as the protocol has it. */

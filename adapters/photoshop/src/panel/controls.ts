@@ -11,6 +11,7 @@ import type { Json } from "../protocol/json.js";
 import { BoundEntries, boundOf, readLayer, type BoundEntry } from "./bound.js";
 import { isWeight, line, numberField, weight } from "./entries.js";
 import { misfit, named, titleOf } from "./models.js";
+import { Sight, type Looks } from "./sight.js";
 import { Choice, dropdown, make, tip, type Option } from "./widgets.js";
 
 const MOST = 8;
@@ -46,8 +47,11 @@ export interface ControlLayer extends BoundEntry {
 export class Controls extends BoundEntries<ControlLayer> {
   private known: (Members & { id: string })[] = [];
 
-  constructor(changed: () => void, keep: () => void) {
+  private readonly sight: Sight<ControlLayer>;
+
+  constructor(changed: () => void, keep: () => void, looks: Looks) {
     super("controls", MOST, changed, keep, "The picture itself", "The layer that steers");
+    this.sight = new Sight(looks);
   }
 
   /** What `controls/list` answered. */
@@ -61,17 +65,50 @@ export class Controls extends BoundEntries<ControlLayer> {
   /** Those that are on. `Sorry` where one cannot be asked for like that. */
   wanted(): Steer[] {
     return this.running().map((entry) => {
-      const { model, preprocess, kind, weight: counts } = entry;
+      const { model, kind, weight: counts } = entry;
       if (!model) throw new Sorry("A control layer has no model. Choose one, or switch it off.");
       const is = this.known.find(({ id }) => id === model)?.kind;
       const [start, end] = [share(entry.start, 0), share(entry.end, 1)];
       if (start >= end) throw new Sorry(`A control layer counts from ${entry.start || 0} % to ${entry.end || 100} % of the steps, which is never. Let it end later than it starts.`);
-      const preprocessor = this.estimator(entry);
-      const made = is === "ip_adapter" || !preprocess ? {} : { preprocess, ...(preprocessor ? { preprocessor } : {}) };
-      const members = { model, weight: counts, start, end, ...made, ...(is === "controlnet_union" && kind ? { kind } : {}) };
-      const layer = boundOf(entry);
-      return { members, ...(layer ? { layer } : {}), whole: is === "ip_adapter" };
+      const { members: made, ...of } = this.made(entry);
+      return { ...of, members: { model, weight: counts, start, end, ...(is === "ip_adapter" ? {} : made), ...(is === "controlnet_union" && kind ? { kind } : {}) }, whole: is === "ip_adapter" };
     });
+  }
+
+  override draw(): void {
+    this.settle();
+    super.draw();
+  }
+
+  protected override touched(): void {
+    this.settle();
+    super.touched();
+  }
+
+  private settle(): void {
+    this.sight.settle(new Map(this.entries.map((entry) => [entry, source(entry)])));
+  }
+
+  /** What is made of an entry's layer, and nothing of what it is for. */
+  private made(entry: ControlLayer): Steer {
+    const { preprocess } = entry;
+    const preprocessor = this.estimator(entry);
+    const layer = boundOf(entry);
+    return { members: preprocess ? { preprocess, ...(preprocessor ? { preprocessor } : {}) } : {}, ...(layer ? { layer } : {}), whole: false };
+  }
+
+  /** What the layer is called that is made of an entry's. */
+  private title({ preprocess, preprocessor, layer, called }: ControlLayer): string {
+    const value = preprocess === "depth" ? depth(preprocessor) : preprocess;
+    const label = [...PREPROCESS, ...this.depths()].find(([known]) => known === value)?.[1] ?? preprocess;
+    return `${label.split(":")[0]} of ${layer === undefined ? "the picture" : called}`;
+  }
+
+  /** What was made of an entry's layer is a layer now, and steers as it is. */
+  private take(entry: ControlLayer, layer: number, called: string, kind: string): void {
+    if (!this.entries.includes(entry)) return;
+    Object.assign(entry, { layer, called, preprocess: "", preprocessor: "", kind: kind || entry.kind });
+    this.edited();
   }
 
   override read(kept: Json): ControlLayer | undefined {
@@ -115,6 +152,8 @@ export class Controls extends BoundEntries<ControlLayer> {
         this.touched();
       });
       found.push(line("Shown", "What is made of the layer before the model sees it", shows));
+      const now = () => (entry.preprocess ? { control: this.made(entry), title: this.title(entry), source: source(entry) } : undefined);
+      found.push(this.sight.part(entry, now, (layer, title, kind) => this.take(entry, layer, title, kind)));
     }
     if (chosen?.kind === "controlnet_union") {
       const kind = choose(KINDS, entry.kind, "What the layer shows, for a model that knows several kinds", (value) => {
@@ -165,6 +204,11 @@ export class Controls extends BoundEntries<ControlLayer> {
     if (!first) return [[depth(""), "Depth", "for which there is no estimator here"]];
     return [[depth(""), "Depth: the nearer the lighter"], ...(others.length > 0 ? estimators : []).map((estimator): Option => [depth(estimator.id), `Depth by ${titleOf(estimator)}`])];
   }
+}
+
+/** What is made of what. */
+function source({ layer, preprocess, preprocessor }: ControlLayer): string {
+  return JSON.stringify([layer, preprocess, preprocessor]);
 }
 
 /** Depth as a value of the list of preprocessors. */

@@ -1,10 +1,12 @@
 /** The panel: what the painter sees and touches. It holds no pixels and knows no frames. */
 
 import { Connection, type State } from "../daemon/connection.js";
-import { fill, layerName, masking, type Mode } from "../job/fill.js";
+import { fill, layerName, masking, type Mode, type Wish } from "../job/fill.js";
 import { filter, filtered } from "../job/filtering.js";
 import { Job, sentence } from "../job/job.js";
-import { activeTarget, glance, openDocument, Sorry, type Margins } from "../photoshop/target.js";
+import { keep, look } from "../job/showing.js";
+import type { Control as Steer, Steering } from "../job/steering.js";
+import { activeTarget, glance, openDocument, Sorry, type Margins, type Target } from "../photoshop/target.js";
 import { isMembers, type Params } from "../protocol/conversation.js";
 import type { Members, Sayable } from "../protocol/frames.js";
 import type { Json } from "../protocol/json.js";
@@ -40,7 +42,11 @@ export class Panel {
   private readonly model = new Models(byId("model"), this.settings.model, (value) => this.set("model", value));
   private readonly notes = new Notes();
   private readonly loras = new Loras(() => this.set("loras", this.loras.kept()), (words) => this.insert(words));
-  private readonly controls = new Controls(() => this.steered(), () => this.keepNote());
+  private readonly controls = new Controls(() => this.steered(), () => this.keepNote(), {
+    offered: () => this.connection.state.kind === "ready" && this.connection.state.server.caps.includes("preprocess"),
+    look: (control, title, seen) => this.showing(control, title, "Show", async (job, wish) => seen(await look(job, wish, control)), () => seen(undefined)),
+    keep: (control, title, kept) => this.showing(control, title, "Keep as layer", (job, wish) => keep(job, wish, control, kept)),
+  });
   private readonly regions = new Regions(() => this.steered(), () => this.keepNote());
   private readonly styles = new Styles({
     request: async (method, params) => (await this.connection.session(() => true)).conversation.request(method, params),
@@ -98,18 +104,43 @@ export class Panel {
       if (held) return void this.replay(held);
       if (this.connection.state.kind !== "ready") throw new Sorry(this.absence());
       this.lookAtDocument();
-      const { mode, prompt } = this.settings;
-      const target = activeTarget();
-      if (mode === "expand") target.margins = this.margins();
-      masking(mode, target);
       // Where nothing but the picture is looked at, nothing steers.
       const { reads } = this.model.scene(true);
-      const steering = { controls: reads ? this.controls.wanted() : [], regions: reads ? this.regions.wanted() : [] };
-      const loras = reads ? this.loras.members() : undefined;
-      const settings: Params = { ...this.styles.unshown(), ...this.wanted(), loras, filters: this.running() };
+      const { target, wish } = this.wish({ controls: reads ? this.controls.wanted() : [], regions: reads ? this.regions.wanted() : [] });
+      const { mode, prompt } = wish;
       const job = new Job(this.connection, target, layerName(prompt, LABELS[mode][0], undefined), LABELS[mode][0]);
-      this.play(job, () => fill(job, { mode, prompt, settings, steering }));
+      this.play(job, () => fill(job, wish));
     });
+  }
+
+  /** What would be painted now, and where. */
+  private wish(steering: Steering): { target: Target; wish: Wish } {
+    const { mode, prompt } = this.settings;
+    const target = activeTarget();
+    if (mode === "expand") target.margins = this.margins();
+    masking(mode, target);
+    const loras = this.model.scene(true).reads ? this.loras.members() : undefined;
+    const settings: Params = { ...this.styles.unshown(), ...this.wanted(), loras, filters: this.running() };
+    return { target, wish: { mode, prompt, settings, steering } };
+  }
+
+  /** Begins a job that makes what `control` would be shown, `title`; `missed` is called where it does not come. */
+  private showing(control: Steer, title: string, command: string, story: (job: Job, wish: Wish) => Promise<void>, missed = () => {}): Job | undefined {
+    let begun: Job | undefined;
+    this.attempt(() => {
+      if (this.connection.state.kind !== "ready") throw new Sorry(this.absence());
+      const { target, wish } = this.wish({ controls: [control], regions: [] });
+      const job = (begun = new Job(this.connection, target, title, command));
+      this.play(job, async () => {
+        try {
+          await story(job, wish);
+        } catch (error) {
+          missed();
+          throw error;
+        }
+      });
+    });
+    return begun;
   }
 
   cancel(): void {
@@ -343,7 +374,7 @@ export class Panel {
 
   private absence(): string {
     const { state } = this.connection;
-    if (state.kind === "pairing") return "Underpaint is running and waits to be paired.";
+    if (state.kind === "pairing") return state.why ?? "Underpaint is running and waits to be paired.";
     if (state.kind !== "absent") return "Looking for Underpaint…";
     return state.why ?? "Underpaint is not running. Start it with `underpaint serve`; this panel finds it by itself.";
   }

@@ -36,12 +36,13 @@ function anchorOf(target: Target) {
 }
 
 /**
- * Puts each patch on a layer of its own above the layer the job began on; `name` is the layer's. `history` is the one
- * history state's. `Busy` and `Sorry` leave the document as it is.
+ * Puts each patch on a layer of its own above the layer the job began on, `hidden` if so; `name` is the layer's. `history` is
+ * the one history state's. Gives the layers' ids. `Busy` and `Sorry` leave the document as it is.
  */
-export async function place(target: Target, patches: Patch[], name: (patch: Patch) => string, history: string): Promise<void> {
+export async function place(target: Target, patches: Patch[], name: (patch: Patch) => string, history: string, hidden = false): Promise<number[]> {
   if (!openDocument(target)) throw new Sorry("The picture was closed meanwhile, so there is nowhere to put the layer.");
   const images: Awaited<ReturnType<typeof imageData>>[] = [];
+  const placed: number[] = [];
   let cancelled = false;
   try {
     for (const patch of patches) images.push(await imageData(patch));
@@ -68,6 +69,8 @@ export async function place(target: Target, patches: Patch[], name: (patch: Patc
             targetBounds: { left: patch.rect.x, top: patch.rect.y, right: patch.rect.x + patch.w, bottom: patch.rect.y + patch.h },
             commandName: history,
           });
+          if (hidden) layer.visible = false;
+          placed.push(layer.id);
         }
         whole = true;
       } finally {
@@ -85,6 +88,7 @@ export async function place(target: Target, patches: Patch[], name: (patch: Patc
   } finally {
     for (const image of images) void image.dispose();
   }
+  return placed;
 }
 
 /** Enlarges the canvas: to the right and below first, then to the left and above, where what is there moves along. */

@@ -60,9 +60,9 @@ export class Conversation {
 
   constructor(private readonly send: (message: Uint8Array) => void) {}
 
-  /** Introduces us. The token is what pairing or the daemon's file gave. */
-  async hello(client: { name: string; version: string }, token: string): Promise<Server> {
-    const params = { protocol: { min: 1, max: 1 }, client, token, caps: ["preview"] };
+  /** Introduces us. `proof` is what `challenge` made to be expected of us. */
+  async hello(client: { name: string; version: string }, proof: string): Promise<Server> {
+    const params = { protocol: { min: 1, max: 1 }, client, proof, caps: ["preview"] };
     const answer = asMembers(await this.ask(0, "hello", params), "an answer to hello that is none");
     return this.server = readServer(answer);
   }
@@ -105,6 +105,8 @@ export class Conversation {
   /** Takes one received message. Throws `ProtocolError`: then the connection is to be closed. */
   receive(message: Uint8Array): void {
     const { header, tail } = unpack(message, this.server ? MAX_FRAME_BYTES : HELLO_FRAME_BYTES);
+    // Whom we have not said hello to has nothing to tell us but answers.
+    if (!this.server && "method" in header) throw new ProtocolError("a message that is no answer");
     const params = isMembers(header.params) ? header.params : {};
     if (header.method === "blob/put") return this.blobs.receive(params, tail);
     if (typeof header.method === "string") return this.onNotice({ method: header.method, params, tail });

@@ -7,6 +7,7 @@ use super::Daemon;
 use super::methods::{Session, parse};
 use super::outbox::{Next, Outbox};
 use super::pairing;
+use super::proof::{self, Expected};
 use super::transport::{Link, Transport};
 use std::io;
 use std::sync::Arc;
@@ -40,7 +41,7 @@ pub async fn serve<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(daemon: Arc<Daem
     let Link { transport, accepted, reads, mut writes, stranger } = link;
     let outbox = Outbox::new();
     let (known, is_known) = watch::channel(false);
-    let mut peer = Peer { daemon: &daemon, transport, outbox: &outbox, session: None };
+    let mut peer = Peer { daemon: &daemon, transport, outbox: &outbox, expected: None, session: None };
     let close = {
         let write = write(&mut writes, transport, &outbox, is_known);
         tokio::pin!(write);
@@ -118,6 +119,8 @@ struct Peer<'a> {
     daemon: &'a Arc<Daemon>,
     transport: Transport,
     outbox: &'a Arc<Outbox>,
+    /// What the client is to prove itself with, after its `challenge`.
+    expected: Option<Expected>,
     session: Option<Session>,
 }
 
@@ -176,10 +179,12 @@ impl Peer<'_> {
     ) -> Result<serde_json::Value, Error> {
         match (method, self.transport) {
             ("hello", transport) => {
-                let (session, welcome) = Session::open(self.daemon, self.outbox, params, transport)?;
+                let (session, welcome) =
+                    Session::open(self.daemon, self.outbox, params, transport, self.expected.as_ref())?;
                 self.session = Some(session);
                 Ok(welcome)
             }
+            ("challenge", Transport::WebSocket) => self.challenge(params),
             ("pair", Transport::WebSocket) => {
                 let Pair { code, client } = parse(params)?;
                 let redeemed = self.daemon.pairing.redeem(&code, &client, Instant::now());
@@ -190,6 +195,16 @@ impl Peer<'_> {
             }
             _ => Err(Error::new(Kind::InvalidRequest, "The first message must be `hello`.")),
         }
+    }
+
+    /// Once on a connection: whoever could ask again and again might look for an answer that suits.
+    fn challenge(&mut self, params: &serde_json::Map<String, serde_json::Value>) -> Result<serde_json::Value, Error> {
+        let challenge = parse(params)?;
+        let port = self.daemon.websocket.port.filter(|_| self.expected.is_none());
+        let port = port.ok_or_else(|| Error::new(Kind::InvalidRequest, "`challenge` was already answered."))?;
+        let (challenged, expected) = proof::answer(&self.daemon.token, port, &challenge)?;
+        self.expected = Some(expected);
+        Ok(super::methods::to_value(&challenged))
     }
 }
 

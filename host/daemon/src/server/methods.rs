@@ -7,6 +7,7 @@ use super::blobs::Blobs;
 use super::device::Inventory;
 use super::hub::Command;
 use super::outbox::Outbox;
+use super::proof::Expected;
 use super::queue::ClientId;
 use super::transport::Transport;
 use super::{pairing, requests};
@@ -47,16 +48,17 @@ fn done() -> Result<Value, Error> {
 }
 
 impl Session {
-    /// Answers `hello`.
+    /// Answers `hello`. `expected` is what a `challenge` before it, if any, made to be expected.
     pub fn open(
         daemon: &Arc<Daemon>,
         outbox: &Arc<Outbox>,
         params: &Params,
         transport: Transport,
+        expected: Option<&Expected>,
     ) -> Result<(Session, Value), Error> {
         let hello: Hello = json::params(params)?;
         let protocol = OURS.common(hello.protocol)?;
-        check_token(hello.token.as_deref(), &daemon.token, transport)?;
+        check_who(&hello, &daemon.token, transport, expected)?;
         let previews = hello.caps.iter().any(|cap| cap == "preview");
         let client = daemon.hub.join(&hello.client.name, previews, outbox.clone());
         let welcome = Welcome {
@@ -80,7 +82,7 @@ impl Session {
     pub async fn request(&mut self, id: &Id, method: &str, params: &Params, tail: &[u8]) {
         let outcome = match method {
             "ping" => done(),
-            "hello" => Err(Error::new(Kind::InvalidRequest, "`hello` was already said.")),
+            "hello" | "challenge" => Err(Error::new(Kind::InvalidRequest, "`hello` was already said.")),
             "status" => self.status(),
             "models/list" => return self.listed(id, |inventory| to_value(&inventory.models())),
             "loras/list" => return self.listed(id, |inventory| to_value(&inventory.loras())),
@@ -213,7 +215,7 @@ impl Session {
                 "There is nothing to pair: Underpaint's WebSocket is off or found no free port (`underpaint doctor` tells).",
             ));
         }
-        let code = pairing::draw().map_err(|_| internal())?;
+        let code = self.daemon.pairing.draw().map_err(|_| internal())?;
         self.daemon.pairing.begin(self.client, &self.outbox, &code, Instant::now())?;
         let daemon = self.daemon.clone();
         tokio::spawn(async move {
@@ -259,16 +261,26 @@ pub(super) fn internal() -> Error {
     Error::new(Kind::Internal, "Underpaint made a mistake of its own; the log has more.")
 }
 
-/// On the local socket the system tells who is there, so a token is needed only on the WebSocket.
-fn check_token(given: Option<&str>, token: &str, transport: Transport) -> Result<(), Error> {
-    let sentence = match (given, transport) {
-        (Some(given), _) if equal_in_constant_time(given.as_bytes(), token.as_bytes()) => return Ok(()),
-        (None, Transport::Local) => return Ok(()),
-        (Some(_), Transport::Local) => {
+/// On the local socket the system tells who is there. On the WebSocket the client proves that it knows the token; one that
+/// says it is turned away, so that none is written that would say it to whoever listens.
+fn check_who(hello: &Hello, token: &str, transport: Transport, expected: Option<&Expected>) -> Result<(), Error> {
+    let sentence = match (transport, &hello.token, &hello.proof, expected) {
+        (Transport::Local, None, ..) => return Ok(()),
+        (Transport::Local, Some(given), ..) if equal_in_constant_time(given.as_bytes(), token.as_bytes()) => {
+            return Ok(());
+        }
+        (Transport::Local, ..) => {
             "The token is wrong; read it again from the file that endpoint.json names, or leave it out."
         }
-        (_, Transport::WebSocket) => {
-            "The token is missing or wrong; `underpaint pair` shows a code to get it with, and endpoint.json names its file."
+        (Transport::WebSocket, Some(_), ..) => {
+            "A token is to be proven here, never sent; `underpaint adapter install photoshop` brings a plug-in that does."
+        }
+        (Transport::WebSocket, None, Some(proof), Some(expected)) if expected.is(proof) => return Ok(()),
+        (Transport::WebSocket, None, Some(_), Some(_)) => {
+            "The proof is wrong, so the token may be an old one; `underpaint pair` shows a code to get it with, and endpoint.json names its file."
+        }
+        (Transport::WebSocket, ..) => {
+            "The proof of the token is missing; ask for a `challenge` first, and send it with `hello`."
         }
     };
     Err(Error::new(Kind::Unauthorized, sentence))

@@ -2,8 +2,8 @@
 //!
 //! - `start` makes this process the daemon of its user; `connection` serves one editor, `methods` is what it may ask
 //!   for, `requests` checks what it asks to be painted, `blobs` holds its pixels, `outbox` what waits to be sent.
-//! - `transport` is what the local socket and the `websocket` do not have in common; `pairing` hands out the latter's
-//!   token.
+//! - `transport` is what the local socket and the `websocket` do not have in common; `proof` shows the latter's clients
+//!   who is there, and asks them the same; `pairing` hands out the token for it.
 //! - `hub` keeps the books of jobs in the order of `queue`; `device` is the one thread that computes; `errors` is
 //!   where its failures become errors of the protocol; `history` is where its results become entries.
 //!
@@ -20,6 +20,7 @@ mod job;
 mod methods;
 mod outbox;
 mod pairing;
+mod proof;
 mod queue;
 mod requests;
 mod start;
@@ -139,7 +140,7 @@ async fn run(home: &Home, options: Options, ready: impl FnOnce(&Endpoint)) -> Re
         history,
         styles,
         websocket,
-        pairing: Pairing::default(),
+        pairing: Pairing::at(claim.websocket.as_ref().map_or(0, websocket::Listener::place)),
     });
     ready(&claim.endpoint);
     let (mut connections, mut web) = (JoinSet::new(), JoinSet::new());

@@ -1,8 +1,12 @@
 //! Handing the token to a program that cannot read its file: a code on one screen, typed into another.
 //!
 //! Decision: a pairing belongs to the connection that began it (`underpaint pair`), there is one at a time, and its code
-//! is good once, for two minutes and five wrong tries: whoever guesses gets in with a chance of five in a million. What
-//! is compared takes as long for any wrong code, and a wrong one is answered a second later.
+//! is good once, for two minutes and five wrong tries. What is compared takes as long for any wrong code, and a wrong one
+//! is answered a second later.
+//!
+//! Decision: a code leads to our port and to no other (`underpaint_wire::pairing::place`), so that it is typed into no
+//! stranger's hands. That leaves a third of the codes: whoever guesses gets in with a chance of five in 333,333. Whoever
+//! sat at another port used to be told the code.
 
 use super::methods::equal_in_constant_time;
 use super::outbox::Outbox;
@@ -25,6 +29,7 @@ const TRIES: u32 = 5;
 #[derive(Default)]
 pub struct Pairing {
     open: Mutex<Option<Open>>,
+    place: usize,
 }
 
 struct Open {
@@ -42,6 +47,16 @@ impl Open {
 }
 
 impl Pairing {
+    /// With the daemon at port number `place`.
+    pub fn at(place: usize) -> Pairing {
+        Pairing { place, ..Pairing::default() }
+    }
+
+    /// A new code that leads there.
+    pub fn draw(&self) -> io::Result<String> {
+        draw(self.place)
+    }
+
     /// What is open at `now`; what has expired is told so first.
     fn open(&self, now: Instant) -> MutexGuard<'_, Option<Open>> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -92,16 +107,17 @@ impl Pairing {
     }
 }
 
-/// Six digits, each code as likely as any other.
-pub fn draw() -> io::Result<String> {
+/// Six digits, each code that leads to port number `place` as likely as any other.
+fn draw(place: usize) -> io::Result<String> {
     const CODES: u32 = 1_000_000;
     loop {
         let mut bytes = [0; 4];
         getrandom::fill(&mut bytes).map_err(|e| io::Error::other(e.to_string()))?;
         let number = u32::from_ne_bytes(bytes);
         // The numbers at the end would make the codes at the beginning likelier.
-        if number < u32::MAX - u32::MAX % CODES {
-            return Ok(format!("{:06}", number % CODES));
+        let code = format!("{:06}", number % CODES);
+        if number < u32::MAX - u32::MAX % CODES && underpaint_wire::pairing::place(&code) == place {
+            return Ok(code);
         }
     }
 }
@@ -189,8 +205,11 @@ mod tests {
     }
 
     #[test]
-    fn codes_are_six_digits_and_differ() {
-        let codes: std::collections::HashSet<String> = (0..64).map(|_| draw().unwrap()).collect();
-        assert!(codes.len() > 60 && codes.iter().all(|c| c.len() == 6 && c.bytes().all(|b| b.is_ascii_digit())));
+    fn codes_are_six_digits_lead_here_and_differ() {
+        for place in 0..3 {
+            let codes: std::collections::HashSet<String> = (0..64).map(|_| draw(place).unwrap()).collect();
+            assert!(codes.len() > 60 && codes.iter().all(|c| c.len() == 6 && c.bytes().all(|b| b.is_ascii_digit())));
+            assert!(codes.iter().all(|c| c.parse::<usize>().unwrap() % 3 == place));
+        }
     }
 }

@@ -25,7 +25,7 @@ use tokio::time::timeout;
 
 /// Where the daemon listens: the first of these that is free.
 const PORTS: [u16; 3] = [17231, 17232, 17233];
-/// Other ports than [`PORTS`], separated by commas; 0 is any free one. For tests, which run side by side.
+/// Up to three other ports than [`PORTS`], separated by commas; 0 is any free one. For tests, which run side by side.
 const PORTS_VARIABLE: &str = "UNDERPAINT_WS_PORTS";
 /// Connections at one time that have not said hello.
 const MAX_STRANGERS: usize = 8;
@@ -40,6 +40,7 @@ pub struct Listener {
     /// Absent on a machine without IPv6.
     v6: Option<TcpListener>,
     port: u16,
+    place: usize,
 }
 
 /// The ports that are tried, in order.
@@ -52,15 +53,15 @@ fn ports() -> Vec<u16> {
 impl Listener {
     /// Takes the first port that is free, `None` if none is.
     pub async fn bind() -> Option<Listener> {
-        for port in ports() {
-            if let Ok(listener) = Self::at(port).await {
+        for (place, port) in ports().into_iter().take(PORTS.len()).enumerate() {
+            if let Ok(listener) = Self::at(place, port).await {
                 return Some(listener);
             }
         }
         None
     }
 
-    async fn at(port: u16) -> io::Result<Listener> {
+    async fn at(place: usize, port: u16) -> io::Result<Listener> {
         let v4 = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         let port = v4.local_addr()?.port();
         // `localhost` may be either address: both are ours, or neither.
@@ -69,12 +70,17 @@ impl Listener {
             Err(e) if e.kind() == io::ErrorKind::AddrInUse => return Err(e),
             Err(_) => None,
         };
-        Ok(Listener { v4, v6, port })
+        Ok(Listener { v4, v6, port, place })
     }
 
     /// The port.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Which of the ports that were tried it is, counted from 0.
+    pub fn place(&self) -> usize {
+        self.place
     }
 
     async fn accept(&self) -> io::Result<TcpStream> {
