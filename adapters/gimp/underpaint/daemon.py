@@ -67,11 +67,13 @@ def _knock(preview):
 
 
 def lists(monitor, *names):
-    """What the daemon has to offer, by name (`models`, `styles`, `filters` …): dicts that have a name or an id."""
+    """What the daemon has to offer, by name (`models`, `styles`, `filters` …): dicts that have a name or an id; and `caps`,
+    what it can, as it said in `hello`."""
     def ask():
         with connect(False, starting) as client:
-            return {name: client.call(name + "/list") for name in names}
+            return {name: client.call(name + "/list") for name in names}, client.server.get("caps") or []
     starting = monitor.later(lambda: monitor.say("Starting Underpaint"))
-    found = monitor.apart(ask)
-    return {name: [entry for entry in found[name] if isinstance(entry, dict) and (entry.get("name") or entry.get("id"))]
-            for name in names}
+    found, caps = monitor.apart(ask)
+    offers = {name: [entry for entry in found[name] if isinstance(entry, dict) and (entry.get("name") or entry.get("id"))]
+              for name in names}
+    return dict(offers, caps=caps)

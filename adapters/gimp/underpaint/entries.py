@@ -13,18 +13,23 @@ from picture import Sorry  # noqa: E402
 from widgets import SPACING, folded, tool  # noqa: E402
 
 
-HEIGHT = 90
-"""A list scrolls when it is more than twice as high."""
+HEIGHT = 112
+"""A list scrolls when it is more than twice as high, and is never squeezed to less."""
 
 
 class Entries(Gtk.Box):
     """The rows from top to bottom. A subclass says how the text is read and written, and what a row is."""
+
+    below = None
+    """A widget that belongs below the rows, where they do not scroll it away."""
 
     def __init__(self, config, argument, adding):
         """`adding`: what the button says."""
         super().__init__(orientation=Gtk.Orientation.VERTICAL, spacing=SPACING)
         self._config, self.argument = config, argument
         self._entries, self._text = [], None
+        self.fit = lambda: None
+        """To be called when the rows have another height; whoever lays things out looks after it."""
         self._rows = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=SPACING)
         self._menu = Gtk.Menu()
         self.adder = Gtk.MenuButton(label=adding, use_underline=True, popup=self._menu, halign=Gtk.Align.START)
@@ -77,6 +82,7 @@ class Entries(Gtk.Box):
         for entry in self._entries:
             self._rows.pack_start(self.row(entry), False, False, 0)
         self._rows.show_all()
+        self.fit()
 
     def _follow(self, *_):
         """The config's list, if it is another one than is shown."""
@@ -124,7 +130,14 @@ def listed(entries, height):
     scrolled = Gtk.ScrolledWindow(hscrollbar_policy=Gtk.PolicyType.NEVER, min_content_height=height, max_content_height=max(height, HEIGHT) * 2)
     scrolled.set_propagate_natural_height(True)
     scrolled.add(entries)
+
+    def fit():
+        scrolled.set_min_content_height(max(height, min(HEIGHT, entries.get_preferred_height()[1])))
+    entries.fit = fit
+    fit()
     column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=SPACING)
     column.pack_start(scrolled, True, True, 0)
+    if entries.below is not None:
+        column.pack_start(entries.below, False, False, 0)
     column.pack_start(entries.adder, False, False, 0)
     return column

@@ -157,7 +157,7 @@ class Target:
 
     # Adding layers
 
-    def insert(self, patches, name, grown=None):
+    def insert(self, patches, name, grown=None, visible=True):
         """Adds each patch as a new layer above the one that was active, all as one undo step; `name(seed)` is the
         layer's. `grown` = (extent, offset): the canvas becomes so large in the same step. Returns the layers."""
         if not self.is_open():
@@ -172,6 +172,7 @@ class Target:
                 self._image.resize(*extent, *offset)
             parent, above = self._insertion_point()
             for layer, patch in zip(layers, patches):
+                layer.set_visible(visible)
                 self._image.insert_layer(layer, parent, above)
                 layer.set_offsets(*patch.rect[:2])
         finally:

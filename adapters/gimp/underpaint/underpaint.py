@@ -7,11 +7,12 @@ because GIMP remembers settings, gives shortcuts and repeats by procedure. All t
     procedures.py  what there is, with names, words and arguments     dialog.py    the dialog before
     arguments.py   from arguments to the members of a request         styles.py    its row that chooses and keeps styles
     job.py         from the wish to the new layers                    entries.py   its lists: filters.py, steering.py
-    picture.py     GIMP's images: pixels, selection, layers           preview.py   what filters do, in the dialog
-    daemon.py      finds and starts the daemon                        history.py   the dialog of what was painted before
-    monitor.py     progress, and waiting for the daemon               aside.py     asking the daemon while a dialog is open
-    window.py      progress with a window and a preview               widgets.py   parts of dialogs
-    sentences.py   what went wrong, as a painter is told              pixbufs.py   pixels as GTK shows them
+    picture.py     GIMP's images: pixels, selection, layers           layers.py    the layers that they offer
+    daemon.py      finds and starts the daemon                        preview.py   what filters do, in the dialog
+    monitor.py     progress, and waiting for the daemon               showing.py   what is made of control layers, in the dialog
+    window.py      progress with a window and a preview               history.py   the dialog of what was painted before
+    sentences.py   what went wrong, as a painter is told              aside.py     asking the daemon while a dialog is open
+    widgets.py     parts of dialogs                                   pixbufs.py   pixels as GTK shows them
     underpaint_client.py, underpaint_program.py  the protocol; the program on this computer (kept in adapters/python)
 """
 
@@ -56,7 +57,7 @@ def run(procedure, run_mode, image, drawables, config, _data):
         target = Target(image, drawables)
         check_selection(action.mode, target)
         if run_mode == Gimp.RunMode.INTERACTIVE:
-            if not _asked(procedure, config, action, target):
+            if not _asked(procedure, config, action, lambda: Target(image, drawables)):
                 return procedure.new_return_values(Gimp.PDBStatusType.CANCEL, None)
             target = Target(image, drawables)  # the dialog stops nobody from working on
         return _done(procedure, _act(action, target, config, seen))
@@ -66,8 +67,9 @@ def run(procedure, run_mode, image, drawables, config, _data):
         return procedure.new_return_values(Gimp.PDBStatusType.EXECUTION_ERROR, GLib.Error(sentence(error)))
 
 
-def _asked(procedure, config, action, target):
-    """Shows the dialog, with what the daemon has to offer in it; False if the painter thought better of it."""
+def _asked(procedure, config, action, aim):
+    """Shows the dialog, with what the daemon has to offer in it; False if the painter thought better of it. `aim()` gives the
+    image as it is now."""
     gi.require_version("GimpUi", "3.0")
     from gi.repository import GimpUi
     GimpUi.init("underpaint")
@@ -75,14 +77,12 @@ def _asked(procedure, config, action, target):
         import history
         return history.ask(config, action)
     import dialog
-    monitor = Monitor("Underpaint: starting", target.is_open)
+    monitor = Monitor("Underpaint: starting", aim().is_open)
     try:
         offers = lists(monitor, "models", "styles", "filters", "loras", "controls")
     finally:
         monitor.close()
-    from preview import Preview
-    offers.update(layers=target.layers(), active=target.active)
-    return dialog.ask(procedure, config, action, offers, lambda bound: Preview(bound, target))
+    return dialog.ask(procedure, config, action, offers, aim)
 
 
 def _act(action, target, config, seen):

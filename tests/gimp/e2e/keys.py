@@ -183,3 +183,11 @@ def holed(image):
     """The same image with something selected."""
     select(image, *HOLE)
     return image
+
+
+def forget():
+    """GIMP does not remember what dialogs held."""
+    settings = os.path.join(os.environ["UNDERPAINT_E2E_PLUGIN"], "..", "..", "plug-in-settings")
+    for name in os.listdir(settings) if os.path.isdir(settings) else ():
+        if "underpaint" in name:
+            os.unlink(os.path.join(settings, name))

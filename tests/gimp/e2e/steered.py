@@ -3,7 +3,13 @@
 from gi.repository import Gegl, Gimp
 
 from images import SIZE, U8, ask, call, check, made, picture, rect_of, seen, select, sentence, shown, tiny, untouched
+from job import Wish
 from kept import entry_of
+from monitor import Waiting
+from picture import BABL, Sorry, Target
+from sentences import sentence as sentence_of
+from showing import Preprocessed
+from underpaint_client import Refused
 
 PAINTED = (20, 15, 160, 120)
 SEED = 70
@@ -44,9 +50,9 @@ def loras():
     return "; ".join(said)
 
 
-def sketched():
+def sketched(precision=Gimp.Precision.U8_NON_LINEAR):
     """A picture to be filled, below a hidden layer with a drawing on it."""
-    image = picture()
+    image = picture(precision=precision)
     sketch = Gimp.Layer.new(image, "Sketch, rough", 100, 80, Gimp.ImageType.RGBA_IMAGE, 100.0, Gimp.LayerMode.NORMAL)
     image.insert_layer(sketch, None, 0)
     sketch.set_offsets(40, 30)
@@ -94,4 +100,54 @@ def control_layers_that_cannot_be():
     return "; ".join(said)
 
 
-ALL = [loras, control_layers, control_layers_that_cannot_be]
+def what_steers_becomes_a_layer():
+    """What is made of a layer, or of the picture, as the dialog keeps it: where it belongs, as deep as the image, also where the
+    canvas grows; in one undo step, hidden, and steering by itself. What cannot be is told."""
+    for precision, px in [(Gimp.Precision.U8_NON_LINEAR, "rgba8"), (Gimp.Precision.FLOAT_LINEAR, "rgbaf32")]:
+        image, _sketch = sketched(precision)
+        before = seen(image)
+        for name, mode, margins, where in [("Sketch, rough", "fill", None, None), ("", "fill", None, None),
+                                           ("Sketch, rough", "expand", (16, 0, 8, 0), (-16, -8, SIZE[0] + 16, SIZE[1] + 8))]:
+            patch, rect = looked(image, {"layer": name, "preprocess": "soft_edge"}, mode, margins)
+            check(patch.px == px and patch.rect[2:] == rect[2:] and where in (None, rect), "%s: %s over %s", mode, patch.rect, rect)
+            check(len(set(bytes(patch.pixels))) > 2, "nothing is seen of “%s”", name)
+            (layer,) = Target(image, []).insert([patch._replace(rect=rect)], lambda _seed: "kept", visible=False)
+            check(rect_of(layer) == rect and not layer.get_visible() and seen(image) == before, "it lies at %s", rect_of(layer))
+            check(distance(pixels(layer, BABL[px]), bytes(patch.pixels), px) <= 1e-5, "the layer holds something else")
+        if px == "rgba8":
+            check(painted(image, controls="lines,layer=kept") != painted(image), "it does not steer")
+    said = []
+    for control in ({"layer": "nonsense", "preprocess": "canny"}, {"layer": "far", "preprocess": "canny"}, {"preprocess": "nonsense"}):
+        image = picture((1600, 1200))
+        far = Gimp.Layer.new(image, "far", 20, 20, Gimp.ImageType.RGBA_IMAGE, 100.0, Gimp.LayerMode.NORMAL)
+        image.insert_layer(far, None, 0)
+        far.set_offsets(1580, 1180)
+        select(image, 10, 10, 30, 20)
+        try:
+            looked(image, control)
+            check(False, "%s was looked at", control)
+        except (Sorry, Refused) as why:
+            said.append(sentence_of(why))
+    check("no layer “nonsense”" in said[0] and "is empty where" in said[1], "it says: %s", said)
+    return "; ".join(said)
+
+
+def looked(image, control, mode="fill", margins=None):
+    """What the daemon makes of a control layer, to be kept: (patch, the part of the image it shows)."""
+    wish = Wish(mode, {"model": tiny(), "prompt": "a cat", "steps": 4}, [], margins, [dict(control, model="lines")])
+    return Preprocessed(Target(image, []), Waiting(lambda: True), wish, control, "a test", True).run()
+
+
+def pixels(layer, babl):
+    """All of a layer."""
+    return layer.get_buffer().get(Gegl.Rectangle.new(0, 0, layer.get_width(), layer.get_height()), 1.0, babl, Gegl.AbyssPolicy.NONE)
+
+
+def distance(one, other, px):
+    """How far the furthest two numbers are from each other, of packed pixels of the same size."""
+    one, other = (memoryview(data).cast("f" if px == "rgbaf32" else "B").tolist() for data in (one, other))
+    check(len(one) == len(other), "%d numbers instead of %d", len(one), len(other))
+    return max(abs(here - there) for here, there in zip(one, other))
+
+
+ALL = [loras, control_layers, control_layers_that_cannot_be, what_steers_becomes_a_layer]
