@@ -11,7 +11,11 @@ import re
 
 from job import Wish
 from picture import Sorry
+from reuse import is_past
 from sentences import any_of
+
+SEED_MAX = (1 << 53) - 1
+"""The largest whole number that a JSON number and a GIMP double hold exactly."""
 
 MAX_TEXT = 16 * 1024
 """Bytes of one text: all of a request but the pixels has to fit a message of 64 KiB."""
@@ -126,11 +130,22 @@ def settings_of(value, chosen):
     return dict(found, filters=chain) if chain else found
 
 
+def arguments_of_past(style):
+    """The arguments of a procedure that paint an entry of the history again (`reuse.past`), as its dialog is to show them."""
+    if style["mode"] == "upscale":
+        return {"upscaler": style["settings"].get("model", ""), "scale": style["scale"] or 0}
+    seed = style["seed"] if 0 <= style["seed"] <= SEED_MAX else -1
+    shown = dict({"prompt": "", "controls": ""}, **arguments_of(style["settings"]))
+    return dict(shown, style=style["name"], seed=seed, batch=max(1, style["count"]))
+
+
 def style_settings(name, styles):
     """A copy of the style's settings. `Sorry` if there is no such style."""
     for style in styles:
         if style["name"] == name:
             return dict(style.get("settings") or {})
+    if is_past(name):
+        raise Sorry("What was painted as “%s” is not in the history any more." % name)
     raise Sorry("There is no style “%s”. %s" % (name, any_of(style["name"] for style in styles)))
 
 
