@@ -15,6 +15,7 @@ from entries import folded_list, listed  # noqa: E402
 from filters import Chain  # noqa: E402
 from layers import Layers  # noqa: E402
 from preview import Preview  # noqa: E402
+from regions import Regions  # noqa: E402
 from showing import Showing  # noqa: E402
 from steering import STEERS, Controls, Loras  # noqa: E402
 from styles import Styles  # noqa: E402
@@ -107,6 +108,7 @@ def _painting(column, dialog, config, action, lists, aim):
             showing = Showing(aim, lambda: asked(action, config, True, lists.__getitem__).wish)
             dialog.connect("response", lambda *_: showing.hide_entry())
         steering.append(folded_list(config, "Co_ntrol layers", Controls(config, lists["controls"], models, layers, showing)))
+    steering.append(folded_list(config, "Regi_ons", Regions(config, layers)))
     for fold in steering:
         column.pack_start(fold, False, False, 0)
 

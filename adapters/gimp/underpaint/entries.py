@@ -20,6 +20,9 @@ HEIGHT = 112
 class Entries(Gtk.Box):
     """The rows from top to bottom. A subclass says how the text is read and written, and what a row is."""
 
+    MOST = None
+    """How many the daemon takes; None: any number."""
+
     below = None
     """A widget that belongs below the rows, where they do not scroll it away."""
 
@@ -82,6 +85,7 @@ class Entries(Gtk.Box):
         for entry in self._entries:
             self._rows.pack_start(self.row(entry), False, False, 0)
         self._rows.show_all()
+        self.adder.set_sensitive(bool(self._menu.get_children()) and len(self._entries) != self.MOST)
         self.fit()
 
     def _follow(self, *_):
@@ -101,8 +105,12 @@ class Entries(Gtk.Box):
         self.show_entries()
         self.tell()
 
+    def begun(self, entry):
+        """One was added from the menu."""
+
     def _add(self, entry):
         self._change(self._entries + [entry])
+        self.begun(entry)
 
     def _drop(self, entry):
         self._change([other for other in self._entries if other is not entry])

@@ -17,11 +17,11 @@ LONG_TEXT = 4096
 STAGES = {"load": "Loading the model", "infill": "Painting", "encode": "Reading the picture", "denoise": "Painting",
           "decode": "Developing", "upscale": "Enlarging", "filter": "Finishing"}
 
-Wish = collections.namedtuple("Wish", "mode settings chain margins controls", defaults=((),))
+Wish = collections.namedtuple("Wish", "mode settings chain margins controls regions", defaults=((), ()))
 Wish.__doc__ = """`settings`: members of `generate`, what is left to the daemon absent; `chain`: steps as in
 `filters/list`'s terms, {"name", "params", "images": {input: layer id}}; `margins`: (left, right, top, bottom) pixels by
-which `expand` enlarges the canvas, else None; `controls`: what steers, as in `generate`, but with `layer`, a name or a number,
-in the place of the image."""
+which `expand` enlarges the canvas, else None; `controls` and `regions`: what steers, as in `generate`, but with `layer`, a name
+or a number, in the place of the image or the mask."""
 
 
 class Place(collections.namedtuple("Place", "extent offset masked canvas")):
@@ -79,6 +79,12 @@ class Job:
         with self._target.shown(layer) as snapshot:
             pixels = snapshot.read(rect, self._target.px)
         return image(self._put(pixels), rect[2], rect[3], self._target.px)
+
+    def _send_alpha(self, layer, rect):
+        """Uploads how opaque what a layer shows of `rect` is; returns the image, None if there is nothing."""
+        with self._target.shown(layer) as snapshot:
+            alpha = snapshot.read(rect, "rgba8")[3::4]
+        return image(self._put(alpha), rect[2], rect[3], "g8") if any(alpha) else None
 
     def _filters(self, chain):
         """The chain as the protocol has it, the layers and long texts it needs uploaded."""
@@ -143,6 +149,8 @@ class Fill(Job):
         params["filters"] = self._filters(wish.chain)
         if wish.controls:
             params["controls"] = self._controls(place)
+        if wish.regions:
+            params["regions"] = self._regions(place)
         patches = self._do("generate", params)
         if not patches:
             raise Sorry("Underpaint found nothing to change there.")
@@ -157,7 +165,7 @@ class Fill(Job):
         if masked is not None:
             asked = {"mode": wish.mode, "extent": list(extent), "mask_bounds": json_rect(masked)}
             asked.update((name, wish.settings[name]) for name in ("model", "prompt", "denoise_strength") if name in wish.settings)
-            asked["steered"] = bool(wish.controls or wish.settings.get("loras"))
+            asked["steered"] = bool(wish.controls or wish.regions or wish.settings.get("loras"))
             answer = self._monitor.apart(lambda: self._client.call("fill/context", asked))
             canvas = _within(answer.get("rect"), extent)
         return Place(extent, offset, masked, canvas)
@@ -204,12 +212,21 @@ class Fill(Job):
     def _layer_shown(self, name, place, whole=False):
         """What a layer shows of the part that is sent, or `whole`: a reference, wherever it lies. `Sorry` if it shows nothing."""
         layer = self._target.named(name)
-        rect = self._target.covered(layer)
-        if not whole:
-            rect = common(rect, place.seen)
+        rect = self._target.covered(layer) if whole else common(self._target.rect_of(layer), place.seen)
         if rect is None:
             raise Sorry("“%s” is empty where the picture is painted, so it cannot steer." % layer.get_name())
         return {"rect": json_rect(place.on_canvas(rect)), "image": self._send_layer(layer, rect)}
+
+    def _regions(self, place):
+        """Words with the masks of their layers. A region that is nowhere in what is painted is left out."""
+        found = []
+        for region in self._wish.regions:
+            layer = self._target.named(region["layer"])
+            rect = common(self._target.rect_of(layer), place.seen)
+            mask = self._send_alpha(layer, rect) if rect is not None else None
+            if mask is not None:
+                found.append({"prompt": region["prompt"], "mask": {"rect": json_rect(place.on_canvas(rect)), "image": mask}})
+        return found
 
     def _mask(self, place):
         """What is to be painted, as g8: the selection, all but the selection, or the strips around the old canvas."""

@@ -13,7 +13,7 @@ Action = collections.namedtuple("Action", "kind mode label blurb help arguments"
 Action.__doc__ = "`kind`: fill, filter, upscale or history; `mode`: the protocol's, of a fill; `arguments`: their names, in order."
 
 PAINTING = ("prompt", "strength", "negative-prompt", "style", "model", "steps", "guidance", "seed", "batch", "filters",
-            "loras", "controls")
+            "loras", "controls", "regions")
 
 ALL = collections.OrderedDict([
     ("underpaint-fill", Action(
@@ -106,6 +106,8 @@ ARGUMENTS = {
     "loras": _string("loras", "LoRAs", "What changes the model's weights: “ink,weight=0.8; film-look”"),
     "controls": _string("controls", "Control layers", "What steers: “canny-sd15,layer=Sketch,preprocess=canny,weight=0.8”; "
                         "without a layer the picture itself does"),
+    "regions": _string("regions", "Regions", "Words bound to layers, what should be seen where they are opaque: “Sky,prompt=a storm; "
+                       "Meadow,prompt=grass, flowers”"),
     "entry": _string("entry", "_Entry", "An entry of the history, as “underpaint history list” names it; empty: the newest"),
     "scale": _double("scale", "Scal_e", "How many times as large; 0: as the upscaler does", 0, 16, 0),
 }

@@ -98,6 +98,7 @@ class Loras(Steering):
     """LoRAs with their weights, and the words that call them up."""
 
     ARGUMENT, KEYS, ADDING = "loras", LORA, "Add LoRA…"
+    MOST = 16
 
     def describe(self, thing):
         """Its file, and what it was trained on."""
@@ -132,6 +133,7 @@ class Controls(Steering):
     """Control layers: a layer, what is made of it, and the model that reads it."""
 
     ARGUMENT, KEYS, ADDING = "controls", CONTROL, "Add control layer…"
+    MOST = 8
 
     def __init__(self, config, known, models, layers, showing=None):
         """`layers`: the image's, as `layers.Layers`; `showing` shows what is made of one, if the daemon can."""

@@ -6,7 +6,7 @@ because GIMP remembers settings, gives shortcuts and repeats by procedure. All t
 
     procedures.py  what there is, with names, words and arguments     dialog.py    the dialog before
     arguments.py   from arguments to the members of a request         styles.py    its row that chooses and keeps styles
-    job.py         from the wish to the new layers                    entries.py   its lists: filters.py, steering.py
+    job.py         from the wish to the new layers                    entries.py   its lists: filters, steering, regions
     picture.py     GIMP's images: pixels, selection, layers           layers.py    the layers that they offer
     daemon.py      finds and starts the daemon                        preview.py   what filters do, in the dialog
     monitor.py     progress, and waiting for the daemon               showing.py   what is made of control layers, in the dialog

@@ -5,7 +5,8 @@ from gi.repository import Gdk, Gegl, Gimp
 from images import U8, ask, check, picture, rect_of, seen, select, tiny, untouched, wait
 from job import Wish
 from kept import entry_of
-from keys import LARGE, dialog, forget, front, idle, layers, menu, press, press_for, screenshot, show, slow_styles, still, windows
+from keys import (LARGE, dialog, forget, front, idle, layers, menu, press, press_for, screenshot, show, slow_styles, still, window, windows,
+                  write)
 from monitor import Waiting
 from picture import Target
 from pixbufs import pixbuf
@@ -170,6 +171,53 @@ def begun():
     return opened
 
 
+def words_for_layers():
+    """Regions are added from the menu of layers, written, used and remembered, and taken out again; layers that are gone are told."""
+    slow_styles()
+    ask("styles/put", name="Quick", settings={"model": tiny(), "steps": 4, "prompt": "a cat"})
+    image = picture(LARGE)
+    select(image, *PAINTED)
+    for name, x in [("Meadow", 256), ("Sky", 0)]:
+        layer = sketch_on(image, name, (256, 384))
+        layer.set_offsets(x, 0)
+        layer.fill(Gimp.FillType.WHITE)
+    show(image)
+    image.set_selected_layers([image.get_layers()[0]])
+    before = seen(image)
+    forget()
+    opened = dialog("fill")
+    press("alt+y", "Home", "Down", "alt+m")
+    still(opened)
+    press_for(opened, "alt+o")
+    menu(opened, "space", 0)  # Sky, the layer on top
+    write("a storm; dark, with birds=3")
+    press("Tab")
+    still(opened)
+    menu(opened, "space", 1)
+    write("grass")
+    still(opened)
+    screenshot("regions")
+    press("alt+p", "ctrl+Return")
+    layers(image, 4)
+    idle()
+    (layer,) = [found for found in image.get_layers() if found.get_name().startswith("a cat (")]
+    untouched(before, image, layer)
+    told = [region["prompt"] for region in used_for(layer)["regions"]]
+    check(told == ["a storm; dark, with birds=3", "grass"], "it used %s", told)
+    image.remove_layer(layer)
+    image.remove_layer(image.get_layer_by_name("Meadow"))
+    opened = dialog("fill")  # unfolded, because there is something in it
+    press("alt+m")
+    still(opened)
+    screenshot("regions-remembered")
+    press("alt+p", "ctrl+Return")
+    window("GIMP Message")
+    screenshot("regions-layer-gone")
+    press("Return")
+    idle()
+    check(seen(image) == before and len(image.get_layers()) == 2, "something was painted")
+
+
 def pixels_of(layer):
     """All of a layer."""
     return layer.get_buffer().get(Gegl.Rectangle.new(0, 0, layer.get_width(), layer.get_height()), 1.0, U8, Gegl.AbyssPolicy.NONE)
@@ -181,4 +229,4 @@ def used_for(layer):
     return ask("history/get", entry=entry_of(seed)["entry"])["used"]
 
 
-ALL = [what_steers_is_seen_first, looking_is_given_up]
+ALL = [what_steers_is_seen_first, looking_is_given_up, words_for_layers]
