@@ -67,7 +67,7 @@ def _said(regions, seen):
     """Those that have words; in a dialog others are only begun."""
     for region in regions:
         if not region["prompt"] and not seen:
-            raise Sorry("The region “%s” has no words. Say what should be seen there: “%s,prompt=…”." % (region["layer"], region["layer"]))
+            raise Sorry("The region “%(layer)s” has no words. Say what should be seen there: “%(layer)s,prompt=…”." % region)
     if len("".join(region["prompt"] for region in regions).encode("utf-8")) > MAX_TEXT:
         raise Sorry("The words of the regions are too long; at most %d bytes can be sent." % MAX_TEXT)
     return [region for region in regions if region["prompt"]]

@@ -214,7 +214,7 @@ class Fill(Job):
         layer = self._target.named(name)
         rect = self._target.covered(layer) if whole else common(self._target.rect_of(layer), place.seen)
         if rect is None:
-            raise Sorry("“%s” is empty where the picture is painted, so it cannot steer." % layer.get_name())
+            raise Sorry("The layer “%s” is empty where the picture is painted, so it cannot steer." % layer.get_name())
         return {"rect": json_rect(place.on_canvas(rect)), "image": self._send_layer(layer, rect)}
 
     def _regions(self, place):

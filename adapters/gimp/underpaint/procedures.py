@@ -70,8 +70,9 @@ def create(plug_in, name, run, data=None):
 
 
 def named(mode):
-    """The name of the procedure that paints in a mode of the protocol, or enlarges; None if there is none."""
-    return next((name for name, action in ALL.items() if mode in (action.mode, action.kind) and action.kind in ("fill", "upscale")), None)
+    """The name of the procedure that paints in a mode of the protocol, or enlarges; a mode that is not known is generated."""
+    found = "underpaint-%s" % mode
+    return found if found in ALL and ALL[found].kind in ("fill", "upscale") else "underpaint-generate"
 
 
 def _string(name, label, blurb):
@@ -90,7 +91,8 @@ def _double(name, label, blurb, least, most, usual):
 ARGUMENTS = {
     "prompt": _string("prompt", "_Prompt", "What should be there"),
     "negative-prompt": _string("negative-prompt", "_Avoid", "What should not be there"),
-    "style": _string("style", "St_yle", "A style's name: settings kept under a name, for every editor; or “history:ENTRY”: those of an entry of the history"),
+    "style": _string("style", "St_yle", "A style's name: settings kept under a name, for every editor; “history:ENTRY” are those of an "
+                     "entry of the history"),
     "model": _string("model", "_Model", "A model's id; empty: the one that suits the mode and the words"),
     "strength": _double("strength", "Stren_gth", "How much is repainted, in per cent: 100 replaces what is there", 1, 100, 100),
     "steps": _int("steps", "S_teps", "Steps of the sampler; 0: the model's own", 0, 1000, 0),

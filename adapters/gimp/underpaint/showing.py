@@ -74,7 +74,8 @@ class Showing(Gtk.Box):
             patch, rect = job.run()
             (layer,) = target.insert([patch._replace(rect=rect)], lambda _seed: title, visible=False)
             kept(layer.get_name(), job.used.get("kind"))
-            self._show(None, "“%s” is a layer now, and steers as it is. It is hidden: what is visible is part of the picture." % layer.get_name())
+            self._show(None, "“%s” is a layer now, and steers as it is. It is hidden: what is visible is part of the picture."
+                       % layer.get_name())
         self._turn(None)
         self._begin(look)
 

@@ -229,12 +229,12 @@ class Controls(Steering):
         show.connect("toggled", pressed)
         keep.connect("clicked", lambda _: self._keep(entry))
         self._toggles.append((entry, show))
-        made.connect("changed", lambda _: (line.set_visible("preprocess" in entry[1]), self.fit()))
-        line.set_visible("preprocess" in entry[1])
+        made.connect("changed", lambda _: (line.set_visible(self._source(entry) is not None), self.fit()))
+        line.set_visible(self._source(entry) is not None)
         return line
 
     def _look(self, entry):
-        self._seen = _source(entry)
+        self._seen = self._source(entry)
         self._showing.show_entry(entry, entry[1], self._title(entry))
 
     def _keep(self, entry):
@@ -257,19 +257,22 @@ class Controls(Steering):
 
     def _follow_shown(self):
         entry = self._showing.entry
-        if not any(entry is other for other in self._entries) or "preprocess" not in entry[1]:
+        source = self._source(entry) if any(entry is other for other in self._entries) else None
+        if source is None:
             self._showing.hide_entry()
-        elif _source(entry) != self._seen:
+        elif source != self._seen:
             self._look(entry)
+
+    def _source(self, entry):
+        """What the picture is made of, how, and for which model; None if nothing is made."""
+        name, options = entry
+        if "preprocess" not in options or self._known.get(name, {}).get("kind") == "ip_adapter":
+            return None
+        return [values_of(self._config)("model")] + [options.get(key) for key in ("layer", "preprocess", "preprocessor")]
 
     def _mark(self):
         for entry, button in self._toggles:
             button.set_active(self._showing.entry is entry)
-
-
-def _source(entry):
-    """What the picture is made of, and how."""
-    return [entry[1].get(name) for name in ("layer", "preprocess", "preprocessor")]
 
 
 def title(thing):

@@ -120,7 +120,7 @@ def styles_give_what_is_left_open():
     return said
 
 
-ODD = {"model": None, "steps": 5, "prompt": "a cat", "negative_prompt": "dogs", "denoise_strength": 0.7, "sampler": "euler", "feather_px": 9,
+ODD = {"steps": 5, "prompt": "a cat", "negative_prompt": "dogs", "denoise_strength": 0.7, "sampler": "euler", "feather_px": 9,
        "loras": [{"name": "kohya", "weight": 2}], "filters": [{"name": "vignette", "params": {}}]}
 """A style with members that no dialog shows."""
 
@@ -143,12 +143,13 @@ def history_gives_settings():
         image.remove_layer(layer)
         return pixels
     check(painted(seed=81) == wanted, "it is painted otherwise")
-    for arguments in ({"seed": 82}, {"seed": 81, "steps": 9}, {"seed": 81, "loras": "kohya,weight=-3"}, {"seed": 81, "filters": "film-grain"}):
-        check(painted(**arguments) != wanted, "%s did not win", arguments)
+    for given in ({"seed": 82}, {"steps": 9}, {"loras": "kohya,weight=-3"}, {"filters": "film-grain"}):
+        check(painted(**dict({"seed": 81}, **given)) != wanted, "%s did not win", given)
     ask("history/remove", entry=entry)
     status, said = call("fill", image, style="history:" + entry)
     check(status == "execution-error" and "not in the history any more" in said, "it says: %s", said)
     return said
 
 
-ALL = [history_places_again, history_in_other_pictures, enlarged_from_the_history, styles_give_what_is_left_open, history_gives_settings]
+ALL = [history_places_again, history_in_other_pictures, enlarged_from_the_history, styles_give_what_is_left_open,
+       history_gives_settings]

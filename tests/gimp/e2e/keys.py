@@ -170,7 +170,9 @@ def idle():
 
 
 def slow_styles():
-    """Styles whose jobs last long enough for something to happen meanwhile; the slower one is never waited for."""
+    """Styles whose jobs last long enough for something to happen meanwhile; the slower one is never waited for. What dialogs held
+    before is forgotten."""
+    forget()
     if not lives():
         images.made("fill", holed(picture()))
     for style in ask("styles/list"):

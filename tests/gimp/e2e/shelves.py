@@ -5,7 +5,7 @@ import time
 from gi.repository import Gimp
 
 from images import SOFT, WAIT_S, ask, check, made, picture, rect_of, seen, select, shown, tiny, untouched, wait
-from keys import (LARGE, copied, dialog, forget, front, holed, idle, layers, menu, press, press_for, screenshot, show, slow_styles, still,
+from keys import (LARGE, copied, dialog, front, holed, idle, layers, menu, press, press_for, screenshot, show, slow_styles, still,
                   window, windows, write, xdo)
 from kept import ODD, entry_of
 
@@ -206,7 +206,6 @@ def title():
 def settings_from_the_history():
     """The dialog opens with all that an entry was painted with, also what it does not show, and paints it again; GIMP remembers it;
     it is kept as a style; without a selection the whole picture's dialog opens."""
-    forget()
     slow_styles()
     ask("history/clear")
     image = picture(LARGE)

@@ -5,7 +5,7 @@ from gi.repository import Gdk, Gegl, Gimp
 from images import U8, ask, check, picture, rect_of, seen, select, tiny, untouched, wait
 from job import Wish
 from kept import entry_of
-from keys import (LARGE, dialog, forget, front, idle, layers, menu, press, press_for, screenshot, show, slow_styles, still, window, windows,
+from keys import (LARGE, dialog, front, idle, layers, menu, press, press_for, screenshot, show, slow_styles, still, window, windows,
                   write)
 from monitor import Waiting
 from picture import Target
@@ -160,7 +160,6 @@ def queue():
 
 def begun():
     """Opens the dialog with a control layer, the active one, of which edges are to be made; what is made of it has the focus."""
-    forget()
     opened = dialog("fill")
     press("alt+y", "Home", "Down", "alt+m")
     still(opened)
@@ -184,7 +183,6 @@ def words_for_layers():
     show(image)
     image.set_selected_layers([image.get_layers()[0]])
     before = seen(image)
-    forget()
     opened = dialog("fill")
     press("alt+y", "Home", "Down", "alt+m")
     still(opened)
