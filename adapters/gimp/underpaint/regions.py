@@ -68,13 +68,14 @@ class Regions(Entries):
         super().show_entries()
 
     def begun(self, entry):
-        """Lets the painter write, once it is known where the words lie: they scroll into sight."""
-        def write():
-            for other, view in self._views:
-                if other is entry:
-                    view.grab_focus()
-            return GLib.SOURCE_REMOVE
-        GLib.idle_add(write)
+        """Lets the painter write; once it is known where the words lie, they scroll into sight."""
+        view = next(view for other, view in self._views if other is entry)
+
+        def placed(*_):
+            view.disconnect(waiting)
+            GLib.idle_add(lambda: (view.grab_focus(), GLib.SOURCE_REMOVE)[1])
+        waiting = view.connect("size-allocate", placed)
+        view.grab_focus()
 
     def _learn(self):
         """The layers are others."""

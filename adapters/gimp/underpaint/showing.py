@@ -16,8 +16,8 @@ from pixbufs import pixbuf  # noqa: E402
 from sentences import sentence  # noqa: E402
 from widgets import dim  # noqa: E402
 
-SIDE = 256
-"""The longest side of what is shown."""
+ROOM = (256, 168)
+"""Width and height that there is in a dialog."""
 
 
 class Preprocessed(Fill):
@@ -115,10 +115,13 @@ class Showing(Gtk.Box):
         self.show()
 
     def _show(self, seen, words):
+        was_seen = self._picture.get_visible()
         self._picture.set_from_pixbuf(seen)
         self._picture.set_visible(seen is not None)
         self._say(words)
         self.set_visible(bool(words))
+        if was_seen and seen is None and isinstance(self.get_toplevel(), Gtk.Window):
+            self.get_toplevel().resize(self.get_toplevel().get_size()[0], 1)  # as small as it may be; it grew for the picture
 
 
 class _Told(Waiting):
@@ -134,6 +137,6 @@ class _Told(Waiting):
 
 def _fitted(seen, rect):
     """As large as there is room, in the proportions of the part of the image that it shows."""
-    scale = SIDE / max(rect[2:])
+    scale = min(room / side for room, side in zip(ROOM, rect[2:]))
     size = [max(1, round(side * scale)) for side in rect[2:]]
     return seen.scale_simple(*size, GdkPixbuf.InterpType.BILINEAR)

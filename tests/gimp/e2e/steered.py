@@ -118,6 +118,10 @@ def what_steers_becomes_a_layer():
             check(distance(pixels(layer, BABL[px]), bytes(patch.pixels), px) <= 1e-5, "the layer holds something else")
         if px == "rgba8":
             check(painted(image, controls="lines,layer=kept") != painted(image), "it does not steer")
+    image, _sketch = sketched()
+    for mode in ("fill", "remove", "add", "background", "generate"):
+        patch, rect = looked(image, {"layer": "Sketch, rough", "preprocess": "canny"}, mode, words="")
+        check(len(set(bytes(patch.pixels))) > 2, "%s without words: nothing is seen over %s", mode, rect)
     said = []
     for control in ({"layer": "nonsense", "preprocess": "canny"}, {"layer": "far", "preprocess": "canny"}, {"preprocess": "nonsense"}):
         image = picture((1600, 1200))
@@ -134,9 +138,10 @@ def what_steers_becomes_a_layer():
     return "; ".join(said)
 
 
-def looked(image, control, mode="fill", margins=None):
+def looked(image, control, mode="fill", margins=None, words="a cat"):
     """What the daemon makes of a control layer, to be kept: (patch, the part of the image it shows)."""
-    wish = Wish(mode, {"model": tiny(), "prompt": "a cat", "steps": 4}, [], margins, [dict(control, model="lines")])
+    settings = dict({"model": tiny(), "steps": 4}, **({"prompt": words} if words else {}))
+    wish = Wish(mode, settings, [], margins, [dict(control, model="lines")])
     return Preprocessed(Target(image, []), Waiting(lambda: True), wish, control, "a test", True).run()
 
 
