@@ -77,6 +77,9 @@ mod tests {
             false
         }
         fn progress(&self, _: Stage, _: u32, _: u32) {}
+        fn wants_preview(&self) -> bool {
+            true
+        }
         fn preview_at(&self, image: Image, rect: Rect) {
             self.0.lock().unwrap().push((image, rect));
         }
@@ -123,6 +126,33 @@ mod tests {
             let middle = image.pixel(image.extent().w / 2, image.extent().h / 2);
             assert_eq!(middle, [0.2, 0.4, 0.6, 1.0], "opaque in the selection");
             assert!(image.pixel(0, 0)[3] < 0.5 && image.extent().w < latents.w, "and gone around it");
+        }
+    }
+
+    #[test]
+    fn what_is_rebuilt_is_seen_before_it_is_done() {
+        let canvas = Extent::new(1500, 900);
+        let pixels = (0..canvas.area()).flat_map(|i| [(i % 1500) as f32 / 1500.0, (i / 1500) as f32 / 900.0, 0.3, 1.0]);
+        let image = Image::from_data(canvas, pixels.collect());
+        let hole = Rect::new(1000, 300, 130, 90);
+        let mut mask = Mask::new(canvas, 0.0);
+        (hole.x..hole.right() as i32)
+            .for_each(|x| (hole.y..hole.bottom() as i32).for_each(|y| mask.set(x as u32, y as u32, 1.0)));
+        let facts = Some(CanvasFacts { extent: canvas, rect: canvas.rect() });
+        let request = Generate { mode: Mode::Remove, ..Generate::default() };
+        let plan = plan(&request, facts, Some(&mask), &crate::models::exemplar()).unwrap();
+        let scene = plan.scene(Some(&image), Some(&mask));
+        let seen = Seen::default();
+        let patch = plan.rebuild(&scene, 1, &Previewing::new(&seen, &plan, &scene)).unwrap().expect("a patch");
+        let seen = seen.0.into_inner().unwrap();
+        assert!(seen.len() > 10, "{} previews", seen.len());
+        for (image, rect) in &seen {
+            // Within a pixel of a preview, three of the canvas.
+            let edges = |r: &Rect| [i64::from(r.x), i64::from(r.y), r.right(), r.bottom()];
+            let apart = edges(rect).into_iter().zip(edges(&patch.rect)).map(|(a, b)| (a - b).abs()).max();
+            assert!(apart <= Some(4), "{rect:?} instead of {:?}", patch.rect);
+            assert!(image.extent().w > 30, "{:?}", image.extent());
+            assert_eq!(image.pixel(image.extent().w / 2, image.extent().h / 2)[3], 1.0);
         }
     }
 }

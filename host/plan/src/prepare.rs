@@ -4,7 +4,7 @@ use crate::{Infill, Plan, Prepared, Scene};
 use std::borrow::Cow;
 use underpaint_raster::masks::{self, Softness};
 use underpaint_raster::{
-    Cancelled, Extent, Image, Job, Mask, Patch, Rect, composite, infill, over, resize, resize_mask,
+    Cancelled, Extent, Image, Job, Mask, Patch, Rect, Stage, composite, infill, over, resize, resize_mask,
 };
 use underpaint_wire::generate::Mode;
 
@@ -14,7 +14,8 @@ const REMOVE_MARGIN_PX: u32 = 4;
 const FALLOFF_PX: f32 = 9.0;
 
 impl Plan {
-    /// Fills what the engine sees of a scene of this plan; `seed` drives the exemplar infill.
+    /// Fills what the engine sees of a scene of this plan; `seed` drives the exemplar infill, whose previews are of the whole
+    /// picture at the model's extent.
     pub fn prepare(&self, scene: &Scene<'_>, seed: u64, job: &dyn Job) -> Result<Prepared, Cancelled> {
         let extent = self.context.extent;
         // Everything at the model's size, so that its cost does not depend on the canvas.
@@ -34,7 +35,10 @@ impl Plan {
             Infill::Outward => Cow::Owned(infill::outward(&init, &hole())),
             Infill::Neutral => Cow::Owned(infill::neutral(&init, &hole(), FALLOFF_PX)),
             Infill::Grey => Cow::Owned(infill::neutral(&init, &hole(), 0.0)),
-            Infill::Exemplar => Cow::Owned(infill::exemplar_with(&init, &hole(), &self.exemplar(seed), job)?),
+            Infill::Exemplar => {
+                let job = &Padding { job, fit: self.context.fit, extent };
+                Cow::Owned(infill::exemplar_with(&init, &hole(), &self.exemplar(seed), job)?)
+            }
         };
         Ok(Prepared { extent, init: Some(pad(init, extent)), mask: Some(pad_mask(free, extent)) })
     }
@@ -94,6 +98,36 @@ impl Plan {
     fn hole(&self, mask: &Mask) -> Mask {
         let grow_px = (self.softness.grow_px - self.softness.feather_px / 2.0).max(0.0);
         masks::denoise_mask(mask, &Softness { feather_px: 0.0, grow_px, blend_px: 0.0 })
+    }
+}
+
+/// A job whose previews are of what is shown to a model, while its owner knows only previews of what the model makes.
+struct Padding<'a> {
+    job: &'a dyn Job,
+    fit: Extent,
+    extent: Extent,
+}
+
+impl Job for Padding<'_> {
+    fn is_cancelled(&self) -> bool {
+        self.job.is_cancelled()
+    }
+
+    fn progress(&self, stage: Stage, step: u32, steps: u32) {
+        self.job.progress(stage, step, steps);
+    }
+
+    fn wants_preview(&self) -> bool {
+        self.job.wants_preview()
+    }
+
+    fn preview(&self, image: Image) {
+        let side = |small: u32, fit: u32, extent: u32| {
+            (f64::from(small) * f64::from(extent) / f64::from(fit.max(1))).round() as u32
+        };
+        let Extent { w, h } = image.extent();
+        let padded = Extent::new(side(w, self.fit.w, self.extent.w), side(h, self.fit.h, self.extent.h));
+        self.job.preview(pad(Cow::Owned(image), padded));
     }
 }
 

@@ -5,10 +5,82 @@ mod support;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use support::{Random, paint, psnr, rect_mask};
-use underpaint_raster::{Cancelled, Extent, Image, Job, Mask, Rect, Stage, Unattended, infill};
+use underpaint_raster::{Cancelled, Extent, Image, Job, Mask, Rect, Stage, Unattended, infill, resize, resize_mask};
 
+/// Of any picture and mask, and of every preview on the way that it is small.
 fn fill(image: &Image, mask: &Mask) -> Image {
-    infill::exemplar(image, mask, 1, &Unattended).expect("nobody cancels")
+    let watched = Watched::default();
+    let filled = infill::exemplar(image, mask, 1, &watched).expect("nobody cancels");
+    for preview in watched.seen.into_inner().expect("no panic") {
+        assert!(preview.extent().w.max(preview.extent().h) <= 512, "{:?}", preview.extent());
+    }
+    filled
+}
+
+/// Wants a preview whenever there can be one.
+#[derive(Default)]
+struct Watched {
+    seen: Mutex<Vec<Image>>,
+}
+
+impl Job for Watched {
+    fn is_cancelled(&self) -> bool {
+        false
+    }
+    fn progress(&self, _: Stage, _: u32, _: u32) {}
+    fn wants_preview(&self) -> bool {
+        true
+    }
+    fn preview(&self, image: Image) {
+        self.seen.lock().expect("no panic").push(image);
+    }
+}
+
+#[test]
+fn previews_show_at_its_place_what_the_hole_becomes() {
+    // A slow change of colour under the weave tells a preview that lies beside its place from one at it.
+    let slope = |x: u32, y: u32| {
+        let [r, g, b, _] = weave(x, y);
+        [0.5 * r + x as f32 / 3200.0, 0.5 * g + y as f32 / 2400.0, b, 1.0]
+    };
+    for (extent, hole) in [
+        (Extent::new(1500, 400), Rect::new(900, 150, 120, 100)),
+        (Extent::new(333, 1201), Rect::new(0, 1000, 90, 201)),
+        (Extent::new(200, 160), Rect::new(60, 50, 70, 60)),
+    ] {
+        let (image, mask) = (paint(extent, slope), rect_mask(extent, &[hole]));
+        let watched = Watched::default();
+        let filled = infill::exemplar(&image, &mask, 1, &watched).expect("nobody cancels");
+        assert!(
+            filled == infill::exemplar(&image, &mask, 1, &Unattended).expect("nobody cancels"),
+            "looking changes it"
+        );
+        let seen = watched.seen.into_inner().expect("no panic");
+        let small = seen[0].extent();
+        assert!(seen.len() > 10 && seen.iter().all(|preview| preview.extent() == small), "{} of them", seen.len());
+        let (filled, whole) = (resize(&filled, small), resize_mask(&mask, small));
+        let compared = |preview: &Image| {
+            let hole = whole.data().iter().map(|&m| if m < 1.0 { 0.0 } else { 1.0 });
+            let pixels = preview.data().chunks_exact(4).zip(filled.data().chunks_exact(4)).zip(hole);
+            let (sum, count) = pixels.fold((0.0, 0.0), |(sum, count), ((a, b), hole)| {
+                assert!(hole == 0.0 || a[3] == 1.0, "the hole is shown whole");
+                (sum + hole * (0..3).map(|c| (a[c] - b[c]).powi(2)).sum::<f32>() / 3.0, count + hole)
+            });
+            10.0 * (count / sum.max(1e-12)).log10()
+        };
+        let (first, last) = (compared(&seen[0]), compared(&seen[seen.len() - 1]));
+        assert!(first > 15.0 && last > 25.0, "{extent:?}: {first:.1} dB, then {last:.1} dB");
+        let far = preview_corner(&seen[0], hole, extent);
+        assert_eq!(far, [0.0; 4], "nothing is shown of what is not painted");
+    }
+}
+
+/// The corner of `preview` that is farthest from `hole`.
+fn preview_corner(preview: &Image, hole: Rect, extent: Extent) -> [f32; 4] {
+    let end =
+        |start: i32, len: u32, side: u32, small: u32| if start as u32 + len / 2 > side / 2 { 0 } else { small - 1 };
+    let small = preview.extent();
+    preview.pixel(end(hole.x, hole.w, extent.w, small.w), end(hole.y, hole.h, extent.h, small.h))
 }
 
 /// A weave with a period of 12 px and a slow change of colour.

@@ -314,34 +314,38 @@ mod daemon {
         client.notify("cancel", json!({"id": id}), &[]);
         client.answer(id).expect_err("it was cancelled");
     }
-    /// A fill's previews are the part that will be painted, and come with their place.
+    /// A fill's previews are the part that will be painted, and come with their place, be they the model's or of what it begins
+    /// with.
     #[test]
     fn a_fills_previews_lie_where_its_patch_will_be() {
         let daemon = Daemon::start();
-        let mut client = daemon.client();
         let (w, h) = (96u32, 72u32);
         let mut pixels: Vec<u8> = (0..w * h).flat_map(|i| [(i % 96) as u8 * 2, (i / 96) as u8 * 3, 90, 255]).collect();
         pixels.extend(
             (0..w * h).map(|i| if (40..70).contains(&(i % w)) && (20..50).contains(&(i / w)) { 255 } else { 0 }),
         );
-        client.put("c1", &pixels);
         let whole = json!({"x": 0, "y": 0, "w": w, "h": h});
-        let fill = json!({
-            "mode": "fill", "model": "starter", "prompt": "a boat", "steps": 400, "seed": 1, "progress": "p",
-            "preview": {"max_side": 128, "every_ms": 100},
-            "canvas": {"extent": [w, h], "rect": whole, "image": {"blob": "c1", "w": w, "h": h, "px": "rgba8"}},
-            "mask": {"rect": whole, "image": {"blob": "c1", "offset": w * h * 4, "w": w, "h": h, "px": "g8"}},
-        });
-        let id = client.request("generate", fill);
-        let shown = |h: &Value| h["method"] == "progress" && h["params"]["preview"].is_object();
-        let (told, rgba) = client.expect("a preview", shown);
-        let number = |at: &str| told["params"]["preview_rect"][at].as_i64().unwrap_or_else(|| panic!("{told}"));
-        let (x, y, right, bottom) = (number("x"), number("y"), number("x") + number("w"), number("y") + number("h"));
-        assert!(x >= 0 && y >= 0 && right <= i64::from(w) && bottom <= i64::from(h), "{told}");
-        assert!(x <= 40 && y <= 20 && right >= 70 && bottom >= 50 && x > 5, "{told}");
-        let alpha: Vec<u8> = rgba.iter().skip(3).step_by(4).copied().collect();
-        assert!(alpha.contains(&255) && alpha.iter().any(|a| *a < 255), "as transparent as the patch will be");
-        client.notify("cancel", json!({"id": id}), &[]);
-        client.answer(id).expect_err("it was cancelled");
+        for mode in ["fill", "remove"] {
+            let mut client = daemon.client();
+            client.put("c1", &pixels);
+            let fill = json!({
+                "mode": mode, "model": "starter", "prompt": "a boat", "steps": 400, "seed": 1, "progress": "p",
+                "preview": {"max_side": 128, "every_ms": 100},
+                "canvas": {"extent": [w, h], "rect": whole, "image": {"blob": "c1", "w": w, "h": h, "px": "rgba8"}},
+                "mask": {"rect": whole, "image": {"blob": "c1", "offset": w * h * 4, "w": w, "h": h, "px": "g8"}},
+            });
+            let id = client.request("generate", fill);
+            let shown = |h: &Value| h["method"] == "progress" && h["params"]["preview"].is_object();
+            let (told, rgba) = client.expect("a preview", shown);
+            let number = |at: &str| told["params"]["preview_rect"][at].as_i64().unwrap_or_else(|| panic!("{told}"));
+            let (x, y, right, bottom) =
+                (number("x"), number("y"), number("x") + number("w"), number("y") + number("h"));
+            assert!(x >= 0 && y >= 0 && right <= i64::from(w) && bottom <= i64::from(h), "{told}");
+            assert!(x <= 40 && y <= 20 && right >= 70 && bottom >= 50 && x > 5, "{told}");
+            let alpha: Vec<u8> = rgba.iter().skip(3).step_by(4).copied().collect();
+            assert!(alpha.contains(&255) && alpha.iter().any(|a| *a < 255), "as transparent as the patch will be");
+            client.notify("cancel", json!({"id": id}), &[]);
+            client.answer(id).expect_err("it was cancelled");
+        }
     }
 }

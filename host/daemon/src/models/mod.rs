@@ -485,7 +485,7 @@ fn not_unpacked(cache: &Path, error: &std::io::Error) -> String {
 }
 
 /// What planning must know about the embedded fill; it has no steps, the numbers stand for nothing.
-fn exemplar() -> ModelFacts {
+pub(crate) fn exemplar() -> ModelFacts {
     let defaults = Defaults { steps: 1, guidance_scale: 1.0, sampler: Sampler::Euler, scheduler: Scheduler::Normal };
     ModelFacts {
         id: EXEMPLAR.to_owned(),

@@ -29,10 +29,10 @@ pub(crate) use preprocess::{Given, resolved};
 pub use preprocess::{Shown, preprocess};
 
 use crate::models::Models;
+use crate::part::Part;
 use crate::previewing::Previewing;
 use crate::prompts::Words;
 use crate::receipt;
-use crate::refining::Refining;
 use crate::timing::Timed;
 use finishing::{Surroundings, finish};
 use pass::{Painting, Steering, paint, room};
@@ -41,7 +41,7 @@ use underpaint_engine::prompt::Embedding;
 use underpaint_engine::{DeviceKind, Npy, Saved};
 use underpaint_filters::Filters;
 use underpaint_plan::{CanvasFacts, Family, Placing, Plan, Sampling, Scene, check_regions, placed, plan};
-use underpaint_raster::{Cancelled, Extent, Image, Job, Mask, Patch, Rect};
+use underpaint_raster::{Cancelled, Extent, Image, Job, Mask, Patch, Rect, Stage};
 use underpaint_wire::generate::Generate;
 
 /// Pixels and arrays a request comes with.
@@ -127,12 +127,13 @@ pub fn run(
             Box::new(patches.map(|patch| patch.map(|patch| (patch, Placing::default()))))
         }
         _ => {
-            let prepared = plan.prepare(&scene, 0, job)?;
+            let previewing = &Previewing::new(job, &plan, &scene);
+            let prepared = plan.prepare(&scene, 0, previewing)?;
             let (noise, save) = (noise.as_ref(), saved.as_mut());
             let (words, steering, seen) = (&words, &steering, steering.seen(&plan, canvas));
             let regions = regions(&plan);
             let painting = Painting { plan: &plan, words, steering, seen, regions, only: None, prepared, noise, save };
-            let pictures = paint(models, &model.id, painting, &Previewing::new(job, &plan, &scene))?;
+            let pictures = paint(models, &model.id, painting, previewing)?;
             Box::new(pictures.into_iter().map(|picture| {
                 job.between();
                 plan.place(picture, &scene)
@@ -149,14 +150,16 @@ pub fn run(
         if let (Some(second), Some(canvas)) = (&plan.second, canvas) {
             let second = Plan { sampling: Sampling { seed, ..second.sampling.clone() }, ..*second.clone() };
             let rough = plan.lay(canvas, &patch);
-            let refining = &Refining { job, part: i, parts: plan.sampling.batch };
+            let (counted, stage) = (Stage::Denoise, Stage::Upscale);
+            let refining = &Part { job, part: i, parts: plan.sampling.batch, counted, stage };
             let shown = second.scene(Some(&rough), mask);
-            let prepared = second.prepare(&shown, 0, refining)?;
+            let previewing = &Previewing::new(refining, &second, &shown);
+            let prepared = second.prepare(&shown, 0, previewing)?;
             let only = Some(i as usize);
             let (words, steering, seen) = (&words, &steering, steering.seen(&second, Some(&rough)));
             let (plan, regions) = (&second, regions(&second));
             let painting = Painting { plan, words, steering, seen, regions, only, prepared, noise: None, save: None };
-            let painted = paint(models, &model.id, painting, &Previewing::new(refining, &second, &shown))?;
+            let painted = paint(models, &model.id, painting, previewing)?;
             job.between();
             let scene = second.scene(Some(canvas), mask);
             for finer in painted {
@@ -185,8 +188,13 @@ pub fn run(
 
 /// The embedded fill, once for each seed.
 fn rebuild(plan: &Plan, scene: &Scene<'_>, job: &dyn Job) -> Result<Vec<Option<Patch>>, Cancelled> {
-    let seeds = (0..u64::from(plan.sampling.batch)).map(|i| plan.sampling.seed.wrapping_add(i));
-    seeds.map(|seed| plan.rebuild(scene, seed, job)).collect()
+    let Sampling { seed, batch: parts, .. } = plan.sampling;
+    let rebuilt = |part: u32| {
+        let (counted, stage) = (Stage::Infill, Stage::Infill);
+        let job = &Part { job, part, parts, counted, stage };
+        plan.rebuild(scene, seed.wrapping_add(u64::from(part)), &Previewing::new(job, plan, scene))
+    };
+    (0..parts).map(rebuilt).collect()
 }
 
 /// A seed nobody chose: 32 bits, so that a painter can read it aloud.

@@ -14,11 +14,13 @@
 
 mod blend;
 mod level;
+mod preview;
 mod search;
 mod vote;
 
 use crate::{Cancelled, Extent, Image, Job, Mask, Rect, Stage, distance, infill};
 use level::Level;
+use preview::View;
 use search::{Field, Search};
 
 /// How [`exemplar_with`] fills.
@@ -41,8 +43,8 @@ pub fn exemplar(image: &Image, mask: &Mask, seed: u64, job: &dyn Job) -> Result<
 ///
 /// A soft mask value means "in the hole": the whole support is rebuilt, and the caller blends it with the
 /// mask as alpha. Pixels with alpha below 0.5 are never copied from and never compared. Where no whole 7x7
-/// patch is known the fill is [`infill::push_pull`]'s. Progress is reported as [`Stage::Infill`];
-/// cancellation is honoured within some milliseconds.
+/// patch is known the fill is [`infill::push_pull`]'s. Progress is reported as [`Stage::Infill`], and previews show what the
+/// hole is about to become; cancellation is honoured within some milliseconds.
 pub fn exemplar_with(image: &Image, mask: &Mask, options: &Options, job: &dyn Job) -> Result<Image, Cancelled> {
     let mut out = image.clone();
     let Some((rect, filled)) = rebuild(image, mask, options, job)? else { return Ok(out) };
@@ -68,7 +70,8 @@ pub fn rebuild(
     let window = window(bounds, image.extent());
     let part = image.crop(window);
     let hole: Vec<bool> = mask.crop(window).data().iter().map(|&m| m > 0.0).collect();
-    let filled = match fill(&part, &hole, options, job)? {
+    let view = View { picture: image.extent(), window, hole: bounds };
+    let filled = match fill(&part, &hole, &view, options, job)? {
         Some(filled) => filled,
         None => {
             let hard = hole.iter().map(|&h| f32::from(h)).collect();
@@ -94,7 +97,13 @@ fn rounds(level: usize, levels: usize) -> u32 {
 }
 
 /// `None` if no whole patch is known.
-fn fill(image: &Image, hole: &[bool], options: &Options, job: &dyn Job) -> Result<Option<Image>, Cancelled> {
+fn fill(
+    image: &Image,
+    hole: &[bool],
+    view: &View,
+    options: &Options,
+    job: &dyn Job,
+) -> Result<Option<Image>, Cancelled> {
     let extent = image.extent();
     let known: Vec<bool> = hole.iter().map(|h| !h).collect();
     let inside = distance::distance(extent, &known);
@@ -145,6 +154,9 @@ fn fill(image: &Image, hole: &[bool], options: &Options, job: &dyn Job) -> Resul
             search.sweep(&level, &mut matches)?;
             vote::vote(&mut level, &matches, vote::SHARP, job)?;
             tick(job)?;
+            if job.wants_preview() {
+                job.preview(view.of(&level, index));
+            }
         }
         if index == 0 {
             let out = blend::finish(image, hole, &level, &matches, job)?;
