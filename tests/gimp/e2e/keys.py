@@ -163,10 +163,13 @@ def copied():
     return Gtk.Clipboard.get(Gdk.SELECTION_CLIPBOARD).wait_for_text()
 
 
-def idle():
-    """Waits until nothing is under way and nothing of ours is on the screen."""
+def idle(procedure=None):
+    """Waits until nothing is under way and nothing of ours is on the screen; and until GIMP has kept what the dialog of a
+    procedure held, for the first time since `forget`: then its run is over, and its image may go."""
     wait(lambda: not ask("status")["queue"], "an idle daemon")
     wait(lambda: not windows("Underpaint: "), "a screen without our windows")
+    if procedure is not None:
+        wait(lambda: any("underpaint-%s." % procedure in name for name in remembered()), "the end of %s" % procedure)
 
 
 def slow_styles():
@@ -187,9 +190,15 @@ def holed(image):
     return image
 
 
+SETTINGS = os.path.join(os.environ["UNDERPAINT_E2E_PLUGIN"], "..", "..", "plug-in-settings")
+
+
+def remembered():
+    """The files in which GIMP keeps what our dialogs held."""
+    return [name for name in os.listdir(SETTINGS) if "underpaint" in name] if os.path.isdir(SETTINGS) else []
+
+
 def forget():
     """GIMP does not remember what dialogs held."""
-    settings = os.path.join(os.environ["UNDERPAINT_E2E_PLUGIN"], "..", "..", "plug-in-settings")
-    for name in os.listdir(settings) if os.path.isdir(settings) else ():
-        if "underpaint" in name:
-            os.unlink(os.path.join(settings, name))
+    for name in remembered():
+        os.unlink(os.path.join(SETTINGS, name))

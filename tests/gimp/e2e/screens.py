@@ -48,6 +48,7 @@ def remembers_resets_and_styles():
     write("a blue cat")
     press("ctrl+Return")
     layers(image, 2)
+    idle("fill")
     dialog("fill")
     press("ctrl+Return")
     layer = layers(image, 3)

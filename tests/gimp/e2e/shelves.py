@@ -5,8 +5,8 @@ import time
 from gi.repository import Gimp
 
 from images import SOFT, WAIT_S, ask, check, made, picture, rect_of, seen, select, shown, tiny, untouched, wait
-from keys import (LARGE, copied, dialog, front, holed, idle, layers, menu, press, press_for, screenshot, show, slow_styles, still,
-                  window, windows, write, xdo)
+from keys import (LARGE, copied, dialog, forget, front, holed, idle, layers, menu, press, press_for, screenshot, show, slow_styles,
+                  still, window, windows, write, xdo)
 from kept import ODD, entry_of
 
 
@@ -174,6 +174,7 @@ def steering_dialog():
 
 def enlarge_dialog():
     """Enlarging opens a window with the new image; the old one stays as it is. The history does it again."""
+    forget()
     image = show(picture((60, 40)))
     before = seen(image)
     dialog("upscale")
@@ -192,7 +193,7 @@ def enlarge_dialog():
     window("Underpaint: Enlarge")
     press("ctrl+Return")
     wait(lambda: [found.get_width() for found in Gimp.get_images()].count(120) == 2, "the image enlarged again")
-    idle()
+    idle("history")
     check(not windows("GIMP Message"), "GIMP complains")
 
 
@@ -226,7 +227,7 @@ def settings_from_the_history():
     screenshot("settings-from-the-history")
     press("alt+p", "ctrl+Return")
     layers(image, 3)
-    idle()
+    idle("fill")
     check([(shown(layer), layer.get_name()) for layer in image.get_layers()[:2]] == wanted, "it was painted otherwise")
     front()
     press("ctrl+z")
