@@ -6,7 +6,7 @@ The list is one of the config's properties, as text; nothing is kept here, so th
 import gi
 
 gi.require_version("Gtk", "3.0")
-from gi.repository import Gtk  # noqa: E402
+from gi.repository import GLib, Gtk  # noqa: E402
 
 from arguments import values_of  # noqa: E402
 from picture import Sorry  # noqa: E402
@@ -111,6 +111,20 @@ class Entries(Gtk.Box):
     def _add(self, entry):
         self._change(self._entries + [entry])
         self.begun(entry)
+        row = self._rows.get_children()[-1]
+
+        def placed(*_):
+            row.disconnect(waiting)
+            GLib.idle_add(self._to_end)
+        waiting = row.connect("size-allocate", placed)
+
+    def _to_end(self):
+        """What was added scrolls into sight."""
+        scrolled = self.get_ancestor(Gtk.ScrolledWindow)
+        if scrolled is not None:
+            bar = scrolled.get_vadjustment()
+            bar.set_value(bar.get_upper() - bar.get_page_size())
+        return GLib.SOURCE_REMOVE
 
     def _drop(self, entry):
         self._change([other for other in self._entries if other is not entry])

@@ -7,7 +7,7 @@ what regions leave is the whole prompt's alone.
 import gi
 
 gi.require_version("Gtk", "3.0")
-from gi.repository import GLib, Gtk  # noqa: E402
+from gi.repository import Gtk  # noqa: E402
 
 from arguments import parse_regions, regions_text  # noqa: E402
 from entries import Entries  # noqa: E402
@@ -68,14 +68,8 @@ class Regions(Entries):
         super().show_entries()
 
     def begun(self, entry):
-        """Lets the painter write; once it is known where the words lie, they scroll into sight."""
-        view = next(view for other, view in self._views if other is entry)
-
-        def placed(*_):
-            view.disconnect(waiting)
-            GLib.idle_add(lambda: (view.grab_focus(), GLib.SOURCE_REMOVE)[1])
-        waiting = view.connect("size-allocate", placed)
-        view.grab_focus()
+        """Lets the painter write."""
+        next(view for other, view in self._views if other is entry).grab_focus()
 
     def _learn(self):
         """The layers are others."""

@@ -107,6 +107,7 @@ class Showing(Gtk.Box):
                     self._turn(None)
                     self._show(None, sentence(error))
             finally:
+                self._monitor.close()
                 self._monitor = None
 
     def _say(self, words):
@@ -125,14 +126,18 @@ class Showing(Gtk.Box):
 
 
 class _Told(Waiting):
-    """Says in the dialog what goes on."""
+    """Says in the dialog what goes on; when it is over, no more, though notices may still be on their way."""
 
     def __init__(self, say):
         super().__init__(lambda: True)
         self._told = say
 
     def say(self, text, fraction=None):
-        self._told(text + "…")
+        if self._told is not None:
+            self._told(text + "…")
+
+    def close(self):
+        self._told = None
 
 
 def _fitted(seen, rect):
