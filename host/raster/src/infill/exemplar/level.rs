@@ -31,7 +31,7 @@ pub(super) enum Kind {
 }
 
 /// A picture of the pyramid with a border of [`REACH`] void texels, so that no patch leaves the arrays.
-pub(super) struct Level {
+pub(super) struct Picture {
     /// Row length, border included.
     pub stride: usize,
     /// Number of rows, border included.
@@ -39,6 +39,16 @@ pub(super) struct Level {
     pub texels: Vec<Texel>,
     pub kind: Vec<Kind>,
     /// True where a whole patch may be copied from, by its centre.
+    pub source: Vec<bool>,
+}
+
+/// A picture that is being filled: with what is only needed once it is its turn, so that the coarsest can begin early.
+pub(super) struct Level {
+    /// As the [`Picture`]'s, like the next four.
+    pub stride: usize,
+    pub rows: usize,
+    pub texels: Vec<Texel>,
+    pub kind: Vec<Kind>,
     pub source: Vec<bool>,
     /// True where a patch touches the hole, by its centre: these are matched.
     pub target: Vec<bool>,
@@ -51,9 +61,9 @@ pub(super) struct Level {
     pub contrast: Vec<f32>,
 }
 
-impl Level {
+impl Picture {
     /// The full picture; `hole` and `near` (which includes the hole) are row-major without border.
-    pub fn finest(image: &Image, hole: &[bool], near: &[bool]) -> Level {
+    pub fn finest(image: &Image, hole: &[bool], near: &[bool]) -> Picture {
         let (w, h) = (image.extent().w as usize, image.extent().h as usize);
         let (stride, rows) = (w + 2 * REACH, h + 2 * REACH);
         let mut texels = vec![[0.0; 4]; stride * rows];
@@ -73,54 +83,13 @@ impl Level {
             }
         });
         busyness(&mut texels, &kind, stride);
-        Level::new(stride, rows, texels, kind)
+        Picture::new(stride, rows, texels, kind)
     }
 
-    fn new(stride: usize, rows: usize, texels: Vec<Texel>, kind: Vec<Kind>) -> Level {
-        let any = |wanted: fn(Kind) -> bool| {
-            let plane: Vec<bool> = kind.par_iter().map(|&k| wanted(k)).collect();
-            spread(&plane, stride)
-        };
-        let touches_hole = any(|k| k == Kind::Hole);
-        let spoiled = any(|k| k != Kind::Known);
-        let pick = |f: &(dyn Fn(usize) -> bool + Sync)| {
-            let inside = |i: usize| {
-                let (x, y) = (i % stride, i / stride);
-                (REACH..stride - REACH).contains(&x) && (REACH..rows - REACH).contains(&y)
-            };
-            (0..kind.len()).into_par_iter().map(|i| f(i) && inside(i)).collect()
-        };
-        let target = pick(&|i| touches_hole[i] && kind[i] != Kind::Void);
-        let source = pick(&|i| !spoiled[i]);
-        let confidence = vec![0.0; kind.len()];
-        let mass = vec![0.0; kind.len()];
-        let contrast = contrast(&texels, &kind, stride);
-        let mut level = Level { stride, rows, texels, kind, source, target, confidence, mass, contrast };
-        level.trust();
-        level
-    }
-
-    /// Sets confidences by depth in the hole.
-    fn trust(&mut self) {
-        let known: Vec<bool> = self.kind.iter().map(|k| matches!(k, Kind::Known | Kind::Near)).collect();
-        let depth = distance(Extent::new(self.stride as u32, self.rows as u32), &known);
-        self.confidence = (self.kind.par_iter().zip(&depth))
-            .map(|(kind, &d)| match kind {
-                Kind::Void => 0.0,
-                _ if d == 0.0 => 1.0,
-                _ => FADE.powf(d.min(DEEP)),
-            })
-            .collect();
-        self.weigh();
-    }
-
-    /// Brings `mass` up to date with `confidence`.
-    pub fn weigh(&mut self) {
-        let (stride, confidence, target) = (self.stride, &self.confidence, &self.target);
-        self.mass.par_iter_mut().enumerate().filter(|(i, _)| target[*i]).for_each(|(i, mass)| {
-            *mass = 0.0;
-            for_patches(i, stride, |j| *mass += confidence[j]);
-        });
+    fn new(stride: usize, rows: usize, texels: Vec<Texel>, kind: Vec<Kind>) -> Picture {
+        let spoiled = touched(&kind, stride, |k| k != Kind::Known);
+        let source = inside(stride, rows, |i| !spoiled[i]);
+        Picture { stride, rows, texels, kind, source }
     }
 
     pub fn has_sources(&self) -> bool {
@@ -138,7 +107,7 @@ impl Level {
 
     /// Half the size, rounded up. A texel is the mean of its known children and known itself if at least
     /// half of those inside the picture are.
-    pub fn halved(&self) -> Level {
+    pub fn halved(&self) -> Picture {
         let (w, h) = (self.stride - 2 * REACH, self.rows - 2 * REACH);
         let (stride, rows) = (w.div_ceil(2) + 2 * REACH, h.div_ceil(2) + 2 * REACH);
         let mut texels = vec![[0.0; 4]; stride * rows];
@@ -169,8 +138,58 @@ impl Level {
                 }
             }
         });
-        Level::new(stride, rows, texels, kind)
+        Picture::new(stride, rows, texels, kind)
     }
+}
+
+impl Level {
+    pub fn new(picture: Picture) -> Level {
+        let Picture { stride, rows, texels, kind, source } = picture;
+        let touches_hole = touched(&kind, stride, |k| k == Kind::Hole);
+        let target = inside(stride, rows, |i| touches_hole[i] && kind[i] != Kind::Void);
+        let confidence = trust(&kind, stride);
+        let contrast = contrast(&texels, &kind, stride);
+        let mass = vec![0.0; kind.len()];
+        let mut level = Level { stride, rows, texels, kind, source, target, confidence, mass, contrast };
+        level.weigh();
+        level
+    }
+
+    /// Brings `mass` up to date with `confidence`.
+    pub fn weigh(&mut self) {
+        let (stride, confidence, target) = (self.stride, &self.confidence, &self.target);
+        self.mass.par_iter_mut().enumerate().filter(|(i, _)| target[*i]).for_each(|(i, mass)| {
+            *mass = 0.0;
+            for_patches(i, stride, |j| *mass += confidence[j]);
+        });
+    }
+}
+
+/// Confidences by depth in the hole.
+fn trust(kind: &[Kind], stride: usize) -> Vec<f32> {
+    let known: Vec<bool> = kind.iter().map(|&k| is_known(k)).collect();
+    let depth = distance(Extent::new(stride as u32, (kind.len() / stride) as u32), &known);
+    let trusted = kind.par_iter().zip(&depth).map(|(kind, &d)| match kind {
+        Kind::Void => 0.0,
+        _ if d == 0.0 => 1.0,
+        _ => FADE.powf(d.min(DEEP)),
+    });
+    trusted.collect()
+}
+
+/// True where a patch, by its centre, has a texel of a kind that is `wanted`.
+fn touched(kind: &[Kind], stride: usize, wanted: fn(Kind) -> bool) -> Vec<bool> {
+    let plane: Vec<bool> = kind.par_iter().map(|&k| wanted(k)).collect();
+    spread(&plane, stride)
+}
+
+/// `wanted` of every texel but the border's, where it is false.
+fn inside(stride: usize, rows: usize, wanted: impl Fn(usize) -> bool + Sync) -> Vec<bool> {
+    let inside = |i: usize| {
+        let (x, y) = (i % stride, i / stride);
+        (REACH..stride - REACH).contains(&x) && (REACH..rows - REACH).contains(&y)
+    };
+    (0..stride * rows).into_par_iter().map(|i| inside(i) && wanted(i)).collect()
 }
 
 /// Fills the fourth channel of known texels: the mean absolute luma difference to the right and lower

@@ -19,9 +19,10 @@ mod search;
 mod vote;
 
 use crate::{Cancelled, Extent, Image, Job, Mask, Rect, Stage, distance, infill};
-use level::Level;
+use level::{Level, Picture};
 use preview::View;
 use search::{Field, Search};
+use std::borrow::Cow;
 
 /// How [`exemplar_with`] fills.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -68,8 +69,11 @@ pub fn rebuild(
     job.step(Stage::Infill, 0, 1)?;
     let Some(bounds) = mask.bounds() else { return Ok(None) };
     let window = window(bounds, image.extent());
-    let part = image.crop(window);
-    let hole: Vec<bool> = mask.crop(window).data().iter().map(|&m| m > 0.0).collect();
+    let part = match window == image.extent().rect() {
+        true => Cow::Borrowed(image),
+        false => Cow::Owned(image.crop(window)),
+    };
+    let hole: Vec<bool> = rows(mask.data(), mask.extent(), window).flatten().map(|&m| m > 0.0).collect();
     let view = View { picture: image.extent(), window, hole: bounds };
     let filled = match fill(&part, &hole, &view, options, job)? {
         Some(filled) => filled,
@@ -96,6 +100,37 @@ fn rounds(level: usize, levels: usize) -> u32 {
     if level + 1 == levels { 16 } else { [2, 4, 6, 8, 10][level.min(4)] }
 }
 
+/// The rows of `part` in a plane of this `extent`.
+fn rows<T>(plane: &[T], extent: Extent, part: Rect) -> impl Iterator<Item = &[T]> {
+    let lines = plane.chunks_exact(extent.w.max(1) as usize).skip(part.y as usize).take(part.h as usize);
+    lines.map(move |line| &line[part.x as usize..][..part.w as usize])
+}
+
+/// How deep the hole is, in pixels, which lies in `bounds`.
+fn depth(hole: &[bool], extent: Extent, bounds: Rect) -> f32 {
+    // The nearest known pixel is no farther than the first outside the bounds.
+    let part = bounds.grown(1).intersect(extent.rect()).unwrap_or(extent.rect());
+    let known: Vec<bool> = rows(hole, extent, part).flatten().map(|h| !h).collect();
+    distance::distance(part.extent(), &known).into_iter().filter(|d| d.is_finite()).fold(0.0, f32::max)
+}
+
+/// The hole, which lies in `bounds`, and what is not copied from because it is as near to it as `margin_px`.
+fn near(hole: &[bool], extent: Extent, bounds: Rect, margin_px: u32) -> Cow<'_, [bool]> {
+    if margin_px == 0 {
+        return Cow::Borrowed(hole);
+    }
+    let part = bounds.grown(margin_px).intersect(extent.rect()).unwrap_or(extent.rect());
+    let holed: Vec<bool> = rows(hole, extent, part).flatten().copied().collect();
+    let away = distance::distance(part.extent(), &holed);
+    let mut out = vec![false; hole.len()];
+    let lines = out.chunks_exact_mut(extent.w.max(1) as usize).skip(part.y as usize);
+    for (line, away) in lines.zip(away.chunks_exact(part.w.max(1) as usize)) {
+        let line = &mut line[part.x as usize..][..part.w as usize];
+        line.iter_mut().zip(away).for_each(|(near, &away)| *near = away <= margin_px as f32);
+    }
+    Cow::Owned(out)
+}
+
 /// `None` if no whole patch is known.
 fn fill(
     image: &Image,
@@ -105,14 +140,9 @@ fn fill(
     job: &dyn Job,
 ) -> Result<Option<Image>, Cancelled> {
     let extent = image.extent();
-    let known: Vec<bool> = hole.iter().map(|h| !h).collect();
-    let inside = distance::distance(extent, &known);
-    let mut deepest = inside.iter().copied().filter(|d| d.is_finite()).fold(0.0, f32::max);
-    let near: Vec<bool> = match options.source_margin_px {
-        0 => hole.to_vec(),
-        margin => distance::distance(extent, hole).iter().map(|&d| d <= margin as f32).collect(),
-    };
-    let mut levels = vec![Level::finest(image, hole, &near)];
+    let mut deepest = depth(hole, extent, view.within());
+    let near = near(hole, extent, view.within(), options.source_margin_px);
+    let mut levels = vec![Picture::finest(image, hole, &near)];
     if !levels[0].has_sources() {
         return Ok(None);
     }
@@ -135,8 +165,9 @@ fn fill(
         job.step(Stage::Infill, step, steps)
     };
     let mut field: Option<Field> = None;
-    while let Some(mut level) = levels.pop() {
+    while let Some(picture) = levels.pop() {
         let index = levels.len();
+        let mut level = Level::new(picture);
         let mut search = Search::new(&level, options.seed, index, field.is_none(), job);
         let mut matches = match field.take() {
             Some(coarse) => {

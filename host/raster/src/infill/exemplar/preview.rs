@@ -20,6 +20,11 @@ pub(super) struct View {
 }
 
 impl View {
+    /// The hole's bounds in the window.
+    pub fn within(&self) -> Rect {
+        Rect { x: self.hole.x - self.window.x, y: self.hole.y - self.window.y, ..self.hole }
+    }
+
     /// The picture, small: in and just around the hole's bounds what `level` shows, which is halved `halvings` times;
     /// transparent elsewhere.
     pub fn of(&self, level: &Level, halvings: usize) -> Image {
