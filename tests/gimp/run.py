@@ -135,7 +135,7 @@ class Stage:
         try:
             ended = subprocess.run([*inside, *program, "-d", "-f", "-s", "--batch-interpreter=python-fu-eval", "-b", script, "--quit"],
                                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=LIMIT_S)
-            self._said[module] = ended.stdout.decode(errors="replace")
+            self._said[module] = "%s\nGIMP ended with %d" % (ended.stdout.decode(errors="replace"), ended.returncode)
         except subprocess.TimeoutExpired as late:
             self._said[module] = (late.stdout or b"").decode(errors="replace") + "\nGIMP was ended after %d s" % LIMIT_S
         finally:

@@ -11,7 +11,11 @@ import re
 
 from job import Wish
 from picture import Sorry
+from reuse import is_past
 from sentences import any_of
+
+SEED_MAX = (1 << 53) - 1
+"""The largest whole number that a JSON number and a GIMP double hold exactly."""
 
 MAX_TEXT = 16 * 1024
 """Bytes of one text: all of a request but the pixels has to fit a message of 64 KiB."""
@@ -25,6 +29,7 @@ LORA = {"weight": float, "text-weight": float}
 CONTROL = {"layer": str, "weight": float, "preprocess": str, "preprocessor": str, "kind": str, "encoder": str, "start": float,
            "end": float}
 """What is said of a LoRA, and of a control layer, behind its name."""
+RIGHT_REGIONS = "Right would be a layer's name and what should be seen there: “Sky,prompt=a storm; Meadow,prompt=grass, flowers”."
 
 
 class Asked:
@@ -50,12 +55,22 @@ def asked(action, config, seen, offers):
     elif not chain:
         chain = styled
     settings.update(_members(value))
-    controls = parse_controls(value("controls"))
-    if seen and (controls or settings.get("loras")) and not _denoises(settings.get("model"), offers):
-        controls = []  # the dialog showed them in grey
+    controls, regions = parse_controls(value("controls")), _said(parse_regions(value("regions")), seen)
+    if seen and (controls or regions or settings.get("loras")) and not _denoises(settings.get("model"), offers):
+        controls = regions = []  # the dialog showed them in grey
         settings.pop("loras", None)
     margins = tuple(value(side) for side in MARGINS) if action.mode == "expand" else None
-    return Asked(wish=Wish(action.mode, settings, chain, margins, controls))
+    return Asked(wish=Wish(action.mode, settings, chain, margins, controls, regions))
+
+
+def _said(regions, seen):
+    """Those that have words; in a dialog others are only begun."""
+    for region in regions:
+        if not region["prompt"] and not seen:
+            raise Sorry("The region “%(layer)s” has no words. Say what should be seen there: “%(layer)s,prompt=…”." % region)
+    if len("".join(region["prompt"] for region in regions).encode("utf-8")) > MAX_TEXT:
+        raise Sorry("The words of the regions are too long; at most %d bytes can be sent." % MAX_TEXT)
+    return [region for region in regions if region["prompt"]]
 
 
 def _denoises(model, offers):
@@ -126,11 +141,22 @@ def settings_of(value, chosen):
     return dict(found, filters=chain) if chain else found
 
 
+def arguments_of_past(style):
+    """The arguments of a procedure that paint an entry of the history again (`reuse.past`), as its dialog is to show them."""
+    if style["mode"] == "upscale":
+        return {"upscaler": style["settings"].get("model", ""), "scale": style["scale"] or 0}
+    seed = style["seed"] if 0 <= style["seed"] <= SEED_MAX else -1
+    shown = dict({"prompt": "", "controls": "", "regions": ""}, **arguments_of(style["settings"]))
+    return dict(shown, style=style["name"], seed=seed, batch=max(1, style["count"]))
+
+
 def style_settings(name, styles):
     """A copy of the style's settings. `Sorry` if there is no such style."""
     for style in styles:
         if style["name"] == name:
             return dict(style.get("settings") or {})
+    if is_past(name):
+        raise Sorry("What was painted as “%s” is not in the history any more." % name)
     raise Sorry("There is no style “%s”. %s" % (name, any_of(style["name"] for style in styles)))
 
 
@@ -165,23 +191,27 @@ def parse_list(text, argument, keys):
     there are and what reads their values. Names may have commas; a semicolon is written as `\\;`. `Sorry` if it cannot be
     read."""
     found = []
-    for part in re.split(r"(?<!\\);", text):
-        part = part.replace("\\;", ";").strip()
-        if part:
-            name, *said = re.split(r",\s*(?=(?:%s)\s*=)" % "|".join(keys), part)
-            pairs = [option.split("=", 1) for option in said]
-            options = {}
-            for key, given in ((key.strip(), given.strip()) for key, given in pairs):
-                if key in options:
-                    raise Sorry("The argument “%s” has “%s”, which sets %s twice." % (argument, part, key))
-                options[key] = _read(given, keys[key], part, argument, key)
-            odd = re.search(r",\s*([\w-]+)\s*=", "".join([name] + [str(given) for given in options.values()]))
-            if odd or not name or "=" in name.split(",")[0]:
-                what = "sets %s" % odd.group(1) if odd else "begins with no name"
-                raise Sorry("The argument “%s” has “%s”, which %s. Right would be a name, and behind commas any of: %s; more of them "
-                            "follow a semicolon." % (argument, part, what, ", ".join(key + "=" for key in keys)))
-            found.append((name.strip(), options))
+    for part in _parts(text):
+        name, *said = re.split(r",\s*(?=(?:%s)\s*=)" % "|".join(keys), part)
+        pairs = [option.split("=", 1) for option in said]
+        options = {}
+        for key, given in ((key.strip(), given.strip()) for key, given in pairs):
+            if key in options:
+                raise Sorry("The argument “%s” has “%s”, which sets %s twice." % (argument, part, key))
+            options[key] = _read(given, keys[key], part, argument, key)
+        odd = re.search(r",\s*([\w-]+)\s*=", "".join([name] + [str(given) for given in options.values()]))
+        if odd or not name or "=" in name.split(",")[0]:
+            what = "sets %s" % odd.group(1) if odd else "begins with no name"
+            raise Sorry("The argument “%s” has “%s”, which %s. Right would be a name, and behind commas any of: %s; more of them "
+                        "follow a semicolon." % (argument, part, what, ", ".join(key + "=" for key in keys)))
+        found.append((name.strip(), options))
     return found
+
+
+def _parts(text):
+    """What semicolons part, but `\\;` do not."""
+    parts = (part.replace("\\;", ";").strip() for part in re.split(r"(?<!\\);", text))
+    return [part for part in parts if part]
 
 
 def _read(given, kind, part, argument, key):
@@ -215,6 +245,37 @@ def loras_text(loras):
 def parse_controls(text):
     """The argument `controls` as `generate` has them, but with `layer`, a name or a number, in the place of the image."""
     return [dict(options, model=name) for name, options in parse_list(text, "controls", CONTROL)]
+
+
+def parse_regions(text):
+    """The argument `regions`, `Sky,prompt=a storm; Meadow,prompt=grass, flowers`, or JSON for words that would not fit such a line:
+    {"layer", "prompt"} of each. Behind `prompt=` all is words, up to the semicolon."""
+    if not text.strip().startswith("["):
+        found = [[side.strip() for side in re.split(r"(?:^|,)\s*prompt\s*=", part, maxsplit=1)] for part in _parts(text)]
+        regions = [{"layer": layer, "prompt": "".join(words)} for layer, *words in found]
+    else:
+        try:
+            regions = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise Sorry("The argument “regions” is no JSON (%s). %s" % (error, RIGHT_REGIONS)) from None
+    if not all(isinstance(region, dict) and isinstance(region.get("prompt"), str) and isinstance(region.get("layer"), str)
+               and region["layer"] for region in regions):
+        raise Sorry("The argument “regions” has one without a layer, or without words. %s" % RIGHT_REGIONS)
+    return [{"layer": region["layer"], "prompt": region["prompt"].strip()} for region in regions]
+
+
+def regions_text(regions):
+    """The text that `parse_regions` reads as these."""
+    told = [{"layer": region["layer"], "prompt": region["prompt"].strip()} for region in regions]
+    line = "; ".join(("%(layer)s,prompt=%(prompt)s" % region).replace(";", "\\;") for region in told)
+    return line if _reads_as(line, told) else json.dumps(told, ensure_ascii=False)
+
+
+def _reads_as(line, regions):
+    try:
+        return parse_regions(line) == regions
+    except Sorry:
+        return False
 
 
 MEMBERS = [

@@ -8,6 +8,7 @@ import os
 import tempfile
 import time
 
+from reuse import is_past, past
 from underpaint_client import Client, Disconnected, NotRunning, find_endpoint
 from underpaint_program import POLL_S, RIVAL_S, START_S, complaint, find_program, start_program
 
@@ -66,12 +67,17 @@ def _knock(preview):
         raise NotRunning("Underpaint is not running any more.") from None
 
 
-def lists(monitor, *names):
-    """What the daemon has to offer, by name (`models`, `styles`, `filters` …): dicts that have a name or an id."""
+def lists(monitor, *names, style=""):
+    """What the daemon has to offer, by name (`models`, `styles`, `filters` …): dicts that have a name or an id; and `caps`,
+    what it can, as it said in `hello`. Among the styles is `style`, if it is an entry of the history (`reuse.py`)."""
     def ask():
         with connect(False, starting) as client:
-            return {name: client.call(name + "/list") for name in names}
+            found = {name: client.call(name + "/list") for name in names}
+            if "styles" in found and is_past(style):
+                found["styles"] = [*found["styles"], past(client, style)]
+            return found, client.server.get("caps") or []
     starting = monitor.later(lambda: monitor.say("Starting Underpaint"))
-    found = monitor.apart(ask)
-    return {name: [entry for entry in found[name] if isinstance(entry, dict) and (entry.get("name") or entry.get("id"))]
-            for name in names}
+    found, caps = monitor.apart(ask)
+    offers = {name: [entry for entry in found[name] if isinstance(entry, dict) and (entry.get("name") or entry.get("id"))]
+              for name in names}
+    return dict(offers, caps=caps)

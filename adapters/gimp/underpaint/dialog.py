@@ -10,9 +10,13 @@ gi.require_version("GimpUi", "3.0")
 gi.require_version("Gtk", "3.0")
 from gi.repository import Gdk, GimpUi, GObject, Gtk  # noqa: E402
 
-from arguments import values_of  # noqa: E402
+from arguments import asked, values_of  # noqa: E402
 from entries import folded_list, listed  # noqa: E402
 from filters import Chain  # noqa: E402
+from layers import Layers  # noqa: E402
+from preview import Preview  # noqa: E402
+from regions import Regions  # noqa: E402
+from showing import Showing  # noqa: E402
 from steering import STEERS, Controls, Loras  # noqa: E402
 from styles import Styles  # noqa: E402
 from widgets import SPACING, dim, folded, labelled, rows, short  # noqa: E402
@@ -31,19 +35,18 @@ HINTS = {
 }
 
 
-def ask(procedure, config, action, lists, preview):
+def ask(procedure, config, action, lists, aim):
     """Shows the dialog; returns whether to go on, with the answers in `config`.
 
-    `lists`: `models`, `styles`, `filters`, `loras`, `controls` as the daemon lists them, `layers`, (id, name, depth) of the
-    image's, and `active`, the name of the one the painter is on. `preview(config)`: makes a widget that shows what the chain in
-    it does.
+    `lists`: `models`, `styles`, `filters`, `loras`, `controls` as the daemon lists them, and `caps`, what it can. `aim()` gives
+    the image as a `Target`, as it is then.
     """
     dialog = GimpUi.ProcedureDialog.new(procedure, config, "Underpaint: " + action.label)
     dialog.set_ok_label(action.label.split()[0])
     dialog.set_default_size(WIDTH, -1)
     column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=SPACING, border_width=12)
     build = {"fill": _painting, "filter": _filtering, "upscale": _enlarging}[action.kind]
-    first = build(column, dialog, config, action, lists, preview)
+    first = build(column, dialog, config, action, lists, aim)
     column.show_all()
     dialog.get_content_area().pack_start(column, True, True, 0)
     dialog.connect("key-press-event", _key)
@@ -65,7 +68,7 @@ def _key(dialog, event):
     return False
 
 
-def _painting(column, _dialog, config, action, lists, _preview):
+def _painting(column, dialog, config, action, lists, aim):
     models = [model for model in lists["models"] if model.get("kind", "painter") == "painter"
               and action.mode in (model.get("modes") or ()) and model.get("state") != "unusable"]
     value = values_of(config)
@@ -94,14 +97,18 @@ def _painting(column, _dialog, config, action, lists, _preview):
     rows(more, [("Avoi_d", _words(config, "negative-prompt")), ("S_teps", steps), ("G_uidance", guidance),
                  ("Seed", seed)])
     column.pack_start(folded("More", more), False, False, 0)
-    chain = Chain(config, lists["filters"], lists["layers"])
-    column.pack_start(folded_list(config, "_Filters", chain), False, False, 0)
+    layers = Layers(aim)
+    column.pack_start(folded_list(config, "_Filters", Chain(config, lists["filters"], layers)), False, False, 0)
     steering = []
     if lists["loras"] or config.get_property("loras"):
         steering.append(folded_list(config, "LoR_As", Loras(config, lists["loras"], models)))
     if any(control.get("kind") in STEERS for control in lists["controls"]) or config.get_property("controls"):
-        controls = Controls(config, lists["controls"], models, lists["layers"], lists["active"])
-        steering.append(folded_list(config, "Co_ntrol layers", controls))
+        showing = None
+        if "preprocess" in lists["caps"]:
+            showing = Showing(aim, lambda: asked(action, config, True, lists.__getitem__).wish)
+            dialog.connect("response", lambda *_: showing.hide_entry())
+        steering.append(folded_list(config, "Co_ntrol layers", Controls(config, lists["controls"], models, layers, showing)))
+    steering.append(folded_list(config, "Regi_ons", Regions(config, layers)))
     for fold in steering:
         column.pack_start(fold, False, False, 0)
 
@@ -119,9 +126,9 @@ def _painting(column, _dialog, config, action, lists, _preview):
     return words.focus
 
 
-def _filtering(column, dialog, config, _action, lists, preview):
-    chain = Chain(config, lists["filters"], lists["layers"], "Add _filter…")
-    column.pack_start(preview(config), False, False, 0)
+def _filtering(column, dialog, config, _action, lists, aim):
+    chain = Chain(config, lists["filters"], Layers(aim), "Add _filter…")
+    column.pack_start(Preview(config, aim()), False, False, 0)
     column.pack_start(listed(chain, 180), True, True, 0)
 
     def changed(*_):
@@ -131,7 +138,7 @@ def _filtering(column, dialog, config, _action, lists, preview):
     return chain.adder
 
 
-def _enlarging(column, _dialog, config, _action, lists, _preview):
+def _enlarging(column, _dialog, config, _action, lists, _aim):
     models = [model for model in lists["models"] if model.get("kind") == "upscaler"]
     grid = Gtk.Grid(row_spacing=SPACING, column_spacing=SPACING)
     choice = [("", "The first there is" if models else "None is installed")]

@@ -6,25 +6,33 @@ The list is one of the config's properties, as text; nothing is kept here, so th
 import gi
 
 gi.require_version("Gtk", "3.0")
-from gi.repository import Gtk  # noqa: E402
+from gi.repository import GLib, Gtk  # noqa: E402
 
 from arguments import values_of  # noqa: E402
 from picture import Sorry  # noqa: E402
 from widgets import SPACING, folded, tool  # noqa: E402
 
 
-HEIGHT = 90
-"""A list scrolls when it is more than twice as high."""
+HEIGHT = 112
+"""A list scrolls when it is more than twice as high, and is never squeezed to less."""
 
 
 class Entries(Gtk.Box):
     """The rows from top to bottom. A subclass says how the text is read and written, and what a row is."""
+
+    MOST = None
+    """How many the daemon takes; None: any number."""
+
+    below = None
+    """A widget that belongs below the rows, where they do not scroll it away."""
 
     def __init__(self, config, argument, adding):
         """`adding`: what the button says."""
         super().__init__(orientation=Gtk.Orientation.VERTICAL, spacing=SPACING)
         self._config, self.argument = config, argument
         self._entries, self._text = [], None
+        self.fit = lambda: None
+        """To be called when the rows have another height; whoever lays things out looks after it."""
         self._rows = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=SPACING)
         self._menu = Gtk.Menu()
         self.adder = Gtk.MenuButton(label=adding, use_underline=True, popup=self._menu, halign=Gtk.Align.START)
@@ -77,6 +85,8 @@ class Entries(Gtk.Box):
         for entry in self._entries:
             self._rows.pack_start(self.row(entry), False, False, 0)
         self._rows.show_all()
+        self.adder.set_sensitive(bool(self._menu.get_children()) and len(self._entries) != self.MOST)
+        self.fit()
 
     def _follow(self, *_):
         """The config's list, if it is another one than is shown."""
@@ -95,8 +105,26 @@ class Entries(Gtk.Box):
         self.show_entries()
         self.tell()
 
+    def begun(self, entry):
+        """One was added from the menu."""
+
     def _add(self, entry):
         self._change(self._entries + [entry])
+        self.begun(entry)
+        row = self._rows.get_children()[-1]
+
+        def placed(*_):
+            row.disconnect(waiting)
+            GLib.idle_add(self._to_end)
+        waiting = row.connect("size-allocate", placed)
+
+    def _to_end(self):
+        """What was added scrolls into sight."""
+        scrolled = self.get_ancestor(Gtk.ScrolledWindow)
+        if scrolled is not None:
+            bar = scrolled.get_vadjustment()
+            bar.set_value(bar.get_upper() - bar.get_page_size())
+        return GLib.SOURCE_REMOVE
 
     def _drop(self, entry):
         self._change([other for other in self._entries if other is not entry])
@@ -124,7 +152,14 @@ def listed(entries, height):
     scrolled = Gtk.ScrolledWindow(hscrollbar_policy=Gtk.PolicyType.NEVER, min_content_height=height, max_content_height=max(height, HEIGHT) * 2)
     scrolled.set_propagate_natural_height(True)
     scrolled.add(entries)
+
+    def fit():
+        scrolled.set_min_content_height(max(height, min(HEIGHT, entries.get_preferred_height()[1])))
+    entries.fit = fit
+    fit()
     column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=SPACING)
     column.pack_start(scrolled, True, True, 0)
+    if entries.below is not None:
+        column.pack_start(entries.below, False, False, 0)
     column.pack_start(entries.adder, False, False, 0)
     return column

@@ -24,8 +24,10 @@ class Chain(Entries):
     """The steps in their order."""
 
     def __init__(self, config, schemas, layers, adding="Add filter…"):
+        """`layers`: the image's, as `layers.Layers`."""
         super().__init__(config, "filters", adding)
         self._layers = layers
+        layers.changed.append(self.show_entries)
         self._schemas = {schema["name"]: schema for schema in schemas}
         for schema in sorted(self._schemas.values(), key=_title):
             self.offer(_title(schema), schema.get("description"), lambda name=schema["name"]: {"name": name, "params": {}})
@@ -91,7 +93,7 @@ class Chain(Entries):
     def _input(self, step, wanted):
         box = Gtk.ComboBoxText(hexpand=True)
         box.append("", "None")
-        for layer, name, depth in self._layers:
+        for layer, name, depth in self._layers.listed:
             box.append(str(layer), "  " * depth + name)
         box.set_active_id(str((step.get("images") or {}).get(wanted["name"], "")))
         if box.get_active() < 0:

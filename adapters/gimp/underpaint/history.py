@@ -26,23 +26,35 @@ EMPTY = "What is painted is kept here. There is nothing yet."
 SWITCHED_OFF = "The history is switched off in Underpaint's config.json, so nothing is kept."
 
 
+USE = 1
+"""The dialog's answer, if settings are wanted."""
+
+
 def ask(config, action):
-    """Shows the dialog; returns whether to place something, with its name in `config`."""
+    """Shows the dialog. Returns whether to go on, with the entry's name in `config`, and whether its settings are wanted instead
+    of its pictures."""
     dialog = GimpUi.Dialog(title="Underpaint: " + action.label, role="underpaint-history")
     GimpUi.window_set_transient(dialog)
     dialog.set_default_size(*SIZE)
     dialog.add_button("_Cancel", Gtk.ResponseType.CANCEL)
+    use = dialog.add_button("_Use Settings…", USE)
+    use.set_tooltip_text("Opens the dialog that painted it, with its words, model, seed and settings")
     place = dialog.add_button("_Place", Gtk.ResponseType.OK)
     dialog.set_default_response(Gtk.ResponseType.OK)
-    shelf = Shelf(lambda entry: place.set_sensitive(entry is not None), lambda: dialog.response(Gtk.ResponseType.OK))
+
+    def chosen(entry):
+        for button in (use, place):
+            button.set_sensitive(entry is not None)
+    shelf = Shelf(chosen, lambda: dialog.response(Gtk.ResponseType.OK))
     shelf.show_all()
     dialog.get_content_area().pack_start(shelf, True, True, 0)
     dialog.connect("map", lambda _: shelf.focus.grab_focus())
     try:
-        if dialog.run() != Gtk.ResponseType.OK or shelf.chosen() is None:
-            return False
+        answer = dialog.run()
+        if answer not in (Gtk.ResponseType.OK, USE) or shelf.chosen() is None:
+            return False, False
         config.set_property("entry", shelf.chosen()["entry"])
-        return True
+        return True, answer == USE
     finally:
         shelf.close()
         dialog.destroy()

@@ -17,11 +17,29 @@ LONG_TEXT = 4096
 STAGES = {"load": "Loading the model", "infill": "Painting", "encode": "Reading the picture", "denoise": "Painting",
           "decode": "Developing", "upscale": "Enlarging", "filter": "Finishing"}
 
-Wish = collections.namedtuple("Wish", "mode settings chain margins controls", defaults=((),))
+Wish = collections.namedtuple("Wish", "mode settings chain margins controls regions", defaults=((), ()))
 Wish.__doc__ = """`settings`: members of `generate`, what is left to the daemon absent; `chain`: steps as in
 `filters/list`'s terms, {"name", "params", "images": {input: layer id}}; `margins`: (left, right, top, bottom) pixels by
-which `expand` enlarges the canvas, else None; `controls`: what steers, as in `generate`, but with `layer`, a name or a number,
-in the place of the image."""
+which `expand` enlarges the canvas, else None; `controls` and `regions`: what steers, as in `generate`, but with `layer`, a name
+or a number, in the place of the image or the mask."""
+
+
+class Place(collections.namedtuple("Place", "extent offset masked canvas")):
+    """`extent`: the canvas' size, where the image's origin lies at `offset`; `masked`: bounds of what is painted, None for all;
+    `canvas`: the part that is sent. Both in canvas pixels, which are the image's unless it grows."""
+
+    @property
+    def seen(self):
+        """The part that is sent, in the image's pixels."""
+        return self.on_image(self.canvas)
+
+    def on_canvas(self, rect):
+        """A rect of the image as one of the canvas."""
+        return (rect[0] + self.offset[0], rect[1] + self.offset[1]) + tuple(rect[2:])
+
+    def on_image(self, rect):
+        """The other way round."""
+        return (rect[0] - self.offset[0], rect[1] - self.offset[1]) + tuple(rect[2:])
 
 
 class Job:
@@ -32,8 +50,8 @@ class Job:
     def __init__(self, target, monitor):
         self._target, self._monitor = target, monitor
         self._client = None
-        self.timing_ms = {}
-        """The daemon's own account of the finished job."""
+        self.timing_ms, self.used = {}, {}
+        """The daemon's own account of the finished job, and what it did it with."""
 
     def run(self):
         """Does it; once more if the daemon was lost on the way. `Sorry`, or what the client raises."""
@@ -62,6 +80,12 @@ class Job:
             pixels = snapshot.read(rect, self._target.px)
         return image(self._put(pixels), rect[2], rect[3], self._target.px)
 
+    def _send_alpha(self, layer, rect):
+        """Uploads how opaque what a layer shows of `rect` is; returns the image, None if there is nothing."""
+        with self._target.shown(layer) as snapshot:
+            alpha = snapshot.read(rect, "rgba8")[3::4]
+        return image(self._put(alpha), rect[2], rect[3], "g8") if any(alpha) else None
+
     def _filters(self, chain):
         """The chain as the protocol has it, the layers and long texts it needs uploaded."""
         found = []
@@ -84,14 +108,15 @@ class Job:
             return job.wait(), job.result
         hear = self._monitor.newest(self._heard, lambda notice: (notice.method, len(notice.tail) > 0))
         patches, result = self._monitor.apart(work)
-        self.timing_ms = result.get("timing_ms") or {}
+        self.timing_ms, self.used = result.get("timing_ms") or {}, result.get("used") or {}
         return patches
 
     def _heard(self, notice):
         params = notice.params
         if notice.method == "job/state":
-            if params.get("state") == "queued" and params.get("position"):
-                self._monitor.say("Waiting, %s before this one" % _pictures(params["position"]))
+            if params.get("state") == "queued":
+                before = params.get("position")
+                self._monitor.say("Waiting, %s before this one" % _pictures(before) if before else "Waiting for its turn")
             elif params.get("state") == "running":
                 self._monitor.say(self.AT_WORK)
         elif notice.method == "progress":
@@ -117,39 +142,49 @@ class Fill(Job):
             raise Sorry("Say by how many pixels the canvas is to grow, on one side at least.")
 
     def _story(self):
-        wish, target, monitor = self._wish, self._target, self._monitor
-        extent, offset, masked = self._geometry()
+        wish, target = self._wish, self._target
+        place = self._place()
+        params = self._where(place)
+        params.update(wish.settings, mode=wish.mode, preview=PREVIEW, label=layer_name(wish.settings.get("prompt", ""), wish.mode, None))
+        params["filters"] = self._filters(wish.chain)
+        if wish.controls:
+            params["controls"] = self._controls(place)
+        if wish.regions:
+            params["regions"] = self._regions(place)
+        patches = self._do("generate", params)
+        if not patches:
+            raise Sorry("Underpaint found nothing to change there.")
+        self._monitor.say("Placing the layer")
+        grown = (place.extent, place.offset) if wish.mode == "expand" else None
+        return target.insert(patches, lambda seed: layer_name(wish.settings.get("prompt", ""), wish.mode, seed), grown)
+
+    def _place(self):
+        """Where it will be, and which part of the canvas is worth sending for it."""
+        wish, (extent, offset, masked) = self._wish, self._geometry()
         canvas = (0, 0) + extent
         if masked is not None:
             asked = {"mode": wish.mode, "extent": list(extent), "mask_bounds": json_rect(masked)}
             asked.update((name, wish.settings[name]) for name in ("model", "prompt", "denoise_strength") if name in wish.settings)
-            asked["steered"] = bool(wish.controls or wish.settings.get("loras"))
-            answer = monitor.apart(lambda: self._client.call("fill/context", asked))
+            asked["steered"] = bool(wish.controls or wish.regions or wish.settings.get("loras"))
+            answer = self._monitor.apart(lambda: self._client.call("fill/context", asked))
             canvas = _within(answer.get("rect"), extent)
+        return Place(extent, offset, masked, canvas)
 
+    def _where(self, place, pixels=True):
+        """The members `canvas`, with its pixels or without, and `mask`, if only a part is to be painted."""
+        target, monitor, canvas = self._target, self._monitor, place.canvas
         monitor.say("Reading the picture")
-        seen = (canvas[0] - offset[0], canvas[1] - offset[1]) + canvas[2:]
-        with target.visible() as snapshot:
-            pixels = snapshot.read(seen, target.px)
-            if monitor.previews:
-                monitor.show_canvas(*snapshot.reduced(seen, min(1.0, PREVIEW["max_side"] / max(seen[2:]))), canvas)
-        blobs = [self._put(pixels)]
-        params = dict(
-            wish.settings, mode=wish.mode, preview=PREVIEW, label=layer_name(wish.settings.get("prompt", ""), wish.mode, None),
-            canvas={"extent": list(extent), "rect": json_rect(canvas), "image": image(blobs[0], canvas[2], canvas[3], target.px)})
-        del pixels
-        if masked is not None:
-            blobs.append(self._put(self._mask(masked, extent, offset)))
-            params["mask"] = {"rect": json_rect(masked), "image": image(blobs[1], masked[2], masked[3], "g8")}
-        params["filters"] = self._filters(wish.chain)
-        if wish.controls:
-            params["controls"] = self._controls(seen, offset)
-        patches = self._do("generate", params)
-        if not patches:
-            raise Sorry("Underpaint found nothing to change there.")
-        monitor.say("Placing the layer")
-        grown = (extent, offset) if wish.mode == "expand" else None
-        return target.insert(patches, lambda seed: layer_name(wish.settings.get("prompt", ""), wish.mode, seed), grown)
+        params = {"canvas": {"extent": list(place.extent), "rect": json_rect(canvas)}}
+        if pixels:
+            with target.visible() as snapshot:
+                read = snapshot.read(place.seen, target.px)
+                if monitor.previews:
+                    monitor.show_canvas(*snapshot.reduced(place.seen, min(1.0, PREVIEW["max_side"] / max(canvas[2:]))), canvas)
+            params["canvas"]["image"] = image(self._put(read), canvas[2], canvas[3], target.px)
+        if place.masked is not None:
+            mask = self._put(self._mask(place))
+            params["mask"] = {"rect": json_rect(place.masked), "image": image(mask, place.masked[2], place.masked[3], "g8")}
+        return params
 
     def _geometry(self):
         """(extent, where the image's origin lies in it, bounds of the mask or None)."""
@@ -162,33 +197,45 @@ class Fill(Job):
             return target.extent, (0, 0), (0, 0) + target.extent
         return target.extent, (0, 0), target.selection
 
-    def _controls(self, seen, offset):
-        """What steers, with what its layers show of `seen`, the part of the image that is sent."""
+    def _controls(self, place):
+        """What steers, with what its layers show of the part of the image that is sent."""
         found = self._monitor.apart(lambda: self._client.call("controls/list"))
         references = {control["id"] for control in found if control.get("kind") == "ip_adapter"}
         called = []
         for control in self._wish.controls:
             call = {name: value for name, value in control.items() if name != "layer"}
             if control.get("layer"):
-                layer = self._target.named(control["layer"])
-                rect = self._target.covered(layer)
-                if control["model"] not in references:  # a reference is shown whole, wherever it lies
-                    rect = common(rect, seen)
-                if rect is None:
-                    raise Sorry("“%s” is empty where the picture is painted, so it cannot steer." % layer.get_name())
-                x, y, width, height = rect
-                call["image"] = {"rect": json_rect((x + offset[0], y + offset[1], width, height)), "image": self._send_layer(layer, rect)}
+                call["image"] = self._layer_shown(control["layer"], place, control["model"] in references)
             called.append(call)
         return called
 
-    def _mask(self, rect, extent, offset):
+    def _layer_shown(self, name, place, whole=False):
+        """What a layer shows of the part that is sent, or `whole`: a reference, wherever it lies. `Sorry` if it shows nothing."""
+        layer = self._target.named(name)
+        rect = self._target.covered(layer) if whole else common(self._target.rect_of(layer), place.seen)
+        if rect is None:
+            raise Sorry("The layer “%s” is empty where the picture is painted, so it cannot steer." % layer.get_name())
+        return {"rect": json_rect(place.on_canvas(rect)), "image": self._send_layer(layer, rect)}
+
+    def _regions(self, place):
+        """Words with the masks of their layers. A region that is nowhere in what is painted is left out."""
+        found = []
+        for region in self._wish.regions:
+            layer = self._target.named(region["layer"])
+            rect = common(self._target.rect_of(layer), place.seen)
+            mask = self._send_alpha(layer, rect) if rect is not None else None
+            if mask is not None:
+                found.append({"prompt": region["prompt"], "mask": {"rect": json_rect(place.on_canvas(rect)), "image": mask}})
+        return found
+
+    def _mask(self, place):
         """What is to be painted, as g8: the selection, all but the selection, or the strips around the old canvas."""
         if self._wish.mode == "expand":
-            width, height = self._target.extent
+            (width, height), extent, offset = self._target.extent, place.extent, place.offset
             row = b"\xff" * extent[0]
             inner = b"\xff" * offset[0] + bytes(width) + b"\xff" * (extent[0] - offset[0] - width)
             return row * offset[1] + inner * height + row * (extent[1] - offset[1] - height)
-        return self._target.mask(rect, inverse=self._wish.mode == "background")
+        return self._target.mask(place.masked, inverse=self._wish.mode == "background")
 
 
 class Filtering(Job):

@@ -19,24 +19,18 @@ class Cancelled(Exception):
     """The painter does not want it any more."""
 
 
-class Monitor:
-    """Progress without a window. `previews` tells whether pictures are wanted."""
+class Waiting:
+    """Waits for the daemon, and tells nobody. `previews` says whether pictures of what goes on are wanted."""
 
     previews = False
 
-    def __init__(self, title, still_there):
+    def __init__(self, still_there):
         """`still_there()`: whether the image is open; a job whose image is gone is given up."""
         self._still_there = still_there
         self._ended = None
-        Gimp.progress_init(title)
 
     def say(self, text, fraction=None):
         """A line about what is going on, and how much of it is done (0..1; None: unknown)."""
-        Gimp.progress_set_text(text + "…")
-        if fraction is None:
-            Gimp.progress_pulse()
-        else:
-            Gimp.progress_update(fraction)
 
     def show_canvas(self, pixels, width, height, rect):
         """The part of the canvas that is sent, as rgba8 of `width` x `height`; `rect` says where it lies."""
@@ -46,7 +40,6 @@ class Monitor:
 
     def close(self):
         """It is over."""
-        Gimp.progress_end()
 
     def later(self, function):
         """`function`, to be called from another thread: it runs in the main one, soon."""
@@ -115,3 +108,21 @@ class Monitor:
     def _end(self, why):
         self._ended = why
         self._loop.quit()
+
+
+class Monitor(Waiting):
+    """Progress in GIMP's status bar, without a window."""
+
+    def __init__(self, title, still_there):
+        super().__init__(still_there)
+        Gimp.progress_init(title)
+
+    def say(self, text, fraction=None):
+        Gimp.progress_set_text(text + "…")
+        if fraction is None:
+            Gimp.progress_pulse()
+        else:
+            Gimp.progress_update(fraction)
+
+    def close(self):
+        Gimp.progress_end()

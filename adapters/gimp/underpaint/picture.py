@@ -131,10 +131,15 @@ class Target:
         ids = [sibling.get_id() for sibling in siblings]
         return next((below for below in siblings[ids.index(layer.get_id()) + 1:] if below.get_visible()), None)
 
+    @staticmethod
+    def rect_of(layer):
+        """Where the layer lies, as (x, y, w, h); it may reach beyond the canvas."""
+        _, x, y = layer.get_offsets()
+        return x, y, layer.get_width(), layer.get_height()
+
     def covered(self, layer):
         """The part of the canvas that the layer covers, as (x, y, w, h). `Sorry` if it lies outside."""
-        _, x, y = layer.get_offsets()
-        rect = common((0, 0) + self.extent, (x, y, layer.get_width(), layer.get_height()))
+        rect = common((0, 0) + self.extent, self.rect_of(layer))
         if rect is None:
             raise Sorry("The layer “%s” lies outside the picture, so nothing is seen of it." % layer.get_name())
         return rect
@@ -157,7 +162,7 @@ class Target:
 
     # Adding layers
 
-    def insert(self, patches, name, grown=None):
+    def insert(self, patches, name, grown=None, visible=True):
         """Adds each patch as a new layer above the one that was active, all as one undo step; `name(seed)` is the
         layer's. `grown` = (extent, offset): the canvas becomes so large in the same step. Returns the layers."""
         if not self.is_open():
@@ -172,6 +177,7 @@ class Target:
                 self._image.resize(*extent, *offset)
             parent, above = self._insertion_point()
             for layer, patch in zip(layers, patches):
+                layer.set_visible(visible)
                 self._image.insert_layer(layer, parent, above)
                 layer.set_offsets(*patch.rect[:2])
         finally:

@@ -4,18 +4,16 @@ import collections
 
 from gi.repository import Gimp, GObject
 
-from arguments import MARGINS
+from arguments import MARGINS, SEED_MAX
 
 MENU = "<Image>/Filters/Generate/Underpaint"
 RW = GObject.ParamFlags.READWRITE
-SEED_MAX = float((1 << 53) - 1)
-"""The largest whole number that a JSON number and a GIMP double hold exactly."""
 
 Action = collections.namedtuple("Action", "kind mode label blurb help arguments")
 Action.__doc__ = "`kind`: fill, filter, upscale or history; `mode`: the protocol's, of a fill; `arguments`: their names, in order."
 
 PAINTING = ("prompt", "strength", "negative-prompt", "style", "model", "steps", "guidance", "seed", "batch", "filters",
-            "loras", "controls")
+            "loras", "controls", "regions")
 
 ALL = collections.OrderedDict([
     ("underpaint-fill", Action(
@@ -51,10 +49,10 @@ ALL = collections.OrderedDict([
 ])
 
 
-def create(plug_in, name, run):
-    """The `Gimp.Procedure` of that name."""
+def create(plug_in, name, run, data=None):
+    """The `Gimp.Procedure` of that name, which calls `run` with `data`."""
     action = ALL[name]
-    made = Gimp.ImageProcedure.new(plug_in, name, Gimp.PDBProcType.PLUGIN, run, None)
+    made = Gimp.ImageProcedure.new(plug_in, name, Gimp.PDBProcType.PLUGIN, run, data)
     made.set_image_types("*")  # for an indexed image the procedure says what to do; a grey menu entry would not
     mask = Gimp.ProcedureSensitivityMask
     made.set_sensitivity_mask(mask.DRAWABLE | mask.DRAWABLES | mask.NO_DRAWABLES)
@@ -69,6 +67,12 @@ def create(plug_in, name, run):
     else:
         made.add_layer_return_value("layer", "Layer", "The new layer; the topmost, if there are several", True, RW)
     return made
+
+
+def named(mode):
+    """The name of the procedure that paints in a mode of the protocol, or enlarges; a mode that is not known is generated."""
+    found = "underpaint-%s" % mode
+    return found if found in ALL and ALL[found].kind in ("fill", "upscale") else "underpaint-generate"
 
 
 def _string(name, label, blurb):
@@ -87,12 +91,13 @@ def _double(name, label, blurb, least, most, usual):
 ARGUMENTS = {
     "prompt": _string("prompt", "_Prompt", "What should be there"),
     "negative-prompt": _string("negative-prompt", "_Avoid", "What should not be there"),
-    "style": _string("style", "St_yle", "A style's name: settings kept under a name, for every editor"),
+    "style": _string("style", "St_yle", "A style's name: settings kept under a name, for every editor; “history:ENTRY” are those of an "
+                     "entry of the history"),
     "model": _string("model", "_Model", "A model's id; empty: the one that suits the mode and the words"),
     "strength": _double("strength", "Stren_gth", "How much is repainted, in per cent: 100 replaces what is there", 1, 100, 100),
     "steps": _int("steps", "S_teps", "Steps of the sampler; 0: the model's own", 0, 1000, 0),
     "guidance": _double("guidance", "G_uidance", "How strictly the prompt is followed; 0: the model's own", 0, 100, 0),
-    "seed": _double("seed", "See_d", "The number that makes a picture again; -1: another each time", -1, SEED_MAX, -1),
+    "seed": _double("seed", "See_d", "The number that makes a picture again; -1: another each time", -1, float(SEED_MAX), -1),
     "batch": _int("batch", "_Variants", "How many pictures, each on a layer of its own", 1, 16, 1),
     "filters": _string("filters", "_Filters", "A filter's name, or a JSON list of {“name”, “params”}, in the order they run"),
     "left": _int("left", "L_eft", "Pixels to add on the left", 0, 8192, 0),
@@ -103,6 +108,8 @@ ARGUMENTS = {
     "loras": _string("loras", "LoRAs", "What changes the model's weights: “ink,weight=0.8; film-look”"),
     "controls": _string("controls", "Control layers", "What steers: “canny-sd15,layer=Sketch,preprocess=canny,weight=0.8”; "
                         "without a layer the picture itself does"),
+    "regions": _string("regions", "Regions", "Words bound to layers, what should be seen where they are opaque: “Sky,prompt=a storm; "
+                       "Meadow,prompt=grass, flowers”"),
     "entry": _string("entry", "_Entry", "An entry of the history, as “underpaint history list” names it; empty: the newest"),
     "scale": _double("scale", "Scal_e", "How many times as large; 0: as the upscaler does", 0, 16, 0),
 }

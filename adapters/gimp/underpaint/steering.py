@@ -98,6 +98,7 @@ class Loras(Steering):
     """LoRAs with their weights, and the words that call them up."""
 
     ARGUMENT, KEYS, ADDING = "loras", LORA, "Add LoRA…"
+    MOST = 16
 
     def describe(self, thing):
         """Its file, and what it was trained on."""
@@ -132,16 +133,21 @@ class Controls(Steering):
     """Control layers: a layer, what is made of it, and the model that reads it."""
 
     ARGUMENT, KEYS, ADDING = "controls", CONTROL, "Add control layer…"
+    MOST = 8
 
-    def __init__(self, config, known, models, layers, active):
-        """`layers`: (id, name, depth) of the image's, `active`: the name of the one the painter is on."""
-        self._layers, self._active = layers, active
+    def __init__(self, config, known, models, layers, showing=None):
+        """`layers`: the image's, as `layers.Layers`; `showing` shows what is made of one, if the daemon can."""
+        self._layers, self._showing, self._toggles = layers, showing, []
         self._helpers = {control.get("kind") for control in known}
         super().__init__(config, [control for control in known if control.get("kind") in STEERS], models)
+        layers.changed.append(self.show_entries)
+        if showing is not None:
+            self.below = showing
+            showing.turned = self._mark
 
     def begin(self, thing):
         """The active layer steers."""
-        return [thing["id"], {"layer": self._active} if self._active else {}]
+        return [thing["id"], {"layer": self._layers.active} if self._layers.active else {}]
 
     def describe(self, thing):
         """What kind of model it is."""
@@ -157,11 +163,8 @@ class Controls(Steering):
         """Which layer, and below it what is made of it and by which model it is read."""
         name, options = entry
         kind = self._known.get(name, {}).get("kind")
-        layers = [("", PICTURE)] + [(layer, "  " * depth + layer) for _, layer, depth in self._layers]
-        if options.get("layer", "") not in dict(layers):
-            layers.append((options["layer"], "%s – not in this picture" % options["layer"]))
         column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=4)
-        which = self.option(options, "layer", layers)
+        which = self.option(options, "layer", self._layers.choices(options.get("layer", ""), PICTURE))
         which.set_tooltip_text("The layer that steers")
         column.pack_start(self.head(entry, which), False, False, 0)
         line = Gtk.Box(spacing=4, margin_start=12)
@@ -188,7 +191,88 @@ class Controls(Steering):
             told.set_tooltip_text("What the layer shows: this model knows several kinds")
             told.set_margin_start(12)
             column.pack_start(told, False, False, 0)
+        if kind != "ip_adapter" and self._showing is not None:
+            column.pack_start(self._sight(entry, made), False, False, 0)
         return column
+
+    # What is made of the layer, to be seen first
+
+    def show_entries(self):
+        """Which of them is shown stays as it was."""
+        self._toggles = []
+        super().show_entries()
+        if self._showing is not None and self._showing.entry is not None:
+            self._follow_shown()
+
+    def tell(self):
+        """What is shown becomes what is made now."""
+        super().tell()
+        if self._showing is not None and self._showing.entry is not None:
+            self._follow_shown()
+
+    def _sight(self, entry, made):
+        """The buttons that show it and keep it; only there if something is made."""
+        line = Gtk.Box(spacing=4, margin_start=12, no_show_all=True)
+        show = Gtk.ToggleButton(label="Show", tooltip_text="Shows what the model will see, until it is pressed again")
+        keep = Gtk.Button(label="Keep as layer", tooltip_text="Puts what the model will see on a layer of its own, hidden, to be drawn on. "
+                                                              "It steers from then on")
+        for button in (show, keep):
+            line.pack_start(button, False, False, 0)
+            button.show()
+
+        def pressed(_button):
+            if show.get_active() and self._showing.entry is not entry:
+                self._look(entry)
+            elif not show.get_active() and self._showing.entry is entry:
+                self._showing.hide_entry()
+        show.set_active(self._showing.entry is entry)
+        show.connect("toggled", pressed)
+        keep.connect("clicked", lambda _: self._keep(entry))
+        self._toggles.append((entry, show))
+        made.connect("changed", lambda _: (line.set_visible(self._source(entry) is not None), self.fit()))
+        line.set_visible(self._source(entry) is not None)
+        return line
+
+    def _look(self, entry):
+        self._seen = self._source(entry)
+        self._showing.show_entry(entry, entry[1], self._title(entry))
+
+    def _keep(self, entry):
+        options = entry[1]
+
+        def kept(layer, kind):
+            options["layer"] = layer
+            for name in ("preprocess", "preprocessor"):
+                options.pop(name, None)
+            if kind and self._known.get(entry[0], {}).get("kind") == "controlnet_union":
+                options.setdefault("kind", kind)
+            self.tell()
+            self._layers.look()
+        self._showing.keep(options, self._title(entry), kept)
+
+    def _title(self, entry):
+        options = entry[1]
+        made = dict(PREPROCESS).get(options["preprocess"], options["preprocess"])
+        return "%s of %s" % (made[0].upper() + made[1:], options.get("layer") or "the picture")
+
+    def _follow_shown(self):
+        entry = self._showing.entry
+        source = self._source(entry) if any(entry is other for other in self._entries) else None
+        if source is None:
+            self._showing.hide_entry()
+        elif source != self._seen:
+            self._look(entry)
+
+    def _source(self, entry):
+        """What the picture is made of, how, and for which model; None if nothing is made."""
+        name, options = entry
+        if "preprocess" not in options or self._known.get(name, {}).get("kind") == "ip_adapter":
+            return None
+        return [values_of(self._config)("model")] + [options.get(key) for key in ("layer", "preprocess", "preprocessor")]
+
+    def _mark(self):
+        for entry, button in self._toggles:
+            button.set_active(self._showing.entry is entry)
 
 
 def title(thing):

@@ -10,9 +10,10 @@ import gi
 gi.require_version("Gtk", "3.0")
 from gi.repository import Gdk, Gtk  # noqa: E402
 
-from arguments import arguments_of, settings_of, values_of  # noqa: E402
+from arguments import ASKED_ANEW, arguments_of, settings_of, values_of  # noqa: E402
 from aside import Aside  # noqa: E402
 from picture import Sorry  # noqa: E402
+from reuse import is_past  # noqa: E402
 from sentences import sentence  # noqa: E402
 from underpaint_client import ProtocolError  # noqa: E402
 from widgets import dim, short, tool  # noqa: E402
@@ -54,15 +55,16 @@ class Styles(Gtk.Box):
 
     def _offer(self, styles):
         self._settings = {style["name"]: style.get("settings") or {} for style in styles}
+        titles = {style["name"]: style.get("title") or style["name"] for style in styles}
         self._box.remove_all()
         self._box.append("", NO_STYLE)
-        for name in sorted(self._settings, key=str.lower):
-            self._box.append(name, name)
+        for name in sorted(titles, key=lambda name: (not is_past(name), titles[name].lower())):
+            self._box.append(name, titles[name])
 
     def _follow(self, *_):
         name = self._value("style")
         self._box.set_active_id(name)
-        self._remove.set_sensitive(bool(name))
+        self._remove.set_sensitive(bool(name) and not is_past(name))
 
     def _chosen(self, _box):
         name = self._box.get_active_id()
@@ -85,7 +87,7 @@ class Styles(Gtk.Box):
             self._named()
             return
         self._box.hide()
-        self._name.set_text(self._value("style"))
+        self._name.set_text("" if is_past(self._value("style")) else self._value("style"))
         self._name.show()
         self._name.grab_focus()
 
@@ -107,7 +109,10 @@ class Styles(Gtk.Box):
         if not name:
             return
         try:
-            chosen = self._settings.get(self._value("style"), {})
+            style = self._value("style")
+            chosen = self._settings.get(style, {})
+            if is_past(style):
+                chosen = {name: value for name, value in chosen.items() if name not in ASKED_ANEW}
             settings = settings_of(self._value, chosen)
         except Sorry as why:
             self._say(str(why))

@@ -120,4 +120,36 @@ def styles_give_what_is_left_open():
     return said
 
 
-ALL = [history_places_again, history_in_other_pictures, enlarged_from_the_history, styles_give_what_is_left_open]
+ODD = {"steps": 5, "prompt": "a cat", "negative_prompt": "dogs", "denoise_strength": 0.7, "sampler": "euler", "feather_px": 9,
+       "loras": [{"name": "kohya", "weight": 2}], "filters": [{"name": "vignette", "params": {}}]}
+"""A style with members that no dialog shows."""
+
+
+def history_gives_settings():
+    """An entry of the history stands for a style: with its seed the same picture is painted again, an argument that is given wins,
+    and one that is gone is told."""
+    image = picture()
+    select(image, *HOLE, feather=SOFT)
+    ask("styles/put", name="Odd", settings=dict(ODD, model=tiny()))
+    layer = made("fill", image, style="Odd", seed=81)
+    wanted = shown(layer)
+    image.remove_layer(layer)
+    ask("styles/remove", name="Odd")
+    entry = entry_of(81)["entry"]
+
+    def painted(**arguments):
+        layer = made("fill", image, style="history:" + entry, **arguments)
+        pixels = shown(layer)
+        image.remove_layer(layer)
+        return pixels
+    check(painted(seed=81) == wanted, "it is painted otherwise")
+    for given in ({"seed": 82}, {"steps": 9}, {"loras": "kohya,weight=-3"}, {"filters": "film-grain"}):
+        check(painted(**dict({"seed": 81}, **given)) != wanted, "%s did not win", given)
+    ask("history/remove", entry=entry)
+    status, said = call("fill", image, style="history:" + entry)
+    check(status == "execution-error" and "not in the history any more" in said, "it says: %s", said)
+    return said
+
+
+ALL = [history_places_again, history_in_other_pictures, enlarged_from_the_history, styles_give_what_is_left_open,
+       history_gives_settings]

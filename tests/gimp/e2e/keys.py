@@ -163,14 +163,19 @@ def copied():
     return Gtk.Clipboard.get(Gdk.SELECTION_CLIPBOARD).wait_for_text()
 
 
-def idle():
-    """Waits until nothing is under way and nothing of ours is on the screen."""
+def idle(procedure=None):
+    """Waits until nothing is under way and nothing of ours is on the screen; and until GIMP has kept what the dialog of a
+    procedure held, for the first time since `forget`: then its run is over, and its image may go."""
     wait(lambda: not ask("status")["queue"], "an idle daemon")
     wait(lambda: not windows("Underpaint: "), "a screen without our windows")
+    if procedure is not None:
+        wait(lambda: any("underpaint-%s." % procedure in name for name in remembered()), "the end of %s" % procedure)
 
 
 def slow_styles():
-    """Styles whose jobs last long enough for something to happen meanwhile; the slower one is never waited for."""
+    """Styles whose jobs last long enough for something to happen meanwhile; the slower one is never waited for. What dialogs held
+    before is forgotten."""
+    forget()
     if not lives():
         images.made("fill", holed(picture()))
     for style in ask("styles/list"):
@@ -183,3 +188,17 @@ def holed(image):
     """The same image with something selected."""
     select(image, *HOLE)
     return image
+
+
+SETTINGS = os.path.join(os.environ["UNDERPAINT_E2E_PLUGIN"], "..", "..", "plug-in-settings")
+
+
+def remembered():
+    """The files in which GIMP keeps what our dialogs held."""
+    return [name for name in os.listdir(SETTINGS) if "underpaint" in name] if os.path.isdir(SETTINGS) else []
+
+
+def forget():
+    """GIMP does not remember what dialogs held."""
+    for name in remembered():
+        os.unlink(os.path.join(SETTINGS, name))

@@ -5,6 +5,7 @@ import time
 from gi.repository import Gimp
 
 import shelves
+import sights
 from images import HOLE, SOFT, WAIT_S, ask, at_work, check, made, picture, seen, select, tiny, untouched, wait
 from keys import (LARGE, dialog, failed, front, holed, idle, layers, menu, photograph, press, press_for, screenshot, show, slow_styles,
                   still, window, windows, write, xdo)
@@ -47,6 +48,7 @@ def remembers_resets_and_styles():
     write("a blue cat")
     press("ctrl+Return")
     layers(image, 2)
+    idle("fill")
     dialog("fill")
     press("ctrl+Return")
     layer = layers(image, 3)
@@ -240,5 +242,5 @@ EXTRA = [pictures_for_the_readme]
 """Played only by name."""
 ALL = [
     dialog_undo_and_redo, remembers_resets_and_styles, cancelled_in_our_window, cancelled_by_gimp, closed_meanwhile, queue_of_three,
-    two_images, filter_dialog, *shelves.ALL,
+    two_images, filter_dialog, *shelves.ALL, *sights.ALL,
 ]

@@ -5,8 +5,9 @@ import time
 from gi.repository import Gimp
 
 from images import SOFT, WAIT_S, ask, check, made, picture, rect_of, seen, select, shown, tiny, untouched, wait
-from keys import LARGE, copied, dialog, front, holed, idle, layers, menu, press, press_for, screenshot, show, slow_styles, still, windows, write, xdo
-from kept import entry_of
+from keys import (LARGE, copied, dialog, forget, front, holed, idle, layers, menu, press, press_for, screenshot, show, slow_styles,
+                  still, window, windows, write, xdo)
+from kept import ODD, entry_of
 
 
 AGAIN_S = 5
@@ -172,7 +173,8 @@ def steering_dialog():
 
 
 def enlarge_dialog():
-    """Enlarging opens a window with the new image; the old one stays as it is."""
+    """Enlarging opens a window with the new image; the old one stays as it is. The history does it again."""
+    forget()
     image = show(picture((60, 40)))
     before = seen(image)
     dialog("upscale")
@@ -183,11 +185,73 @@ def enlarge_dialog():
     check(rect_of(larger.get_layers()[0]) == (0, 0, 120, 80), "the layer lies at %s", rect_of(larger.get_layers()[0]))
     wait(lambda: "120x80" in title(), "its window")
     screenshot("enlarged")
+    wait(lambda: ask("history/list", limit=1)["entries"][0]["mode"] == "upscale", "the enlarged picture's entry")
+    show(image)
+    opened = dialog("history")
+    chosen(opened, 0)
+    press("alt+u")
+    window("Underpaint: Enlarge")
+    press("ctrl+Return")
+    wait(lambda: [found.get_width() for found in Gimp.get_images()].count(120) == 2, "the image enlarged again")
+    idle("history")
+    check(not windows("GIMP Message"), "GIMP complains")
 
 
 def title():
     """What stands above GIMP's window."""
-    return " ".join(xdo("getwindowname", windows(" – GIMP")[-1]))
+    found = windows(" – GIMP")  # none for a moment, while the title is another
+    return " ".join(xdo("getwindowname", found[-1])) if found else ""
 
 
-ALL = [history_dialog, styles_dialog, steering_dialog, enlarge_dialog]
+def settings_from_the_history():
+    """The dialog opens with all that an entry was painted with, also what it does not show, and paints it again; GIMP remembers it;
+    it is kept as a style; without a selection the whole picture's dialog opens."""
+    slow_styles()
+    ask("history/clear")
+    image = picture(LARGE)
+    select(image, 60, 40, 150, 100, feather=SOFT)
+    ask("styles/put", name="Odd", settings=dict(ODD, model=tiny()))
+    first = made("fill", image, style="Odd", seed=91, batch=2)
+    wanted = [(shown(layer), layer.get_name()) for layer in image.get_layers()[:2]]
+    check(first.get_name() == wanted[0][1], "the layers are out of order")
+    for layer in image.get_layers()[:2]:
+        image.remove_layer(layer)
+    entry_of(91)
+    ask("styles/remove", name="Odd")
+    show(image)
+    before = seen(image)
+    opened = dialog("history")
+    chosen(opened, 91)
+    press("alt+u")
+    opened = window("Underpaint: Fill Selection")
+    screenshot("settings-from-the-history")
+    press("alt+p", "ctrl+Return")
+    layers(image, 3)
+    idle("fill")
+    check([(shown(layer), layer.get_name()) for layer in image.get_layers()[:2]] == wanted, "it was painted otherwise")
+    front()
+    press("ctrl+z")
+    layers(image, 1)
+    check(seen(image) == before, "undo does not bring back the picture")
+    opened = dialog("fill")  # GIMP remembers it
+    press("alt+y", "Tab", "space")
+    write("Kept")
+    press("Return")
+    wait(lambda: kept_style("Kept"), "the saved style")
+    saved = dict(kept_style("Kept"))
+    check("prompt" not in saved and saved["sampler"] == "euler" and saved["steps"] == 5 and saved["feather_px"] == 9, "it was saved as %s", saved)
+    press("alt+p", "ctrl+Return")
+    layers(image, 3)
+    idle()
+    check([(shown(layer), layer.get_name()) for layer in image.get_layers()[:2]] == wanted, "it was not remembered")
+    Gimp.Selection.none(image)
+    opened = dialog("history")
+    chosen(opened, 91)
+    press("alt+u")
+    window("Underpaint: Generate")
+    press("Escape")
+    idle()
+    check(len(image.get_layers()) == 3, "something was painted")
+
+
+ALL = [settings_from_the_history, history_dialog, styles_dialog, steering_dialog, enlarge_dialog]
