@@ -46,6 +46,7 @@ pub fn used(
         }
         used["steps"] = json!(s.steps);
         used["start_step"] = json!(s.start_step);
+        used["denoise_strength"] = json!(plan.denoise_strength);
         used["guidance_scale"] = json!(s.guidance_scale);
         if model.kind == Kind::Edit {
             used["image_guidance_scale"] = json!(s.image_guidance_scale);

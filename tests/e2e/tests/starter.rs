@@ -88,7 +88,7 @@ fn every_way_of_asking_works() {
     generate(&["--batch", "2", "--steps", "2", "-o", "both.png"]);
     assert!(pixels("both_0.png").differing(&pixels("both_1.png")) > 1000);
     let told = generate(&["--init", "photo.png", "--strength", "0.5", "--steps", "4", "-o", "refined.png"]);
-    assert_eq!(told["used"]["start_step"], 2);
+    assert_eq!((&told["used"]["start_step"], &told["used"]["denoise_strength"]), (&json!(2), &json!(0.5)));
     assert_eq!(pixels("refined.png").extent(), (128, 96));
     generate(&["--init", "photo.png", "--mask", "mask.png", "--steps", "2", "-o", "inpainted.png"]);
     for wrong in [["--width", "60", "--height", "64"], ["--clip-skip", "12", "--steps", "2"]] {

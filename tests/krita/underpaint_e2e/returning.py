@@ -61,8 +61,10 @@ def history_keeps_what_was_painted():
     select(target, *HOLE, feather=SOFT)
     docker.ask("fill", prompt="a cat in the grass", model=docker.tiny(), seed="21")
     docker.part("steps").setValue(7)
+    docker.part("strength").setValue(80)
     docker.press()
     yield from filled(docker, target, 1)
+    docker.part("strength").setValue(100)
     first = layers(target.rootNode())[1]
     pixels, box = bytes(first.pixelData(0, 0, *SIZE)), bounds(first)
     docker.ask("fill", prompt="something else", model="starter", seed="1")
@@ -92,6 +94,8 @@ def history_keeps_what_was_painted():
     yield lambda: docker.part("prompt").toPlainText() == "a cat in the grass"
     check(docker.part("model").currentData() == docker.tiny() and docker.part("steps").value() == 7, "%s with %d steps paints",
           docker.part("model").currentText(), docker.part("steps").value())
+    check(docker.part("strength").value() == 80, "it is painted with a strength of %d", docker.part("strength").value())
+    docker.part("strength").setValue(100)
 
     kill_daemon()
     yield lambda: "stopped" in docker.words()
