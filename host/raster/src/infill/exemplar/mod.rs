@@ -100,6 +100,38 @@ fn rounds(level: usize, levels: usize) -> u32 {
     if level + 1 == levels { 16 } else { [2, 4, 6, 8, 10][level.min(4)] }
 }
 
+/// What the pyramid costs, in rounds of the finest level; what each level does before its first round; and the finest after its
+/// last.
+const PYRAMID: u64 = 2;
+const BEGIN: u64 = 2;
+const FINISH: u64 = 2;
+
+/// How far a fill is, in hundredths of what it costs, so that they take about as long as one another: a painter is told when it
+/// will be done.
+struct Pace {
+    levels: usize,
+    cost: u64,
+    done: u64,
+}
+
+impl Pace {
+    fn new(levels: usize) -> Pace {
+        let cost = (0..levels).map(|level| Self::round(level, levels) * (BEGIN + u64::from(rounds(level, levels))));
+        Pace { levels, cost: cost.sum::<u64>() + (PYRAMID + FINISH) * Self::round(0, levels), done: 0 }
+    }
+
+    /// Four times as many texels as at the next coarser level, but nearer to where their matches are looked for.
+    fn round(level: usize, levels: usize) -> u64 {
+        3u64.pow((levels - level) as u32)
+    }
+
+    /// So many more rounds of a level are done.
+    fn step(&mut self, level: usize, rounds: u64, job: &dyn Job) -> Result<(), Cancelled> {
+        self.done += rounds * Self::round(level, self.levels);
+        job.step(Stage::Infill, (100 * self.done / self.cost) as u32, 100)
+    }
+}
+
 /// The rows of `part` in a plane of this `extent`.
 fn rows<T>(plane: &[T], extent: Extent, part: Rect) -> impl Iterator<Item = &[T]> {
     let lines = plane.chunks_exact(extent.w.max(1) as usize).skip(part.y as usize).take(part.h as usize);
@@ -158,12 +190,8 @@ fn fill(
     }
 
     let count = levels.len();
-    let steps: u32 = (0..count).map(|l| rounds(l, count) + 1).sum::<u32>() + 1;
-    let mut step = 0;
-    let mut tick = |job: &dyn Job| {
-        step += 1;
-        job.step(Stage::Infill, step, steps)
-    };
+    let mut pace = Pace::new(count);
+    pace.step(0, PYRAMID, job)?;
     let mut field: Option<Field> = None;
     while let Some(picture) = levels.pop() {
         let index = levels.len();
@@ -177,21 +205,21 @@ fn fill(
             }
             None => search.onion(&mut level)?,
         };
-        tick(job)?;
+        pace.step(index, BEGIN, job)?;
         let rounds = rounds(index, count);
         for _ in 0..rounds {
             search.rescore(&level, &mut matches)?;
             search.sweep(&level, &mut matches)?;
             search.sweep(&level, &mut matches)?;
             vote::vote(&mut level, &matches, vote::SHARP, job)?;
-            tick(job)?;
+            pace.step(index, 1, job)?;
             if job.wants_preview() {
                 job.preview(view.of(&level, index));
             }
         }
         if index == 0 {
             let out = blend::finish(image, hole, &level, &matches, job)?;
-            tick(job)?;
+            pace.step(index, FINISH, job)?;
             return Ok(Some(out));
         }
         field = Some(matches);
