@@ -307,10 +307,11 @@ mod daemon {
         );
         let mut look = || {
             let shown = |h: &Value| h["method"] == "progress" && h["params"]["preview"].is_object();
-            client.expect("a preview", shown).1
+            client.expect("a preview", shown)
         };
-        let (first, second) = (look(), look());
+        let ((_, first), (told, second)) = (look(), look());
         assert!(!first.is_empty() && first != second, "the picture grows");
+        assert!(told["params"]["eta_ms"].is_u64(), "a preview takes nothing away from what is told: {told}");
         client.notify("cancel", json!({"id": id}), &[]);
         client.answer(id).expect_err("it was cancelled");
     }

@@ -4,7 +4,7 @@
 //! submit and cancel, the device thread takes and finishes; nothing else changes a job's state, and every change is
 //! told to the watchers before the mutex is released, so they see the changes in order.
 
-use super::job::{Job, Outcome, Pace, Ticket, Watcher, Work};
+use super::job::{Job, Outcome, Pace, Ticket, Told, Watcher, Work};
 use super::outbox::Outbox;
 use super::queue::{ClientId, JobId, Queue};
 use crate::thumbnail::fit;
@@ -314,8 +314,8 @@ impl Hub {
             mine: job.owner == client,
             keep: job.run.keep,
             position: state.position(id),
-            step: job.step.map(|s| s.0),
-            steps: job.step.map(|s| s.1),
+            step: job.step.map(|told| told.step),
+            steps: job.step.map(|told| told.steps),
         })
     }
 
@@ -386,7 +386,7 @@ impl Hub {
         let mut state = self.state();
         let name = self.name(job);
         let Some(job) = state.jobs.get_mut(&job) else { return };
-        job.step = Some((step, steps));
+        job.step = Some(Told { step, steps, eta_ms });
         for watcher in &job.watchers {
             let Some(token) = watcher.progress.clone() else { continue };
             let event = Progress {
@@ -414,7 +414,7 @@ impl Hub {
         let (now, name) = (Instant::now(), self.name(job));
         let mut state = self.state();
         let Some(job) = state.jobs.get_mut(&job) else { return };
-        let steps = job.step.map_or(step, |(_, steps)| steps);
+        let (steps, eta_ms) = job.step.map_or((step, None), |told| (told.steps, told.eta_ms));
         for watcher in job.watchers.iter_mut().filter(|w| w.wants_preview(now)) {
             let (Some(wanted), Some(token)) = (watcher.preview, watcher.progress.clone()) else { continue };
             let Ok(tail) = Name::try_from(TAIL.to_owned()) else { continue };
@@ -426,7 +426,7 @@ impl Hub {
                 stage,
                 step,
                 steps,
-                eta_ms: None,
+                eta_ms,
                 preview: Some(image),
                 preview_rect: rect,
             };

@@ -180,6 +180,15 @@ impl Done {
     }
 }
 
+/// What was last told of a stage.
+#[derive(Clone, Copy)]
+pub struct Told {
+    pub step: u32,
+    pub steps: u32,
+    /// How long the rest of it will take.
+    pub eta_ms: Option<u64>,
+}
+
 /// A request that waits for a job's end.
 pub struct Watcher {
     /// Whose.
@@ -231,8 +240,8 @@ pub struct Job {
     pub submitted: Instant,
     /// When it ended.
     pub ended: Option<Instant>,
-    /// Steps done in the present stage.
-    pub step: Option<(u32, u32)>,
+    /// How far the present stage is.
+    pub step: Option<Told>,
 }
 
 impl Job {
