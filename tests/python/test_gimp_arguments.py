@@ -22,8 +22,10 @@ class Arguments(unittest.TestCase):
             pass
         stubs = {"job": mock.MagicMock(), "picture": types.SimpleNamespace(Sorry=Sorry),
                  "sentences": types.SimpleNamespace(any_of=", ".join)}
-        with mock.patch.dict(sys.modules, stubs):
-            spec = importlib.util.spec_from_file_location("gimp_arguments", str(ROOT / "adapters/gimp/underpaint/arguments.py"))
+        plugin = ROOT / "adapters/gimp/underpaint"
+        beside = [str(plugin), str(ROOT / "adapters/python")]
+        with mock.patch.dict(sys.modules, stubs), mock.patch.object(sys, "path", beside + sys.path):
+            spec = importlib.util.spec_from_file_location("gimp_arguments", str(plugin / "arguments.py"))
             cls.arguments = importlib.util.module_from_spec(spec)
             spec.loader.exec_module(cls.arguments)
         cls.Sorry = Sorry
