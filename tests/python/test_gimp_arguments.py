@@ -77,16 +77,29 @@ class Arguments(unittest.TestCase):
             with self.subTest(text), self.assertRaises(self.Sorry):
                 self.arguments.parse_controls(text)
 
+    def test_regions_are_a_layer_and_its_words_or_json(self):
+        parse, text_of = self.arguments.parse_regions, self.arguments.regions_text
+        self.assertEqual(parse("Sky,prompt=a storm; Meadow, prompt = grass, flowers"),
+                         [{"layer": "Sky", "prompt": "a storm"}, {"layer": "Meadow", "prompt": "grass, flowers"}])
+        for regions in ([], [{"layer": "Sky", "prompt": "rain; wind"}], [{"layer": "a,prompt=b", "prompt": "c"}, {"layer": "[", "prompt": ""}],
+                        [{"layer": " ", "prompt": "prompt=x"}], [{"layer": "Ö\\", "prompt": "\"\n"}]):
+            with self.subTest(regions):
+                self.assertEqual(parse(text_of(regions)), [dict(one, prompt=one["prompt"].strip()) for one in regions])
+        for text in (",prompt=a", "[", "[1]", "[{}]", '[{"layer": "", "prompt": "a"}]', '[{"layer": "a", "prompt": 1}]', "[" * 100000):
+            with self.subTest(text[:20]), self.assertRaises(self.Sorry):
+                parse(text)
+
     def test_what_the_dialog_shows_in_grey_is_not_asked_for(self):
         given = {"prompt": "", "negative-prompt": "", "model": "m", "style": "", "strength": 100, "steps": 0, "guidance": 0, "seed": -1,
-                 "batch": 1, "loras": "ink", "controls": "canny", "filters": None}
+                 "batch": 1, "loras": "ink", "controls": "canny", "regions": "Sky,prompt=a storm", "filters": None}
         action = types.SimpleNamespace(kind="fill", mode="fill")
         config = types.SimpleNamespace(get_property=given.get)
         for samplers, seen, there in [([], True, False), (["euler"], True, True), ([], False, True)]:
             offers = {"models": [{"id": "m", "samplers": samplers}, {"id": "other", "samplers": []}]}
             self.arguments.asked(action, config, seen, offers.get)
-            mode, settings, chain, _, controls = self.arguments.Wish.call_args.args
+            mode, settings, chain, _, controls, regions = self.arguments.Wish.call_args.args
             self.assertEqual((mode, "loras" in settings, bool(controls), chain), ("fill", there, there, []))
+            self.assertEqual(regions, [{"layer": "Sky", "prompt": "a storm"}] if there else [])
 
     def test_a_style_keeps_what_is_shown_and_what_is_not(self):
         shown = {"prompt": "a cat", "negative-prompt": "", "model": "m", "strength": 40, "steps": 9, "guidance": 0, "seed": 7, "batch": 2,
