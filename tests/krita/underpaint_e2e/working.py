@@ -7,8 +7,9 @@ from PyQt5 import QtCore, QtGui, QtWidgets
 
 from underpaint import ledger
 from underpaint.connection import Connection
+from underpaint.document import Target
 from underpaint.docker import UnderpaintDocker
-from underpaint.underpaint_client import find_endpoint
+from underpaint.underpaint_client import Patch, find_endpoint
 
 from .bench import (
     Docker, check, document, layers, no_dialog, photograph, screenshot, seen, select, settled, undone, woven,
@@ -260,6 +261,23 @@ def queue_of_three():
     return ", ".join(said)
 
 
+def what_was_asked_for_later_lies_on_top():
+    """Whichever result comes first, and though it comes while Krita is still busy with the other."""
+    target = spotted()
+    yield from settled()
+    earlier, later, latest = (Target.active() for _ in range(3))
+    stories = [(later, "later"), (latest, "latest"), (earlier, "earlier"), (later, "later, too")]
+    steps = [one.insert(Patch((0, 0, *SIZE), bytes(SIZE[0] * SIZE[1] * 4), "bgra8", 1), name) for one, name in stories]
+    for one in steps[:2]:  # both up to where they are about to be added
+        next(one)
+    for one in steps:
+        for _ in one:
+            yield 0
+    names = [layer.name() for layer in layers(target.rootNode())[1:]]
+    check(names == ["earlier", "later", "later, too", "latest"], "from below the layers are %s", names)
+    return ", ".join(names)
+
+
 def picture_of_a_queue():
     """For the README: a photograph with what is being painted over it, and what waits."""
     docker = Docker()
@@ -340,6 +358,7 @@ def words_are_remembered_and_weighed():
 picture_of_a_queue.once = True
 
 ALL = [
-    modes_follow_the_selection, expands_the_canvas, paints_a_background, chooses_from_a_batch, queue_of_three, picture_of_a_queue,
+    modes_follow_the_selection, expands_the_canvas, paints_a_background, chooses_from_a_batch, queue_of_three,
+    what_was_asked_for_later_lies_on_top, picture_of_a_queue,
     words_are_remembered_and_weighed,
 ]

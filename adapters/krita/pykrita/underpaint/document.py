@@ -7,6 +7,7 @@ yields between pieces, for the event loop.
 """
 
 import collections
+import itertools
 import zlib
 
 from krita import Krita
@@ -25,7 +26,13 @@ sdk/filter.wit). Beyond that, sending more changes nothing but the time it takes
 _TURNED_ROUND = bytes(range(255, -1, -1))
 
 _placed = []
-"""The ids of the layers that were added, in that order."""
+"""Of each layer that was added, in that order: its id, and when what it shows was asked for."""
+
+_adding = []
+"""The layer that is being added: Krita lets other work go on meanwhile, and of two at once the first would lie on top."""
+
+_turns = itertools.count()
+"""What was asked for later has a larger number."""
 
 
 Survey = collections.namedtuple("Survey", "selected beyond margin")
@@ -51,7 +58,7 @@ class Target:
     def __init__(self, document, anchor):
         self._document = document
         self._anchor = anchor
-        self._began = len(_placed)
+        self._turn, self._began = next(_turns), len(_placed)
         self._size = self.extent = (document.width(), document.height())
         """`extent` is what a request speaks of: larger than the canvas where that is to be enlarged."""
         self._margins = (0, 0, 0, 0)
@@ -308,8 +315,8 @@ class Target:
                 yield
 
     def insert(self, patch, name, visible=True):
-        """Adds `patch` (bgra8) as a new layer above the one that was active, and above what was added there meanwhile: what was
-        asked for later lies on top. One undo step. Yields between pieces, and returns the layer's id.
+        """Adds `patch` (bgra8) as a new layer above the one that was active, and above what was asked for earlier and added there
+        meanwhile: what was asked for later lies on top, whichever is done first. One undo step. Yields between pieces, and returns the layer's id.
 
         The layer is complete before it enters the document, so that this is the only change undo knows of.
         """
@@ -331,6 +338,8 @@ class Target:
         if not visible:
             node.setVisible(False)
         yield  # what follows waits for Krita's own work on the picture
+        while _adding:
+            yield
         self._still_open()
         self._add(node)
         return node.uniqueId().toString()
@@ -339,8 +348,12 @@ class Target:
         """Puts a layer into the document. Krita composes the whole picture anew before it goes on: of a large one that takes
         longer than everything else here."""
         parent, above = self._insertion_point()
-        parent.addChildNode(node, above)
-        _placed.append(node.uniqueId().toString())
+        _adding.append(node)
+        try:
+            parent.addChildNode(node, above)
+        finally:
+            _adding.clear()
+        _placed.append((node.uniqueId().toString(), self._turn))
 
     def _still_open(self):
         if not self.is_open():
@@ -361,11 +374,13 @@ class Target:
         return root, layers[-1] if layers else None
 
     def _topmost_since(self, node):
-        """The uppermost of the layers that were added upon `node` since this began; without any, `node`."""
-        since = set(_placed[self._began:])
+        """The uppermost of the layers that were added upon `node` since this began, up to the first that was asked for later;
+        without any, `node`."""
+        since = dict(_placed[self._began:])
         siblings = node.parentNode().childNodes()
         for other in siblings[siblings.index(node) + 1:]:
-            if other.uniqueId().toString() not in since:
+            turn = since.get(other.uniqueId().toString())
+            if turn is None or turn > self._turn:
                 break
             node = other
         return node
