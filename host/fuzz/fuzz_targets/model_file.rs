@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use underpaint_engine::memory::{self, Besides, Painting};
+use underpaint_engine::memory::{self, Besides, Keeping, Painting};
 use underpaint_engine::prompt::{self, Embedding};
 use underpaint_engine::tiles::Tiling;
 use underpaint_engine::weights::header;
@@ -159,9 +159,9 @@ fn read(path: &Path) {
     let loras = [LoraUse { path, weight: 1.0, text_weight: -0.5 }];
     let painting = Painting { extent: Extent::new(64, 64), tiling: Tiling::WHOLE, rows: 2, pictures: 1 };
     let besides = Besides { loras: &loras, controls: &[(path, None)] };
-    said(memory::need(path, None, Besides::default(), painting));
+    said(memory::need(path, None, Besides::default(), painting, Keeping::Packed));
     if said(lora::inspect(path)).flatten().is_some() {
-        said(memory::need(&tiny(), None, besides, painting));
+        said(memory::need(&tiny(), None, besides, painting, Keeping::Packed));
         MODEL.with_borrow_mut(|model| {
             if said(model.set_loras(&loras, &Unattended)).is_none() {
                 said(model.set_loras(&[], &Unattended)).expect("a model without LoRAs");
