@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use underpaint_engine as engine;
 use underpaint_plan::{ControlFacts, ControlKind, Preprocessing};
-use underpaint_raster::{Image, Job, Stage};
+use underpaint_raster::{Job, Stage, Wrapper};
 use underpaint_wire::generate::ControlCall;
 use underpaint_wire::methods::ControlInfo;
 
@@ -210,12 +210,14 @@ impl Loaded {
 /// A job that can be cancelled but is not told of progress: that of each stage belongs to the denoiser, and never goes back.
 pub struct Unseen<'a>(pub &'a dyn Job);
 
-impl Job for Unseen<'_> {
-    fn is_cancelled(&self) -> bool {
-        self.0.is_cancelled()
+impl Wrapper for Unseen<'_> {
+    fn owner(&self) -> &dyn Job {
+        self.0
     }
 
     fn progress(&self, _: Stage, _: u32, _: u32) {}
 
-    fn preview(&self, _: Image) {}
+    fn wants_preview(&self) -> bool {
+        false
+    }
 }

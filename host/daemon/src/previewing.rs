@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::OnceLock;
 use underpaint_plan::{Plan, Scene};
-use underpaint_raster::{Extent, Image, Job, Mask, Rect, Stage, composite, resize_mask};
+use underpaint_raster::{Extent, Image, Job, Mask, Rect, Wrapper, composite, resize_mask};
 
 /// A job that is told of the engine's previews as small patches ([`Job::preview_at`]).
 pub struct Previewing<'a> {
@@ -21,17 +21,9 @@ impl<'a> Previewing<'a> {
     }
 }
 
-impl Job for Previewing<'_> {
-    fn is_cancelled(&self) -> bool {
-        self.job.is_cancelled()
-    }
-
-    fn progress(&self, stage: Stage, step: u32, steps: u32) {
-        self.job.progress(stage, step, steps);
-    }
-
-    fn wants_preview(&self) -> bool {
-        self.job.wants_preview()
+impl Wrapper for Previewing<'_> {
+    fn owner(&self) -> &dyn Job {
+        self.job
     }
 
     fn preview(&self, image: Image) {
@@ -67,6 +59,7 @@ mod tests {
     use super::*;
     use std::sync::Mutex;
     use underpaint_plan::{CanvasFacts, Defaults, Family, ModelFacts, Sampler, Scheduler, plan};
+    use underpaint_raster::Stage;
     use underpaint_wire::generate::{Generate, Mode};
 
     #[derive(Default)]
@@ -107,7 +100,7 @@ mod tests {
             let plan = plan(&Generate { mode: Mode::Fill, ..Generate::default() }, facts, Some(&mask), &model).unwrap();
             let seen = Seen::default();
             let scene = plan.scene(None, Some(&mask));
-            let job = Previewing::new(&seen, &plan, &scene);
+            let job: &dyn Job = &Previewing::new(&seen, &plan, &scene);
             let latents = Extent::new(plan.context.extent.w / 8, plan.context.extent.h / 8);
             job.preview(Image::from_data(latents, [0.2, 0.4, 0.6, 1.0].repeat(latents.area() as usize)));
             let (image, rect) = seen.0.lock().unwrap().pop().expect("a preview");

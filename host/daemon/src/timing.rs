@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use underpaint_raster::{Image, Job, Rect, Stage};
+use underpaint_raster::{Job, Stage, Wrapper};
 
 /// A job that passes everything on and keeps the time.
 pub struct Timed<'a> {
@@ -52,9 +52,9 @@ impl State {
     }
 }
 
-impl Job for Timed<'_> {
-    fn is_cancelled(&self) -> bool {
-        self.job.is_cancelled()
+impl Wrapper for Timed<'_> {
+    fn owner(&self) -> &dyn Job {
+        self.job
     }
 
     fn progress(&self, stage: Stage, step: u32, steps: u32) {
@@ -66,18 +66,6 @@ impl Job for Timed<'_> {
             }
         }
         self.job.progress(stage, step, steps);
-    }
-
-    fn wants_preview(&self) -> bool {
-        self.job.wants_preview()
-    }
-
-    fn preview(&self, image: Image) {
-        self.job.preview(image);
-    }
-
-    fn preview_at(&self, image: Image, rect: Rect) {
-        self.job.preview_at(image, rect);
     }
 }
 

@@ -14,14 +14,13 @@ use crate::npy::Npy;
 use crate::prompt::{Embedding, Prompt};
 use crate::samplers::{self, Moment, Seen, Space};
 use crate::schedule::{Schedule, Step};
-use crate::share::Share;
 use crate::tiles::{Tile, Tiling, blend};
 use crate::unet::{Conditions, Regions};
 use crate::{EngineError, Model, pixels};
 use candle_core::{DType, Tensor};
 use std::rc::Rc;
 use underpaint_plan::{Inpaint, Kind, Prepared, Sampling};
-use underpaint_raster::{Extent, Image, Job, Mask, Stage};
+use underpaint_raster::{Extent, Image, Job, Mask, Share, Stage};
 
 /// What to paint, fully resolved.
 pub struct Request<'a> {

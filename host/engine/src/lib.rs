@@ -34,7 +34,6 @@ pub mod preview;
 pub mod prompt;
 pub mod samplers;
 pub mod schedule;
-mod share;
 pub mod taesd;
 pub mod text;
 pub mod tiles;

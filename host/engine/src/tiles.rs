@@ -6,9 +6,8 @@
 //! small as the number of them allows.
 
 use crate::EngineError;
-use crate::share::Share;
 use candle_core::{Device, Tensor};
-use underpaint_raster::{Job, Rect};
+use underpaint_raster::{Job, Rect, Share};
 
 /// How a picture is cut, in cells: pixels of what goes in for an upscaler, latents for the autoencoder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

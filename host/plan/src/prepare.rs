@@ -4,7 +4,7 @@ use crate::{Infill, Plan, Prepared, Scene};
 use std::borrow::Cow;
 use underpaint_raster::masks::{self, Softness};
 use underpaint_raster::{
-    Cancelled, Extent, Image, Job, Mask, Patch, Rect, Stage, composite, infill, over, resize, resize_mask,
+    Cancelled, Extent, Image, Job, Mask, Patch, Rect, Wrapper, composite, infill, over, resize, resize_mask,
 };
 use underpaint_wire::generate::Mode;
 
@@ -108,17 +108,9 @@ struct Padding<'a> {
     extent: Extent,
 }
 
-impl Job for Padding<'_> {
-    fn is_cancelled(&self) -> bool {
-        self.job.is_cancelled()
-    }
-
-    fn progress(&self, stage: Stage, step: u32, steps: u32) {
-        self.job.progress(stage, step, steps);
-    }
-
-    fn wants_preview(&self) -> bool {
-        self.job.wants_preview()
+impl Wrapper for Padding<'_> {
+    fn owner(&self) -> &dyn Job {
+        self.job
     }
 
     fn preview(&self, image: Image) {

@@ -58,6 +58,77 @@ pub trait Job: Sync {
     }
 }
 
+/// A job on the way to another: what a wrapper does not change goes on to [`Wrapper::owner`] as it came.
+pub trait Wrapper: Sync {
+    /// The job as its owner sees it.
+    fn owner(&self) -> &dyn Job;
+
+    /// As [`Job::progress`].
+    fn progress(&self, stage: Stage, step: u32, steps: u32) {
+        self.owner().progress(stage, step, steps);
+    }
+
+    /// As [`Job::wants_preview`].
+    fn wants_preview(&self) -> bool {
+        self.owner().wants_preview()
+    }
+
+    /// As [`Job::preview`].
+    fn preview(&self, image: Image) {
+        self.owner().preview(image);
+    }
+
+    /// As [`Job::preview_at`].
+    fn preview_at(&self, image: Image, rect: Rect) {
+        self.owner().preview_at(image, rect);
+    }
+}
+
+impl<T: Wrapper> Job for T {
+    fn is_cancelled(&self) -> bool {
+        self.owner().is_cancelled()
+    }
+
+    fn progress(&self, stage: Stage, step: u32, steps: u32) {
+        Wrapper::progress(self, stage, step, steps);
+    }
+
+    fn wants_preview(&self) -> bool {
+        Wrapper::wants_preview(self)
+    }
+
+    fn preview(&self, image: Image) {
+        Wrapper::preview(self, image);
+    }
+
+    fn preview_at(&self, image: Image, rect: Rect) {
+        Wrapper::preview_at(self, image, rect);
+    }
+}
+
+/// One of several equal parts of a job: the steps of a stage go on where the part before it ended, so that they never go back.
+pub struct Share<'a> {
+    /// The whole.
+    pub job: &'a dyn Job,
+    /// From 0.
+    pub part: u32,
+    /// All of them.
+    pub parts: u32,
+}
+
+impl Wrapper for Share<'_> {
+    fn owner(&self) -> &dyn Job {
+        self.job
+    }
+
+    fn progress(&self, stage: Stage, step: u32, steps: u32) {
+        // A part that only begins is where the one before it ended, of which more may be known than how many steps there are.
+        if step > 0 || self.part == 0 {
+            self.job.progress(stage, self.part * steps + step, self.parts * steps);
+        }
+    }
+}
+
 /// A job nobody watches and nobody cancels: for tests and benchmarks.
 pub struct Unattended;
 

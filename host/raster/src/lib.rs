@@ -55,7 +55,7 @@ pub use dither::dither;
 pub use enlarge::{Lost, enlarge};
 pub use geometry::{Extent, Rect};
 pub use image::{Image, Mask};
-pub use job::{Cancelled, Job, Stage, Unattended};
+pub use job::{Cancelled, Job, Share, Stage, Unattended, Wrapper};
 pub use light::{linear_from_srgb, srgb_from_linear};
 pub use membrane::membrane;
 pub use register::Registered;

@@ -14,7 +14,7 @@ use std::thread::JoinHandle;
 use underpaint_engine::memory;
 use underpaint_engine::tiles::Tiling;
 use underpaint_engine::{self as engine, LoraUse, Upscaler};
-use underpaint_raster::{Extent, Image, Job, Stage};
+use underpaint_raster::{Extent, Image, Job, Stage, Wrapper};
 use underpaint_wire::generate::ControlCall;
 
 /// The catalogue with, at most, one model in memory. Owned by the thread that owns the device.
@@ -287,6 +287,7 @@ mod tests {
         models.hashed();
         let known: Value =
             serde_json::from_slice(&std::fs::read(cache.path().join("model-hashes.json")).unwrap()).unwrap();
+    use super::super::files;
         let weights = |name: &str| name.ends_with("safetensors");
         assert_eq!(known.as_object().unwrap().keys().filter(|name| weights(name)).count(), 3, "{known}");
         assert!(models.catalogue().hash(&id).unwrap().is_some());

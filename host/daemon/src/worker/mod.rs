@@ -29,10 +29,10 @@ pub(crate) use preprocess::{Given, resolved};
 pub use preprocess::{Shown, preprocess};
 
 use crate::models::Models;
-use crate::part::Part;
 use crate::previewing::Previewing;
 use crate::prompts::Words;
 use crate::receipt;
+use crate::refining::Refining;
 use crate::timing::Timed;
 use finishing::{Surroundings, finish};
 use pass::{Painting, Steering, paint, room};
@@ -41,7 +41,7 @@ use underpaint_engine::prompt::Embedding;
 use underpaint_engine::{DeviceKind, Npy, Saved};
 use underpaint_filters::Filters;
 use underpaint_plan::{CanvasFacts, Family, Placing, Plan, Sampling, Scene, check_regions, placed, plan};
-use underpaint_raster::{Cancelled, Extent, Image, Job, Mask, Patch, Rect, Stage};
+use underpaint_raster::{Cancelled, Extent, Image, Job, Mask, Patch, Rect, Share};
 use underpaint_wire::generate::Generate;
 
 /// Pixels and arrays a request comes with.
@@ -150,8 +150,7 @@ pub fn run(
         if let (Some(second), Some(canvas)) = (&plan.second, canvas) {
             let second = Plan { sampling: Sampling { seed, ..second.sampling.clone() }, ..*second.clone() };
             let rough = plan.lay(canvas, &patch);
-            let (counted, stage) = (Stage::Denoise, Stage::Upscale);
-            let refining = &Part { job, part: i, parts: plan.sampling.batch, counted, stage };
+            let refining = &Refining(Share { job, part: i, parts: plan.sampling.batch });
             let shown = second.scene(Some(&rough), mask);
             let previewing = &Previewing::new(refining, &second, &shown);
             let prepared = second.prepare(&shown, 0, previewing)?;
@@ -191,8 +190,7 @@ pub fn run(
 fn rebuild(plan: &Plan, scene: &Scene<'_>, job: &dyn Job) -> Result<Vec<Option<Patch>>, Cancelled> {
     let Sampling { seed, batch: parts, .. } = plan.sampling;
     let rebuilt = |part: u32| {
-        let (counted, stage) = (Stage::Infill, Stage::Infill);
-        let job = &Part { job, part, parts, counted, stage };
+        let job = &Share { job, part, parts };
         plan.rebuild(scene, seed.wrapping_add(u64::from(part)), &Previewing::new(job, plan, scene))
     };
     (0..parts).map(rebuilt).collect()

@@ -7,7 +7,7 @@ use crate::models::STARTER;
 use crate::worker::{self, Input};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
-use underpaint_raster::{Extent, Image, Job, Mask, Stage, over};
+use underpaint_raster::{Extent, Image, Job, Mask, Wrapper, over};
 use underpaint_wire::generate::{Generate, Mode};
 
 /// What is painted from nothing.
@@ -103,13 +103,9 @@ struct Watching<'a> {
     seen: Mutex<Vec<Image>>,
 }
 
-impl Job for Watching<'_> {
-    fn is_cancelled(&self) -> bool {
-        self.job.is_cancelled()
-    }
-
-    fn progress(&self, stage: Stage, step: u32, steps: u32) {
-        self.job.progress(stage, step, steps);
+impl Wrapper for Watching<'_> {
+    fn owner(&self) -> &dyn Job {
+        self.job
     }
 
     fn wants_preview(&self) -> bool {
