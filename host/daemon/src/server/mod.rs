@@ -201,5 +201,5 @@ async fn accept_web(claim: &Claim, daemon: &Arc<Daemon>, connections: &mut JoinS
 pub(crate) fn random_hex<const N: usize>() -> io::Result<String> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(|e| io::Error::other(e.to_string()))?;
-    Ok(bytes.iter().map(|b| format!("{b:02x}")).collect())
+    Ok(crate::models::hex(&bytes))
 }

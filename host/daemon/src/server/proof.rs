@@ -1,6 +1,7 @@
 //! Who is at the other end of a WebSocket, and that it is we who are at this one: `underpaint_wire::proof`, signed.
 
 use super::methods::{equal_in_constant_time, internal};
+use crate::models::hex;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use underpaint_wire::proof::{Challenge, Challenged, Nonce, Side, words};
@@ -30,7 +31,7 @@ fn sign(token: &str, words: &str) -> Result<String, Error> {
     // A key may have any length.
     let mut mac = Hmac::<Sha256>::new_from_slice(token.as_bytes()).map_err(|_| internal())?;
     mac.update(words.as_bytes());
-    Ok(mac.finalize().into_bytes().iter().map(|b| format!("{b:02x}")).collect())
+    Ok(hex(&mac.finalize().into_bytes()))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! `underpaint filter keygen` and `sign`: an author's key, and the proof that a filter comes from its owner.
 
 use crate::cli::{Failure, Global};
+use crate::models::hex;
 use crate::save;
 use clap::Args;
 use serde_json::json;
@@ -91,8 +92,4 @@ fn read_secret(path: &Path) -> Result<[u8; 32], Failure> {
     bytes
         .and_then(|b| b.try_into().ok())
         .ok_or_else(|| Failure::Failed(format!("{} is not a key made by `underpaint filter keygen`", path.display())))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
