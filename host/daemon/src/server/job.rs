@@ -285,16 +285,18 @@ pub(super) struct Pace {
     told: Instant,
 }
 
+    /// The step at which the stage was entered: of a batch's later pictures it is none of the first.
+    from: u32,
 impl Pace {
     pub(super) fn new() -> Self {
         let now = Instant::now();
-        Self { stage: None, step: 0, began: now, told: now }
+        Self { stage: None, from: 0, step: 0, began: now, told: now }
     }
 
     /// The estimate for the rest of the stage if this report should be passed on.
     fn report(&mut self, stage: Stage, step: u32, steps: u32, now: Instant) -> Option<Option<u64>> {
         if self.stage != Some(stage) {
-            *self = Self { stage: Some(stage), step, began: now, told: now };
+            *self = Self { stage: Some(stage), from: step, step, began: now, told: now };
             return Some(None);
         }
         // Filters report from several threads at once; the outbox drops what comes too often, this saves its lock.
@@ -302,7 +304,7 @@ impl Pace {
             return None;
         }
         (self.step, self.told) = (step, now);
-        let per_step = now.duration_since(self.began).as_secs_f64() / step as f64;
+        let per_step = now.duration_since(self.began).as_secs_f64() / f64::from(step - self.from);
         Some(Some((per_step * steps.saturating_sub(step) as f64 * 1000.0) as u64))
     }
 }
@@ -351,10 +353,23 @@ mod tests {
         let mut pace = Pace::new();
         let at = |ms| start + Duration::from_millis(ms);
         assert_eq!(pace.report(Stage::Denoise, 1, 4, at(0)), Some(None));
-        assert_eq!(pace.report(Stage::Denoise, 2, 4, at(100)), Some(Some(100)));
+        assert_eq!(pace.report(Stage::Denoise, 2, 4, at(100)), Some(Some(200)));
         assert_eq!(pace.report(Stage::Denoise, 1, 4, at(200)), None);
         assert_eq!(pace.report(Stage::Denoise, 3, 4, at(101)), None, "too soon");
         assert_eq!(pace.report(Stage::Denoise, 4, 4, at(102)), Some(Some(0)), "the last one is told");
         assert_eq!(pace.report(Stage::Decode, 0, 1, at(102)), Some(None));
     }
 }
+
+    #[test]
+    fn later_pictures_of_a_batch_take_as_long_as_the_first() {
+        let start = Instant::now();
+        let mut pace = Pace::new();
+        for picture in 0..2 {
+            let at = |ms: u64| start + Duration::from_millis(10_000 * picture + ms);
+            let first = 4 * picture as u32;
+            assert_eq!(pace.report(Stage::Denoise, first, 8, at(0)), Some(None));
+            assert_eq!(pace.report(Stage::Denoise, first + 1, 8, at(500)), Some(Some(500 * (7 - u64::from(first)))));
+            assert_eq!(pace.report(Stage::Decode, 1, 1, at(600)), Some(None));
+        }
+    }

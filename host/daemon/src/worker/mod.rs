@@ -168,7 +168,8 @@ pub fn run(
             }
         }
         let around = canvas.zip(facts).map(|(canvas, facts)| Surroundings { rect: facts.rect, canvas, mask });
-        patches.push((finish(filters, &chain, patch, around, seed, job)?, seed));
+        let share = &Share { job, part: i, parts: plan.sampling.batch };
+        patches.push((finish(filters, &chain, patch, around, seed, share)?, seed));
     }
 
     let mut used = receipt::used(&plan, &words, &model, facts, models.catalogue());
