@@ -6,9 +6,6 @@ use crate::package::{Manifest, is_name};
 use crate::picture::{Encoding, Sample};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
-use std::sync::Arc;
-use underpaint_raster::Image;
 
 /// A filter as `filters/list` shows it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -254,9 +251,9 @@ impl Descriptor {
     }
 
     /// Finds pictures for inputs that do not exist or take none.
-    pub(crate) fn check_images(&self, images: &BTreeMap<String, Arc<Image>>) -> Result<(), Reason> {
+    pub(crate) fn check_images<'a>(&self, mut images: impl Iterator<Item = &'a String>) -> Result<(), Reason> {
         let takes = |name: &String| self.inputs.iter().any(|i| i.role == Role::Image && i.name == *name);
-        let Some(name) = images.keys().find(|name| !takes(name)) else { return Ok(()) };
+        let Some(name) = images.find(|name| !takes(name)) else { return Ok(()) };
         let known: Vec<&str> = self.inputs.iter().filter(|i| i.role == Role::Image).map(|i| i.name.as_str()).collect();
         let known = if known.is_empty() { "it takes none".into() } else { format!("it takes {}", known.join(", ")) };
         let message = format!("the filter does not take a picture of this name; {known}");

@@ -45,6 +45,7 @@ use cache::Cache;
 use guest::Linked;
 use inline::Inline;
 use package::Manifest;
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -78,7 +79,7 @@ pub struct Call {
     /// A filter's name.
     pub name: String,
     /// Parameter name to value; those left out take their default.
-    pub params: serde_json::Map<String, serde_json::Value>,
+    pub params: Map<String, Value>,
     /// Pictures for inputs of [`Role::Image`], by the input's name.
     pub images: BTreeMap<String, Arc<Image>>,
 }
@@ -289,11 +290,19 @@ impl Filters {
 
     /// Finds unknown filters, unknown parameters and inputs, and values out of range before any work is done.
     pub fn check(&self, chain: &[Call]) -> Result<(), FilterError> {
-        chain.iter().try_for_each(|call| {
-            let descriptor = self.get(&call.name)?;
-            let checked = descriptor.values(&call.params).and_then(|_| descriptor.check_images(&call.images));
-            checked.map_err(|reason| reason.of(&call.name))
-        })
+        chain.iter().try_for_each(|call| self.check_one(&call.name, &call.params, call.images.keys()))
+    }
+
+    /// The same of one call, whose pictures need not be there yet: only what the inputs they are for are called.
+    pub fn check_one<'a>(
+        &self,
+        name: &str,
+        params: &Map<String, Value>,
+        images: impl Iterator<Item = &'a String>,
+    ) -> Result<(), FilterError> {
+        let descriptor = self.get(name)?;
+        let checked = descriptor.values(params).and_then(|_| descriptor.check_images(images));
+        checked.map_err(|reason| reason.of(name))
     }
 
     /// The picture after all filters of the chain. `image` is left as it is, so that after an error the caller still

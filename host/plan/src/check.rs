@@ -18,7 +18,7 @@ const MAX_REGIONS: usize = 16;
 /// Bytes of a LoRA's name.
 const MAX_NAME_BYTES: usize = 200;
 /// Filters after one job.
-const MAX_FILTERS: usize = 32;
+pub const MAX_FILTERS: usize = 32;
 
 /// Checks everything that can be checked without knowing model or picture.
 pub fn numbers(request: &Generate) -> Result<(), PlanError> {

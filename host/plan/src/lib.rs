@@ -23,7 +23,7 @@ mod scene;
 mod steps;
 mod tiles;
 
-pub use check::loras as check_loras;
+pub use check::{MAX_FILTERS, loras as check_loras};
 pub use context::{Context, context};
 pub use control::{ControlPlan, Preprocessing, Task, controls, preprocessed};
 pub use error::{PlanError, mode_name};

@@ -160,11 +160,19 @@ fn filters_are_told_checked_and_run() {
     assert_eq!(filtered.len(), pixels.len());
     assert!(filtered != pixels && filtered[..40 * 4] == pixels[..40 * 4], "where alpha is 0 nothing is painted");
 
-    for filters in [json!([{"name": "nope"}]), json!([{"name": "film-grain", "params": {"nope": 1}}]), json!([])] {
+    client.heard.clear();
+    let picture_for = |input: &str| json!({input: {"blob": "c1", "w": 40, "h": 30, "px": "bgra8"}});
+    for filters in [
+        json!([{"name": "nope"}]),
+        json!([{"name": "film-grain", "params": {"nope": 1}}]),
+        json!([{"name": "film-grain", "images": picture_for("nope")}]),
+        json!([]),
+        json!(vec![json!({"name": "film-grain"}); 33]),
+    ] {
         let error = client.call("filter/apply", apply(filters)).unwrap_err();
         assert_eq!((kind(&error), &error["data"]["field"]), ("invalid_params", &json!("filters")));
     }
-    client.heard.clear();
+    assert!(client.heard.is_empty(), "no job was made: {:?}", client.heard);
     let bare = client.call("generate", picture(json!({}))).unwrap();
     let grainy = client.call("generate", picture(json!({"filters": [{"name": "film-grain"}]}))).unwrap();
     let pixels = [&bare, &grainy].map(|r| client.blob(r["patches"][0]["image"]["blob"].as_str().unwrap()));

@@ -16,13 +16,14 @@ use crate::home::Home;
 use crate::models::{Catalogue, Models};
 use crate::worker::{self, FilterImages, Input, JobError, Output, Shown};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 use underpaint_engine::{DeviceKind, Options};
-use underpaint_filters::{Beside, Call, PictureRef, Settings};
+use underpaint_filters::{Beside, PictureRef, Settings};
 use underpaint_plan::{CanvasFacts, ControlFacts, ModelFacts};
 use underpaint_raster::{Extent, Image as Raster, Job, Mask, Rect, Unattended, dither};
 use underpaint_wire::Error;
@@ -77,9 +78,15 @@ impl Inventory {
         self.catalogue.loras().choose(loras).map(drop).map_err(|e| errors::model(&e))
     }
 
-    /// Fails unless every filter exists and takes these parameters. The first look at a filter compiles it.
-    pub fn check_filters(&self, filters: &[FilterCall]) -> Result<(), Error> {
-        self.filters.current().check(&calls(filters)).map_err(|e| errors::filter(&e))
+    /// Fails unless every filter exists and takes these parameters and, of `images` in the same order, pictures of these names.
+    /// The first look at a filter compiles it.
+    pub fn check_filters(&self, filters: &[FilterCall], images: &[FilterBytes]) -> Result<(), Error> {
+        let installed = self.filters.current();
+        let check = |(i, call): (usize, &FilterCall)| {
+            let names = images.get(i).into_iter().flat_map(BTreeMap::keys);
+            installed.check_one(&call.name, &call.params, names)
+        };
+        filters.iter().enumerate().try_for_each(check).map_err(|e| errors::filter(&e))
     }
 
     /// Fails unless all models exist and a picture of this size can be enlarged so.
@@ -112,10 +119,6 @@ impl Inventory {
 
 fn filter_images(images: &FilterBytes) -> FilterImages {
     images.iter().map(|(input, (image, bytes))| (input.clone(), Arc::new(image.to_raster(bytes)))).collect()
-}
-
-fn calls(filters: &[FilterCall]) -> Vec<Call> {
-    filters.iter().map(|f| Call { name: f.name.clone(), params: f.params.clone(), ..Call::default() }).collect()
 }
 
 /// What the rest of the server has of the thread: its end, and what there is to paint with.

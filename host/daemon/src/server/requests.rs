@@ -10,8 +10,8 @@ use super::{Daemon, errors};
 use crate::prompts::prompts;
 use crate::worker;
 use serde_json::{Map, Value};
-use std::sync::Arc;
-use underpaint_plan::{CanvasFacts, Family, ModelFacts};
+use std::sync::{Arc, OnceLock};
+use underpaint_plan::{CanvasFacts, Family, MAX_FILTERS, ModelFacts};
 use underpaint_raster::Rect;
 use underpaint_wire::control::{Preprocess, PreprocessPixels, Steered};
 use underpaint_wire::generate::{FilterCall, FilterPixels, Generate, Pixels, RegionPixels, Run};
@@ -27,14 +27,20 @@ type Params = Map<String, Value>;
 struct Source<'a> {
     blobs: &'a Blobs,
     tail: &'a [u8],
+    /// The tail as jobs keep it, once one of the request's images is there: all of them share it.
+    kept: OnceLock<Arc<Vec<u8>>>,
     limits: &'a Limits,
 }
 
-impl Source<'_> {
+impl<'a> Source<'a> {
+    fn of(session: &'a Session, tail: &'a [u8]) -> Self {
+        Source { blobs: &session.blobs, tail, kept: OnceLock::new(), limits: &session.daemon.limits }
+    }
+
     /// The bytes an image describes, checked against it.
     fn bytes(&self, field: &str, image: &Image) -> Result<Arc<Vec<u8>>, Error> {
         let bytes = if image.blob.is_tail() {
-            Arc::new(self.tail.to_vec())
+            self.kept.get_or_init(|| Arc::new(self.tail.to_vec())).clone()
         } else {
             self.blobs.get(&image.blob).map_err(|e| e.with("field", format!("{field}.blob")))?
         };
@@ -56,7 +62,7 @@ pub async fn generate(session: &Session, id: &Id, params: &Params, tail: &[u8]) 
         }
         request.passes = Some(1);
     }
-    let source = Source { blobs: &session.blobs, tail, limits: &session.daemon.limits };
+    let source = Source::of(session, tail);
     let painting = painting(request, pixels, &source)?;
     let inventory = session.daemon.inventory().await?;
     // Reading a large mask and compiling a filter take tens of milliseconds: not on the threads that serve connections.
@@ -168,7 +174,7 @@ pub fn check_patch_px(asked: Option<Px>, px: Px) -> Result<(), Error> {
 fn plan(mut painting: Painting, inventory: &Inventory) -> Result<Painting, Error> {
     let facts = inventory.choose(&painting.request)?;
     painting.request.model = Some(facts.id.clone());
-    check_filters(&painting.request.filters, inventory)?;
+    check_filters(&painting.request.filters, &painting.filters, inventory)?;
     painting.request.seed.get_or_insert_with(worker::random_seed);
     let canvas = painting.canvas.as_ref().map(|(c, _)| CanvasFacts { extent: c.extent, rect: c.rect });
     let mask = match (&painting.mask, &canvas) {
@@ -198,14 +204,14 @@ pub async fn filter_apply(session: &Session, id: &Id, params: &Params, tail: &[u
     let (mut apply, pixels, run): (FilterApply, FilterApplyPixels, Run) =
         (json::params(params)?, json::params(params)?, json::params(params)?);
     check_run(&run)?;
-    let source = Source { blobs: &session.blobs, tail, limits: &session.daemon.limits };
+    let source = Source::of(session, tail);
     let px = apply.px.unwrap_or(apply.image.px);
     check_patch_px(apply.px, px)?;
     let bytes = source.bytes("image", &apply.image)?;
     let rect = apply.rect.unwrap_or(apply.image.extent().rect());
     image::check_placed("filter", rect, &apply.image).map_err(|e| e.with("field", "rect"))?;
-    if apply.filters.is_empty() {
-        return Err(Error::field("filters", "`filters` must name at least one filter."));
+    if !(1..=MAX_FILTERS).contains(&apply.filters.len()) {
+        return Err(Error::field("filters", format!("`filters` must name 1 to {MAX_FILTERS} filters.")));
     }
     let scale = apply.scale.unwrap_or(1.0);
     if !(0.01..=1.0).contains(&scale) {
@@ -233,8 +239,8 @@ pub async fn filter_apply(session: &Session, id: &Id, params: &Params, tail: &[u
     let (image, filters, scale, clip) = (apply.image, apply.filters, scale as f32, apply.clip);
     let filtering = Filtering { image, bytes, rect, filters, images, mask, before, clip, scale, seed, px };
     let inventory = session.daemon.inventory().await?;
-    let filters = filtering.filters.clone();
-    tokio::task::spawn_blocking(move || check_filters(&filters, &inventory)).await.map_err(|_| internal())??;
+    let check = move || check_filters(&filtering.filters, &filtering.images, &inventory).map(|()| filtering);
+    let filtering = tokio::task::spawn_blocking(check).await.map_err(|_| internal())??;
     session.daemon.hub.submit(session.client, id, run, Work::Filter(Box::new(filtering)))
 }
 
@@ -243,7 +249,7 @@ pub async fn upscale(session: &Session, id: &Id, params: &Params, tail: &[u8]) -
     let (request, pixels, run): (Upscale, UpscalePixels, Run) =
         (json::params(params)?, json::params(params)?, json::params(params)?);
     check_run(&run)?;
-    let source = Source { blobs: &session.blobs, tail, limits: &session.daemon.limits };
+    let source = Source::of(session, tail);
     let px = pixels.px.unwrap_or(pixels.image.px);
     check_patch_px(pixels.px, px)?;
     let bytes = source.bytes("image", &pixels.image)?;
@@ -265,7 +271,7 @@ pub async fn control_preprocess(session: &Session, id: &Id, params: &Params, tai
     let (request, pixels, run): (Preprocess, PreprocessPixels, Run) =
         (json::params(params)?, json::params(params)?, json::params(params)?);
     check_run(&run)?;
-    let source = Source { blobs: &session.blobs, tail, limits: &session.daemon.limits };
+    let source = Source::of(session, tail);
     let preprocessing = preprocessing(request, pixels, &source).map_err(errors::steered)?;
     let inventory = session.daemon.inventory().await?;
     let check = move || inventory.check_preprocess(&preprocessing).map(|()| preprocessing);
@@ -310,8 +316,8 @@ fn preprocessing(request: Preprocess, pixels: PreprocessPixels, source: &Source<
     Ok(Preprocessing { request, picture, canvas, mask, px, color })
 }
 
-fn check_filters(filters: &[FilterCall], inventory: &Inventory) -> Result<(), Error> {
-    if filters.is_empty() { Ok(()) } else { inventory.check_filters(filters) }
+fn check_filters(filters: &[FilterCall], images: &[FilterBytes], inventory: &Inventory) -> Result<(), Error> {
+    if filters.is_empty() { Ok(()) } else { inventory.check_filters(filters, images) }
 }
 
 /// `fill/context`: which part of the canvas is worth sending.
