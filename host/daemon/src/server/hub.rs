@@ -133,19 +133,23 @@ impl Hub {
         id
     }
 
-    /// A connection is lost: its jobs are cancelled, except those it wanted kept.
+    /// A connection is lost: its jobs are cancelled, except those it wanted kept and those that somebody else asked for, too.
     pub fn leave(&self, client: ClientId) {
         let mut state = self.state();
         state.clients.remove(&client);
-        let mut unwanted = Vec::new();
+        let mut left = Vec::new();
         for (&id, job) in &mut state.jobs {
             job.watchers.retain(|w| w.client != client);
-            if job.owner == client && !job.run.keep && job.ended.is_none() {
-                unwanted.push(id);
+            if job.owner == client && job.ended.is_none() {
+                left.push((id, job.asked_by(), job.run.keep));
             }
         }
-        for job in unwanted {
-            self.stop(&mut state, job, Kind::Cancelled);
+        for (job, asked_by, keep) in left {
+            match asked_by {
+                Some(other) => state.adopt(other, job),
+                None if keep => {}
+                None => self.stop(&mut state, job, Kind::Cancelled),
+            }
         }
     }
 
@@ -247,15 +251,16 @@ impl Hub {
         }
     }
 
-    /// The notification `cancel`.
+    /// The notification `cancel`: ends the job, unless another request asked for the same one.
     pub fn cancel_request(&self, client: ClientId, id: &Id) {
         let mut state = self.state();
         let found = state.jobs.iter().find_map(|(&job, j)| {
             let at = j.watchers.iter().position(|w| w.client == client && w.id == *id)?;
-            Some((job, at, j.watchers[at].attached))
+            let others = j.watchers.iter().enumerate().any(|(i, w)| i != at && !w.attached);
+            Some((job, at, j.watchers[at].attached || others))
         });
-        let Some((job, at, attached)) = found else { return };
-        if !attached {
+        let Some((job, at, goes_on)) = found else { return };
+        if !goes_on {
             return self.stop(&mut state, job, Kind::Cancelled);
         }
         if let Some(job) = state.jobs.get_mut(&job) {

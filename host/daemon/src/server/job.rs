@@ -245,6 +245,11 @@ pub struct Job {
 }
 
 impl Job {
+    /// Who still waits for it besides those who only look on.
+    pub fn asked_by(&self) -> Option<ClientId> {
+        self.watchers.iter().find(|watcher| !watcher.attached).map(|watcher| watcher.client)
+    }
+
     /// What the request `id`, which waits for it, is told of its present state.
     pub fn changed(&self, job: String, id: &Id, position: Option<u32>) -> JobStateChanged {
         let error = self.outcome.as_ref().and_then(|o| o.as_ref().err());
@@ -280,13 +285,13 @@ pub struct Ticket {
 /// Where the present stage stands, so that reports never go back and never flood the hub.
 pub(super) struct Pace {
     stage: Option<Stage>,
+    /// The step at which the stage was entered: of a batch's later pictures it is none of the first.
+    from: u32,
     step: u32,
     began: Instant,
     told: Instant,
 }
 
-    /// The step at which the stage was entered: of a batch's later pictures it is none of the first.
-    from: u32,
 impl Pace {
     pub(super) fn new() -> Self {
         let now = Instant::now();
@@ -359,7 +364,6 @@ mod tests {
         assert_eq!(pace.report(Stage::Denoise, 4, 4, at(102)), Some(Some(0)), "the last one is told");
         assert_eq!(pace.report(Stage::Decode, 0, 1, at(102)), Some(None));
     }
-}
 
     #[test]
     fn later_pictures_of_a_batch_take_as_long_as_the_first() {
@@ -373,3 +377,4 @@ mod tests {
             assert_eq!(pace.report(Stage::Decode, 1, 1, at(600)), Some(None));
         }
     }
+}

@@ -73,6 +73,28 @@ fn the_oldest_results_make_room() {
 }
 
 #[test]
+fn what_two_asked_for_ends_with_the_second() {
+    let run = || Run { dedupe: Some("d".into()), ..Run::default() };
+    let id = Id::Int(1);
+    type Gone = fn(&Hub, ClientId);
+    let gone: [Gone; 2] = [|hub, client| hub.leave(client), |hub, client| hub.cancel_request(client, &Id::Int(1))];
+    for leaves in gone {
+        let hub = Hub::new("0123456789abcdef", 64);
+        let outboxes = [(); 2].map(|()| Outbox::new());
+        let [first, second] = outboxes.clone().map(|outbox| hub.join("test", false, outbox));
+        for (client, outbox) in [first, second].into_iter().zip(&outboxes) {
+            outbox.begin(&id);
+            hub.submit(client, &id, run(), work()).unwrap();
+        }
+        let Next::Job(ticket) = hub.next() else { panic!("a job was submitted") };
+        leaves(&hub, first);
+        assert!(!ticket.cancelled.load(Ordering::Relaxed));
+        leaves(&hub, second);
+        assert!(ticket.cancelled.load(Ordering::Relaxed));
+    }
+}
+
+#[test]
 fn what_was_cancelled_too_late_is_cancelled_all_the_same() {
     let hub = Hub::new("0123456789abcdef", 64);
     let outbox = Outbox::new();
