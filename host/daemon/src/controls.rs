@@ -3,7 +3,7 @@
 //! Decision: they stand beside the models, not among them. Nothing can be painted with one alone, so no list of models to
 //! paint with has to leave them out.
 
-use crate::models::{LoadError, ModelError};
+use crate::models::{LoadError, ModelError, Source};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use underpaint_engine as engine;
@@ -91,9 +91,9 @@ impl Controls {
     /// Where the control and, for an IP-Adapter, the encoder it looks through are.
     pub fn place(&self, call: &ControlCall) -> Result<Place, ModelError> {
         let entry = self.entry(&call.model)?;
-        let path = entry.path.clone();
+        let model = Source::of(&entry.path);
         if entry.facts.kind != ControlKind::IpAdapter {
-            return Ok(Place { path, encoder: None });
+            return Ok(Place { model, encoder: None });
         }
         let encoder = match &call.encoder {
             Some(id) => Some(self.entry(id)?),
@@ -102,7 +102,7 @@ impl Controls {
         let reason = "it looks through CLIP's image encoder, and none that fits was found; put the image_encoder folder it \
                       was published with into a models folder, or name it with `encoder`";
         let missing = || ModelError::Unusable { id: call.model.clone(), reason: reason.into() };
-        Ok(Place { path, encoder: Some(encoder.ok_or_else(missing)?.path.clone()) })
+        Ok(Place { model, encoder: Some(Source::of(&encoder.ok_or_else(missing)?.path)) })
     }
 
     /// Id of the depth estimator that was `asked` for, or of the first there is.
@@ -143,9 +143,9 @@ pub fn is_folder_of_one(folder: &Path) -> bool {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     /// Its file or folder.
-    pub path: PathBuf,
+    pub model: Source,
     /// What it looks through, if it looks through another.
-    pub encoder: Option<PathBuf>,
+    pub encoder: Option<Source>,
 }
 
 /// Control models in memory, beside the denoiser they steer.
@@ -153,7 +153,7 @@ pub struct Place {
 pub struct Loaded {
     models: BTreeMap<Place, engine::ControlModel>,
     /// What makes pictures of depth for them.
-    estimator: Option<(PathBuf, engine::DepthEstimator)>,
+    estimator: Option<(Source, engine::DepthEstimator)>,
 }
 
 impl Loaded {
@@ -171,8 +171,8 @@ impl Loaded {
         self.models.retain(|place, _| wanted.contains(place));
         for place in wanted {
             if !self.models.contains_key(place) {
-                let encoder = place.encoder.as_deref();
-                let model = engine::ControlModel::load(&place.path, encoder, options, &Unseen(job));
+                let encoder = place.encoder.as_ref().map(|encoder| &*encoder.path);
+                let model = engine::ControlModel::load(&place.model.path, encoder, options, &Unseen(job));
                 self.models.insert(place.clone(), model.map_err(LoadError::Engine)?);
             }
         }
@@ -187,12 +187,12 @@ impl Loaded {
         options: &engine::Options,
         job: &dyn Job,
     ) -> Result<&engine::DepthEstimator, LoadError> {
-        let path = controls.entry(id).map_err(LoadError::Model)?.path.clone();
-        let estimator = match self.estimator.take().filter(|(loaded, _)| *loaded == path) {
+        let source = Source::of(&controls.entry(id).map_err(LoadError::Model)?.path);
+        let estimator = match self.estimator.take().filter(|(loaded, _)| *loaded == source) {
             Some((_, estimator)) => estimator,
-            None => engine::DepthEstimator::load(&path, options, job).map_err(LoadError::Engine)?,
+            None => engine::DepthEstimator::load(&source.path, options, job).map_err(LoadError::Engine)?,
         };
-        Ok(&self.estimator.insert((path, estimator)).1)
+        Ok(&self.estimator.insert((source, estimator)).1)
     }
 
     /// Bytes of their weights.

@@ -1,11 +1,10 @@
 //! The receipt: what is needed to make the same picture again, as JSON. It names no path and no person.
 
 use crate::loras::Chosen;
-use crate::models::{Catalogue, Models, hex};
+use crate::models::{Catalogue, Models, Source, hex};
 use crate::prompts::Words;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use std::path::Path;
 use underpaint_engine::{Npy, Wording};
 use underpaint_plan::{CanvasFacts, ControlPlan, Family, Kind, ModelFacts, Placing, Plan, Tiles};
 use underpaint_raster::{Extent, Rect};
@@ -90,10 +89,10 @@ pub fn used(
 /// A control as it was used: each model by its hash, a picture that is not the canvas by where it lay.
 pub fn control(control: &ControlPlan, call: &ControlCall, shown: Option<Rect>, catalogue: &Catalogue) -> Value {
     let place = catalogue.controls().place(call).ok();
-    let hash = |path: Option<&Path>| path.and_then(|path| catalogue.hash_of(path).ok());
+    let hash = |source: Option<&Source>| source.and_then(|source| catalogue.hash_of(&source.path).ok());
     let mut used = json!({
         "model": control.model,
-        "sha256": hash(place.as_ref().map(|place| &*place.path)),
+        "sha256": hash(place.as_ref().map(|place| &place.model)),
         "type": control.kind.name(),
         "weight": control.weight,
         "start": control.start,
@@ -105,7 +104,7 @@ pub fn control(control: &ControlPlan, call: &ControlCall, shown: Option<Rect>, c
     if let Some(preprocess) = control.preprocess {
         used["preprocess"] = json!(preprocess.name());
     }
-    if let Some(encoder) = place.as_ref().and_then(|place| place.encoder.as_deref()) {
+    if let Some(encoder) = place.as_ref().and_then(|place| place.encoder.as_ref()) {
         used["encoder"] = json!({"sha256": hash(Some(encoder))});
     }
     if let Some(rect) = shown {

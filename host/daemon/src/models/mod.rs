@@ -6,8 +6,10 @@
 //! is unpacked into the cache and from then on is a folder like any other.
 
 mod resident;
+mod source;
 
 pub use resident::{LoadError, Models, Steered};
+pub use source::Source;
 
 use crate::controls::{self, Controls};
 use crate::loras::Loras;

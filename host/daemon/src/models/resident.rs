@@ -2,7 +2,7 @@
 //!
 //! Decision: a model's memory is given back before another's is taken, and whether a job fits is asked before either.
 
-use super::{Catalogue, ModelError};
+use super::{Catalogue, ModelError, Source};
 use crate::controls::Loaded;
 use crate::loras::Chosen;
 use crate::platform::free_memory;
@@ -21,14 +21,17 @@ use underpaint_wire::generate::ControlCall;
 pub struct Models {
     catalogue: Arc<Catalogue>,
     options: engine::Options,
-    resident: Option<(String, engine::Model)>,
+    resident: Option<Kept<engine::Model>>,
     /// What steers it.
     steering: Loaded,
     /// Small beside a diffusion model, so it may stay beside one.
-    upscaler: Option<(String, Upscaler)>,
+    upscaler: Option<Kept<Upscaler>>,
     /// Hashes what was loaded last, for its receipts, while it is already painting.
     hashing: Option<JoinHandle<()>>,
 }
+
+/// A model in memory: its id, what it was read from, and itself.
+type Kept<T> = (String, Source, T);
 
 impl Models {
     /// Nothing is loaded yet; `options` say how the next model will be.
@@ -60,7 +63,7 @@ impl Models {
             told["zero_snr"] = json!(zero_snr);
         }
         // Chosen where memory is short: tiles differ a little from the whole.
-        if let Some(tiling) = self.resident.as_ref().and_then(|(_, model)| model.vae_tiling()) {
+        if let Some(tiling) = self.resident.as_ref().and_then(|(_, _, model)| model.vae_tiling()) {
             told["vae_tiles"] = json!({"latents": tiling.tile, "overlap": tiling.overlap});
         }
         told
@@ -74,11 +77,11 @@ impl Models {
     /// After a new scan. A resident model that is still in it stays.
     pub fn set_catalogue(&mut self, catalogue: Arc<Catalogue>) {
         let still = |id: &str| catalogue.path(id).is_some() && catalogue.path(id) == self.catalogue.path(id);
-        if self.resident.as_ref().is_some_and(|(id, _)| !still(id)) {
+        if self.resident.as_ref().is_some_and(|(id, ..)| !still(id)) {
             self.resident = None;
             self.steering.clear();
         }
-        if self.upscaler.as_ref().is_some_and(|(id, _)| !still(id)) {
+        if self.upscaler.as_ref().is_some_and(|(id, ..)| !still(id)) {
             self.upscaler = None;
         }
         self.catalogue = catalogue;
@@ -86,7 +89,7 @@ impl Models {
 
     /// Id of the model in memory.
     pub fn loaded(&self) -> Option<&str> {
-        self.resident.as_ref().map(|(id, _)| id.as_str())
+        self.resident.as_ref().map(|(id, ..)| id.as_str())
     }
 
     /// Frees the memory of what is loaded.
@@ -96,20 +99,27 @@ impl Models {
         (self.resident, self.upscaler) = (None, None);
     }
 
-    /// The diffusion model `id`, loaded if it is not; the former one is freed first.
+    /// The diffusion model `id`, loaded if it is not or its files were written to since; the former one is freed first.
     pub fn load(&mut self, id: &str, job: &dyn Job) -> Result<&mut engine::Model, LoadError> {
+        let source = Source::of(&self.catalogue.open(id).map_err(LoadError::Model)?);
         // Another model's memory is given back before this one's is taken.
-        let model = match self.resident.take().filter(|(loaded, _)| loaded == id) {
-            Some((_, model)) => model,
+        let model = match self.resident.take().filter(|(loaded, from, _)| loaded == id && *from == source) {
+            Some((.., model)) => model,
             None => {
                 self.steering.clear();
-                let path = self.catalogue.open(id).map_err(LoadError::Model)?;
-                let model = engine::Model::load(&path, &self.options, job).map_err(LoadError::Engine)?;
+                let model = engine::Model::load(&source.path, &self.options, job).map_err(LoadError::Engine)?;
                 self.hash_aside(id);
                 model
             }
         };
-        Ok(&mut self.resident.insert((id.to_owned(), model)).1)
+        Ok(&mut self.resident.insert((id.to_owned(), source, model)).2)
+    }
+
+    /// The same before anybody paints with it, refused if there is no room for as much as a small picture.
+    pub fn load_alone(&mut self, id: &str, job: &dyn Job) -> Result<(), LoadError> {
+        let small = memory::Painting { extent: Extent::new(64, 64), tiling: Tiling::WHOLE, rows: 1, pictures: 1 };
+        self.room(id, &[], &[], small)?;
+        self.load(id, job).map(drop)
     }
 
     /// Begins to hash the files of `id`, which takes a second for each 2 GB and up to eight where the processor has no instructions for it.
@@ -129,15 +139,13 @@ impl Models {
 
     /// The upscaler `id`, loaded if it is not; the former one is freed first.
     pub fn load_upscaler(&mut self, id: &str, job: &dyn Job) -> Result<&Upscaler, LoadError> {
-        let loaded = match self.upscaler.take().filter(|(loaded, _)| loaded == id) {
-            Some((_, upscaler)) => upscaler,
-            None => {
-                let path = self.catalogue.upscaler(Some(id)).map(|(id, _)| self.catalogue.path(id));
-                let path = path.map_err(LoadError::Model)?.unwrap_or(Path::new(""));
-                Upscaler::load(path, &self.options, job).map_err(LoadError::Engine)?
-            }
+        let path = self.catalogue.upscaler(Some(id)).map(|(id, _)| self.catalogue.path(id));
+        let source = Source::of(path.map_err(LoadError::Model)?.unwrap_or(Path::new("")));
+        let upscaler = match self.upscaler.take().filter(|(loaded, from, _)| loaded == id && *from == source) {
+            Some((.., upscaler)) => upscaler,
+            None => Upscaler::load(&source.path, &self.options, job).map_err(LoadError::Engine)?,
         };
-        Ok(&self.upscaler.insert((id.to_owned(), loaded)).1)
+        Ok(&self.upscaler.insert((id.to_owned(), source, upscaler)).2)
     }
 
     /// How the autoencoder must work so that `painting` with the model `id`, these LoRAs and controls fits into memory; an error if it
@@ -158,7 +166,10 @@ impl Models {
         let Some(path) = self.catalogue.path(id).filter(|_| self.catalogue.facts(id).is_ok()) else { return Ok(None) };
         let places = calls.iter().map(|call| self.catalogue.controls().place(call)).collect::<Result<Vec<_>, _>>();
         let places = places.map_err(LoadError::Model)?;
-        let controls: Vec<_> = places.iter().map(|place| (&*place.path, place.encoder.as_deref())).collect();
+        let controls: Vec<_> = places
+            .iter()
+            .map(|place| (&*place.model.path, place.encoder.as_ref().map(|encoder| &*encoder.path)))
+            .collect();
         let besides = memory::Besides { loras: &uses(loras), controls: &controls };
         // What is broken says so better when it is loaded.
         let keeping = memory::Keeping::of(device, self.options.dtype);
@@ -177,7 +188,7 @@ impl Models {
 
     /// Bytes of what would be given back for another model: the resident one and what steers it.
     fn weights_bytes(&self) -> u64 {
-        self.resident.as_ref().map_or(0, |(_, model)| model.weights_bytes()) + self.steering.weights_bytes()
+        self.resident.as_ref().map_or(0, |(.., model)| model.weights_bytes()) + self.steering.weights_bytes()
     }
 
     /// The diffusion model `id` with `loras` and no others in its weights; an empty list takes out those of the job before.
@@ -194,7 +205,7 @@ impl Models {
         } else {
             set.map_err(LoadError::Lora)?;
         }
-        self.load(id, job)
+        self.resident.as_mut().map(|(.., model)| model).ok_or_else(|| gone(id))
     }
 
     /// The same with the control models of `calls`, in order.
@@ -211,8 +222,7 @@ impl Models {
             [] => Vec::new(),
             calls => self.steering.load(catalogue.controls(), calls, &self.options, job)?,
         };
-        let gone = || LoadError::Model(ModelError::Unusable { id: id.to_owned(), reason: "it was unloaded".into() });
-        Ok((self.resident.as_mut().map(|(_, model)| model).ok_or_else(gone)?, controls))
+        Ok((self.resident.as_mut().map(|(.., model)| model).ok_or_else(|| gone(id))?, controls))
     }
 
     /// How near what `image` shows is, as the depth estimator `id` sees it, loaded if it is not.
@@ -220,6 +230,10 @@ impl Models {
         let estimator = self.steering.estimator(self.catalogue.controls(), id, &self.options, job)?;
         estimator.estimate(image, job).map_err(LoadError::Engine)
     }
+}
+
+fn gone(id: &str) -> LoadError {
+    LoadError::Model(ModelError::Unusable { id: id.to_owned(), reason: "it was unloaded".into() })
 }
 
 /// As the engine takes them.
@@ -246,9 +260,9 @@ impl<'a> Onward<'a> {
     }
 }
 
-impl Job for Onward<'_> {
-    fn is_cancelled(&self) -> bool {
-        self.job.is_cancelled()
+impl Wrapper for Onward<'_> {
+    fn owner(&self) -> &dyn Job {
+        self.job
     }
 
     fn progress(&self, stage: Stage, step: u32, steps: u32) {
@@ -273,21 +287,51 @@ pub enum LoadError {
 
 #[cfg(test)]
 mod tests {
+    use super::super::files;
     use super::*;
+    use std::path::PathBuf;
     use underpaint_raster::Unattended;
+
+    fn golden(name: &str) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference/golden").join(name)
+    }
+
+    /// The model in `folder` in a catalogue of its own, and its id.
+    fn only(folder: &Path, cache: &Path) -> (Models, String) {
+        let mut catalogue = Catalogue::scan(&[], None, cache, None);
+        let id = catalogue.add(folder).unwrap();
+        (Models::new(Arc::new(catalogue), engine::Options::default()), id)
+    }
+
+    #[test]
+    fn what_was_trained_anew_under_its_name_is_read_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let model = folder.path().join("model");
+        for file in files(&golden("tiny-sd")) {
+            let copy = model.join(file.strip_prefix(golden("tiny-sd")).unwrap());
+            std::fs::create_dir_all(copy.parent().unwrap()).unwrap();
+            std::fs::copy(file, copy).unwrap();
+        }
+        let (mut models, id) = only(&model, folder.path());
+        models.load(&id, &Unattended).unwrap();
+        assert!(models.load("another", &Unattended).is_err());
+        assert_eq!(models.loaded(), Some(&*id), "a name that is no model's gives nothing back");
+        // As a trainer saves: beside the old file, then in its place.
+        let unet = files(&model).into_iter().find(|file| file.ends_with("unet/diffusion_pytorch_model.safetensors"));
+        let (unet, newer) = (unet.unwrap(), model.join("newer"));
+        std::fs::write(&newer, "broken").unwrap();
+        std::fs::rename(newer, unet).unwrap();
+        assert!(matches!(models.load(&id, &Unattended), Err(LoadError::Engine(_))), "the former weights would be used");
+    }
 
     #[test]
     fn what_is_loaded_is_hashed_before_anyone_asks() {
-        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference/golden/tiny-sd");
         let cache = tempfile::tempdir().unwrap();
-        let mut catalogue = Catalogue::scan(&[], None, cache.path(), None);
-        let id = catalogue.add(&golden).unwrap();
-        let mut models = Models::new(Arc::new(catalogue), engine::Options::default());
+        let (mut models, id) = only(&golden("tiny-sd"), cache.path());
         models.load(&id, &Unattended).unwrap();
         models.hashed();
         let known: Value =
             serde_json::from_slice(&std::fs::read(cache.path().join("model-hashes.json")).unwrap()).unwrap();
-    use super::super::files;
         let weights = |name: &str| name.ends_with("safetensors");
         assert_eq!(known.as_object().unwrap().keys().filter(|name| weights(name)).count(), 3, "{known}");
         assert!(models.catalogue().hash(&id).unwrap().is_some());

@@ -195,7 +195,7 @@ impl Device {
             }
             Command::Load(model, reply) => {
                 let loaded = catch_unwind(AssertUnwindSafe(|| {
-                    let load = |models: &mut Models| Ok(models.load(&model, &Unattended).map(|_| ())?);
+                    let load = |models: &mut Models| Ok(models.load_alone(&model, &Unattended)?);
                     self.spared(load).map_err(|e| errors::job(&e))
                 }));
                 self.tell_loaded();
