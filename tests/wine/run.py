@@ -80,8 +80,12 @@ class Wine:
         self.environment.update(WINEPREFIX=str(self.prefix), WINEDEBUG="-all", WINEDLLOVERRIDES="mscoree,mshtml=;winemenubuilder.exe=")
 
     def start(self):
-        """Makes the prefix."""
-        self.run_wine("cmd", "/c", "ver")
+        """Makes the prefix, with a server that outlives each command: one that is leaving loses the next command's connection.
+        The services that begin with the first command stay as long, and would keep open whatever pipe that one wrote to."""
+        self.prefix.mkdir()
+        for first in (["wineserver", "-p"], ["wine", "cmd", "/c", "ver"]):
+            subprocess.run(first, env=self.environment, cwd=str(self.work), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                           stderr=subprocess.DEVNULL, timeout=HANG_S, check=True)
         library = self.prefix / "drive_c/windows/system32/bcryptprimitives.dll"
         if not library.exists():
             build = [COMPILER, "-shared", "-O1", "-s", "-o", str(library), str(HERE / "bcryptprimitives.c"), "-ladvapi32"]
