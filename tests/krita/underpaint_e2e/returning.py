@@ -1,16 +1,20 @@
-"""The stories of what comes back: jobs whose connection is lost, whose daemon or whose Krita ends, and the history."""
+"""The stories of what comes back: jobs whose connection is lost, whose daemon, docker or Krita ends, and the history."""
 
 import os
+import signal
 
 from krita import Krita
-from PyQt5 import QtWidgets
+from PyQt5 import QtCore, QtWidgets, sip
 
 from underpaint import ledger
+from underpaint import loras as adapter_loras
+from underpaint.document import Target
+from underpaint.docker import UnderpaintDocker
 
 from .bench import (
-    Docker, bounds, check, document, kill_daemon, layers, no_dialog, screenshot, select, settled, woven,
+    Docker, bounds, check, daemon_lives, document, kill_daemon, layers, no_dialog, screenshot, select, settled, woven,
 )
-from .scenarios import HOLE, SIZE, SOFT, filled, spotted
+from .scenarios import HOLE, SIZE, SOFT, filled, goes_on_without_daemon, large, spotted
 
 LONG = 400
 """Steps of the tiny model that take some seconds, and yet come to an end."""
@@ -40,6 +44,56 @@ def connection_lost():
     docker.part("steps").setValue(0)
     docker.ask("fill", model="")
     return docker.words()
+
+
+def connected(docker):
+    """Waits until there is a daemon; returns the connection to it."""
+    docker.show()
+    yield lambda: docker.widget._daemon.connection is not None
+    return docker.widget._daemon.connection
+
+
+def lost_while_it_is_sent():
+    """The daemon is killed while the picture is on its way to it: a sentence, and the next fill starts a new one."""
+    docker, target = Docker(), large()
+    connection = yield from connected(docker)
+    upload = connection.upload
+
+    def upload_to_nobody(size):
+        kill_daemon(signal.SIGSTOP)  # which reads no more, so that the picture stays on its way
+        return upload(size)
+    connection.upload = upload_to_nobody
+    docker.ask()
+    docker.press()
+    yield lambda: connection._drained
+    return (yield from goes_on_without_daemon(docker, target))
+
+
+def lost_while_it_is_placed():
+    """The daemon is killed when the picture has come and is about to be placed: it is placed all the same, and the next fill
+    starts a new one."""
+    docker, target = Docker(), spotted()
+    connection = yield from connected(docker)
+    insert = Target.insert
+
+    def insert_alone(*given, **named):
+        kill_daemon()
+        while not sip.isdeleted(connection):
+            yield
+        yield from insert(*given, **named)
+    select(target, *HOLE)
+    docker.ask()
+    Target.insert = insert_alone
+    try:
+        docker.press()
+        yield from filled(docker, target, 1)
+    finally:
+        Target.insert = insert
+    sentence = docker.words()
+    check(not daemon_lives() and ledger.entries() == [], "the ledger still holds %s", ledger.entries())
+    docker.press()
+    yield from filled(docker, target, 2)
+    return sentence
 
 
 def history_keeps_what_was_painted():
@@ -186,7 +240,10 @@ def finds_what_was_left():
     return sentence
 
 
-ALL = [connection_lost, restarted_meanwhile, history_keeps_what_was_painted]
+ALL = [
+    connection_lost, lost_while_it_is_sent, lost_while_it_is_placed, restarted_meanwhile,
+    history_keeps_what_was_painted,
+]
 LAST = [leaves_a_job_behind]
 """Krita ends with it."""
 NEXT = [finds_what_was_left]

@@ -135,7 +135,7 @@ class Job(QtCore.QObject, Sending):
         """Ends it here without a word; the daemon goes on."""
         telling, self._telling = self._telling, None
         if telling is not None:
-            self._connection.notice.disconnect(self._heard)
+            self._connection.silence(self._heard)
             telling.stop()
 
     def document_may_be_gone(self):
@@ -243,7 +243,7 @@ class Job(QtCore.QObject, Sending):
             return
         self._request = None
         telling.stop()
-        self._connection.notice.disconnect(self._heard)
+        self._connection.silence(self._heard)
         self.ended.emit(outcome, sentence)
         self.deleteLater()
 
