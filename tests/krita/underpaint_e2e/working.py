@@ -346,6 +346,11 @@ def words_are_remembered_and_weighed():
     check(prompt.toPlainText() == "a red cat", "there and back makes %s", prompt.toPlainText())
     prompt.undo()
     check(prompt.toPlainText() == "a (red:1.1) cat", "undo makes %s", prompt.toPlainText())
+    prompt.setPlainText("🐱 cat")  # a character that Qt counts twice
+    prompt.selectAll()
+    key(prompt, up, control)
+    weighed = prompt.toPlainText(), prompt.textCursor().selectedText()
+    check(weighed == ("(🐱 cat:1.1)", "🐱 cat"), "Ctrl+Up makes %s, and selects %s", *weighed)
     again = UnderpaintDocker()
     remembered = again.findChild(QtWidgets.QPlainTextEdit, "underpaint_prompt").history
     again.deleteLater()
