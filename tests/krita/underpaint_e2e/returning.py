@@ -177,6 +177,64 @@ def history_keeps_what_was_painted():
     return "%d entries" % count
 
 
+def makes_a_picture_again():
+    """Seed, words and settings of a picture are used again, and nothing that it was made without: it becomes the same. One that
+    is gone changes nothing, and the docker says so."""
+    docker, target = Docker(), spotted()
+    docker.arrange()
+    yield from connected(docker)
+    yield lambda: docker.part("model").findData("tiny-sd") >= 0
+    loras = docker.widget.findChild(adapter_loras.Loras)
+    select(target, *HOLE)
+    docker.ask("fill", prompt="a cat in the grass", model="tiny-sd", seed="21")
+    docker.part("steps").setValue(7)
+    docker.widget._unshown = {"sampler": "ddim"}
+
+    def painted():
+        docker.press()
+        yield from filled(docker, target, 1)
+        layer = layers(target.rootNode())[1]
+        pixels = bytes(layer.pixelData(0, 0, *SIZE))
+        layer.remove()
+        target.refreshProjection()
+        yield from settled()
+        return pixels
+    first = yield from painted()
+
+    docker.ask("fill", prompt="mud", model="tiny-sd", seed="1")
+    docker.part("negative").setPlainText("grass")
+    loras.set_values([{"name": "kohya", "weight": 1}])
+    docker.widget._unshown = {"scheduler": "karras", "passes": 2}
+    docker.part("style_save").click()
+    docker.part("style_name").setText("Muddy")
+    docker.part("style_name").returnPressed.emit()
+    yield lambda: docker.part("style").currentText() == "Muddy"
+    docker.part("history").setChecked(True)
+    listed = docker.part("history_list")
+    yield lambda: listed.count() >= 1 and "a cat in the grass" in listed.item(0).toolTip()
+    listed.setCurrentRow(0)
+    docker.part("history_seed").click()
+    docker.part("history_settings").click()
+    yield lambda: docker.part("prompt").toPlainText() == "a cat in the grass"
+    kept = docker.part("negative").toPlainText(), loras.style()["loras"], docker.part("style").currentText()
+    check(kept == ("", [], "No style"), "this is left of what was set: %s", kept)
+    check(docker.widget._unshown["sampler"] == "ddim", "what is not shown is %s", docker.widget._unshown)
+    again = yield from painted()
+    check(again == first, "it is another picture, from %s", docker.widget._unshown)
+
+    docker.part("prompt").setPlainText("a dog")
+    docker.widget._history.use_settings.emit({"entry": "gone"})
+    yield lambda: docker.words() and not docker.words().startswith("Done")
+    sentence = docker.words()
+    check("are those of the picture" not in sentence and docker.part("prompt").toPlainText() == "a dog", "the docker says: %s", sentence)
+    docker.widget._remove_style("Muddy")
+    docker.widget._unshown = {}
+    docker.part("history").setChecked(False)
+    docker.part("steps").setValue(0)
+    docker.ask("fill", model="")
+    return sentence
+
+
 def restarted_meanwhile():
     """The daemon is killed while two jobs run and wait, and another answers: a sentence, nothing in the ledger, and the docker
     goes on."""
@@ -242,7 +300,7 @@ def finds_what_was_left():
 
 ALL = [
     connection_lost, lost_while_it_is_sent, lost_while_it_is_placed, restarted_meanwhile,
-    history_keeps_what_was_painted,
+    history_keeps_what_was_painted, makes_a_picture_again,
 ]
 LAST = [leaves_a_job_behind]
 """Krita ends with it."""

@@ -213,9 +213,12 @@ class UnderpaintDocker(DockWidget):
             return
         for section in self._sections:
             section.put_style(settings)
-        shown = {name for section in self._sections for name in section.STYLE}
-        self._unshown = {name: value for name, value in settings.items() if name not in shown}
+        self._unshown = self._unseen(settings)
         self._asked = [name for name in ASKED_ANEW if name in settings]
+
+    def _unseen(self, settings):
+        shown = {name for section in self._sections for name in section.STYLE}
+        return {name: value for name, value in settings.items() if name not in shown}
 
     @guarded
     def _save_style(self, name):
@@ -384,10 +387,14 @@ class UnderpaintDocker(DockWidget):
             self._status.say(sentence, trouble=outcome == FAILED)
 
     def _reuse(self, settings):
-        """What a picture of the history was made with."""
+        """What a picture of the history was made with. What its model takes by itself is left to whatever model paints."""
         for section in self._sections:
             if set(section.STYLE) & set(settings):
-                section.put_style(dict(section.style(), **settings))
+                section.put_style(settings)
+        own = (self._models.chosen() or {}).get("defaults") or {}
+        self._unshown = {name: value for name, value in self._unseen(settings).items() if value != own.get(name)}
+        self._asked = []
+        self._styles.point_to("")
 
     # What is remembered between sessions: how, not what
 
