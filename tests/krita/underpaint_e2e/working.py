@@ -184,6 +184,35 @@ def chooses_from_a_batch():
     return docker.words()
 
 
+def chooses_from_one_batch_after_the_other():
+    """A batch that comes while another is chosen from waits until that is closed, and the docker says so."""
+    docker = Docker()
+    docker.show()
+    target = spotted()
+    select(target, *HOLE)
+    docker.part("batch").setValue(2)
+    docker.part("steps").setValue(1)
+    for seed in ("11", "21"):
+        docker.ask("fill", prompt="a cat", model=docker.tiny(), seed=seed)
+        docker.press()
+    yield docker.idle
+    choice, title = docker.part("choice"), docker.widget._choice._title
+    check((choice.count(), title.text()) == (2, "Choose from 2, 2 more after these"), "it says %s", title.text())
+    choice.itemClicked.emit(choice.item(0))
+    yield lambda: len(layers(target.rootNode())) == 2
+    docker.part("choice_close").click()
+    check((choice.count(), title.text()) == (2, "Choose from 2"), "it says %s of %d", title.text(), choice.count())
+    docker.part("choice_all").click()
+    yield lambda: len(layers(target.rootNode())) == 4
+    check(not choice.isVisible(), "the choice stays")
+    names = [layer.name() for layer in layers(target.rootNode())[1:]]
+    check(names == ["a cat (11)", "a cat (21)", "a cat (22)"], "from below the layers are %s", names)
+    docker.part("batch").setValue(1)
+    docker.part("steps").setValue(0)
+    docker.ask("fill", model="")
+    return ", ".join(names)
+
+
 def lines(docker):
     """The lines of the queue, with what they say."""
     column = docker.widget._queue._lines
@@ -363,7 +392,8 @@ def words_are_remembered_and_weighed():
 picture_of_a_queue.once = True
 
 ALL = [
-    modes_follow_the_selection, expands_the_canvas, paints_a_background, chooses_from_a_batch, queue_of_three,
+    modes_follow_the_selection, expands_the_canvas, paints_a_background, chooses_from_a_batch,
+    chooses_from_one_batch_after_the_other, queue_of_three,
     what_was_asked_for_later_lies_on_top, picture_of_a_queue,
     words_are_remembered_and_weighed,
 ]
