@@ -96,6 +96,37 @@ def lost_while_it_is_placed():
     return sentence
 
 
+def another_docker_takes_over():
+    """A docker goes away while its job runs, with its window or with Krita, whose disk is full: another one takes the job up and
+    places what comes of it."""
+    docker, target = Docker(), spotted()
+    yield from connected(docker)
+    select(target, *HOLE)
+    full = os.path.join(Krita.instance().getAppDataLocation(), "underpaint-filters.json.new")
+    os.mkdir(full)  # what cannot be written to
+    try:
+        for count, goes in enumerate([lambda widget: widget.deleteLater(), lambda widget: widget._closing()]):
+            again = Docker()
+            again.widget = UnderpaintDocker()
+            again.widget.setParent(docker.window, QtCore.Qt.Tool)  # which ends it before Python ends
+            again.widget.show()
+            yield lambda: again.part("model").findData("tiny-sd") >= 0
+            again.ask("fill", prompt="a cat", model="tiny-sd", seed="4")
+            again.part("steps").setValue(LONG)
+            again.press()
+            yield lambda: "step" in again.words()
+            job = next(iter(again.widget._jobs)).id
+            goes(again.widget)
+            yield lambda: any(job == taken.id for taken in docker.widget._jobs)
+            yield from filled(docker, target, count + 1)
+            check(layers(target.rootNode())[-1].name() == "a cat (4)", "the layer is called %s", layers(target.rootNode())[-1].name())
+            check(ledger.entries() == [] and not ledger.taken, "the ledger still holds %s", ledger.entries())
+    finally:
+        os.rmdir(full)
+    again.widget.hide()
+    return docker.words()
+
+
 def history_keeps_what_was_painted():
     """What was painted is listed with thumbnails, shown in its place while hovered over, and becomes the same layer again, after
     the daemon was killed, too; its seed and settings are used again; it is removed, and all of it."""
@@ -299,7 +330,7 @@ def finds_what_was_left():
 
 
 ALL = [
-    connection_lost, lost_while_it_is_sent, lost_while_it_is_placed, restarted_meanwhile,
+    connection_lost, lost_while_it_is_sent, lost_while_it_is_placed, another_docker_takes_over, restarted_meanwhile,
     history_keeps_what_was_painted, makes_a_picture_again,
 ]
 LAST = [leaves_a_job_behind]

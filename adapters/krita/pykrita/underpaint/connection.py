@@ -134,6 +134,10 @@ class Connection(QtCore.QObject):
         """Ends the connection without a word to anybody but the daemon."""
         self._end("")
 
+    def abandon(self):
+        """Qt has taken it apart, with what it belonged to: nothing more is said, and nobody is told."""
+        self._over = True
+
     # Moving bytes
 
     @guarded
