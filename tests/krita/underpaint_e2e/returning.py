@@ -1,16 +1,20 @@
-"""The stories of what comes back: jobs whose connection is lost, whose daemon or whose Krita ends, and the history."""
+"""The stories of what comes back: jobs whose connection is lost, whose daemon, docker or Krita ends, and the history."""
 
 import os
+import signal
 
 from krita import Krita
-from PyQt5 import QtWidgets
+from PyQt5 import QtCore, QtWidgets, sip
 
 from underpaint import ledger
+from underpaint import loras as adapter_loras
+from underpaint.document import Target
+from underpaint.docker import UnderpaintDocker
 
 from .bench import (
-    Docker, bounds, check, document, kill_daemon, layers, no_dialog, screenshot, select, settled, woven,
+    Docker, bounds, check, daemon_lives, document, kill_daemon, layers, no_dialog, screenshot, select, settled, woven,
 )
-from .scenarios import HOLE, SIZE, SOFT, filled, spotted
+from .scenarios import HOLE, SIZE, SOFT, filled, goes_on_without_daemon, large, spotted
 
 LONG = 400
 """Steps of the tiny model that take some seconds, and yet come to an end."""
@@ -39,6 +43,87 @@ def connection_lost():
     check(ledger.entries() == [], "the ledger still holds %s", ledger.entries())
     docker.part("steps").setValue(0)
     docker.ask("fill", model="")
+    return docker.words()
+
+
+def connected(docker):
+    """Waits until there is a daemon; returns the connection to it."""
+    docker.show()
+    yield lambda: docker.widget._daemon.connection is not None
+    return docker.widget._daemon.connection
+
+
+def lost_while_it_is_sent():
+    """The daemon is killed while the picture is on its way to it: a sentence, and the next fill starts a new one."""
+    docker, target = Docker(), large()
+    connection = yield from connected(docker)
+    upload = connection.upload
+
+    def upload_to_nobody(size):
+        kill_daemon(signal.SIGSTOP)  # which reads no more, so that the picture stays on its way
+        return upload(size)
+    connection.upload = upload_to_nobody
+    docker.ask()
+    docker.press()
+    yield lambda: connection._drained
+    return (yield from goes_on_without_daemon(docker, target))
+
+
+def lost_while_it_is_placed():
+    """The daemon is killed when the picture has come and is about to be placed: it is placed all the same, and the next fill
+    starts a new one."""
+    docker, target = Docker(), spotted()
+    connection = yield from connected(docker)
+    insert = Target.insert
+
+    def insert_alone(*given, **named):
+        kill_daemon()
+        while not sip.isdeleted(connection):
+            yield
+        yield from insert(*given, **named)
+    select(target, *HOLE)
+    docker.ask()
+    Target.insert = insert_alone
+    try:
+        docker.press()
+        yield from filled(docker, target, 1)
+    finally:
+        Target.insert = insert
+    sentence = docker.words()
+    check(not daemon_lives() and ledger.entries() == [], "the ledger still holds %s", ledger.entries())
+    docker.press()
+    yield from filled(docker, target, 2)
+    return sentence
+
+
+def another_docker_takes_over():
+    """A docker goes away while its job runs, with its window or with Krita, whose disk is full: another one takes the job up and
+    places what comes of it."""
+    docker, target = Docker(), spotted()
+    yield from connected(docker)
+    select(target, *HOLE)
+    full = os.path.join(Krita.instance().getAppDataLocation(), "underpaint-filters.json.new")
+    os.mkdir(full)  # what cannot be written to
+    try:
+        for count, goes in enumerate([lambda widget: widget.deleteLater(), lambda widget: widget._closing()]):
+            again = Docker()
+            again.widget = UnderpaintDocker()
+            again.widget.setParent(docker.window, QtCore.Qt.Tool)  # which ends it before Python ends
+            again.widget.show()
+            yield lambda: again.part("model").findData("tiny-sd") >= 0
+            again.ask("fill", prompt="a cat", model="tiny-sd", seed="4")
+            again.part("steps").setValue(LONG)
+            again.press()
+            yield lambda: "step" in again.words()
+            job = next(iter(again.widget._jobs)).id
+            goes(again.widget)
+            yield lambda: any(job == taken.id for taken in docker.widget._jobs)
+            yield from filled(docker, target, count + 1)
+            check(layers(target.rootNode())[-1].name() == "a cat (4)", "the layer is called %s", layers(target.rootNode())[-1].name())
+            check(ledger.entries() == [] and not ledger.taken, "the ledger still holds %s", ledger.entries())
+    finally:
+        os.rmdir(full)
+    again.widget.hide()
     return docker.words()
 
 
@@ -123,6 +208,64 @@ def history_keeps_what_was_painted():
     return "%d entries" % count
 
 
+def makes_a_picture_again():
+    """Seed, words and settings of a picture are used again, and nothing that it was made without: it becomes the same. One that
+    is gone changes nothing, and the docker says so."""
+    docker, target = Docker(), spotted()
+    docker.arrange()
+    yield from connected(docker)
+    yield lambda: docker.part("model").findData("tiny-sd") >= 0
+    loras = docker.widget.findChild(adapter_loras.Loras)
+    select(target, *HOLE)
+    docker.ask("fill", prompt="a cat in the grass", model="tiny-sd", seed="21")
+    docker.part("steps").setValue(7)
+    docker.widget._unshown = {"sampler": "ddim"}
+
+    def painted():
+        docker.press()
+        yield from filled(docker, target, 1)
+        layer = layers(target.rootNode())[1]
+        pixels = bytes(layer.pixelData(0, 0, *SIZE))
+        layer.remove()
+        target.refreshProjection()
+        yield from settled()
+        return pixels
+    first = yield from painted()
+
+    docker.ask("fill", prompt="mud", model="tiny-sd", seed="1")
+    docker.part("negative").setPlainText("grass")
+    loras.set_values([{"name": "kohya", "weight": 1}])
+    docker.widget._unshown = {"scheduler": "karras", "passes": 2}
+    docker.part("style_save").click()
+    docker.part("style_name").setText("Muddy")
+    docker.part("style_name").returnPressed.emit()
+    yield lambda: docker.part("style").currentText() == "Muddy"
+    docker.part("history").setChecked(True)
+    listed = docker.part("history_list")
+    yield lambda: listed.count() >= 1 and "a cat in the grass" in listed.item(0).toolTip()
+    listed.setCurrentRow(0)
+    docker.part("history_seed").click()
+    docker.part("history_settings").click()
+    yield lambda: docker.part("prompt").toPlainText() == "a cat in the grass"
+    kept = docker.part("negative").toPlainText(), loras.style()["loras"], docker.part("style").currentText()
+    check(kept == ("", [], "No style"), "this is left of what was set: %s", kept)
+    check(docker.widget._unshown["sampler"] == "ddim", "what is not shown is %s", docker.widget._unshown)
+    again = yield from painted()
+    check(again == first, "it is another picture, from %s", docker.widget._unshown)
+
+    docker.part("prompt").setPlainText("a dog")
+    docker.widget._history.use_settings.emit({"entry": "gone"})
+    yield lambda: docker.words() and not docker.words().startswith("Done")
+    sentence = docker.words()
+    check("are those of the picture" not in sentence and docker.part("prompt").toPlainText() == "a dog", "the docker says: %s", sentence)
+    docker.widget._remove_style("Muddy")
+    docker.widget._unshown = {}
+    docker.part("history").setChecked(False)
+    docker.part("steps").setValue(0)
+    docker.ask("fill", model="")
+    return sentence
+
+
 def restarted_meanwhile():
     """The daemon is killed while two jobs run and wait, and another answers: a sentence, nothing in the ledger, and the docker
     goes on."""
@@ -186,7 +329,10 @@ def finds_what_was_left():
     return sentence
 
 
-ALL = [connection_lost, restarted_meanwhile, history_keeps_what_was_painted]
+ALL = [
+    connection_lost, lost_while_it_is_sent, lost_while_it_is_placed, another_docker_takes_over, restarted_meanwhile,
+    history_keeps_what_was_painted, makes_a_picture_again,
+]
 LAST = [leaves_a_job_behind]
 """Krita ends with it."""
 NEXT = [finds_what_was_left]

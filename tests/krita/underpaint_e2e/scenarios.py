@@ -336,6 +336,12 @@ def daemon_killed():
     docker.press()
     yield lambda: "Painting" in docker.words() or docker.idle()
     check(docker.busy(), "the fill was too quick for this test: %s", docker.words())
+    return (yield from goes_on_without_daemon(docker, target))
+
+
+def goes_on_without_daemon(docker, target):
+    """Kills it. Waits for the job to end without a layer on its target, then for another fill. Returns the sentence that tells of
+    the first."""
     old = daemon_pid()
     kill_daemon()
     yield docker.idle

@@ -1,5 +1,5 @@
-"""The stories of what lies over the canvas: a preview is where the layer will be, however the view is zoomed, scrolled, turned
-or mirrored, with either kind of canvas."""
+"""The stories of what is seen beside the painting: a preview over the canvas is where the layer will be, however the view is
+zoomed, scrolled, turned or mirrored, with either kind of canvas; and that of the filters leaves whoever paints alone."""
 
 import math
 
@@ -7,9 +7,12 @@ from krita import Krita
 from PyQt5 import QtCore, QtGui, QtWidgets
 
 from underpaint import canvas as adapter_canvas
+from underpaint import preview as adapter_preview
 
-from .bench import Docker, check, document, layers, screen, screenshot, settled, woven
-from .scenarios import SIZE
+from .bench import Docker, check, document, layers, screen, screenshot, seen, settled, undone, woven
+from .filtering import Section, unmoved
+from .painting_live import Brush
+from .scenarios import SIZE, tiled
 
 MARK = (60, 50, 97, 83)
 """A part of the canvas that lies on no round number."""
@@ -119,4 +122,51 @@ def previews_lie_where_layers_will():
     return "%s, %s: %s" % (kind, how, "; ".join(notes))
 
 
-ALL = [previews_lie_where_layers_will]
+STROKE = [(400 + 60 * step, 500 + 20 * step) for step in range(10)]
+
+
+def filters_wait_for_the_stroke():
+    """While a stroke is painted the filters' preview looks often, and neither reads the picture nor ends the stroke; afterwards it
+    follows."""
+    docker = Docker()
+    docker.arrange(tall=True)
+    target = tiled(1536, 1024)
+    yield from settled()
+    section, live = Section(docker), docker.widget.findChild(adapter_preview.Preview)
+    brush = Brush()
+    usual = adapter_preview.LOOK_MS, adapter_preview.BUSY_MS, adapter_preview.SHARE
+    adapter_preview.LOOK_MS, adapter_preview.BUSY_MS, adapter_preview.SHARE = 20, 20, 0
+    looks = []
+    live._timer.timeout.connect(lambda: looks.append(live._held))
+    try:
+        section.begin("film-grain", preview=True)
+        yield lambda: live._held is not None and not docker.part("preview").isHidden()
+        yield from unmoved(target)
+        yield section.settled
+        before = seen(target)
+        looks.clear()
+        yield lambda: len(looks) > 5 and live._reading is None
+        held = live._held
+        brush.down(*STROKE[0])
+        for point in STROKE[1:]:
+            brush.move(*point)
+            count = len(looks)
+            yield lambda: len(looks) > count + 3
+        check(live._held is held, "the picture was read in the middle of a stroke")
+        brush.up(*STROKE[-1])
+        yield lambda: live._held is not held
+        yield from settled()
+        after = seen(target)
+        at = [(y * target.width() + x) * 4 for x, y in STROKE]
+        painted = [before[point:point + 4] != after[point:point + 4] for point in at]
+        check(all(painted), "of the stroke this was painted: %s", painted)
+        yield from undone()
+        check(seen(target) == before, "one undo does not take the stroke back")
+    finally:
+        brush.up()
+        adapter_preview.LOOK_MS, adapter_preview.BUSY_MS, adapter_preview.SHARE = usual
+        section.end()
+    return "%d looks" % len(looks)
+
+
+ALL = [previews_lie_where_layers_will, filters_wait_for_the_stroke]

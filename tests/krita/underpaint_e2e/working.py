@@ -5,6 +5,7 @@ import re
 
 from PyQt5 import QtCore, QtGui, QtWidgets
 
+from underpaint import job as adapter_job
 from underpaint import ledger
 from underpaint.connection import Connection
 from underpaint.document import Target
@@ -184,6 +185,92 @@ def chooses_from_a_batch():
     return docker.words()
 
 
+def chooses_from_one_batch_after_the_other():
+    """A batch that comes while another is chosen from waits until that is closed, and the docker says so."""
+    docker = Docker()
+    docker.show()
+    target = spotted()
+    select(target, *HOLE)
+    docker.part("batch").setValue(2)
+    docker.part("steps").setValue(1)
+    for seed in ("11", "21"):
+        docker.ask("fill", prompt="a cat", model=docker.tiny(), seed=seed)
+        docker.press()
+    yield docker.idle
+    choice, title = docker.part("choice"), docker.widget._choice._title
+    check((choice.count(), title.text()) == (2, "Choose from 2, 2 more after these"), "it says %s", title.text())
+    choice.itemClicked.emit(choice.item(0))
+    yield lambda: len(layers(target.rootNode())) == 2
+    docker.part("choice_close").click()
+    check((choice.count(), title.text()) == (2, "Choose from 2"), "it says %s of %d", title.text(), choice.count())
+    docker.part("choice_all").click()
+    yield lambda: len(layers(target.rootNode())) == 4
+    check(not choice.isVisible(), "the choice stays")
+    names = [layer.name() for layer in layers(target.rootNode())[1:]]
+    check(names == ["a cat (11)", "a cat (21)", "a cat (22)"], "from below the layers are %s", names)
+    docker.part("batch").setValue(1)
+    docker.part("steps").setValue(0)
+    docker.ask("fill", model="")
+    return ", ".join(names)
+
+
+def cancelled_too_late():
+    """Cancel while the picture is done already: nothing of it is kept anywhere. Cancel while it is placed on a larger canvas: the
+    docker says what one undo takes back."""
+    docker = Docker()
+    docker.show()
+    target = spotted()
+    yield lambda: docker.part("model").findData("tiny-sd") >= 0
+    connection = docker.widget._daemon.connection
+    call, insert = connection.call, Target.insert
+
+    def call_too_late(method, params=None, then=None):
+        return None if method == "job/cancel" else call(method, params, then)
+    select(target, *HOLE)
+    docker.ask("fill", prompt="a cat", model="tiny-sd", seed="3")
+    docker.part("steps").setValue(30)
+    connection.call = call_too_late
+    docker.press()
+    yield lambda: "step" in docker.words()
+    docker.cancel()
+    yield docker.idle
+    connection.call = call
+    check(docker.words() == adapter_job.UNCHANGED, "the docker says: %s", docker.words())
+    check(not connection._conversation._complete, "%d blobs are kept here", len(connection._conversation._complete))
+    answers = []
+    connection.call("job/list", {}, lambda *answer: answers.append(answer))
+    yield lambda: answers
+    check(answers == [([], None)], "the daemon keeps %s", answers)
+
+    placing = []
+
+    def insert_later(*given, **named):
+        placing.append(True)
+        while placing:
+            yield
+        yield from insert(*given, **named)
+    docker.ask("expand", prompt="a cat", model="tiny-sd", seed="3")
+    docker.part("expand_left").setValue(64)
+    docker.part("steps").setValue(1)
+    Target.insert = insert_later
+    try:
+        docker.press()
+        yield lambda: placing
+        docker.cancel()
+        yield docker.idle
+    finally:
+        Target.insert = insert
+        placing.clear()
+    sentence = docker.words()
+    check(sentence == adapter_job.ENLARGED and target.width() == SIZE[0] + 64, "%d pixels are %s", target.width(), sentence)
+    yield from undone()
+    check(target.width() == SIZE[0] and len(layers(target.rootNode())) == 1, "one undo leaves %d pixels", target.width())
+    docker.part("expand_left").setValue(0)
+    docker.part("steps").setValue(0)
+    docker.ask("fill", model="")
+    return sentence
+
+
 def lines(docker):
     """The lines of the queue, with what they say."""
     column = docker.widget._queue._lines
@@ -346,6 +433,11 @@ def words_are_remembered_and_weighed():
     check(prompt.toPlainText() == "a red cat", "there and back makes %s", prompt.toPlainText())
     prompt.undo()
     check(prompt.toPlainText() == "a (red:1.1) cat", "undo makes %s", prompt.toPlainText())
+    prompt.setPlainText("🐱 cat")  # a character that Qt counts twice
+    prompt.selectAll()
+    key(prompt, up, control)
+    weighed = prompt.toPlainText(), prompt.textCursor().selectedText()
+    check(weighed == ("(🐱 cat:1.1)", "🐱 cat"), "Ctrl+Up makes %s, and selects %s", *weighed)
     again = UnderpaintDocker()
     remembered = again.findChild(QtWidgets.QPlainTextEdit, "underpaint_prompt").history
     again.deleteLater()
@@ -358,7 +450,8 @@ def words_are_remembered_and_weighed():
 picture_of_a_queue.once = True
 
 ALL = [
-    modes_follow_the_selection, expands_the_canvas, paints_a_background, chooses_from_a_batch, queue_of_three,
+    modes_follow_the_selection, expands_the_canvas, paints_a_background, chooses_from_a_batch,
+    chooses_from_one_batch_after_the_other, cancelled_too_late, queue_of_three,
     what_was_asked_for_later_lies_on_top, picture_of_a_queue,
     words_are_remembered_and_weighed,
 ]

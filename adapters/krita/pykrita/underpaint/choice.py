@@ -67,7 +67,7 @@ def thumbnail(picture, side):
 
 
 class Choice(QtWidgets.QWidget):
-    """The pictures of one batch, until it is closed or another takes its place."""
+    """The pictures of one batch after the other, each until it is closed."""
 
     chosen = QtCore.pyqtSignal(object, object)
     """`job.Pictures`, and the patches of it that are to become layers."""
@@ -77,7 +77,7 @@ class Choice(QtWidgets.QWidget):
     def __init__(self, icon):
         """`icon(name)` gives a QIcon of Krita's."""
         super().__init__()
-        self._pictures, self._images = None, []
+        self._pictures, self._images, self._next = None, [], []
         head = QtWidgets.QWidget()
         line = row(head, 2)
         self._title = QtWidgets.QLabel()
@@ -102,24 +102,38 @@ class Choice(QtWidgets.QWidget):
         self.hide()
 
     def show_pictures(self, pictures):
-        """Takes the place of what could be chosen before."""
-        self._pictures, self._images = pictures, []
+        """Shows them, as soon as nothing is left to choose from before."""
+        self._next.append(pictures)
+        if self._pictures is None:
+            self._show_next()
+        else:
+            self._tell()
+
+    def _show_next(self):
+        self._pictures = pictures = self._next.pop(0)
         self._list.clear()
         for patch in pictures.patches:
             width, height = patch.rect[2:]
             image = QtGui.QImage(patch.pixels, width, height, width * 4, QtGui.QImage.Format.Format_ARGB32)
             self._images.append(image)
             self._list.put(image, "Place it as a layer. Seed %s" % patch.seed)
-        self._title.setText("Choose from %d" % len(pictures.patches))
+        self._tell()
         self.show()
         self._list.fit()
 
+    def _tell(self):
+        after = sum(len(pictures.patches) for pictures in self._next)
+        self._title.setText("Choose from %d" % len(self._pictures.patches) + (", %d more after these" % after if after else ""))
+
     def close_it(self):
-        """Nothing more of it is wanted."""
+        """Nothing more of these is wanted."""
         self._over(-1)
         self._pictures, self._images = None, []
         self._list.clear()
-        self.hide()
+        if self._next:
+            self._show_next()
+        else:
+            self.hide()
 
     def _over(self, at):
         if 0 <= at < len(self._images):

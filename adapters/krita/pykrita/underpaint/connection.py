@@ -69,7 +69,7 @@ class Connection(QtCore.QObject):
         """Asks; `then(result, error)` is called once, with an exception in `error` if there is no result.
         Returns the request id, for `cancel`."""
         if self._over:
-            later(lambda: then is not None and then(None, Disconnected("Underpaint is not running.")))
+            _nobody_answers(then)
             return None
         number = self._conversation.request(method, params)
         self._handlers[number] = then
@@ -112,7 +112,10 @@ class Connection(QtCore.QObject):
 
     def when_drained(self, resume):
         """Calls `resume()` as soon as nothing waits to be written: at once, as long as this turn of the event loop has taken little
-        time, else in a turn to come."""
+        time, else in a turn to come. If the connection ends before: `resume(None, Disconnected)`."""
+        if self._over:
+            _nobody_answers(resume)
+            return
         self._drained.append(resume)
         self._pump()
 
@@ -122,9 +125,18 @@ class Connection(QtCore.QObject):
         if not self._over and not self._reading and not self._conversation.outgoing and self._socket.waitForReadyRead(WAIT_MS):
             self._read()
 
+    def silence(self, heard):
+        """`heard`, a slot of `notice`, is told no more. A connection that ended tells nobody, and soon is no object of Qt's."""
+        if not self._over:
+            self.notice.disconnect(heard)
+
     def close(self):
         """Ends the connection without a word to anybody but the daemon."""
         self._end("")
+
+    def abandon(self):
+        """Qt has taken it apart, with what it belonged to: nothing more is said, and nobody is told."""
+        self._over = True
 
     # Moving bytes
 
@@ -240,7 +252,13 @@ class Connection(QtCore.QObject):
         self._socket.abort()
         self.closed.emit(why)
         handlers, self._handlers = self._handlers, {}
-        for then in handlers.values():
+        drained, self._drained = self._drained, []
+        for then in [*handlers.values(), *drained]:
             if then is not None and then != self._greeted:
                 then(None, Disconnected(why))
         self.deleteLater()
+
+
+def _nobody_answers(then):
+    """Tells so; in a turn to come, as an answer would."""
+    later(lambda: then is not None and then(None, Disconnected("Underpaint is not running.")))

@@ -12,6 +12,7 @@ import json
 
 from krita import DockWidget, Krita
 
+from . import ledger
 from .amount import Amount
 from .apply import Filtering
 from .choice import Choice
@@ -79,10 +80,23 @@ class UnderpaintDocker(DockWidget):
             section.changed.connect(guarded(lambda: self._suit()))
             section.said.connect(self._trouble)
         self._connect()
-        trouble = self._trouble
-        on_trouble.append(trouble)
-        self.destroyed.connect(lambda *_: on_trouble.remove(trouble))
+        self._listen()
         self._suit()
+
+    def _listen(self):
+        """To what concerns all dockers, as long as this one is there. When it is not, its jobs are for another."""
+        jobs, daemon = self._jobs, self._daemon
+        heard = [(on_trouble, self._trouble), (ledger.on_release, jobs.look_for_documents)]
+        for listeners, listener in heard:
+            listeners.append(listener)
+
+        def gone(*_):  # without `self`: Qt has taken all of the docker apart by now
+            for listeners, listener in heard:
+                listeners.remove(listener)
+            if daemon.connection is not None:
+                daemon.connection.abandon()
+            jobs.leave()
+        self.destroyed.connect(guarded(gone))
 
     def _connect(self):
         self._daemon.ready.connect(self._connected)
@@ -213,9 +227,12 @@ class UnderpaintDocker(DockWidget):
             return
         for section in self._sections:
             section.put_style(settings)
-        shown = {name for section in self._sections for name in section.STYLE}
-        self._unshown = {name: value for name, value in settings.items() if name not in shown}
+        self._unshown = self._unseen(settings)
         self._asked = [name for name in ASKED_ANEW if name in settings]
+
+    def _unseen(self, settings):
+        shown = {name for section in self._sections for name in section.STYLE}
+        return {name: value for name, value in settings.items() if name not in shown}
 
     @guarded
     def _save_style(self, name):
@@ -384,10 +401,14 @@ class UnderpaintDocker(DockWidget):
             self._status.say(sentence, trouble=outcome == FAILED)
 
     def _reuse(self, settings):
-        """What a picture of the history was made with."""
+        """What a picture of the history was made with. What its model takes by itself is left to whatever model paints."""
         for section in self._sections:
             if set(section.STYLE) & set(settings):
-                section.put_style(dict(section.style(), **settings))
+                section.put_style(settings)
+        own = (self._models.chosen() or {}).get("defaults") or {}
+        self._unshown = {name: value for name, value in self._unseen(settings).items() if value != own.get(name)}
+        self._asked = []
+        self._styles.point_to("")
 
     # What is remembered between sessions: how, not what
 
@@ -400,9 +421,11 @@ class UnderpaintDocker(DockWidget):
     @guarded
     def _closing(self, *_):
         """Krita closes its documents and takes its windows apart: what is under way goes on without us and is kept."""
-        self._save_settings()
-        self._jobs.leave()
-        self._daemon.leave()
+        try:
+            self._save_settings()
+        finally:
+            self._jobs.leave()
+            self._daemon.leave()
 
     def _save_settings(self):
         for section in self._sections:

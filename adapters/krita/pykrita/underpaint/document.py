@@ -258,8 +258,12 @@ class Target:
         return common(whole, around)
 
     def read_layer(self, node, rect, piece_bytes):
-        """Yields what the layer shows of `rect`, with its masks and children, as packed bgra8 strips."""
+        """Yields what the layer shows of `rect`, with its masks and children, as packed bgra8 strips, once Krita is done."""
         self._document.waitForDone()
+        yield from self._layer_now(node, rect, piece_bytes)
+
+    def _layer_now(self, node, rect, piece_bytes):
+        """The same, waiting for nothing."""
         native = Conversion(space(node), SRGB)
         try:
             for x, y, width, height in strips(rect, 4, piece_bytes):
@@ -291,8 +295,8 @@ class Target:
 
     def reduced(self, node, rect, factor):
         """What the layer shows of `rect`, `factor` times smaller, as a generator that yields None between pieces and
-        returns a QImage. Qt averages: it is a picture to look at."""
-        pieces = self.read_layer(node, rect, PIECE_PIXELS * 2)
+        returns a QImage. Qt averages: it is a picture to look at. Nothing is waited for."""
+        pieces = self._layer_now(node, rect, PIECE_PIXELS * 2)
         return (yield from _reduced(pieces, rect, factor, 4, QtGui.QImage.Format.Format_ARGB32))
 
     def reduced_mask(self, rect, factor):

@@ -130,7 +130,10 @@ class Filters(Section):
 
     def about_to_close(self):
         """The chain."""
-        keep(_chain_file(), self._chain.steps())
+        try:
+            keep(_chain_file(), self._chain.steps())
+        except OSError:
+            pass  # then the next session begins with an older one
 
     @guarded
     def _chain_changed(self):

@@ -33,6 +33,8 @@ STAGES = {"load": "Loading the model", "infill": "Painting", "encode": "Reading 
 DONE, CANCELLED, FAILED, ADRIFT = "done", "cancelled", "failed", "adrift"
 """How a job ends here. ADRIFT: the connection was lost, and the daemon may still be at it."""
 STOPPED = "Underpaint stopped while it was at work. The picture is unchanged; try again, it is started anew."
+UNCHANGED = "Cancelled. The picture is unchanged."
+ENLARGED = "Cancelled. The canvas was enlarged already; one undo takes that back."
 
 FORMATS = {"rgba8": QtGui.QImage.Format.Format_RGBA8888, "bgra8": QtGui.QImage.Format.Format_ARGB32}
 """Pixel layouts that Qt shows as they are."""
@@ -86,6 +88,7 @@ class Job(QtCore.QObject, Sending):
         self.target, self.words, self.mode = target, words, mode
         self.context = (0, 0) + target.extent
         """The part of `target.extent` that it reads."""
+        self._enlarges = any(target.margins)
         self._token = "krita-%d" % next(_tokens)
         self._telling = None
         self._request = None
@@ -119,9 +122,10 @@ class Job(QtCore.QObject, Sending):
         self._tell("Reading the picture")
         self._telling.start()
 
-    def cancel(self, reason="Cancelled. The picture is unchanged."):
-        """Gives up. A job the daemon has is over when the daemon says so, within one step."""
-        self._reason = self._reason or reason
+    def cancel(self, reason=""):
+        """Gives up; `reason` is a sentence, if it is not the painter's wish. A job the daemon has is over when the daemon says so,
+        within one step."""
+        self._reason = self._reason or reason or (ENLARGED if self._enlarged() else UNCHANGED)
         if self._request is not None:
             if self.id is not None:
                 self._connection.call("job/cancel", {"job": self.id})
@@ -129,13 +133,19 @@ class Job(QtCore.QObject, Sending):
                 self._connection.cancel(self._request)
             self._tell("Cancelling")
         elif self._telling is not None:
+            self._forget()
             self._end(CANCELLED, self._reason)
+
+    def _enlarged(self):
+        """Whether the canvas has by now the size that it is to get for the result."""
+        canvas = self.target.document
+        return self._enlarges and self.target.is_open() and (canvas.width(), canvas.height()) == self.target.extent
 
     def leave(self):
         """Ends it here without a word; the daemon goes on."""
         telling, self._telling = self._telling, None
         if telling is not None:
-            self._connection.notice.disconnect(self._heard)
+            self._connection.silence(self._heard)
             telling.stop()
 
     def document_may_be_gone(self):
@@ -190,8 +200,11 @@ class Job(QtCore.QObject, Sending):
                 self._request = None
                 if self._reason is None:
                     resume(result, error)
-                else:
-                    self._end(CANCELLED, self._reason)
+                    return
+                self._end(CANCELLED, self._reason)
+                if error is None and cancellable:  # done before it could be cancelled
+                    self._forget()
+                    self._connection.patches(result)  # takes the bytes
             request = self._connection.call(method, params, answered)
             if cancellable:
                 self._request = request
@@ -216,9 +229,13 @@ class Job(QtCore.QObject, Sending):
             sentence = "Done in %.1f s, as a new layer." % ((result.get("timing_ms") or {}).get("total", 0) / 1000)
             if self.target.was_resized():
                 sentence += " The canvas was resized meanwhile: look whether the layer lies where you want it."
+        self._forget()
+        return sentence
+
+    def _forget(self):
+        """The daemon need not keep what came of it."""
         if self.id is not None:
             self._connection.call("job/forget", {"job": self.id})
-        return sentence
 
     # How it ends
 
@@ -243,7 +260,7 @@ class Job(QtCore.QObject, Sending):
             return
         self._request = None
         telling.stop()
-        self._connection.notice.disconnect(self._heard)
+        self._connection.silence(self._heard)
         self.ended.emit(outcome, sentence)
         self.deleteLater()
 

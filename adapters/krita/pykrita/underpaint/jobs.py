@@ -86,10 +86,12 @@ class Jobs(QtCore.QObject):
         self.changed.emit()
 
     def leave(self):
-        """Lets go of all of them; the daemon goes on, and the next session takes them up."""
-        jobs, self._jobs, self._wanted, self._adrift = self._jobs, [], [], []
+        """Lets go of all of them; the daemon goes on, and another docker or the next session takes them up."""
+        jobs, self._jobs, self._wanted = self._jobs, [], []
+        adrift, self._adrift = self._adrift, []
         for job in jobs:
             job.leave()
+        ledger.release([job.id for job in jobs] + [record["job"] for record, _target in adrift])
 
     def documents_may_be_gone(self):
         """To be called when Krita closed some document."""

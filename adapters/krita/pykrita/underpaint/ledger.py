@@ -6,11 +6,16 @@ import os
 
 from krita import Krita
 
+from .qt import later
+
 KEPT = 64
 """Entries at most: the daemon's own limit of jobs."""
 
 taken = set()
 """Ids of the jobs that some docker of this Krita has in hand."""
+
+on_release = []
+"""Functions of dockers that are called when another one let go of jobs."""
 
 
 def _path():
@@ -32,6 +37,13 @@ def note(entry):
     """A job that the daemon has accepted."""
     taken.add(entry["job"])
     _write([old for old in entries() if old["job"] != entry["job"]] + [entry])
+
+
+def release(jobs):
+    """A docker goes away, and these jobs of its are for another to take up."""
+    taken.difference_update(jobs)
+    for look in on_release:
+        later(look)
 
 
 def strike(job):

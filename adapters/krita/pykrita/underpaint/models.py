@@ -64,7 +64,7 @@ class Models(Section):
         if self._box.findData(model) >= 0:
             self._box.setCurrentIndex(self._box.findData(model))
         else:
-            self.said.emit("The style's model “%s” is not here, so another paints." % model)
+            self.said.emit("The model “%s” is not here, so another paints." % model)
 
     def remembered(self):
         """The model."""

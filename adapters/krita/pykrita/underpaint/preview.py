@@ -7,7 +7,7 @@ preview is what Apply makes, pixel for pixel.
 
 The picture travels once and stays with the daemon; then only parameters do. `live` lets the newest parameters take the
 place of those that still wait. Krita tells nobody that a picture has changed, so it is read again now and then, no
-oftener than costs a twentieth of the time, and sent only if it is another one.
+oftener than costs a twentieth of the time, only while the picture is `calm`, and sent only if it is another one.
 """
 
 import time
@@ -15,14 +15,18 @@ import time
 from .canvas import visible_part
 from .document import Sorry, Target, common, packed
 from .job import PX, filter_call, long_texts, pieces
+from .layers import in_front
+from .moment import calm
 from .qt import QtCore, QtGui, guarded, later
 from .story import Story, next_turn
-from .underpaint_client import ProtocolError, Refused, image
+from .underpaint_client import Disconnected, ProtocolError, Refused, image
 
 SIDE = 512
 """The longest side of what is sent."""
 LOOK_MS = 700
 """How often the picture is read again, if reading is quick."""
+BUSY_MS = 100
+"""How often it is asked whether a stroke, or whatever else Krita is at, has ended."""
 SHARE = 20
 """Reading takes at most this part of the time."""
 GONE = ("cancelled", "superseded")
@@ -113,6 +117,10 @@ class Preview(QtCore.QObject):
         if self._connection() is None:
             self._timer.start(LOOK_MS)
             return
+        document = in_front()
+        if document is not None and not calm(document):
+            self._timer.start(BUSY_MS)
+            return
         self._spent = 0.0
         self._reading = Story(self._reading_story(), self._read_so_far)
         self._reading.start()
@@ -125,7 +133,7 @@ class Preview(QtCore.QObject):
             self._forget()
             self._show(None)
             self._tell(str(error))
-        elif error is not None and not isinstance(error, (Refused, ProtocolError)):
+        elif error is not None and not isinstance(error, (Disconnected, ProtocolError, Refused)):
             raise error
 
     def _reading_story(self):
@@ -141,7 +149,7 @@ class Preview(QtCore.QObject):
         for name, node, part in sources:
             pieces = target.fingerprint(node, part) if node is not None else target.mask_fingerprint(part)
             key.append((name, node and node.uniqueId().toString(), part, (yield from self._paced(pieces))))
-        if self._held is not None and self._held.key == key:
+        if self._held is not None and self._held.key == key or not calm(target.document):
             return
         held = _Held(connection, key, _factor(rect))
         try:

@@ -7,7 +7,7 @@ from krita import Krita
 
 from .qt import QtCore, QtGui, QtWidgets, guarded
 from .section import Section
-from .weights import reweighted
+from .weights import reweighted_units
 from .widgets import Words, column
 
 KEPT = 50
@@ -115,6 +115,7 @@ class _Prompt(Words):
         super().resizeEvent(event)
         self._button.move(self.width() - 18 - self.frameWidth(), self.frameWidth())
 
+    @guarded
     def keyPressEvent(self, event):
         """Qt's call for a key."""
         steps = {QtCore.Qt.Key.Key_Up: 1, QtCore.Qt.Key.Key_Down: -1}.get(event.key())
@@ -145,7 +146,7 @@ class _Prompt(Words):
 
     def _weigh(self, steps):
         cursor = self.textCursor()
-        found = reweighted(self.toPlainText(), cursor.selectionStart(), cursor.selectionEnd(), steps)
+        found = reweighted_units(self.toPlainText(), cursor.selectionStart(), cursor.selectionEnd(), steps)
         if found is not None:
             text, start, end = found
             self._replace(text)

@@ -9,6 +9,8 @@ from .story import Story
 REUSED = ("prompt", "negative_prompt", "model", "steps", "guidance_scale", "guidance_rescale", "image_guidance_scale",
           "denoise_strength", "sampler", "scheduler", "clip_skip", "loras")
 """What of a picture's receipt is put back into the docker."""
+WITHOUT = {"negative_prompt": "", "loras": []}
+"""What a receipt does not name if the picture was made without."""
 
 
 class Results(QtCore.QObject):
@@ -174,13 +176,14 @@ class Results(QtCore.QObject):
 
         @guarded
         def came(result, error):
-            used = {} if error is not None else result.get("used") or {}
-            if error is None:
-                connection.patches(result)  # takes the bytes
-            settings = {name: used[name] for name in REUSED if used.get(name) is not None}
-            settings.update((name, entry[name]) for name in ("prompt", "negative_prompt", "model") if entry.get(name))
-            self.reuse.emit(settings)
+            if error is not None:
+                self._status.say(str(error), trouble=True)
+                return
+            connection.patches(result)  # takes the bytes
+            used = dict(result.get("used") or {}, **{
+                name: entry[name] for name in ("prompt", "negative_prompt", "model") if entry.get(name)})
             self._status.say("Prompt, model and settings are those of the picture.")
+            self.reuse.emit(dict(WITHOUT, **{name: used[name] for name in REUSED if used.get(name) is not None}))
         connection.call("history/get", {"entry": entry["entry"], "px": PX}, came)
 
 

@@ -39,6 +39,20 @@ def reweighted(text, start, end, steps):
     return text[:opened] + new + text[closed:], opened + inside, opened + inside + len(inner)
 
 
+def reweighted_units(text, start, end, steps):
+    """The same where positions count UTF-16 units, as Qt's do: a character like 🐱 is two."""
+    found = reweighted(text, _characters(text, start), _characters(text, end), steps)
+    return found and (found[0], _units(found[0], found[1]), _units(found[0], found[2]))
+
+
+def _characters(text, units):
+    return len(text.encode("utf-16-le", "surrogatepass")[:2 * units].decode("utf-16-le", "surrogatepass"))
+
+
+def _units(text, characters):
+    return len(text[:characters].encode("utf-16-le", "surrogatepass")) // 2
+
+
 def _group(text, start, end):
     """(from, to, weight) of the brackets whose content is `start`..`end`, or which a cursor is in; None if there are none."""
     found = None
