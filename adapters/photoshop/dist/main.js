@@ -121,19 +121,19 @@ for(let y=0;y<h;y++)pixels.set(data.subarray(from+y*step,from+y*step+row),y*row)
 const[samples2,scale]=px==="rgba8"?[pixels,1]:px==="rgba16"?[new Uint16Array(buffer,byteOffset,byteLength/2),1/257]:[new Float32Array(buffer,byteOffset,byteLength/
 4),255];const found=new Uint8Array(samples2.length/4);for(let i=3,o=0;i<samples2.length;i+=4,o++)found[o]=Math.round(samples2[i]*scale);return found}function rect(value){
 const{x,y,w,h}=asMembers(value,"a rect that is none");if(!Number.isSafeInteger(x)||!Number.isSafeInteger(y)||!isSide(w)||!isSide(h)){throw new ProtocolError("a \
-rect that is none")}return{x,y,w,h}}function isCount(value){return Number.isSafeInteger(value)&&value>=0}function isSide(value){return isCount(value)&&value>=1}var import_photoshop2=__require("photoshop");var import_photoshop=__require("photoshop");var Sorry=class extends Error{};var NO_MARGINS={left:0,top:0,right:0,bottom:0};var PX={8:"rgba8",16:"rgba16",32:"rgb\
-af32"};var MASK_PX={8:"g8",16:"g16",32:"gf32"};function activeTarget(){const document2=import_photoshop.app.documents.length>0?import_photoshop.app.activeDocument:
-null;if(!document2)throw new Sorry("No picture is open.");const depth2=depthOf(document2);if(depth2===void 0||!LAYERED.has(document2.mode)){throw new Sorry("Thi\
-s picture's mode has no layers in colour. Choose Image > Mode > RGB Color first.")}if(document2.quickMaskMode)throw new Sorry("Quick Mask is on. Press Q to turn\
- it into a selection first.");return{documentID:document2.id,extent:{w:document2.width,h:document2.height},depth:depth2,selection:selectionOf(document2),layerID:document2.
+rect that is none")}return{x,y,w,h}}function isCount(value){return Number.isSafeInteger(value)&&value>=0}function isSide(value){return isCount(value)&&value>=1}var import_photoshop2=__require("photoshop");var import_photoshop=__require("photoshop");var Sorry=class extends Error{};var Changed=class extends Error{};var NO_MARGINS={left:0,top:0,right:0,bottom:0};var PX={
+8:"rgba8",16:"rgba16",32:"rgbaf32"};var MASK_PX={8:"g8",16:"g16",32:"gf32"};function activeTarget(){const document2=import_photoshop.app.documents.length>0?import_photoshop.app.
+activeDocument:null;if(!document2)throw new Sorry("No picture is open.");const depth2=depthOf(document2);if(depth2===void 0||!LAYERED.has(document2.mode)){throw new Sorry(
+"This picture's mode has no layers in colour. Choose Image > Mode > RGB Color first.")}if(document2.quickMaskMode)throw new Sorry("Quick Mask is on. Press Q to \
+turn it into a selection first.");return{documentID:document2.id,extent:{w:document2.width,h:document2.height},depth:depth2,selection:selectionOf(document2),layerID:document2.
 activeLayers[0]?.id,began:Date.now(),margins:NO_MARGINS}}function glance(){const document2=import_photoshop.app.documents.length>0?import_photoshop.app.activeDocument:
-null;return document2?{name:document2.name,selection:selectionOf(document2)}:void 0}function openDocument(target){return[...import_photoshop.app.documents].find(
-document2=>document2.id===target.documentID)}var LAYERED=new Set([import_photoshop.constants.DocumentMode.RGB,import_photoshop.constants.DocumentMode.CMYK,import_photoshop.constants.
-DocumentMode.LAB,import_photoshop.constants.DocumentMode.GRAYSCALE]);function depthOf(document2){const depths={[import_photoshop.constants.BitsPerChannelType.EIGHT]:8,
-[import_photoshop.constants.BitsPerChannelType.SIXTEEN]:16,[import_photoshop.constants.BitsPerChannelType.THIRTYTWO]:32};return depths[document2.bitsPerChannel]}
-function selectionOf(document2){const bounds2=document2.selection.bounds;if(!bounds2)return void 0;const x=Math.max(0,Math.floor(bounds2.left));const y=Math.max(
-0,Math.floor(bounds2.top));const w=Math.min(document2.width,Math.ceil(bounds2.right))-x;const h=Math.min(document2.height,Math.ceil(bounds2.bottom))-y;return w>
-0&&h>0?{x,y,w,h}:void 0}var SRGB="sRGB IEC61966-2.1";var BAND_BYTES=8*1024*1024;async function*readPixels(target,rect2,layerID){const options={documentID:target.documentID,...layerID===
+null;return document2?{name:document2.name,selection:selectionOf(document2)}:void 0}function enlarges({margins}){return Object.values(margins).some(px=>px>0)}function isOf({
+width,height},{w,h}){return width===w&&height===h}function openDocument(target){return[...import_photoshop.app.documents].find(document2=>document2.id===target.
+documentID)}var LAYERED=new Set([import_photoshop.constants.DocumentMode.RGB,import_photoshop.constants.DocumentMode.CMYK,import_photoshop.constants.DocumentMode.
+LAB,import_photoshop.constants.DocumentMode.GRAYSCALE]);function depthOf(document2){const depths={[import_photoshop.constants.BitsPerChannelType.EIGHT]:8,[import_photoshop.constants.
+BitsPerChannelType.SIXTEEN]:16,[import_photoshop.constants.BitsPerChannelType.THIRTYTWO]:32};return depths[document2.bitsPerChannel]}function selectionOf(document2){
+const bounds2=document2.selection.bounds;if(!bounds2)return void 0;const x=Math.max(0,Math.floor(bounds2.left));const y=Math.max(0,Math.floor(bounds2.top));const w=Math.
+min(document2.width,Math.ceil(bounds2.right))-x;const h=Math.min(document2.height,Math.ceil(bounds2.bottom))-y;return w>0&&h>0?{x,y,w,h}:void 0}var SRGB="sRGB IEC61966-2.1";var BAND_BYTES=8*1024*1024;async function*readPixels(target,rect2,layerID){const options={documentID:target.documentID,...layerID===
 void 0?{}:{layerID},colorSpace:"RGB",colorProfile:SRGB,componentSize:target.depth};for(const band of bands(rect2,BYTES_PER_PIXEL[PX[target.depth]])){const within4=inside(
 bounds(band),target.extent);yield within4?await readBand(band,target.depth,4,()=>import_photoshop2.imaging.getPixels({...options,sourceBounds:bounds(within4)}),
 ()=>isEmpty(target,within4,layerID)):bytes(samples(target.depth,band.w*band.h*4))}}async function*readSelection(target,rect2){for(const band of bands(rect2,BYTES_PER_PIXEL[MASK_PX[8]])){
@@ -179,28 +179,27 @@ length>0))}async function shownLayer(job,session,{layer:bound,whole},canvas){if(
 target,layer,whole?{x:0,y:0,...target.extent}:within2(target,canvas));if(!rect2)throw new Sorry(`\u201C${layer.name}\u201D is empty where the picture is painted, so \
 it cannot steer.`);const image2=await job.send(session,rect2,PX[target.depth],readLayer(target,layer,rect2),target.depth===32);return{rect:lies(target,rect2),image:image2}}
 function within2({margins},canvas){return{...canvas,x:canvas.x-margins.left,y:canvas.y-margins.top}}function lies({margins},{x,y,w,h}){return{x:x+margins.left,y:y+
-margins.top,w,h}}async function*once(bytes2){yield bytes2}function enlarges({margins}){return Object.values(margins).some(px=>px>0)}function masking(mode,target){if(mode==="background"){if(!target.selection)throw new Sorry(
-"Nothing is selected. Select what is to stay; everything around it is painted anew.");return"all but the selection"}if(mode==="expand"&&enlarges(target))return"\
-what is transparent";if(target.selection)return"selection";if(mode==="generate")return"everything";if(mode==="expand")return"what is transparent";throw new Sorry(
-`Nothing is selected. Select the part of the picture to ${mode==="add"?"add something to":mode} first.`)}async function fill(job,wish){const session=await job.session();
-const{mode,prompt,settings}=wish;const{canvas,members}=await whereabouts(job,session,wish,true);const steered=await steering(job,session,wish.steering,canvas);const params={
-...settings,mode,prompt,label:layerName(prompt,mode,void 0),...members,...steered};const{result,patches:patches2}=await job.result(session,"generate",params);if(typeof result.
-seed==="string"||typeof result.seed==="number")job.seed=String(result.seed);await job.put(patches2,patch=>layerName(prompt,mode,patch.seed))}async function whereabouts(job,session,wish,pixels){
-const{target}=job;const{mode,prompt,settings}=wish;const{left,top,right,bottom}=target.margins;const whole={x:0,y:0,w:target.extent.w+left+right,h:target.extent.
-h+top+bottom};const extent=[whole.w,whole.h];const repainted=masking(mode,target);let canvas=whole;if(repainted==="selection"){const{model,denoise_strength,loras}=settings;
-const steered=[loras,wish.steering.controls,wish.steering.regions].some(list=>Array.isArray(list)&&list.length>0);const asked={mode,prompt,model,denoise_strength,
-steered,extent,mask_bounds:wire(target.selection)};canvas=within3(rect((await job.call(session,"fill/context",asked)).rect),whole)}const linear2=target.depth===
-32;const clear2=repainted==="what is transparent"?new Clear(whole,target.depth):void 0;const seen={...canvas,x:canvas.x-left,y:canvas.y-top};const image2=pixels||
-clear2?await job.send(session,canvas,PX[target.depth],readPixels(target,seen),linear2,band=>clear2?.see(band)):void 0;let mask;if(repainted==="selection"){const where=target.
-selection;mask={rect:wire(where),image:await job.send(session,where,"g8",readSelection(target,where))}}else if(repainted==="all but the selection"){mask={rect:wire(
-whole),image:await job.send(session,whole,"g8",inverted(readSelection(target,whole)))}}else if(clear2){mask={rect:wire(whole),image:await job.send(session,whole,
-"g8",clear2.bands())}}return{canvas,members:{canvas:{extent,rect:wire(canvas),image:image2},mask}}}function layerName(prompt,mode,seed){let words=prompt.split(/\s+/).
-filter(Boolean).join(" ")||mode[0].toUpperCase()+mode.slice(1);if(words.length>48)words=words.slice(0,47).trimEnd()+"\u2026";return seed===void 0?words:`${words}\
- (${seed})`}var Clear=class{constructor(size,depth2){this.depth=depth2;this.at=0;this.mask=new Uint8Array(size.w*size.h)}see(band){for(const alpha of alphas(band,
-PX[this.depth]))this.mask[this.at++]=255-alpha}async*bands(){if(this.mask.every(value=>value===0)){throw new Sorry("Nothing in this picture is empty. Say by how\
- much to enlarge it, or select the part to expand into.")}yield this.mask}};async function*inverted(bands2){for await(const band of bands2)yield band.map(value=>255-
-value)}function wire({x,y,w,h}){return{x,y,w,h}}function within3(inner,outer){if(inner.x<0||inner.y<0||inner.x+inner.w>outer.w||inner.y+inner.h>outer.h){throw new ProtocolError(
-"a context outside the picture")}return inner}var import_photoshop4=__require("photoshop");var AROUND=512;function filtered(target){const layer=target.layerID===void 0?void 0:findLayer(target,target.layerID);if(!layer)throw new Sorry("No layer is acti\
+margins.top,w,h}}async function*once(bytes2){yield bytes2}function masking(mode,target){if(mode==="background"){if(!target.selection)throw new Sorry("Nothing is selected. Select what is to stay; everything around it is\
+ painted anew.");return"all but the selection"}if(mode==="expand"&&enlarges(target))return"what is transparent";if(target.selection)return"selection";if(mode===
+"generate")return"everything";if(mode==="expand")return"what is transparent";throw new Sorry(`Nothing is selected. Select the part of the picture to ${mode==="a\
+dd"?"add something to":mode} first.`)}async function fill(job,wish){const session=await job.session();const{mode,prompt,settings}=wish;const{canvas,members}=await whereabouts(
+job,session,wish,true);const steered=await steering(job,session,wish.steering,canvas);const params={...settings,mode,prompt,label:layerName(prompt,mode,void 0),
+...members,...steered};const{result,patches:patches2}=await job.result(session,"generate",params);if(typeof result.seed==="string"||typeof result.seed==="number")
+job.seed=String(result.seed);await job.put(patches2,patch=>layerName(prompt,mode,patch.seed))}async function whereabouts(job,session,wish,pixels){const{target}=job;
+const{mode,prompt,settings}=wish;const{left,top,right,bottom}=target.margins;const whole={x:0,y:0,w:target.extent.w+left+right,h:target.extent.h+top+bottom};const extent=[
+whole.w,whole.h];const repainted=masking(mode,target);let canvas=whole;if(repainted==="selection"){const{model,denoise_strength,loras}=settings;const steered=[loras,
+wish.steering.controls,wish.steering.regions].some(list=>Array.isArray(list)&&list.length>0);const asked={mode,prompt,model,denoise_strength,steered,extent,mask_bounds:wire(
+target.selection)};canvas=within3(rect((await job.call(session,"fill/context",asked)).rect),whole)}const linear2=target.depth===32;const clear2=repainted==="wha\
+t is transparent"?new Clear(whole,target.depth):void 0;const seen={...canvas,x:canvas.x-left,y:canvas.y-top};const image2=pixels||clear2?await job.send(session,
+canvas,PX[target.depth],readPixels(target,seen),linear2,band=>clear2?.see(band)):void 0;let mask;if(repainted==="selection"){const where=target.selection;mask={
+rect:wire(where),image:await job.send(session,where,"g8",readSelection(target,where))}}else if(repainted==="all but the selection"){mask={rect:wire(whole),image:await job.
+send(session,whole,"g8",inverted(readSelection(target,whole)))}}else if(clear2){mask={rect:wire(whole),image:await job.send(session,whole,"g8",clear2.bands())}}
+return{canvas,members:{canvas:{extent,rect:wire(canvas),image:image2},mask}}}function layerName(prompt,mode,seed){let words=prompt.split(/\s+/).filter(Boolean).
+join(" ")||mode[0].toUpperCase()+mode.slice(1);if(words.length>48)words=words.slice(0,47).trimEnd()+"\u2026";return seed===void 0?words:`${words} (${seed})`}var Clear=class{constructor(size,depth2){
+this.depth=depth2;this.at=0;this.mask=new Uint8Array(size.w*size.h)}see(band){for(const alpha of alphas(band,PX[this.depth]))this.mask[this.at++]=255-alpha}async*bands(){
+if(this.mask.every(value=>value===0)){throw new Sorry("Nothing in this picture is empty. Say by how much to enlarge it, or select the part to expand into.")}yield this.
+mask}};async function*inverted(bands2){for await(const band of bands2)yield band.map(value=>255-value)}function wire({x,y,w,h}){return{x,y,w,h}}function within3(inner,outer){
+if(inner.x<0||inner.y<0||inner.x+inner.w>outer.w||inner.y+inner.h>outer.h){throw new ProtocolError("a context outside the picture")}return inner}var import_photoshop4=__require("photoshop");var AROUND=512;function filtered(target){const layer=target.layerID===void 0?void 0:findLayer(target,target.layerID);if(!layer)throw new Sorry("No layer is acti\
 ve. Choose the one to filter.");if(layer.kind!==import_photoshop4.constants.LayerKind.NORMAL&&!layer.isBackgroundLayer){throw new Sorry("The active layer holds \
 no pixels of its own. Choose a pixel layer, or rasterize this one.")}const held=layerBounds(target,layer.id);const rect2=held&&(target.selection?overlap(held,grown(
 target.selection)):held);if(!rect2||target.selection&&!overlap(held,target.selection))throw new Sorry("The active layer is empty there.");return{layerID:layer.id,
@@ -208,25 +207,29 @@ rect:rect2}}async function filter(job,filters,title){const{target}=job;const ses
 send(session,rect2,PX[target.depth],readPixels(target,rect2,layerID),target.depth===32);let clip={};if(target.selection)clip={clip:true,mask:await job.send(session,
 rect2,"g8",readSelection(target,rect2))};const{patches:patches2}=await job.result(session,"filter/apply",{image:image2,rect:{...rect2},filters,label:title,...clip});
 await job.put(patches2,()=>title)}function grown(rect2){return{x:rect2.x-AROUND,y:rect2.y-AROUND,w:rect2.w+2*AROUND,h:rect2.h+2*AROUND}}function overlap(a,b){const x=Math.
-max(a.x,b.x);const y=Math.max(a.y,b.y);const w=Math.min(a.x+a.w,b.x+b.w)-x;const h=Math.min(a.y+a.h,b.y+b.h)-y;return w>0&&h>0?{x,y,w,h}:void 0}var import_photoshop5=__require("photoshop");var Busy=class extends Error{};var MODAL_IN_THE_WAY=9;var CANCELLED="Cancelled. The picture is unchanged.";var PATIENCE_S=2;var newest=new Map;function anchorOf(target){
-const put=newest.get(`${target.documentID}/${target.layerID}`);const later=put&&put.at>=target.began?findLayer(target,put.layerID):void 0;return later??(target.
-layerID===void 0?void 0:findLayer(target,target.layerID))}async function place2(target,patches2,name,history,hidden=false){if(!openDocument(target))throw new Sorry(
-"The picture was closed meanwhile, so there is nowhere to put the layer.");const images=[];const placed=[];let cancelled=false;try{for(const patch of patches2)images.
-push(await imageData(patch));const options={commandName:history,timeOut:PATIENCE_S};await import_photoshop5.core.executeAsModal(async context=>{const document2=openDocument(
-target);if(!document2)throw new Sorry("The picture was closed meanwhile, so there is nowhere to put the layer.");const front=import_photoshop5.app.activeDocument;
-if(front.id!==document2.id)import_photoshop5.app.activeDocument=document2;const suspension=await context.hostControl.suspendHistory({documentID:document2.id,name:history});
-let whole=false;try{await enlarge(document2,target.margins);for(const[i,patch]of patches2.entries()){if(context.isCancelled)throw new Sorry(CANCELLED);const layer=await document2.
-createLayer(import_photoshop5.constants.LayerKind.NORMAL,{name:name(patch)});if(!layer)throw new Sorry("Photoshop made no new layer. Can the active layer be unl\
-ocked, or another one be chosen?");const anchor=anchorOf(target);if(anchor&&anchor.id!==layer.id)layer.move(anchor,import_photoshop5.constants.ElementPlacement.
-PLACEBEFORE);newest.set(`${target.documentID}/${target.layerID}`,{layerID:layer.id,at:Date.now()});await import_photoshop5.imaging.putPixels({documentID:document2.
-id,layerID:layer.id,imageData:images[i],targetBounds:{left:patch.rect.x,top:patch.rect.y,right:patch.rect.x+patch.w,bottom:patch.rect.y+patch.h},commandName:history});
-if(hidden)layer.visible=false;placed.push(layer.id)}whole=true}finally{cancelled=!whole&&context.isCancelled;await context.hostControl.resumeHistory(suspension,
-whole);if(front.id!==document2.id&&[...import_photoshop5.app.documents].some(({id})=>id===front.id))import_photoshop5.app.activeDocument=front}},options)}catch(error){
+max(a.x,b.x);const y=Math.max(a.y,b.y);const w=Math.min(a.x+a.w,b.x+b.w)-x;const h=Math.min(a.y+a.h,b.y+b.h)-y;return w>0&&h>0?{x,y,w,h}:void 0}var import_photoshop5=__require("photoshop");var Busy=class extends Error{};var MODAL_IN_THE_WAY=9;var CANCELLED="Cancelled. The picture is unchanged.";var PATIENCE_S=2;var enlarged=[];function moved({documentID,
+began,extent},document2){const since=enlarged.filter(other=>other.documentID===documentID&&other.at>=began);const now={x:0,y:0,...extent};for(const{left,top,right,
+bottom}of[NO_MARGINS,...since.map(({by})=>by)]){now.x+=left;now.y+=top;now.w+=left+right;now.h+=top+bottom;if(isOf(document2,now))return now}return void 0}var newest=new Map;
+function anchorOf(target){const put=newest.get(`${target.documentID}/${target.layerID}`);const later=put&&put.at>=target.began?findLayer(target,put.layerID):void 0;
+return later??(target.layerID===void 0?void 0:findLayer(target,target.layerID))}async function place2(target,patches2,name,history,hidden=false){if(!openDocument(
+target))throw new Sorry("The picture was closed meanwhile, so there is nowhere to put the layer.");const images=[];const layers=[];let resized=false;let cancelled=false;
+try{for(const patch of patches2)images.push(await imageData(patch));const options={commandName:history,timeOut:PATIENCE_S};await import_photoshop5.core.executeAsModal(
+async context=>{const document2=openDocument(target);if(!document2)throw new Sorry("The picture was closed meanwhile, so there is nowhere to put the layer.");if(enlarges(
+target)&&!isOf(document2,target.extent)){throw new Sorry("The canvas was resized meanwhile, so the result was not placed. It is in the history.")}const by=moved(
+target,document2);resized=!by;const{x:dx,y:dy}=by??{x:0,y:0};const front=import_photoshop5.app.activeDocument;if(front.id!==document2.id)import_photoshop5.app.activeDocument=
+document2;const suspension=await context.hostControl.suspendHistory({documentID:document2.id,name:history});let whole=false;try{await enlarge(document2,target.margins);
+for(const[i,patch]of patches2.entries()){if(context.isCancelled)throw new Sorry(CANCELLED);const layer=await document2.createLayer(import_photoshop5.constants.LayerKind.
+NORMAL,{name:name(patch)});if(!layer)throw new Sorry("Photoshop made no new layer. Can the active layer be unlocked, or another one be chosen?");const anchor=anchorOf(
+target);if(anchor&&anchor.id!==layer.id)layer.move(anchor,import_photoshop5.constants.ElementPlacement.PLACEBEFORE);newest.set(`${target.documentID}/${target.layerID}`,
+{layerID:layer.id,at:Date.now()});await import_photoshop5.imaging.putPixels({documentID:document2.id,layerID:layer.id,imageData:images[i],targetBounds:bounds({...patch.
+rect,x:patch.rect.x+dx,y:patch.rect.y+dy}),commandName:history});if(hidden)layer.visible=false;layers.push(layer.id)}whole=true;if(enlarges(target))enlarged.push(
+{documentID:document2.id,at:Date.now(),by:target.margins})}finally{cancelled=!whole&&context.isCancelled;await context.hostControl.resumeHistory(suspension,whole);
+if(front.id!==document2.id&&[...import_photoshop5.app.documents].some(({id})=>id===front.id))import_photoshop5.app.activeDocument=front}},options)}catch(error){
 if(error.number===MODAL_IN_THE_WAY){throw new Busy("Photoshop is busy with a dialog or another plug-in. Finish that, then press Place layer.")}throw cancelled?new Sorry(
-CANCELLED):error}finally{for(const image2 of images)void image2.dispose()}return placed}async function enlarge(document2,{left,top,right,bottom}){const{TOPLEFT,
-BOTTOMRIGHT}=import_photoshop5.constants.AnchorPosition;if(right>0||bottom>0)await document2.resizeCanvas(document2.width+right,document2.height+bottom,TOPLEFT);
-if(left>0||top>0)await document2.resizeCanvas(document2.width+left,document2.height+top,BOTTOMRIGHT)}async function imageData(patch){const px=patch.px;if(px!=="\
-rgba8"&&px!=="rgba16"&&px!=="rgbaf32")throw new Sorry(`Underpaint answered with pixels of the kind ${px}, which is not what was asked for.`);const{pixels}=patch;
+CANCELLED):error}finally{for(const image2 of images)void image2.dispose()}return{layers,resized}}async function enlarge(document2,{left,top,right,bottom}){const{
+TOPLEFT,BOTTOMRIGHT}=import_photoshop5.constants.AnchorPosition;if(right>0||bottom>0)await document2.resizeCanvas(document2.width+right,document2.height+bottom,
+TOPLEFT);if(left>0||top>0)await document2.resizeCanvas(document2.width+left,document2.height+top,BOTTOMRIGHT)}async function imageData(patch){const px=patch.px;
+if(px!=="rgba8"&&px!=="rgba16"&&px!=="rgbaf32")throw new Sorry(`Underpaint answered with pixels of the kind ${px}, which is not what was asked for.`);const{pixels}=patch;
 const bytes2=pixels.length===pixels.buffer.byteLength?pixels:pixels.slice();const data=px==="rgba8"?bytes2:px==="rgba16"?new Uint16Array(bytes2.buffer,bytes2.byteOffset,
 bytes2.length/2):await linear(new Float32Array(bytes2.buffer,bytes2.byteOffset,bytes2.length/4),patch.linear);return import_photoshop5.imaging.createImageDataFromBuffer(
 data,{width:patch.w,height:patch.h,components:4,chunky:true,colorSpace:"RGB",colorProfile:SRGB,fullRange:true})}async function linear(data,already){if(already)return data;
@@ -246,35 +249,37 @@ this.check();return asMembers(answer,`an answer to ${method} that is none`)}asyn
 const upload=conversation.upload(size.w*size.h*BYTES_PER_PIXEL[px]);this.blobs.push({session,blob:upload.blob});for(;;){let since=Date.now();const band=await bands2.
 next();this.spent("read",since);if(band.done)break;see?.(band.value);since=Date.now();for(let start=0;start<band.value.length;start+=conversation.chunkBytes){upload.
 write(band.value.subarray(start,start+conversation.chunkBytes));await link.drained();this.check()}this.spent("send",since)}return image(upload.blob,size.w,size.
-h,px,linear2)}async result(session,method,params){const how={progress:this.token,preview:PREVIEW};const instance=session.conversation.server?.instance;let since=Date.
+h,px,linear2)}async result(session,method,params){const document2=openDocument(this.target);if(document2&&!isOf(document2,this.target.extent))throw new Changed(
+"The canvas was resized while the picture was read.");const how={progress:this.token,preview:PREVIEW};const instance=session.conversation.server?.instance;let since=Date.
 now();let asked=session.conversation.begin(method,{...params,...how,keep:true});for(;;){this.asked={session,id:asked.id};try{const result=asMembers(await asked.
 answer,"a result that is none");this.check();const timing=isMembers(result.timing_ms)?result.timing_ms.total:void 0;this.spent("compute and receive",since);if(typeof timing===
 "number")this.times.compute=timing;return{result,patches:patches(result,session)}}catch(error){if(!(error instanceof Disconnected)||this.id===void 0||this.reason!==
 void 0)throw error;this.share=void 0;this.tell("The connection was lost; waiting for Underpaint");session=await this.session();if(session.conversation.server?.instance!==
 instance)throw new Restarted;since=Date.now();asked=session.conversation.begin("job/attach",{job:this.id,...how})}finally{this.asked=void 0}}}async put(patches2,name,kept){
 this.free();if(patches2.length===0)return this.end("done","Underpaint found nothing to change there.");this.share=1;this.tell(patches2.length===1?"Placing the l\
-ayer":`Placing ${patches2.length} layers`);const since=Date.now();this.held={patches:patches2,name,kept};const[first]=await place2(this.target,patches2,name,this.
-command,kept!==void 0);this.held=void 0;this.spent("insert",since);this.times.total=Date.now()-this.began;if(kept)return this.end("done",kept(first));const seconds=((this.
-times.total??0)/1e3).toFixed(1);this.end("done",patches2.length===1?`Done in ${seconds} s, as a new layer.`:`Done in ${seconds} s, as ${patches2.length} new lay\
-ers.`)}finish(text){this.end("done",text)}check(){if(this.reason!==void 0)throw new Sorry(this.reason)}forget(){const{id}=this;if(id!==void 0)void this.connection.
-session().then(({conversation})=>conversation.request("job/forget",{job:id})).catch(()=>{})}free(){for(const{session,blob}of this.blobs.splice(0))session.conversation.
-notify("blob/free",{blob})}heard({method,params,tail}){if(method==="job/state"&&this.asked&&params.id===this.asked.id){if(typeof params.job==="string")this.id=params.
-job;if(params.state==="queued"){this.tell(typeof params.position==="number"&&params.position>0?`Waiting, with ${params.position} more before it`:"Waiting for it\
-s turn")}else if(params.state==="running"){this.tell("Painting")}}else if(method==="progress"&&params.progress===this.token&&this.reason===void 0&&this.phase===
-"working"){this.progressed(params,tail)}}progressed(params,tail){var _a;const step=typeof params.step==="number"?params.step:0;const steps=typeof params.steps===
-"number"?params.steps:0;let text=STAGES[String(params.stage)]??"Painting";if(steps>1)text+=`, step ${step} of ${steps}`;if(typeof params.eta_ms==="number")text+=
-`, ${duration(params.eta_ms)} left`;this.share=steps>0?step/steps:void 0;if(params.preview!==void 0){try{this.preview=picture(params.preview,tail);(_a=this.times)["\
-first preview"]??(_a["first preview"]=Date.now()-this.began)}catch{}}this.tell(text)}tell(text){this.text=text;this.onChange()}end(phase,text){this.phase=phase;
-this.share=void 0;if(phase!=="held")this.forget();this.tell(text)}};var Restarted=class extends Error{};function patches(result,session){if(!Array.isArray(result.
-patches))throw new ProtocolError("a result without patches");const taken=new Map;return result.patches.map(entry=>{const patch=asMembers(entry,"a patch that is \
-none");const where=rect(patch.rect);const blob=isMembers(patch.image)?String(patch.image.blob):"";const data=taken.get(blob)??session.conversation.blobs.take(blob);
-taken.set(blob,data);const found=picture(patch.image,data);if(found.w!==where.w||found.h!==where.h)throw new ProtocolError("a patch whose picture is not as larg\
-e as its rect");const seed=typeof patch.seed==="string"||typeof patch.seed==="number"?String(patch.seed):void 0;return{...found,rect:where,seed}})}function sentence(error,command){
-const again=`The picture is unchanged; press ${command} again.`;if(error instanceof Sorry||error instanceof Refused&&error.kind!=="no_such_job")return error.message;
-if(error instanceof Restarted||error instanceof Refused)return`Underpaint was started anew while it was at work, and the job is lost. ${again}`;if(error instanceof
-Disconnected)return`The connection to Underpaint broke before it had the picture. ${again}`;if(error instanceof ProtocolError)return`Underpaint's answer cannot \
-be used (${error.message}). Are it and this plug-in of the same version?`;return`Photoshop did not let the plug-in go on: ${error instanceof Error?error.message:
-String(error)}`}function duration(ms){const seconds=Math.max(1,Math.round(ms/1e3));return seconds<90?`${seconds} s`:`${Math.round(seconds/60)} min`}async function look(job,wish,control2){const{patches:patches2}=await made(job,wish,control2,{px:"rgba8"});job.finish(`${job.title}, as the model will see it.`);
+ayer":`Placing ${patches2.length} layers`);const since=Date.now();this.held={patches:patches2,name,kept};const{layers,resized}=await place2(this.target,patches2,
+name,this.command,kept!==void 0);this.held=void 0;this.spent("insert",since);this.times.total=Date.now()-this.began;const seconds=((this.times.total??0)/1e3).toFixed(
+1);const done=kept?kept(layers[0]):`Done in ${seconds} s, as ${layers.length===1?"a new layer":`${layers.length} new layers`}.`;this.end("done",resized?`${done}\
+ The canvas was resized meanwhile: look whether the layer lies where you want it.`:done)}finish(text){this.end("done",text)}check(){if(this.reason!==void 0)throw new Sorry(
+this.reason)}forget(){const{id}=this;if(id!==void 0)void this.connection.session().then(({conversation})=>conversation.request("job/forget",{job:id})).catch(()=>{})}free(){
+for(const{session,blob}of this.blobs.splice(0))session.conversation.notify("blob/free",{blob})}heard({method,params,tail}){if(method==="job/state"&&this.asked&&
+params.id===this.asked.id){if(typeof params.job==="string")this.id=params.job;if(params.state==="queued"){this.tell(typeof params.position==="number"&&params.position>
+0?`Waiting, with ${params.position} more before it`:"Waiting for its turn")}else if(params.state==="running"){this.tell("Painting")}}else if(method==="progress"&&
+params.progress===this.token&&this.reason===void 0&&this.phase==="working"){this.progressed(params,tail)}}progressed(params,tail){var _a;const step=typeof params.
+step==="number"?params.step:0;const steps=typeof params.steps==="number"?params.steps:0;let text=STAGES[String(params.stage)]??"Painting";if(steps>1)text+=`, st\
+ep ${step} of ${steps}`;if(typeof params.eta_ms==="number")text+=`, ${duration(params.eta_ms)} left`;this.share=steps>0?step/steps:void 0;if(params.preview!==void 0){
+try{this.preview=picture(params.preview,tail);(_a=this.times)["first preview"]??(_a["first preview"]=Date.now()-this.began)}catch{}}this.tell(text)}tell(text){this.
+text=text;this.onChange()}end(phase,text){this.phase=phase;this.share=void 0;if(phase!=="held")this.forget();this.tell(text)}};var Restarted=class extends Error{};
+function patches(result,session){if(!Array.isArray(result.patches))throw new ProtocolError("a result without patches");const taken=new Map;return result.patches.
+map(entry=>{const patch=asMembers(entry,"a patch that is none");const where=rect(patch.rect);const blob=isMembers(patch.image)?String(patch.image.blob):"";const data=taken.
+get(blob)??session.conversation.blobs.take(blob);taken.set(blob,data);const found=picture(patch.image,data);if(found.w!==where.w||found.h!==where.h)throw new ProtocolError(
+"a patch whose picture is not as large as its rect");const seed=typeof patch.seed==="string"||typeof patch.seed==="number"?String(patch.seed):void 0;return{...found,
+rect:where,seed}})}function sentence(error,command){const again=`The picture is unchanged; press ${command} again.`;if(error instanceof Sorry||error instanceof Refused&&
+error.kind!=="no_such_job")return error.message;if(error instanceof Changed)return`${error.message} ${again}`;if(error instanceof Restarted||error instanceof Refused)
+return`Underpaint was started anew while it was at work, and the job is lost. ${again}`;if(error instanceof Disconnected)return`The connection to Underpaint bro\
+ke before it had the picture. ${again}`;if(error instanceof ProtocolError)return`Underpaint's answer cannot be used (${error.message}). Are it and this plug-in \
+of the same version?`;return`Photoshop did not let the plug-in go on: ${error instanceof Error?error.message:String(error)}`}function duration(ms){const seconds=Math.
+max(1,Math.round(ms/1e3));return seconds<90?`${seconds} s`:`${Math.round(seconds/60)} min`}async function look(job,wish,control2){const{patches:patches2}=await made(job,wish,control2,{px:"rgba8"});job.finish(`${job.title}, as the model will see it.`);
 return patches2[0]}async function keep(job,wish,control2,kept){const{patches:patches2,kind}=await made(job,wish,control2,{px:PX[job.target.depth],resize:true});
 await job.put(patches2,()=>job.title,layerID=>{kept(layerID,kind);return`\u201C${job.title}\u201D is a layer now, and steers as it is. It is hidden: what is visible \
 is part of the picture.`})}async function made(job,wish,control2,how){const session=await job.session();const{canvas,members}=await whereabouts(job,session,wish,
@@ -291,9 +296,9 @@ abled","");menu.appendChild(item)}this.values=entries.map(([value])=>value);this
 this.element.selectedIndex=Math.max(0,this.values.indexOf(value))}unchoose(){this.element.selectedIndex=-1}};function dropdown(className="grow"){const menu=make(
 "sp-menu");menu.setAttribute("slot","options");return make("sp-dropdown",className,menu)}function fold(heading,body,toggled){const words=heading.textContent??"";
 let on=0;const tell=()=>heading.textContent=`${isShown(body)?"\u25BE":"\u25B8"} ${words}${on>0?` (${on})`:""}`;const open=shown2=>{reveal(body,shown2);tell()};heading.
-addEventListener("click",()=>{open(!isShown(body));toggled(isShown(body))});const count=now=>{on=now;tell()};return{open,count}}function slider(value,min,max,step,moved){
+addEventListener("click",()=>{open(!isShown(body));toggled(isShown(body))});const count=now=>{on=now;tell()};return{open,count}}function slider(value,min,max,step,moved2){
 const bar=make("sp-slider","grow");bar.setAttribute("min","0");bar.setAttribute("max",String(Math.max(1,Math.round((max-min)/step))));bar.setAttribute("show-val\
-ue","false");setSlider(bar,value,min,step);bar.addEventListener("input",()=>moved(Math.min(max,Number((min+Number(bar.value)*step).toPrecision(8)))));return bar}
+ue","false");setSlider(bar,value,min,step);bar.addEventListener("input",()=>moved2(Math.min(max,Number((min+Number(bar.value)*step).toPrecision(8)))));return bar}
 function setSlider(bar,value,min,step){bar.value=String(Math.round((value-min)/step))}var shown=new WeakMap;function show(element,picture2,most){const before=shown.
 get(element);if(!picture2||picture2.px!=="rgba8"){element.removeAttribute("src")}else{const{w,h,pixels}=picture2;const blob=new ImageBlob(pixels.slice().buffer,
 {type:"image/uncompressed",width:w,height:h,colorSpace:"RGB",colorProfile:"sRGB IEC61966-2.1",pixelFormat:"RGBA",components:4,componentSize:8,hasAlpha:true});const url=URL.
@@ -305,8 +310,8 @@ map(({name,params,off})=>({name,params:{...params},...off?{off}:{}}));this.draw(
 params}))}title(){return this.steps.filter(({off})=>!off).map(({name})=>this.known.get(name)?.title??name).join(" + ")}add(name){this.adder.unchoose();if(!this.
 known.has(name))return;this.steps.push({name,params:{}});this.edited()}edited(){this.draw();this.changed()}draw(){clear(this.body);this.steps.forEach((step,i)=>this.
 body.appendChild(this.drawStep(step,i)))}drawStep(step,i){const description=this.known.get(step.name);const on=make("sp-checkbox");tip(on,"Runs, or is left out");
-on.checked=!step.off;on.addEventListener("change",()=>{if(on.checked)delete step.off;else step.off=true;this.changed()});const move=by=>{const[moved]=this.steps.
-splice(i,1);this.steps.splice(Math.max(0,i+by),0,moved);this.edited()};const title=make("div","title",description?.title??`${step.name} (not installed)`);tip(title,
+on.checked=!step.off;on.addEventListener("change",()=>{if(on.checked)delete step.off;else step.off=true;this.changed()});const move=by=>{const[moved2]=this.steps.
+splice(i,1);this.steps.splice(Math.max(0,i+by),0,moved2);this.edited()};const title=make("div","title",description?.title??`${step.name} (not installed)`);tip(title,
 typeof description?.description==="string"?description.description:"");const remove=()=>{this.steps.splice(i,1);this.edited()};const head=make("div","row",on,title,
 tool("\u2191","Runs earlier",()=>move(-1)),tool("\u2193","Runs later",()=>move(1)),tool("\u2715","Remove",remove));const box=make("div","step",head);for(const param of description?.
 params??[]){if(isMembers(param))box.appendChild(this.drawParam(step,param))}return box}drawParam(step,param){const name=String(param.name);const label=make("div",
@@ -335,7 +340,7 @@ lack!=="");reveal(this.adder,lack===""&&this.entries.length<this.most);this.coun
 touched()});const remove=tool("\u2715","Remove",()=>{this.entries.splice(this.entries.indexOf(entry),1);this.edited()});return make("div","step",make("div","row",
 on,this.lead(entry),remove),...this.lines(entry))}};function line(name,help,...parts){const label=make("div","name",name);tip(label,help);return make("div","row",
 label,...parts)}function numberField(value,help,typed){const field=make("sp-textfield","number");tip(field,help);field.value=value;field.addEventListener("input",
-()=>typed(field.value));return field}function weight(value,least,most,help,keep2){const bar=slider(value,least,most,WEIGHT_STEP,moved=>{const rounded=Number(moved.
+()=>typed(field.value));return field}function weight(value,least,most,help,keep2){const bar=slider(value,least,most,WEIGHT_STEP,moved2=>{const rounded=Number(moved2.
 toFixed(2));field.value=String(rounded);keep2(rounded)});tip(bar,help);const field=numberField(String(value),help,text=>{const typed=Number(text.replace(",","."));
 if(text.trim()===""||!isWeight(typed))return;setSlider(bar,Math.min(most,Math.max(least,typed)),least,WEIGHT_STEP);keep2(typed)});return[bar,field]}function isWeight(value){
 return typeof value==="number"&&value>=-MOST_WEIGHT&&value<=MOST_WEIGHT}var BoundEntries=class extends Entries{constructor(name,most,changed,keep2,none,help){super(name,most,changed);this.keep=keep2;this.none=none;this.help=help;this.

@@ -4,7 +4,7 @@ import base64
 
 from stage import wait_for
 
-from . import BOX, PICTURE, SOFT, ask, box, filled, painting, scenario, slowly
+from . import BOX, PICTURE, SOFT, another_editor, ask, box, filled, long_job, painting, scenario, slowly
 
 
 @scenario
@@ -135,3 +135,70 @@ def a_document_closed_meanwhile(ps, daemon):
     assert "was closed" in ps.until("closed")
     ps.page.wait_for_selector(".job", state="detached")
     wait_for("the daemon to give the job up", lambda: ask(daemon, "job/list", {}) == [])
+
+
+NOT_PLACED = "The canvas was resized meanwhile, so the result was not placed. It is in the history."
+
+
+def wait_together(ps, jobs):
+    """Waits until the jobs wait, and has the page remember what is said from then on."""
+    ps.wait("[...document.querySelectorAll('#jobs .job')].filter(job => job.textContent.includes('Waiting')).length === %d" % jobs)
+    ps.page.evaluate("""() => {
+        window.said = [];
+        const status = document.querySelector('#status');
+        new MutationObserver(() => said.push(status.textContent)).observe(status, { childList: true, characterData: true, subtree: true });
+    }""")
+
+
+def all_said(ps):
+    """What was said when they were over."""
+    ps.page.wait_for_selector(".job", state="detached")
+    return [words for words in ps.page.evaluate("said") if words]
+
+
+@scenario
+def the_canvas_is_enlarged_while_others_wait(ps, daemon):
+    """By an Expand of the panel's own: a fill that was asked for before lands where the picture is now, and a second Expand
+    is not placed."""
+    ps.open(daemon).document(w=192, h=128, select=[60, 40, 120, 90])
+    ps.ready()
+    slowly(ps, 3, "more of it")
+    with another_editor(daemon) as krita:
+        other = long_job(krita)
+        ps.mode("expand")
+        ps.page.fill("#margin-left input", "64")
+        ps.page.fill("#margin-bottom input", "32")
+        ps.go()
+        ps.go()
+        ps.mode("fill")
+        ps.page.select_option("#model select", label="Automatic")
+        ps.page.fill("#prompt textarea", "")
+        ps.go()
+        wait_together(ps, 3)
+        other.cancel()
+        said = all_said(ps)
+    assert said[1] == NOT_PLACED and said[0].endswith("as a new layer.") and said[2].endswith("as a new layer."), said
+    look = ps.mock("look", PICTURE)
+    assert look["extent"] == [256, 160] and look["history"] == ["Open", "Expand", "Fill"], look
+    assert look["layers"][0]["box"] == box([124, 40, 184, 90]), look
+
+
+@scenario
+def the_canvas_is_resized_by_the_painter(ps, daemon):
+    """Nobody knows where the picture is now: a layer is placed and the painter told to look, an enlargement is not."""
+    ps.open(daemon).document(w=192, h=128, select=[60, 40, 120, 90])
+    ps.ready()
+    with another_editor(daemon) as krita:
+        other = long_job(krita)
+        ps.go()
+        ps.mode("expand")
+        slowly(ps, 3, "more of it")
+        ps.page.fill("#margin-left input", "64")
+        ps.go()
+        wait_together(ps, 2)
+        ps.mock("resize", PICTURE, 160, 120)
+        other.cancel()
+        said = all_said(ps)
+    assert said[0].endswith("as a new layer. The canvas was resized meanwhile: look whether the layer lies where you want it.") and said[1] == NOT_PLACED, said
+    look = ps.mock("look", PICTURE)
+    assert look["extent"] == [160, 120] and look["layers"][0]["box"] == box([60, 40, 120, 90]) and len(look["layers"]) == 2, look

@@ -5,7 +5,7 @@ import type { Params } from "../protocol/conversation.js";
 import { ProtocolError } from "../protocol/frames.js";
 import { alphas, rect, type Rect } from "../protocol/images.js";
 import { readPixels, readSelection } from "../photoshop/read.js";
-import { PX, Sorry, type Depth, type Target } from "../photoshop/target.js";
+import { PX, Sorry, enlarges, type Depth, type Target } from "../photoshop/target.js";
 import type { Job } from "./job.js";
 import { steering, type Steering } from "./steering.js";
 
@@ -21,11 +21,6 @@ export interface Wish {
 
 /** What is repainted. */
 type Masking = "selection" | "all but the selection" | "what is transparent" | "everything";
-
-/** Whether the canvas becomes larger. */
-export function enlarges({ margins }: Target): boolean {
-  return Object.values(margins).some((px) => px > 0);
-}
 
 /** What a mode repaints in a document. `Sorry` where it needs a selection and there is none. */
 export function masking(mode: Mode, target: Target): Masking {

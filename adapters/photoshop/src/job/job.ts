@@ -11,7 +11,7 @@ import { ProtocolError, asMembers, type Members } from "../protocol/frames.js";
 import { BYTES_PER_PIXEL, image, picture, rect, type Picture, type Px, type Rect } from "../protocol/images.js";
 import type { Json } from "../protocol/json.js";
 import { Busy, place, type Patch } from "../photoshop/place.js";
-import { Sorry, type Target } from "../photoshop/target.js";
+import { Changed, Sorry, isOf, openDocument, type Target } from "../photoshop/target.js";
 
 const PREVIEW = { max_side: 384, every_ms: 200 };
 const STAGES: Record<string, string> = {
@@ -143,6 +143,8 @@ export class Job {
 
   /** Submits, waits, and takes the patches; across a lost connection, too. */
   async result(session: Session, method: string, params: Params): Promise<{ result: Members; patches: Patch[] }> {
+    const document = openDocument(this.target);
+    if (document && !isOf(document, this.target.extent)) throw new Changed("The canvas was resized while the picture was read.");
     const how = { progress: this.token, preview: PREVIEW };
     const instance = session.conversation.server?.instance;
     let since = Date.now();
@@ -181,13 +183,13 @@ export class Job {
     this.tell(patches.length === 1 ? "Placing the layer" : `Placing ${patches.length} layers`);
     const since = Date.now();
     this.held = { patches, name, kept };
-    const [first] = await place(this.target, patches, name, this.command, kept !== undefined);
+    const { layers, resized } = await place(this.target, patches, name, this.command, kept !== undefined);
     this.held = undefined;
     this.spent("insert", since);
     this.times.total = Date.now() - this.began;
-    if (kept) return this.end("done", kept(first!));
     const seconds = ((this.times.total ?? 0) / 1000).toFixed(1);
-    this.end("done", patches.length === 1 ? `Done in ${seconds} s, as a new layer.` : `Done in ${seconds} s, as ${patches.length} new layers.`);
+    const done = kept ? kept(layers[0]!) : `Done in ${seconds} s, as ${layers.length === 1 ? "a new layer" : `${layers.length} new layers`}.`;
+    this.end("done", resized ? `${done} The canvas was resized meanwhile: look whether the layer lies where you want it.` : done);
   }
 
   /** Ends a job that puts nothing into the picture, with a sentence. */
@@ -278,6 +280,7 @@ export function patches(result: Members, session: Session): Patch[] {
 export function sentence(error: unknown, command: string): string {
   const again = `The picture is unchanged; press ${command} again.`;
   if (error instanceof Sorry || (error instanceof Refused && error.kind !== "no_such_job")) return error.message;
+  if (error instanceof Changed) return `${error.message} ${again}`;
   if (error instanceof Restarted || error instanceof Refused) return `Underpaint was started anew while it was at work, and the job is lost. ${again}`;
   if (error instanceof Disconnected) return `The connection to Underpaint broke before it had the picture. ${again}`;
   if (error instanceof ProtocolError) return `Underpaint's answer cannot be used (${error.message}). Are it and this plug-in of the same version?`;

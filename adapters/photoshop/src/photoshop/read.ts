@@ -138,7 +138,7 @@ function bytes(data: Samples): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
-function bounds(rect: Rect): Bounds {
+export function bounds(rect: Rect): Bounds {
   return { left: rect.x, top: rect.y, right: rect.x + rect.w, bottom: rect.y + rect.h };
 }
 

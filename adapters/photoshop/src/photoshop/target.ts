@@ -9,12 +9,15 @@ type Document = typeof app.activeDocument;
 /** A sentence for the painter: what was asked for makes no sense just now. */
 export class Sorry extends Error {}
 
+/** What was to be read is no longer as it was when the job began. `message` is a sentence that says what. */
+export class Changed extends Error {}
+
 export type Depth = 8 | 16 | 32;
 
 /** A document as it was when a job began. The job keeps it, whatever comes to the front meanwhile. */
 export interface Target {
   documentID: number;
-  extent: { w: number; h: number };
+  extent: Extent;
   depth: Depth;
   /** The selection's bounds inside the canvas; undefined where nothing is selected. */
   selection: Rect | undefined;
@@ -24,6 +27,11 @@ export interface Target {
   began: number;
   /** By how much the canvas is enlarged when the result is placed. */
   margins: Margins;
+}
+
+export interface Extent {
+  w: number;
+  h: number;
 }
 
 export interface Margins {
@@ -64,6 +72,16 @@ export function activeTarget(): Target {
 export function glance(): { name: string; selection: Rect | undefined } | undefined {
   const document = app.documents.length > 0 ? app.activeDocument : null;
   return document ? { name: document.name, selection: selectionOf(document) } : undefined;
+}
+
+/** Whether the canvas is enlarged for it. */
+export function enlarges({ margins }: Target): boolean {
+  return Object.values(margins).some((px) => px > 0);
+}
+
+/** Whether the canvas has that size. */
+export function isOf({ width, height }: Document, { w, h }: Extent): boolean {
+  return width === w && height === h;
 }
 
 /** The document of a target, if it still is open. */
