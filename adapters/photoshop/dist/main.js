@@ -122,44 +122,47 @@ const[samples2,scale]=px==="rgba8"?[pixels,1]:px==="rgba16"?[new Uint16Array(buf
 4),255];const found=new Uint8Array(samples2.length/4);for(let i=3,o=0;i<samples2.length;i+=4,o++)found[o]=Math.round(samples2[i]*scale);return found}function rect(value){
 const{x,y,w,h}=asMembers(value,"a rect that is none");if(!Number.isSafeInteger(x)||!Number.isSafeInteger(y)||!isSide(w)||!isSide(h)){throw new ProtocolError("a \
 rect that is none")}return{x,y,w,h}}function isCount(value){return Number.isSafeInteger(value)&&value>=0}function isSide(value){return isCount(value)&&value>=1}var import_photoshop2=__require("photoshop");var import_photoshop=__require("photoshop");var Sorry=class extends Error{};var Changed=class extends Error{};var NO_MARGINS={left:0,top:0,right:0,bottom:0};var PX={
-8:"rgba8",16:"rgba16",32:"rgbaf32"};var MASK_PX={8:"g8",16:"g16",32:"gf32"};function activeTarget(){const document2=import_photoshop.app.documents.length>0?import_photoshop.app.
-activeDocument:null;if(!document2)throw new Sorry("No picture is open.");const depth2=depthOf(document2);if(depth2===void 0||!LAYERED.has(document2.mode)){throw new Sorry(
-"This picture's mode has no layers in colour. Choose Image > Mode > RGB Color first.")}if(document2.quickMaskMode)throw new Sorry("Quick Mask is on. Press Q to \
-turn it into a selection first.");return{documentID:document2.id,extent:{w:document2.width,h:document2.height},depth:depth2,selection:selectionOf(document2),layerID:document2.
-activeLayers[0]?.id,began:Date.now(),margins:NO_MARGINS}}function glance(){const document2=import_photoshop.app.documents.length>0?import_photoshop.app.activeDocument:
-null;return document2?{name:document2.name,selection:selectionOf(document2)}:void 0}function enlarges({margins}){return Object.values(margins).some(px=>px>0)}function isOf({
-width,height},{w,h}){return width===w&&height===h}function openDocument(target){return[...import_photoshop.app.documents].find(document2=>document2.id===target.
-documentID)}var LAYERED=new Set([import_photoshop.constants.DocumentMode.RGB,import_photoshop.constants.DocumentMode.CMYK,import_photoshop.constants.DocumentMode.
-LAB,import_photoshop.constants.DocumentMode.GRAYSCALE]);function depthOf(document2){const depths={[import_photoshop.constants.BitsPerChannelType.EIGHT]:8,[import_photoshop.constants.
-BitsPerChannelType.SIXTEEN]:16,[import_photoshop.constants.BitsPerChannelType.THIRTYTWO]:32};return depths[document2.bitsPerChannel]}function selectionOf(document2){
-const bounds2=document2.selection.bounds;if(!bounds2)return void 0;const x=Math.max(0,Math.floor(bounds2.left));const y=Math.max(0,Math.floor(bounds2.top));const w=Math.
-min(document2.width,Math.ceil(bounds2.right))-x;const h=Math.min(document2.height,Math.ceil(bounds2.bottom))-y;return w>0&&h>0?{x,y,w,h}:void 0}var SRGB="sRGB IEC61966-2.1";var BAND_BYTES=8*1024*1024;async function*readPixels(target,rect2,layerID){const options={documentID:target.documentID,...layerID===
+8:"rgba8",16:"rgba16",32:"rgbaf32"};function activeTarget(){const document2=import_photoshop.app.documents.length>0?import_photoshop.app.activeDocument:null;if(!document2)
+throw new Sorry("No picture is open.");const depth2=depthOf(document2);if(depth2===void 0||!LAYERED.has(document2.mode)){throw new Sorry("This picture's mode ha\
+s no layers in colour. Choose Image > Mode > RGB Color first.")}if(document2.quickMaskMode)throw new Sorry("Quick Mask is on. Press Q to turn it into a selectio\
+n first.");return{documentID:document2.id,extent:{w:document2.width,h:document2.height},depth:depth2,selection:selectionOf(document2),layerID:document2.activeLayers[0]?.
+id,began:Date.now(),margins:NO_MARGINS}}function glance(){const document2=import_photoshop.app.documents.length>0?import_photoshop.app.activeDocument:null;return document2?
+{name:document2.name,selection:selectionOf(document2)}:void 0}function enlarges({margins}){return Object.values(margins).some(px=>px>0)}function isOf({width,height},{
+w,h}){return width===w&&height===h}function openDocument(target){return[...import_photoshop.app.documents].find(document2=>document2.id===target.documentID)}var LAYERED=new Set(
+[import_photoshop.constants.DocumentMode.RGB,import_photoshop.constants.DocumentMode.CMYK,import_photoshop.constants.DocumentMode.LAB,import_photoshop.constants.
+DocumentMode.GRAYSCALE]);function depthOf(document2){const depths={[import_photoshop.constants.BitsPerChannelType.EIGHT]:8,[import_photoshop.constants.BitsPerChannelType.
+SIXTEEN]:16,[import_photoshop.constants.BitsPerChannelType.THIRTYTWO]:32};return depths[document2.bitsPerChannel]}function selectionOf(document2){const bounds2=document2.
+selection.bounds;if(!bounds2)return void 0;const x=Math.max(0,Math.floor(bounds2.left));const y=Math.max(0,Math.floor(bounds2.top));const w=Math.min(document2.width,
+Math.ceil(bounds2.right))-x;const h=Math.min(document2.height,Math.ceil(bounds2.bottom))-y;return w>0&&h>0?{x,y,w,h}:void 0}var SRGB="sRGB IEC61966-2.1";var BAND_BYTES=8*1024*1024;async function*readPixels(target,rect2,layerID){const options={documentID:target.documentID,...layerID===
 void 0?{}:{layerID},colorSpace:"RGB",colorProfile:SRGB,componentSize:target.depth};for(const band of bands(rect2,BYTES_PER_PIXEL[PX[target.depth]])){const within4=inside(
 bounds(band),target.extent);yield within4?await readBand(band,target.depth,4,()=>import_photoshop2.imaging.getPixels({...options,sourceBounds:bounds(within4)}),
-()=>isEmpty(target,within4,layerID)):bytes(samples(target.depth,band.w*band.h*4))}}async function*readSelection(target,rect2){for(const band of bands(rect2,BYTES_PER_PIXEL[MASK_PX[8]])){
-const selected=target.selection&&meets(target.selection,band);yield selected?await readBand(band,8,1,()=>import_photoshop2.imaging.getSelection({documentID:target.
-documentID,sourceBounds:bounds(band)}),()=>false):new Uint8Array(band.w*band.h)}}function layerBounds(target,layerID){const layer=findLayer(target,layerID);return layer&&
-inside(layer.boundsNoEffects,target.extent)}function findLayer(target,layerID){const search=layers=>{for(const layer of layers){const found=layer.id===layerID?layer:
-layer.layers?search(layer.layers):void 0;if(found)return found}return void 0};const document2=[...import_photoshop2.app.documents].find(({id})=>id===target.documentID);
-return document2&&search(document2.layers)}function*bands(rect2,bytesPerPixel){const rows=Math.max(1,Math.floor(BAND_BYTES/(rect2.w*bytesPerPixel)));for(let y=0;y<
-rect2.h;y+=rows){yield{x:rect2.x,y:rect2.y+y,w:rect2.w,h:Math.min(rows,rect2.h-y)}}}async function readBand(band,depth2,channels,get,empty){const blank=()=>samples(
-depth2,band.w*band.h*channels);let got;try{got=await get()}catch(error){if(!empty())throw error;return bytes(blank())}const{imageData:imageData2,sourceBounds}=got;
-try{const{width,height,components}=imageData2;const data=asDepth(await imageData2.getData({chunky:true,fullRange:true}),depth2);if(components===channels&&width===
-band.w&&height===band.h)return bytes(data);const whole=blank();place(data,{w:width,h:height,components},whole,{w:band.w,h:band.h,channels},sourceBounds.left-band.
-x,sourceBounds.top-band.y);return bytes(whole)}finally{void imageData2.dispose()}}function place(source2,from,target,to,dx,dy){const full=target instanceof Float32Array?
-1:target instanceof Uint16Array?65535:255;const grey=from.components<3;const alpha=from.components===2?1:from.components===4?3:-1;const left=Math.max(0,-dx);const right=Math.
-min(from.w,to.w-dx);for(let y=Math.max(0,-dy);y<Math.min(from.h,to.h-dy);y++){let i=(y*from.w+left)*from.components;let o=((y+dy)*to.w+left+dx)*to.channels;if(from.
-components===to.channels){target.set(source2.subarray(i,i+(right-left)*to.channels),o);continue}for(let x=left;x<right;x++,i+=from.components,o+=to.channels){target[o]=
-source2[i];if(to.channels===1)continue;target[o+1]=source2[grey?i:i+1];target[o+2]=source2[grey?i:i+2];target[o+3]=alpha<0?full:source2[i+alpha]}}}function samples(depth2,count){
+()=>isEmpty(target,within4,layerID)):bytes(samples(target.depth,band.w*band.h*4))}}async function readSelection(target,rect2){const found=new Uint8Array(rect2.w*
+rect2.h);for(const band of bands(rect2,BYTES_PER_PIXEL.g8)){if(!target.selection||!meets(target.selection,band))continue;const get=()=>import_photoshop2.imaging.
+getSelection({documentID:target.documentID,sourceBounds:bounds(band)});const why=()=>{compareSelection(target);return false};found.set(await readBand(band,8,1,get,
+why),(band.y-rect2.y)*rect2.w)}compareSelection(target);return found}function compareExtent(target){const document2=openDocument(target);if(document2&&!isOf(document2,
+target.extent))throw new Changed("The canvas was resized while the picture was read.")}function compareSelection(target){const document2=openDocument(target);if(document2&&
+JSON.stringify(selectionOf(document2))!==JSON.stringify(target.selection)){throw new Changed("The selection was changed before it was read.")}}function layerBounds(target,layerID){
+const layer=findLayer(target,layerID);return layer&&inside(layer.boundsNoEffects,target.extent)}function findLayer(target,layerID){const search=layers=>{for(const layer of layers){
+const found=layer.id===layerID?layer:layer.layers?search(layer.layers):void 0;if(found)return found}return void 0};const document2=openDocument(target);return document2&&
+search(document2.layers)}function*bands(rect2,bytesPerPixel){const rows=Math.max(1,Math.floor(BAND_BYTES/(rect2.w*bytesPerPixel)));for(let y=0;y<rect2.h;y+=rows){
+yield{x:rect2.x,y:rect2.y+y,w:rect2.w,h:Math.min(rows,rect2.h-y)}}}async function readBand(band,depth2,channels,get,empty){const blank=()=>samples(depth2,band.w*
+band.h*channels);let got;try{got=await get()}catch(error){if(!empty())throw error;return bytes(blank())}const{imageData:imageData2,sourceBounds}=got;try{const{width,
+height,components}=imageData2;const data=asDepth(await imageData2.getData({chunky:true,fullRange:true}),depth2);if(components===channels&&width===band.w&&height===
+band.h)return bytes(data);const whole=blank();place(data,{w:width,h:height,components},whole,{w:band.w,h:band.h,channels},sourceBounds.left-band.x,sourceBounds.
+top-band.y);return bytes(whole)}finally{void imageData2.dispose()}}function place(source2,from,target,to,dx,dy){const full=target instanceof Float32Array?1:target instanceof
+Uint16Array?65535:255;const grey=from.components<3;const alpha=from.components===2?1:from.components===4?3:-1;const left=Math.max(0,-dx);const right=Math.min(from.
+w,to.w-dx);for(let y=Math.max(0,-dy);y<Math.min(from.h,to.h-dy);y++){let i=(y*from.w+left)*from.components;let o=((y+dy)*to.w+left+dx)*to.channels;if(from.components===
+to.channels){target.set(source2.subarray(i,i+(right-left)*to.channels),o);continue}for(let x=left;x<right;x++,i+=from.components,o+=to.channels){target[o]=source2[i];
+if(to.channels===1)continue;target[o+1]=source2[grey?i:i+1];target[o+2]=source2[grey?i:i+2];target[o+3]=alpha<0?full:source2[i+alpha]}}}function samples(depth2,count){
 return depth2===8?new Uint8Array(count):depth2===16?new Uint16Array(count):new Float32Array(count)}function asDepth(data,depth2){const has=data instanceof Float32Array?
 32:data instanceof Uint16Array?16:8;if(has===depth2)return data;const most={8:255,16:65535,32:1};const scale=most[depth2]/most[has];const found=samples(depth2,data.
 length);for(let i=0;i<data.length;i++)found[i]=depth2===32?data[i]*scale:Math.round(data[i]*scale);return found}function bytes(data){return new Uint8Array(data.
 buffer,data.byteOffset,data.byteLength)}function bounds(rect2){return{left:rect2.x,top:rect2.y,right:rect2.x+rect2.w,bottom:rect2.y+rect2.h}}function inside(bounds2,extent){
 const x=Math.max(0,bounds2.left);const y=Math.max(0,bounds2.top);const w=Math.min(extent.w,bounds2.right)-x;const h=Math.min(extent.h,bounds2.bottom)-y;return w>
-0&&h>0?{x,y,w,h}:void 0}function meets(a,b){return a.x<b.x+b.w&&b.x<a.x+a.w&&a.y<b.y+b.h&&b.y<a.y+a.h}function isEmpty(target,rect2,layerID){const document2=[...import_photoshop2.app.
-documents].find(({id})=>id===target.documentID);if(!document2)return false;const layer=layerID===void 0?void 0:findLayer(target,layerID);if(layerID!==void 0)return!!layer&&
-!holds(layer.boundsNoEffects);return[...document2.layers].every(({visible,bounds:area})=>!visible||!holds(area));function holds(area){const held=inside(area,target.
-extent);return!!held&&meets(held,rect2)}}var import_photoshop3=__require("photoshop");var SEEN=new Set([import_photoshop3.constants.LayerKind.NORMAL,import_photoshop3.constants.LayerKind.SMARTOBJECT,import_photoshop3.constants.LayerKind.TEXT,import_photoshop3.constants.
+0&&h>0?{x,y,w,h}:void 0}function meets(a,b){return a.x<b.x+b.w&&b.x<a.x+a.w&&a.y<b.y+b.h&&b.y<a.y+a.h}function isEmpty(target,rect2,layerID){const document2=openDocument(
+target);if(!document2)return false;compareExtent(target);const layer=layerID===void 0?void 0:findLayer(target,layerID);if(layerID!==void 0)return!!layer&&!holds(
+layer.boundsNoEffects);return[...document2.layers].every(({visible,bounds:area})=>!visible||!holds(area));function holds(area){const held=inside(area,target.extent);
+return!!held&&meets(held,rect2)}}var import_photoshop3=__require("photoshop");var SEEN=new Set([import_photoshop3.constants.LayerKind.NORMAL,import_photoshop3.constants.LayerKind.SMARTOBJECT,import_photoshop3.constants.LayerKind.TEXT,import_photoshop3.constants.
 LayerKind.SOLIDFILL,import_photoshop3.constants.LayerKind.GRADIENTFILL,import_photoshop3.constants.LayerKind.PATTERNFILL]);function layersInFront(){const document2=inFront();
 const list=(layers,depth2)=>[...layers].flatMap(layer=>[...SEEN.has(layer.kind)||layer.isBackgroundLayer?[{id:layer.id,name:layer.name,depth:depth2}]:[],...layer.
 layers?list(layer.layers,depth2+1):[]]);return document2&&list(document2.layers,0)}function layerInFront(){const active=inFront()?.activeLayers[0]?.id;return layersInFront()?.
@@ -174,12 +177,12 @@ hoose a pixel layer.`)}}async function readOpacity(target,layer,rect2){const fou
 layer,rect2)){const piece=alphas(band,PX[target.depth]);found.set(piece,at);at+=piece.length}return found.some(value=>value>0)?found:void 0}async function steering(job,session,{controls,regions},canvas){const{target}=job;const seen=within2(target,canvas);const sent={controls:[],regions:[]};for(const control2 of controls){
 const image2=await shownLayer(job,session,control2,canvas);sent.controls.push({...control2.members,...image2?{image:image2}:{}})}for(const{prompt,layer:bound}of regions){
 const layer=boundLayer(target,bound);const rect2=seenPart(target,layer,seen);const mask=rect2&&await readOpacity(target,layer,rect2);if(mask)sent.regions.push({
-prompt,mask:{rect:lies(target,rect2),image:await job.send(session,rect2,"g8",once(mask))}})}return Object.fromEntries(Object.entries(sent).filter(([,list])=>list.
-length>0))}async function shownLayer(job,session,{layer:bound,whole},canvas){if(!bound)return void 0;const{target}=job;const layer=boundLayer(target,bound);const rect2=seenPart(
+prompt,mask:{rect:lies(target,rect2),image:await job.send(session,rect2,"g8",mask)}})}return Object.fromEntries(Object.entries(sent).filter(([,list])=>list.length>
+0))}async function shownLayer(job,session,{layer:bound,whole},canvas){if(!bound)return void 0;const{target}=job;const layer=boundLayer(target,bound);const rect2=seenPart(
 target,layer,whole?{x:0,y:0,...target.extent}:within2(target,canvas));if(!rect2)throw new Sorry(`\u201C${layer.name}\u201D is empty where the picture is painted, so \
 it cannot steer.`);const image2=await job.send(session,rect2,PX[target.depth],readLayer(target,layer,rect2),target.depth===32);return{rect:lies(target,rect2),image:image2}}
 function within2({margins},canvas){return{...canvas,x:canvas.x-margins.left,y:canvas.y-margins.top}}function lies({margins},{x,y,w,h}){return{x:x+margins.left,y:y+
-margins.top,w,h}}async function*once(bytes2){yield bytes2}function masking(mode,target){if(mode==="background"){if(!target.selection)throw new Sorry("Nothing is selected. Select what is to stay; everything around it is\
+margins.top,w,h}}function masking(mode,target){if(mode==="background"){if(!target.selection)throw new Sorry("Nothing is selected. Select what is to stay; everything around it is\
  painted anew.");return"all but the selection"}if(mode==="expand"&&enlarges(target))return"what is transparent";if(target.selection)return"selection";if(mode===
 "generate")return"everything";if(mode==="expand")return"what is transparent";throw new Sorry(`Nothing is selected. Select the part of the picture to ${mode==="a\
 dd"?"add something to":mode} first.`)}async function fill(job,wish){const session=await job.session();const{mode,prompt,settings}=wish;const{canvas,members}=await whereabouts(
@@ -187,27 +190,27 @@ job,session,wish,true);const steered=await steering(job,session,wish.steering,ca
 ...members,...steered};const{result,patches:patches2}=await job.result(session,"generate",params);if(typeof result.seed==="string"||typeof result.seed==="number")
 job.seed=String(result.seed);await job.put(patches2,patch=>layerName(prompt,mode,patch.seed))}async function whereabouts(job,session,wish,pixels){const{target}=job;
 const{mode,prompt,settings}=wish;const{left,top,right,bottom}=target.margins;const whole={x:0,y:0,w:target.extent.w+left+right,h:target.extent.h+top+bottom};const extent=[
-whole.w,whole.h];const repainted=masking(mode,target);let canvas=whole;if(repainted==="selection"){const{model,denoise_strength,loras}=settings;const steered=[loras,
-wish.steering.controls,wish.steering.regions].some(list=>Array.isArray(list)&&list.length>0);const asked={mode,prompt,model,denoise_strength,steered,extent,mask_bounds:wire(
-target.selection)};canvas=within3(rect((await job.call(session,"fill/context",asked)).rect),whole)}const linear2=target.depth===32;const clear2=repainted==="wha\
-t is transparent"?new Clear(whole,target.depth):void 0;const seen={...canvas,x:canvas.x-left,y:canvas.y-top};const image2=pixels||clear2?await job.send(session,
-canvas,PX[target.depth],readPixels(target,seen),linear2,band=>clear2?.see(band)):void 0;let mask;if(repainted==="selection"){const where=target.selection;mask={
-rect:wire(where),image:await job.send(session,where,"g8",readSelection(target,where))}}else if(repainted==="all but the selection"){mask={rect:wire(whole),image:await job.
-send(session,whole,"g8",inverted(readSelection(target,whole)))}}else if(clear2){mask={rect:wire(whole),image:await job.send(session,whole,"g8",clear2.bands())}}
-return{canvas,members:{canvas:{extent,rect:wire(canvas),image:image2},mask}}}function layerName(prompt,mode,seed){let words=prompt.split(/\s+/).filter(Boolean).
-join(" ")||mode[0].toUpperCase()+mode.slice(1);if(words.length>48)words=words.slice(0,47).trimEnd()+"\u2026";return seed===void 0?words:`${words} (${seed})`}var Clear=class{constructor(size,depth2){
-this.depth=depth2;this.at=0;this.mask=new Uint8Array(size.w*size.h)}see(band){for(const alpha of alphas(band,PX[this.depth]))this.mask[this.at++]=255-alpha}async*bands(){
-if(this.mask.every(value=>value===0)){throw new Sorry("Nothing in this picture is empty. Say by how much to enlarge it, or select the part to expand into.")}yield this.
-mask}};async function*inverted(bands2){for await(const band of bands2)yield band.map(value=>255-value)}function wire({x,y,w,h}){return{x,y,w,h}}function within3(inner,outer){
-if(inner.x<0||inner.y<0||inner.x+inner.w>outer.w||inner.y+inner.h>outer.h){throw new ProtocolError("a context outside the picture")}return inner}var import_photoshop4=__require("photoshop");var AROUND=512;function filtered(target){const layer=target.layerID===void 0?void 0:findLayer(target,target.layerID);if(!layer)throw new Sorry("No layer is acti\
+whole.w,whole.h];const repainted=masking(mode,target);const where=repainted==="selection"?target.selection:whole;const since=Date.now();const selected=repainted===
+"selection"||repainted==="all but the selection"?await readSelection(target,where):void 0;job.spent("read",since);let canvas=whole;if(repainted==="selection"){const{
+model,denoise_strength,loras}=settings;const steered=[loras,wish.steering.controls,wish.steering.regions].some(list=>Array.isArray(list)&&list.length>0);const asked={
+mode,prompt,model,denoise_strength,steered,extent,mask_bounds:wire(target.selection)};canvas=within3(rect((await job.call(session,"fill/context",asked)).rect),whole)}
+const linear2=target.depth===32;const clear2=repainted==="what is transparent"?new Clear(whole,target.depth):void 0;const seen={...canvas,x:canvas.x-left,y:canvas.
+y-top};const image2=pixels||clear2?await job.send(session,canvas,PX[target.depth],readPixels(target,seen),linear2,band=>clear2?.see(band)):void 0;const painted=clear2?
+clear2.mask():repainted==="all but the selection"?selected?.map(value=>255-value):selected;const mask=painted&&{rect:wire(where),image:await job.send(session,where,
+"g8",painted)};return{canvas,members:{canvas:{extent,rect:wire(canvas),image:image2},mask}}}function layerName(prompt,mode,seed){let words=prompt.split(/\s+/).filter(
+Boolean).join(" ")||mode[0].toUpperCase()+mode.slice(1);if(words.length>48)words=words.slice(0,47).trimEnd()+"\u2026";return seed===void 0?words:`${words} (${seed}\
+)`}var Clear=class{constructor(size,depth2){this.depth=depth2;this.at=0;this.found=new Uint8Array(size.w*size.h)}see(band){for(const alpha of alphas(band,PX[this.
+depth]))this.found[this.at++]=255-alpha}mask(){if(this.found.every(value=>value===0)){throw new Sorry("Nothing in this picture is empty. Say by how much to enla\
+rge it, or select the part to expand into.")}return this.found}};function wire({x,y,w,h}){return{x,y,w,h}}function within3(inner,outer){if(inner.x<0||inner.y<0||
+inner.x+inner.w>outer.w||inner.y+inner.h>outer.h){throw new ProtocolError("a context outside the picture")}return inner}var import_photoshop4=__require("photoshop");var AROUND=512;function filtered(target){const layer=target.layerID===void 0?void 0:findLayer(target,target.layerID);if(!layer)throw new Sorry("No layer is acti\
 ve. Choose the one to filter.");if(layer.kind!==import_photoshop4.constants.LayerKind.NORMAL&&!layer.isBackgroundLayer){throw new Sorry("The active layer holds \
 no pixels of its own. Choose a pixel layer, or rasterize this one.")}const held=layerBounds(target,layer.id);const rect2=held&&(target.selection?overlap(held,grown(
 target.selection)):held);if(!rect2||target.selection&&!overlap(held,target.selection))throw new Sorry("The active layer is empty there.");return{layerID:layer.id,
-rect:rect2}}async function filter(job,filters,title){const{target}=job;const session=await job.session();const{layerID,rect:rect2}=filtered(target);const image2=await job.
-send(session,rect2,PX[target.depth],readPixels(target,rect2,layerID),target.depth===32);let clip={};if(target.selection)clip={clip:true,mask:await job.send(session,
-rect2,"g8",readSelection(target,rect2))};const{patches:patches2}=await job.result(session,"filter/apply",{image:image2,rect:{...rect2},filters,label:title,...clip});
-await job.put(patches2,()=>title)}function grown(rect2){return{x:rect2.x-AROUND,y:rect2.y-AROUND,w:rect2.w+2*AROUND,h:rect2.h+2*AROUND}}function overlap(a,b){const x=Math.
-max(a.x,b.x);const y=Math.max(a.y,b.y);const w=Math.min(a.x+a.w,b.x+b.w)-x;const h=Math.min(a.y+a.h,b.y+b.h)-y;return w>0&&h>0?{x,y,w,h}:void 0}var import_photoshop5=__require("photoshop");var Busy=class extends Error{};var MODAL_IN_THE_WAY=9;var CANCELLED="Cancelled. The picture is unchanged.";var PATIENCE_S=2;var enlarged=[];function moved({documentID,
+rect:rect2}}async function filter(job,filters,title){const{target}=job;const{layerID,rect:rect2}=filtered(target);const selected=target.selection&&await readSelection(
+target,rect2);const session=await job.session();const image2=await job.send(session,rect2,PX[target.depth],readPixels(target,rect2,layerID),target.depth===32);const clip=selected&&
+{clip:true,mask:await job.send(session,rect2,"g8",selected)};const{patches:patches2}=await job.result(session,"filter/apply",{image:image2,rect:{...rect2},filters,
+label:title,...clip});await job.put(patches2,()=>title)}function grown(rect2){return{x:rect2.x-AROUND,y:rect2.y-AROUND,w:rect2.w+2*AROUND,h:rect2.h+2*AROUND}}function overlap(a,b){
+const x=Math.max(a.x,b.x);const y=Math.max(a.y,b.y);const w=Math.min(a.x+a.w,b.x+b.w)-x;const h=Math.min(a.y+a.h,b.y+b.h)-y;return w>0&&h>0?{x,y,w,h}:void 0}var import_photoshop5=__require("photoshop");var Busy=class extends Error{};var MODAL_IN_THE_WAY=9;var CANCELLED="Cancelled. The picture is unchanged.";var PATIENCE_S=2;var enlarged=[];function moved({documentID,
 began,extent},document2){const since=enlarged.filter(other=>other.documentID===documentID&&other.at>=began);const now={x:0,y:0,...extent};for(const{left,top,right,
 bottom}of[NO_MARGINS,...since.map(({by})=>by)]){now.x+=left;now.y+=top;now.w+=left+right;now.h+=top+bottom;if(isOf(document2,now))return now}return void 0}var newest=new Map;
 function anchorOf(target){const put=newest.get(`${target.documentID}/${target.layerID}`);const later=put&&put.at>=target.began?findLayer(target,put.layerID):void 0;
@@ -245,41 +248,41 @@ return;this.reason=reason;this.tell("Cancelling");const{asked,id}=this;if(id!==v
 "job/cancel",{job:id})).catch(()=>{})}else if(asked){asked.session.conversation.notify("cancel",{id:asked.id})}}async placeAgain(){const{held}=this;if(this.phase!==
 "held"||!held)return;this.phase="working";await this.play(()=>this.put(held.patches,held.name,held.kept))}spent(part,since){this.times[part]=(this.times[part]??
 0)+Date.now()-since}async call(session,method,params){const since=Date.now();const answer=await session.conversation.request(method,params);this.spent("plan",since);
-this.check();return asMembers(answer,`an answer to ${method} that is none`)}async send(session,size,px,bands2,linear2=false,see){const{conversation,link}=session;
-const upload=conversation.upload(size.w*size.h*BYTES_PER_PIXEL[px]);this.blobs.push({session,blob:upload.blob});for(;;){let since=Date.now();const band=await bands2.
-next();this.spent("read",since);if(band.done)break;see?.(band.value);since=Date.now();for(let start=0;start<band.value.length;start+=conversation.chunkBytes){upload.
-write(band.value.subarray(start,start+conversation.chunkBytes));await link.drained();this.check()}this.spent("send",since)}return image(upload.blob,size.w,size.
-h,px,linear2)}async result(session,method,params){const document2=openDocument(this.target);if(document2&&!isOf(document2,this.target.extent))throw new Changed(
-"The canvas was resized while the picture was read.");const how={progress:this.token,preview:PREVIEW};const instance=session.conversation.server?.instance;let since=Date.
-now();let asked=session.conversation.begin(method,{...params,...how,keep:true});for(;;){this.asked={session,id:asked.id};try{const result=asMembers(await asked.
-answer,"a result that is none");this.check();const timing=isMembers(result.timing_ms)?result.timing_ms.total:void 0;this.spent("compute and receive",since);if(typeof timing===
-"number")this.times.compute=timing;return{result,patches:patches(result,session)}}catch(error){if(!(error instanceof Disconnected)||this.id===void 0||this.reason!==
-void 0)throw error;this.share=void 0;this.tell("The connection was lost; waiting for Underpaint");session=await this.session();if(session.conversation.server?.instance!==
-instance)throw new Restarted;since=Date.now();asked=session.conversation.begin("job/attach",{job:this.id,...how})}finally{this.asked=void 0}}}async put(patches2,name,kept){
-this.free();if(patches2.length===0)return this.end("done","Underpaint found nothing to change there.");this.share=1;this.tell(patches2.length===1?"Placing the l\
-ayer":`Placing ${patches2.length} layers`);const since=Date.now();this.held={patches:patches2,name,kept};const{layers,resized}=await place2(this.target,patches2,
-name,this.command,kept!==void 0);this.held=void 0;this.spent("insert",since);this.times.total=Date.now()-this.began;const seconds=((this.times.total??0)/1e3).toFixed(
-1);const done=kept?kept(layers[0]):`Done in ${seconds} s, as ${layers.length===1?"a new layer":`${layers.length} new layers`}.`;this.end("done",resized?`${done}\
- The canvas was resized meanwhile: look whether the layer lies where you want it.`:done)}finish(text){this.end("done",text)}check(){if(this.reason!==void 0)throw new Sorry(
-this.reason)}forget(){const{id}=this;if(id!==void 0)void this.connection.session().then(({conversation})=>conversation.request("job/forget",{job:id})).catch(()=>{})}free(){
-for(const{session,blob}of this.blobs.splice(0))session.conversation.notify("blob/free",{blob})}heard({method,params,tail}){if(method==="job/state"&&this.asked&&
-params.id===this.asked.id){if(typeof params.job==="string")this.id=params.job;if(params.state==="queued"){this.tell(typeof params.position==="number"&&params.position>
-0?`Waiting, with ${params.position} more before it`:"Waiting for its turn")}else if(params.state==="running"){this.tell("Painting")}}else if(method==="progress"&&
-params.progress===this.token&&this.reason===void 0&&this.phase==="working"){this.progressed(params,tail)}}progressed(params,tail){var _a;const step=typeof params.
-step==="number"?params.step:0;const steps=typeof params.steps==="number"?params.steps:0;let text=STAGES[String(params.stage)]??"Painting";if(steps>1)text+=`, st\
-ep ${step} of ${steps}`;if(typeof params.eta_ms==="number")text+=`, ${duration(params.eta_ms)} left`;this.share=steps>0?step/steps:void 0;if(params.preview!==void 0){
-try{this.preview=picture(params.preview,tail);(_a=this.times)["first preview"]??(_a["first preview"]=Date.now()-this.began)}catch{}}this.tell(text)}tell(text){this.
-text=text;this.onChange()}end(phase,text){this.phase=phase;this.share=void 0;if(phase!=="held")this.forget();this.tell(text)}};var Restarted=class extends Error{};
-function patches(result,session){if(!Array.isArray(result.patches))throw new ProtocolError("a result without patches");const taken=new Map;return result.patches.
-map(entry=>{const patch=asMembers(entry,"a patch that is none");const where=rect(patch.rect);const blob=isMembers(patch.image)?String(patch.image.blob):"";const data=taken.
-get(blob)??session.conversation.blobs.take(blob);taken.set(blob,data);const found=picture(patch.image,data);if(found.w!==where.w||found.h!==where.h)throw new ProtocolError(
-"a patch whose picture is not as large as its rect");const seed=typeof patch.seed==="string"||typeof patch.seed==="number"?String(patch.seed):void 0;return{...found,
-rect:where,seed}})}function sentence(error,command){const again=`The picture is unchanged; press ${command} again.`;if(error instanceof Sorry||error instanceof Refused&&
-error.kind!=="no_such_job")return error.message;if(error instanceof Changed)return`${error.message} ${again}`;if(error instanceof Restarted||error instanceof Refused)
-return`Underpaint was started anew while it was at work, and the job is lost. ${again}`;if(error instanceof Disconnected)return`The connection to Underpaint bro\
-ke before it had the picture. ${again}`;if(error instanceof ProtocolError)return`Underpaint's answer cannot be used (${error.message}). Are it and this plug-in \
-of the same version?`;return`Photoshop did not let the plug-in go on: ${error instanceof Error?error.message:String(error)}`}function duration(ms){const seconds=Math.
-max(1,Math.round(ms/1e3));return seconds<90?`${seconds} s`:`${Math.round(seconds/60)} min`}async function look(job,wish,control2){const{patches:patches2}=await made(job,wish,control2,{px:"rgba8"});job.finish(`${job.title}, as the model will see it.`);
+this.check();return asMembers(answer,`an answer to ${method} that is none`)}async send(session,size,px,pixels,linear2=false,see){const bands2=pixels instanceof Uint8Array?
+[pixels].values():pixels;const{conversation,link}=session;const upload=conversation.upload(size.w*size.h*BYTES_PER_PIXEL[px]);this.blobs.push({session,blob:upload.
+blob});for(;;){let since=Date.now();const band=await bands2.next();this.spent("read",since);if(band.done)break;see?.(band.value);since=Date.now();for(let start=0;start<
+band.value.length;start+=conversation.chunkBytes){upload.write(band.value.subarray(start,start+conversation.chunkBytes));await link.drained();this.check()}this.
+spent("send",since)}return image(upload.blob,size.w,size.h,px,linear2)}async result(session,method,params){compareExtent(this.target);const how={progress:this.token,
+preview:PREVIEW};const instance=session.conversation.server?.instance;let since=Date.now();let asked=session.conversation.begin(method,{...params,...how,keep:true});
+for(;;){this.asked={session,id:asked.id};try{const result=asMembers(await asked.answer,"a result that is none");this.check();const timing=isMembers(result.timing_ms)?
+result.timing_ms.total:void 0;this.spent("compute and receive",since);if(typeof timing==="number")this.times.compute=timing;return{result,patches:patches(result,
+session)}}catch(error){if(!(error instanceof Disconnected)||this.id===void 0||this.reason!==void 0)throw error;this.share=void 0;this.tell("The connection was l\
+ost; waiting for Underpaint");session=await this.session();if(session.conversation.server?.instance!==instance)throw new Restarted;since=Date.now();asked=session.
+conversation.begin("job/attach",{job:this.id,...how})}finally{this.asked=void 0}}}async put(patches2,name,kept){this.free();if(patches2.length===0)return this.end(
+"done","Underpaint found nothing to change there.");this.share=1;this.tell(patches2.length===1?"Placing the layer":`Placing ${patches2.length} layers`);const since=Date.
+now();this.held={patches:patches2,name,kept};const{layers,resized}=await place2(this.target,patches2,name,this.command,kept!==void 0);this.held=void 0;this.spent(
+"insert",since);this.times.total=Date.now()-this.began;const seconds=((this.times.total??0)/1e3).toFixed(1);const done=kept?kept(layers[0]):`Done in ${seconds} \
+s, as ${layers.length===1?"a new layer":`${layers.length} new layers`}.`;this.end("done",resized?`${done} The canvas was resized meanwhile: look whether the lay\
+er lies where you want it.`:done)}finish(text){this.end("done",text)}check(){if(this.reason!==void 0)throw new Sorry(this.reason)}forget(){const{id}=this;if(id!==
+void 0)void this.connection.session().then(({conversation})=>conversation.request("job/forget",{job:id})).catch(()=>{})}free(){for(const{session,blob}of this.blobs.
+splice(0))session.conversation.notify("blob/free",{blob})}heard({method,params,tail}){if(method==="job/state"&&this.asked&&params.id===this.asked.id){if(typeof params.
+job==="string")this.id=params.job;if(params.state==="queued"){this.tell(typeof params.position==="number"&&params.position>0?`Waiting, with ${params.position} m\
+ore before it`:"Waiting for its turn")}else if(params.state==="running"){this.tell("Painting")}}else if(method==="progress"&&params.progress===this.token&&this.
+reason===void 0&&this.phase==="working"){this.progressed(params,tail)}}progressed(params,tail){var _a;const step=typeof params.step==="number"?params.step:0;const steps=typeof params.
+steps==="number"?params.steps:0;let text=STAGES[String(params.stage)]??"Painting";if(steps>1)text+=`, step ${step} of ${steps}`;if(typeof params.eta_ms==="numbe\
+r")text+=`, ${duration(params.eta_ms)} left`;this.share=steps>0?step/steps:void 0;if(params.preview!==void 0){try{this.preview=picture(params.preview,tail);(_a=
+this.times)["first preview"]??(_a["first preview"]=Date.now()-this.began)}catch{}}this.tell(text)}tell(text){this.text=text;this.onChange()}end(phase,text){this.
+phase=phase;this.share=void 0;if(phase!=="held")this.forget();this.tell(text)}};var Restarted=class extends Error{};function patches(result,session){if(!Array.isArray(
+result.patches))throw new ProtocolError("a result without patches");const taken=new Map;return result.patches.map(entry=>{const patch=asMembers(entry,"a patch t\
+hat is none");const where=rect(patch.rect);const blob=isMembers(patch.image)?String(patch.image.blob):"";const data=taken.get(blob)??session.conversation.blobs.
+take(blob);taken.set(blob,data);const found=picture(patch.image,data);if(found.w!==where.w||found.h!==where.h)throw new ProtocolError("a patch whose picture is \
+not as large as its rect");const seed=typeof patch.seed==="string"||typeof patch.seed==="number"?String(patch.seed):void 0;return{...found,rect:where,seed}})}function sentence(error,command){
+const again=`The picture is unchanged; press ${command} again.`;if(error instanceof Sorry||error instanceof Refused&&error.kind!=="no_such_job")return error.message;
+if(error instanceof Changed)return`${error.message} ${again}`;if(error instanceof Restarted||error instanceof Refused)return`Underpaint was started anew while i\
+t was at work, and the job is lost. ${again}`;if(error instanceof Disconnected)return`The connection to Underpaint broke before it had the picture. ${again}`;if(error instanceof
+ProtocolError)return`Underpaint's answer cannot be used (${error.message}). Are it and this plug-in of the same version?`;return`Photoshop did not let the plug-\
+in go on: ${error instanceof Error?error.message:String(error)}`}function duration(ms){const seconds=Math.max(1,Math.round(ms/1e3));return seconds<90?`${seconds}\
+ s`:`${Math.round(seconds/60)} min`}async function look(job,wish,control2){const{patches:patches2}=await made(job,wish,control2,{px:"rgba8"});job.finish(`${job.title}, as the model will see it.`);
 return patches2[0]}async function keep(job,wish,control2,kept){const{patches:patches2,kind}=await made(job,wish,control2,{px:PX[job.target.depth],resize:true});
 await job.put(patches2,()=>job.title,layerID=>{kept(layerID,kind);return`\u201C${job.title}\u201D is a layer now, and steers as it is. It is hidden: what is visible \
 is part of the picture.`})}async function made(job,wish,control2,how){const session=await job.session();const{canvas,members}=await whereabouts(job,session,wish,

@@ -153,7 +153,8 @@ def wait_together(ps, jobs):
 def all_said(ps):
     """What was said when they were over."""
     ps.page.wait_for_selector(".job", state="detached")
-    return [words for words in ps.page.evaluate("said") if words]
+    said = ps.page.evaluate("said")
+    return [words for at, words in enumerate(said) if words and words not in said[:at]]
 
 
 @scenario
@@ -202,3 +203,48 @@ def the_canvas_is_resized_by_the_painter(ps, daemon):
     assert said[0].endswith("as a new layer. The canvas was resized meanwhile: look whether the layer lies where you want it.") and said[1] == NOT_PLACED, said
     look = ps.mock("look", PICTURE)
     assert look["extent"] == [160, 120] and look["layers"][0]["box"] == box([60, 40, 120, 90]) and len(look["layers"]) == 2, look
+
+
+def at_the_first_message(ps, doing):
+    """Has the page do something at the first message after the press."""
+    ps.page.evaluate("""doing => {
+        const { send } = WebSocket.prototype;
+        WebSocket.prototype.send = function (data) {
+            WebSocket.prototype.send = send;
+            mock[doing[0]](...doing.slice(1));
+            return this.send(data);
+        };
+    }""", doing)
+
+
+@scenario
+def what_was_selected_at_the_press_counts(ps, daemon):
+    """What is selected by then, or how large the canvas is, is another thing while the rest is still being read."""
+    away = ["select", PICTURE, None]
+    for press in ("#mode-fill", "#mode-background", "#apply"):
+        ps.open(daemon).document(w=400, h=300, select=BOX)
+        ps.ready()
+        if press == "#apply":
+            ps.page.click("#filters-fold")
+            ps.page.select_option("#add-filter select", label="Halftone")
+        else:
+            ps.page.click(press)
+            slowly(ps, 2)
+        at_the_first_message(ps, away)
+        ps.page.click(press if press == "#apply" else "#go")
+        ps.until("as a new layer.")
+        kept = ps.mock("changed", PICTURE, box([240, 190, 290, 230]))["inside"] == 0
+        assert kept == (press == "#mode-background"), press
+    ps.open(daemon).document(w=400, h=300, select=BOX)
+    ps.ready()
+    for doing in (away, ["select", PICTURE, box([10, 10, 40, 40])]):
+        ps.select(PICTURE, BOX)
+        # In the same breath: before anything could be read.
+        ps.page.evaluate("doing => { document.querySelector('#go').click(); mock[doing[0]](...doing.slice(1)) }", doing)
+        ps.until("The selection was changed before it was read. The picture is unchanged; press Fill again.")
+    for width in (390, 410):
+        ps.select(PICTURE, BOX)
+        at_the_first_message(ps, ["resize", PICTURE, width, 300])
+        ps.go()
+        ps.until("The canvas was resized while the picture was read. The picture is unchanged; press Fill again.")
+    assert len(ps.layers()) == 1

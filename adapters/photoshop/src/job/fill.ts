@@ -58,6 +58,11 @@ export async function whereabouts(job: Job, session: Session, wish: Wish, pixels
   const extent = [whole.w, whole.h];
   const repainted = masking(mode, target);
 
+  const where = repainted === "selection" ? target.selection! : whole;
+  const since = Date.now();
+  const selected = repainted === "selection" || repainted === "all but the selection" ? await readSelection(target, where) : undefined;
+  job.spent("read", since);
+
   let canvas = whole;
   if (repainted === "selection") {
     const { model, denoise_strength, loras } = settings;
@@ -71,15 +76,8 @@ export async function whereabouts(job: Job, session: Session, wish: Wish, pixels
   const seen = { ...canvas, x: canvas.x - left, y: canvas.y - top };
   const image = pixels || clear ? await job.send(session, canvas, PX[target.depth], readPixels(target, seen), linear, (band) => clear?.see(band)) : undefined;
 
-  let mask;
-  if (repainted === "selection") {
-    const where = target.selection!;
-    mask = { rect: wire(where), image: await job.send(session, where, "g8", readSelection(target, where)) };
-  } else if (repainted === "all but the selection") {
-    mask = { rect: wire(whole), image: await job.send(session, whole, "g8", inverted(readSelection(target, whole))) };
-  } else if (clear) {
-    mask = { rect: wire(whole), image: await job.send(session, whole, "g8", clear.bands()) };
-  }
+  const painted = clear ? clear.mask() : repainted === "all but the selection" ? selected?.map((value) => 255 - value) : selected;
+  const mask = painted && { rect: wire(where), image: await job.send(session, where, "g8", painted) };
   return { canvas, members: { canvas: { extent, rect: wire(canvas), image }, mask } };
 }
 
@@ -92,27 +90,23 @@ export function layerName(prompt: string, mode: string, seed: string | undefined
 
 /** Where the canvas is see-through, collected while it is sent: 255 where nothing is. */
 class Clear {
-  private readonly mask: Uint8Array;
+  private readonly found: Uint8Array;
   private at = 0;
 
   constructor(size: Rect, private readonly depth: Depth) {
-    this.mask = new Uint8Array(size.w * size.h);
+    this.found = new Uint8Array(size.w * size.h);
   }
 
   see(band: Uint8Array): void {
-    for (const alpha of alphas(band, PX[this.depth])) this.mask[this.at++] = 255 - alpha;
+    for (const alpha of alphas(band, PX[this.depth])) this.found[this.at++] = 255 - alpha;
   }
 
-  async *bands(): AsyncGenerator<Uint8Array> {
-    if (this.mask.every((value) => value === 0)) {
+  mask(): Uint8Array {
+    if (this.found.every((value) => value === 0)) {
       throw new Sorry("Nothing in this picture is empty. Say by how much to enlarge it, or select the part to expand into.");
     }
-    yield this.mask;
+    return this.found;
   }
-}
-
-async function* inverted(bands: AsyncGenerator<Uint8Array>): AsyncGenerator<Uint8Array> {
-  for await (const band of bands) yield band.map((value) => 255 - value);
 }
 
 function wire({ x, y, w, h }: Rect) {

@@ -26,11 +26,11 @@ export function filtered(target: Target): { layerID: number; rect: Rect } {
 
 export async function filter(job: Job, filters: Sayable[], title: string): Promise<void> {
   const { target } = job;
-  const session = await job.session();
   const { layerID, rect } = filtered(target);
+  const selected = target.selection && (await readSelection(target, rect));
+  const session = await job.session();
   const image = await job.send(session, rect, PX[target.depth], readPixels(target, rect, layerID), target.depth === 32);
-  let clip = {};
-  if (target.selection) clip = { clip: true, mask: await job.send(session, rect, "g8", readSelection(target, rect)) };
+  const clip = selected && { clip: true, mask: await job.send(session, rect, "g8", selected) };
   const { patches } = await job.result(session, "filter/apply", { image, rect: { ...rect }, filters, label: title, ...clip });
   await job.put(patches, () => title);
 }

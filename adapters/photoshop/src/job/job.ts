@@ -11,7 +11,8 @@ import { ProtocolError, asMembers, type Members } from "../protocol/frames.js";
 import { BYTES_PER_PIXEL, image, picture, rect, type Picture, type Px, type Rect } from "../protocol/images.js";
 import type { Json } from "../protocol/json.js";
 import { Busy, place, type Patch } from "../photoshop/place.js";
-import { Changed, Sorry, isOf, openDocument, type Target } from "../photoshop/target.js";
+import { compareExtent } from "../photoshop/read.js";
+import { Changed, Sorry, type Target } from "../photoshop/target.js";
 
 const PREVIEW = { max_side: 384, every_ms: 200 };
 const STAGES: Record<string, string> = {
@@ -119,8 +120,9 @@ export class Job {
     return asMembers(answer, `an answer to ${method} that is none`);
   }
 
-  /** Sends bands as they are read; returns the image they make. `see` looks at each on its way. */
-  async send(session: Session, size: Rect, px: Px, bands: AsyncGenerator<Uint8Array>, linear = false, see?: (band: Uint8Array) => void) {
+  /** Sends all at once, or bands as they are read; returns the image they make. `see` looks at each on its way. */
+  async send(session: Session, size: Rect, px: Px, pixels: Uint8Array | AsyncGenerator<Uint8Array>, linear = false, see?: (band: Uint8Array) => void) {
+    const bands = pixels instanceof Uint8Array ? [pixels].values() : pixels;
     const { conversation, link } = session;
     const upload = conversation.upload(size.w * size.h * BYTES_PER_PIXEL[px]);
     this.blobs.push({ session, blob: upload.blob });
@@ -143,8 +145,7 @@ export class Job {
 
   /** Submits, waits, and takes the patches; across a lost connection, too. */
   async result(session: Session, method: string, params: Params): Promise<{ result: Members; patches: Patch[] }> {
-    const document = openDocument(this.target);
-    if (document && !isOf(document, this.target.extent)) throw new Changed("The canvas was resized while the picture was read.");
+    compareExtent(this.target);
     const how = { progress: this.token, preview: PREVIEW };
     const instance = session.conversation.server?.instance;
     let since = Date.now();

@@ -9,7 +9,7 @@
 import { app, imaging } from "photoshop";
 
 import { BYTES_PER_PIXEL, type Rect } from "../protocol/images.js";
-import { MASK_PX, PX, type Depth, type Target } from "./target.js";
+import { Changed, PX, isOf, openDocument, selectionOf, type Depth, type Target } from "./target.js";
 
 export const SRGB = "sRGB IEC61966-2.1";
 const BAND_BYTES = 8 * 1024 * 1024;
@@ -32,13 +32,36 @@ export async function* readPixels(target: Target, rect: Rect, layerID?: number):
   }
 }
 
-/** How much of each pixel in `rect` is selected: packed rows of `MASK_PX[8]`. */
-export async function* readSelection(target: Target, rect: Rect): AsyncGenerator<Uint8Array> {
-  for (const band of bands(rect, BYTES_PER_PIXEL[MASK_PX[8]])) {
-    const selected = target.selection && meets(target.selection, band);
-    yield selected
-      ? await readBand(band, 8, 1, () => imaging.getSelection({ documentID: target.documentID, sourceBounds: bounds(band) }), () => false)
-      : new Uint8Array(band.w * band.h);
+/**
+ * How much of each pixel in `rect` is selected: packed rows of `g8`. `Changed` if something else is selected by then than was
+ * when the job began, so it is the first that a job reads, and held until it is sent.
+ */
+export async function readSelection(target: Target, rect: Rect): Promise<Uint8Array> {
+  const found = new Uint8Array(rect.w * rect.h);
+  for (const band of bands(rect, BYTES_PER_PIXEL.g8)) {
+    if (!target.selection || !meets(target.selection, band)) continue;
+    const get = () => imaging.getSelection({ documentID: target.documentID, sourceBounds: bounds(band) });
+    const why = () => {
+      compareSelection(target);
+      return false;
+    };
+    found.set(await readBand(band, 8, 1, get, why), (band.y - rect.y) * rect.w);
+  }
+  compareSelection(target);
+  return found;
+}
+
+/** `Changed` if the canvas has another size than the target's: what is read may be of other places. */
+export function compareExtent(target: Target): void {
+  const document = openDocument(target);
+  if (document && !isOf(document, target.extent)) throw new Changed("The canvas was resized while the picture was read.");
+}
+
+/** `Changed` if what is selected has other bounds than the target's. */
+function compareSelection(target: Target): void {
+  const document = openDocument(target);
+  if (document && JSON.stringify(selectionOf(document)) !== JSON.stringify(target.selection)) {
+    throw new Changed("The selection was changed before it was read.");
   }
 }
 
@@ -58,7 +81,7 @@ export function findLayer(target: Target, layerID: number) {
     }
     return undefined;
   };
-  const document = [...app.documents].find(({ id }) => id === target.documentID);
+  const document = openDocument(target);
   return document && search(document.layers);
 }
 
@@ -160,8 +183,9 @@ function meets(a: Rect, b: Rect): boolean {
  * may be hidden; or visible, of all of them.
  */
 function isEmpty(target: Target, rect: Rect, layerID: number | undefined): boolean {
-  const document = [...app.documents].find(({ id }) => id === target.documentID);
+  const document = openDocument(target);
   if (!document) return false;
+  compareExtent(target);
   const layer = layerID === undefined ? undefined : findLayer(target, layerID);
   if (layerID !== undefined) return !!layer && !holds(layer.boundsNoEffects);
   return [...document.layers].every(({ visible, bounds: area }) => !visible || !holds(area));

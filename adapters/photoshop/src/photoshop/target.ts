@@ -45,8 +45,6 @@ export const NO_MARGINS: Margins = { left: 0, top: 0, right: 0, bottom: 0 };
 
 /** The layout in which pixels of a depth travel. */
 export const PX = { 8: "rgba8", 16: "rgba16", 32: "rgbaf32" } as const satisfies Record<Depth, Px>;
-/** The same for selections. */
-export const MASK_PX: Record<Depth, Px> = { 8: "g8", 16: "g16", 32: "gf32" };
 
 /** The active document. `Sorry` where there is none, or one that can hold no layers in colour. */
 export function activeTarget(): Target {
@@ -103,7 +101,7 @@ function depthOf(document: Document): Depth | undefined {
 }
 
 /** A selection may reach beyond the canvas; only what lies inside counts. */
-function selectionOf(document: Document): Rect | undefined {
+export function selectionOf(document: Document): Rect | undefined {
   const bounds = document.selection.bounds;
   if (!bounds) return undefined;
   const x = Math.max(0, Math.floor(bounds.left));
