@@ -39,26 +39,27 @@ this.complete.set(blob,begun.data)}}take(blob){const data=this.complete.get(blob
 never sent`);this.complete.delete(blob);return data}};var Disconnected=class extends Error{};var Refused=class extends Error{constructor(error){const said=isMembers(error)?error:{};const data=isMembers(said.data)?said.
 data:{};const hint=typeof data.hint==="string"?` ${data.hint}`:"";super((typeof said.message==="string"?said.message:"Underpaint answered with an error it did n\
 ot explain.")+hint);this.kind=typeof data.kind==="string"?data.kind:"internal";this.field=typeof data.field==="string"?data.field:void 0}};var Conversation=class{constructor(send){
-this.send=send;this.onNotice=()=>{};this.blobs=new Blobs;this.pending=new Map;this.nextId=1;this.blobCount=0}async hello(client,proof2){const params={protocol:{
-min:1,max:1},client,proof:proof2,caps:["preview"]};const answer=asMembers(await this.ask(0,"hello",params),"an answer to hello that is none");return this.server=
-readServer(answer)}request(method,params={}){return this.begin(method,params).answer}begin(method,params){const id=this.nextId++;return{id,answer:this.ask(id,method,
-params)}}ask(id,method,params){return new Promise((resolve,reject)=>{if(this.ended)return reject(this.ended);this.pending.set(id,{resolve,reject});this.send(pack(
-{jsonrpc:"2.0",id,method,params}))})}notify(method,params,tail){if(!this.ended)this.send(pack({jsonrpc:"2.0",method,params},tail))}get chunkBytes(){return Math.
-max(1,Math.min(this.server?.maxChunkBytes??1<<20,MAX_FRAME_BYTES-MAX_HEADER_BYTES-8))}upload(size){this.blobCount+=1;return new Upload(this,`c${this.blobCount}`,
-size)}receive(message){const{header,tail}=unpack(message,this.server?MAX_FRAME_BYTES:HELLO_FRAME_BYTES);if(!this.server&&"method"in header)throw new ProtocolError(
-"a message that is no answer");const params=isMembers(header.params)?header.params:{};if(header.method==="blob/put")return this.blobs.receive(params,tail);if(typeof header.
-method==="string")return this.onNotice({method:header.method,params,tail});if(!("error"in header)&&!("result"in header)&&header.tail!=="result"){throw new ProtocolError(
-"a message that is neither an answer nor an event")}if(header.id===null||header.id===void 0){const data=isMembers(header.error)&&isMembers(header.error.data)?header.
-error.data:{};if(typeof data.blob==="string")return;throw new ProtocolError(new Refused(header.error).message)}const pending=this.pending.get(header.id);if(!pending)
-return;this.pending.delete(header.id);if("error"in header)return pending.reject(new Refused(header.error));const result="result"in header?header.result:readJson(
-tail);if(header.id===0&&isMembers(result)&&!this.server)this.server=readServer(result);pending.resolve(result)}end(error){this.ended=error;const waiting=[...this.
-pending.values()];this.pending.clear();for(const{reject}of waiting)reject(error)}};var Upload=class{constructor(conversation,blob,size){this.conversation=conversation;
-this.blob=blob;this.size=size;this.sent=0;this.chunk=0}write(piece){this.sent+=piece.length;if(this.sent>this.size)throw new Error(`blob ${this.blob}: ${this.sent}\
- bytes given, ${this.size} announced`);const params={blob:this.blob,size:this.size,chunk:this.chunk,last:this.sent===this.size};this.conversation.notify("blob/p\
-ut",params,piece);this.chunk+=1}};function isMembers(value){return typeof value==="object"&&value!==null&&!Array.isArray(value)}function readServer(answer){const server=isMembers(
-answer.server)?answer.server:{};const limits=isMembers(answer.limits)?answer.limits:{};const text=value=>typeof value==="string"?value:"";return{instance:text(answer.
-instance),version:text(server.version),caps:Array.isArray(answer.caps)?answer.caps.map(cap=>text(cap)):[],maxChunkBytes:typeof limits.max_chunk_bytes==="number"?
-limits.max_chunk_bytes:1<<20}}var VERSION="0.1.0";var import_fs=__require("fs");var import_os=__require("os");var import_uxp=__require("uxp");function daemonFile(home,system,...names){const[folder,mark]=system==="win32"?[["AppData","Local","underpaint"],"\\"]:[[".local","state","underpaint"],"/"];return[
+this.send=send;this.onNotice=()=>{};this.blobs=new Blobs;this.refusals=new Map;this.pending=new Map;this.nextId=1;this.blobCount=0}async hello(client,proof2){const params={
+protocol:{min:1,max:1},client,proof:proof2,caps:["preview"]};const answer=asMembers(await this.ask(0,"hello",params),"an answer to hello that is none");return this.
+server=readServer(answer)}request(method,params={}){return this.begin(method,params).answer}begin(method,params){const id=this.nextId++;return{id,answer:this.ask(
+id,method,params)}}ask(id,method,params){return new Promise((resolve,reject)=>{if(this.ended)return reject(this.ended);this.pending.set(id,{resolve,reject});this.
+send(pack({jsonrpc:"2.0",id,method,params}))})}notify(method,params,tail){if(!this.ended)this.send(pack({jsonrpc:"2.0",method,params},tail))}get chunkBytes(){return Math.
+max(1,Math.min(this.server?.maxChunkBytes??1<<20,MAX_FRAME_BYTES-MAX_HEADER_BYTES-8))}get blobBytes(){return this.server?.maxBlobBytes??0}upload(size){this.blobCount+=
+1;return new Upload(this,`c${this.blobCount}`,size)}receive(message){const{header,tail}=unpack(message,this.server?MAX_FRAME_BYTES:HELLO_FRAME_BYTES);if(!this.server&&
+"method"in header)throw new ProtocolError("a message that is no answer");const params=isMembers(header.params)?header.params:{};if(header.method==="blob/put")return this.
+blobs.receive(params,tail);if(typeof header.method==="string")return this.onNotice({method:header.method,params,tail});if(!("error"in header)&&!("result"in header)&&
+header.tail!=="result"){throw new ProtocolError("a message that is neither an answer nor an event")}if(header.id===null||header.id===void 0){const data=isMembers(
+header.error)&&isMembers(header.error.data)?header.error.data:{};if(typeof data.blob==="string")return void this.refusals.set(data.blob,new Refused(header.error));
+throw new ProtocolError(new Refused(header.error).message)}const pending=this.pending.get(header.id);if(!pending)return;this.pending.delete(header.id);if("error"in
+header)return pending.reject(new Refused(header.error));const result="result"in header?header.result:readJson(tail);if(header.id===0&&isMembers(result)&&!this.server)
+this.server=readServer(result);pending.resolve(result)}end(error){this.ended=error;const waiting=[...this.pending.values()];this.pending.clear();for(const{reject}of waiting)
+reject(error)}};var Upload=class{constructor(conversation,blob,size){this.conversation=conversation;this.blob=blob;this.size=size;this.sent=0;this.chunk=0}write(piece){
+const refused=this.conversation.refusals.get(this.blob);if(refused)throw refused;this.sent+=piece.length;if(this.sent>this.size)throw new Error(`blob ${this.blob}\
+: ${this.sent} bytes given, ${this.size} announced`);const params={blob:this.blob,size:this.size,chunk:this.chunk,last:this.sent===this.size};this.conversation.
+notify("blob/put",params,piece);this.chunk+=1}};function isMembers(value){return typeof value==="object"&&value!==null&&!Array.isArray(value)}function readServer(answer){
+const server=isMembers(answer.server)?answer.server:{};const limits=isMembers(answer.limits)?answer.limits:{};const text=value=>typeof value==="string"?value:"";
+const number=(value,otherwise)=>typeof value==="number"?value:otherwise;return{instance:text(answer.instance),version:text(server.version),caps:Array.isArray(answer.
+caps)?answer.caps.map(cap=>text(cap)):[],maxChunkBytes:number(limits.max_chunk_bytes,1<<20),maxBlobBytes:number(limits.max_blob_bytes,512<<20)}}var VERSION="0.1.0";var import_fs=__require("fs");var import_os=__require("os");var import_uxp=__require("uxp");function daemonFile(home,system,...names){const[folder,mark]=system==="win32"?[["AppData","Local","underpaint"],"\\"]:[[".local","state","underpaint"],"/"];return[
 home,...folder,...names].join(mark)}var TOKEN_KEY="underpaint.token";async function readPublished(){try{const path=name=>`file:${daemonFile((0,import_os.homedir)(),(0,import_os.platform)(),"run",name)}`;
 const endpoint=parseJson(await(0,import_fs.readFile)(path("endpoint.json"),{encoding:"utf-8"}));if(!isMembers(endpoint))return void 0;const file=typeof endpoint.
 token_file==="string"?endpoint.token_file:"token";if(!/^[A-Za-z0-9_.-]+$/.test(file))return void 0;const token=(await(0,import_fs.readFile)(path(file),{encoding:"\
@@ -237,52 +238,54 @@ const bytes2=pixels.length===pixels.buffer.byteLength?pixels:pixels.slice();cons
 bytes2.length/2):await linear(new Float32Array(bytes2.buffer,bytes2.byteOffset,bytes2.length/4),patch.linear);return import_photoshop5.imaging.createImageDataFromBuffer(
 data,{width:patch.w,height:patch.h,components:4,chunky:true,colorSpace:"RGB",colorProfile:SRGB,fullRange:true})}async function linear(data,already){if(already)return data;
 const found=new Float32Array(data.length);const some=1<<18;for(let start=0;start<data.length;start+=some){for(let i=start;i<Math.min(data.length,start+some);i++){
-const v=data[i];found[i]=i%4===3?v:v<=.04045?v/12.92:((v+.055)/1.055)**2.4}await sleep(0)}return found}var PREVIEW={max_side:384,every_ms:200};var STAGES={load:"Loading the model",infill:"Painting",encode:"Reading the picture",denoise:"Painting",decode:"Developin\
-g",upscale:"Enlarging",filter:"Finishing"};var jobs=0;var Job=class{constructor(connection,target,title,command){this.connection=connection;this.target=target;this.
-title=title;this.command=command;this.phase="working";this.text="Reading the picture";this.times={};this.onChange=()=>{};this.token=`photoshop-${++jobs}`;this.began=
-Date.now();this.blobs=[]}async play(story){const stop=this.connection.listen(notice=>this.heard(notice));try{await story()}catch(error){if(this.reason!==void 0&&
-!(error instanceof Busy))this.end("cancelled",this.reason);else if(error instanceof Busy)this.end("held",error.message);else this.end("failed",sentence(error,this.
-command))}finally{stop();this.free();this.preview=void 0;this.onChange()}}session(){return this.connection.session(()=>this.reason!==void 0)}cancel(reason="Canc\
-elled. The picture is unchanged."){if(this.phase==="held"){this.held=void 0;return this.end("cancelled",reason)}if(this.phase!=="working"||this.reason!==void 0)
-return;this.reason=reason;this.tell("Cancelling");const{asked,id}=this;if(id!==void 0){void this.connection.session().then(({conversation})=>conversation.request(
-"job/cancel",{job:id})).catch(()=>{})}else if(asked){asked.session.conversation.notify("cancel",{id:asked.id})}}async placeAgain(){const{held}=this;if(this.phase!==
-"held"||!held)return;this.phase="working";await this.play(()=>this.put(held.patches,held.name,held.kept))}spent(part,since){this.times[part]=(this.times[part]??
+const v=data[i];found[i]=i%4===3?v:v<=.04045?v/12.92:((v+.055)/1.055)**2.4}await sleep(0)}return found}var Turns=class{constructor(){this.last=Promise.resolve()}async take(){const before=this.last;let end;this.last=new Promise(resolve=>end=resolve);await before;return end}};var PREVIEW={max_side:384,every_ms:200};var STAGES={load:"Loading the model",infill:"Painting",encode:"Reading the picture",denoise:"Painting",decode:"Developin\
+g",upscale:"Enlarging",filter:"Finishing"};var jobs=0;var turns=new Turns;var Job=class{constructor(connection,target,title,command){this.connection=connection;
+this.target=target;this.title=title;this.command=command;this.phase="working";this.text="Reading the picture";this.times={};this.onChange=()=>{};this.token=`pho\
+toshop-${++jobs}`;this.began=Date.now();this.blobs=[]}async play(story){const stop=this.connection.listen(notice=>this.heard(notice));try{await story()}catch(error){
+if(this.reason!==void 0&&!(error instanceof Busy))this.end("cancelled",this.reason);else if(error instanceof Busy)this.end("held",error.message);else this.end("\
+failed",sentence(error,this.command))}finally{stop();this.free();this.preview=void 0;this.onChange()}}session(){return this.connection.session(()=>this.reason!==
+void 0)}cancel(reason="Cancelled. The picture is unchanged."){if(this.phase==="held"){this.held=void 0;return this.end("cancelled",reason)}if(this.phase!=="work\
+ing"||this.reason!==void 0)return;this.reason=reason;this.tell("Cancelling");const{asked,id}=this;if(id!==void 0){void this.connection.session().then(({conversation})=>conversation.
+request("job/cancel",{job:id})).catch(()=>{})}else if(asked){asked.session.conversation.notify("cancel",{id:asked.id})}}async placeAgain(){const{held}=this;if(this.
+phase!=="held"||!held)return;this.phase="working";await this.play(()=>this.put(held.patches,held.name,held.kept))}spent(part,since){this.times[part]=(this.times[part]??
 0)+Date.now()-since}async call(session,method,params){const since=Date.now();const answer=await session.conversation.request(method,params);this.spent("plan",since);
-this.check();return asMembers(answer,`an answer to ${method} that is none`)}async send(session,size,px,pixels,linear2=false,see){const bands2=pixels instanceof Uint8Array?
-[pixels].values():pixels;const{conversation,link}=session;const upload=conversation.upload(size.w*size.h*BYTES_PER_PIXEL[px]);this.blobs.push({session,blob:upload.
-blob});for(;;){let since=Date.now();const band=await bands2.next();this.spent("read",since);if(band.done)break;see?.(band.value);since=Date.now();for(let start=0;start<
-band.value.length;start+=conversation.chunkBytes){upload.write(band.value.subarray(start,start+conversation.chunkBytes));await link.drained();this.check()}this.
-spent("send",since)}return image(upload.blob,size.w,size.h,px,linear2)}async result(session,method,params){compareExtent(this.target);const how={progress:this.token,
-preview:PREVIEW};const instance=session.conversation.server?.instance;let since=Date.now();let asked=session.conversation.begin(method,{...params,...how,keep:true});
-for(;;){this.asked={session,id:asked.id};try{const result=asMembers(await asked.answer,"a result that is none");this.check();const timing=isMembers(result.timing_ms)?
-result.timing_ms.total:void 0;this.spent("compute and receive",since);if(typeof timing==="number")this.times.compute=timing;return{result,patches:patches(result,
-session)}}catch(error){if(!(error instanceof Disconnected)||this.id===void 0||this.reason!==void 0)throw error;this.share=void 0;this.tell("The connection was l\
-ost; waiting for Underpaint");session=await this.session();if(session.conversation.server?.instance!==instance)throw new Restarted;since=Date.now();asked=session.
-conversation.begin("job/attach",{job:this.id,...how})}finally{this.asked=void 0}}}async put(patches2,name,kept){this.free();if(patches2.length===0)return this.end(
-"done","Underpaint found nothing to change there.");this.share=1;this.tell(patches2.length===1?"Placing the layer":`Placing ${patches2.length} layers`);const since=Date.
-now();this.held={patches:patches2,name,kept};const{layers,resized}=await place2(this.target,patches2,name,this.command,kept!==void 0);this.held=void 0;this.spent(
-"insert",since);this.times.total=Date.now()-this.began;const seconds=((this.times.total??0)/1e3).toFixed(1);const done=kept?kept(layers[0]):`Done in ${seconds} \
-s, as ${layers.length===1?"a new layer":`${layers.length} new layers`}.`;this.end("done",resized?`${done} The canvas was resized meanwhile: look whether the lay\
-er lies where you want it.`:done)}finish(text){this.end("done",text)}check(){if(this.reason!==void 0)throw new Sorry(this.reason)}forget(){const{id}=this;if(id!==
-void 0)void this.connection.session().then(({conversation})=>conversation.request("job/forget",{job:id})).catch(()=>{})}free(){for(const{session,blob}of this.blobs.
-splice(0))session.conversation.notify("blob/free",{blob})}heard({method,params,tail}){if(method==="job/state"&&this.asked&&params.id===this.asked.id){if(typeof params.
-job==="string")this.id=params.job;if(params.state==="queued"){this.tell(typeof params.position==="number"&&params.position>0?`Waiting, with ${params.position} m\
-ore before it`:"Waiting for its turn")}else if(params.state==="running"){this.tell("Painting")}}else if(method==="progress"&&params.progress===this.token&&this.
-reason===void 0&&this.phase==="working"){this.progressed(params,tail)}}progressed(params,tail){var _a;const step=typeof params.step==="number"?params.step:0;const steps=typeof params.
-steps==="number"?params.steps:0;let text=STAGES[String(params.stage)]??"Painting";if(steps>1)text+=`, step ${step} of ${steps}`;if(typeof params.eta_ms==="numbe\
-r")text+=`, ${duration(params.eta_ms)} left`;this.share=steps>0?step/steps:void 0;if(params.preview!==void 0){try{this.preview=picture(params.preview,tail);(_a=
-this.times)["first preview"]??(_a["first preview"]=Date.now()-this.began)}catch{}}this.tell(text)}tell(text){this.text=text;this.onChange()}end(phase,text){this.
-phase=phase;this.share=void 0;if(phase!=="held")this.forget();this.tell(text)}};var Restarted=class extends Error{};function patches(result,session){if(!Array.isArray(
-result.patches))throw new ProtocolError("a result without patches");const taken=new Map;return result.patches.map(entry=>{const patch=asMembers(entry,"a patch t\
-hat is none");const where=rect(patch.rect);const blob=isMembers(patch.image)?String(patch.image.blob):"";const data=taken.get(blob)??session.conversation.blobs.
-take(blob);taken.set(blob,data);const found=picture(patch.image,data);if(found.w!==where.w||found.h!==where.h)throw new ProtocolError("a patch whose picture is \
-not as large as its rect");const seed=typeof patch.seed==="string"||typeof patch.seed==="number"?String(patch.seed):void 0;return{...found,rect:where,seed}})}function sentence(error,command){
-const again=`The picture is unchanged; press ${command} again.`;if(error instanceof Sorry||error instanceof Refused&&error.kind!=="no_such_job")return error.message;
-if(error instanceof Changed)return`${error.message} ${again}`;if(error instanceof Restarted||error instanceof Refused)return`Underpaint was started anew while i\
-t was at work, and the job is lost. ${again}`;if(error instanceof Disconnected)return`The connection to Underpaint broke before it had the picture. ${again}`;if(error instanceof
-ProtocolError)return`Underpaint's answer cannot be used (${error.message}). Are it and this plug-in of the same version?`;return`Photoshop did not let the plug-\
-in go on: ${error instanceof Error?error.message:String(error)}`}function duration(ms){const seconds=Math.max(1,Math.round(ms/1e3));return seconds<90?`${seconds}\
- s`:`${Math.round(seconds/60)} min`}async function look(job,wish,control2){const{patches:patches2}=await made(job,wish,control2,{px:"rgba8"});job.finish(`${job.title}, as the model will see it.`);
+return asMembers(answer,`an answer to ${method} that is none`)}async send(session,size,px,pixels,linear2=false,see){const bands2=pixels instanceof Uint8Array?[pixels].
+values():pixels;return image(await this.upload(session,size.w*size.h*BYTES_PER_PIXEL[px],bands2,see),size.w,size.h,px,linear2)}async upload(session,size,bands2,see){
+this.sent??(this.sent=await turns.take());this.check();const{conversation,link}=session;if(this.blobs.reduce((sum,blob)=>sum+blob.size,size)>conversation.blobBytes){
+const less=this.target.depth>8?"choose Image > Mode > 8 Bits/Channel":"let fewer layers steer it";throw new Sorry(`The picture is too large to be sent whole; se\
+lect a part of it, or ${less}.`)}const upload=conversation.upload(size);this.blobs.push({session,blob:upload.blob,size});for(;;){let since=Date.now();const band=await bands2.
+next();this.spent("read",since);if(band.done)break;see?.(band.value);since=Date.now();for(let start=0;start<band.value.length;start+=conversation.chunkBytes){upload.
+write(band.value.subarray(start,start+conversation.chunkBytes));await link.drained();this.check()}this.spent("send",since)}return upload.blob}async result(session,method,params){
+compareExtent(this.target);const how={progress:this.token,preview:PREVIEW};const instance=session.conversation.server?.instance;let since=Date.now();let asked=session.
+conversation.begin(method,{...params,...how,keep:true});for(;;){this.asked={session,id:asked.id};try{const result=asMembers(await asked.answer,"a result that is\
+ none");const found=patches(result,session);this.check();const timing=isMembers(result.timing_ms)?result.timing_ms.total:void 0;this.spent("compute and receive",
+since);if(typeof timing==="number")this.times.compute=timing;return{result,patches:found}}catch(error){if(!(error instanceof Disconnected)||this.id===void 0||this.
+reason!==void 0)throw error;this.share=void 0;this.tell("The connection was lost; waiting for Underpaint");session=await this.session();if(session.conversation.
+server?.instance!==instance)throw new Restarted;since=Date.now();asked=session.conversation.begin("job/attach",{job:this.id,...how})}finally{this.asked=void 0}}}async put(patches2,name,kept){
+this.check();if(patches2.length===0)return this.end("done","Underpaint found nothing to change there.");this.share=1;this.tell(patches2.length===1?"Placing the \
+layer":`Placing ${patches2.length} layers`);const since=Date.now();this.held={patches:patches2,name,kept};const{layers,resized}=await place2(this.target,patches2,
+name,this.command,kept!==void 0);this.held=void 0;this.spent("insert",since);this.times.total=Date.now()-this.began;const seconds=((this.times.total??0)/1e3).toFixed(
+1);const done=kept?kept(layers[0]):`Done in ${seconds} s, as ${layers.length===1?"a new layer":`${layers.length} new layers`}.`;this.end("done",resized?`${done}\
+ The canvas was resized meanwhile: look whether the layer lies where you want it.`:done)}finish(text){this.end("done",text)}check(){if(this.reason!==void 0)throw new Sorry(
+this.reason)}forget(){const{id}=this;if(id!==void 0)void this.connection.session().then(({conversation})=>conversation.request("job/forget",{job:id})).catch(()=>{})}free(){
+this.sent?.();this.sent=void 0;for(const{session,blob}of this.blobs.splice(0))session.conversation.notify("blob/free",{blob})}heard({method,params,tail}){if(method===
+"job/state"&&this.asked&&params.id===this.asked.id){this.free();if(typeof params.job==="string")this.id=params.job;if(params.state==="queued"){this.tell(typeof params.
+position==="number"&&params.position>0?`Waiting, with ${params.position} more before it`:"Waiting for its turn")}else if(params.state==="running"){this.tell("Pa\
+inting")}}else if(method==="progress"&&params.progress===this.token&&this.reason===void 0&&this.phase==="working"){this.progressed(params,tail)}}progressed(params,tail){
+var _a;const step=typeof params.step==="number"?params.step:0;const steps=typeof params.steps==="number"?params.steps:0;let text=STAGES[String(params.stage)]??"\
+Painting";if(steps>1)text+=`, step ${step} of ${steps}`;if(typeof params.eta_ms==="number")text+=`, ${duration(params.eta_ms)} left`;this.share=steps>0?step/steps:
+void 0;if(params.preview!==void 0){try{this.preview=picture(params.preview,tail);(_a=this.times)["first preview"]??(_a["first preview"]=Date.now()-this.began)}catch{}}
+this.tell(text)}tell(text){this.text=text;this.onChange()}end(phase,text){this.phase=phase;this.share=void 0;if(phase!=="held")this.forget();this.tell(text)}};var Restarted=class extends Error{};
+function patches(result,session){if(!Array.isArray(result.patches))throw new ProtocolError("a result without patches");const taken=new Map;return result.patches.
+map(entry=>{const patch=asMembers(entry,"a patch that is none");const where=rect(patch.rect);const blob=isMembers(patch.image)?String(patch.image.blob):"";const data=taken.
+get(blob)??session.conversation.blobs.take(blob);taken.set(blob,data);const found=picture(patch.image,data);if(found.w!==where.w||found.h!==where.h)throw new ProtocolError(
+"a patch whose picture is not as large as its rect");const seed=typeof patch.seed==="string"||typeof patch.seed==="number"?String(patch.seed):void 0;return{...found,
+rect:where,seed}})}function sentence(error,command){const again=`The picture is unchanged; press ${command} again.`;if(error instanceof Sorry||error instanceof Refused&&
+error.kind!=="no_such_job")return error.message;if(error instanceof Changed)return`${error.message} ${again}`;if(error instanceof Restarted||error instanceof Refused)
+return`Underpaint was started anew while it was at work, and the job is lost. ${again}`;if(error instanceof Disconnected)return`The connection to Underpaint bro\
+ke before it had the picture. ${again}`;if(error instanceof ProtocolError)return`Underpaint's answer cannot be used (${error.message}). Are it and this plug-in \
+of the same version?`;return`Photoshop did not let the plug-in go on: ${error instanceof Error?error.message:String(error)}`}function duration(ms){const seconds=Math.
+max(1,Math.round(ms/1e3));return seconds<90?`${seconds} s`:`${Math.round(seconds/60)} min`}async function look(job,wish,control2){const{patches:patches2}=await made(job,wish,control2,{px:"rgba8"});job.finish(`${job.title}, as the model will see it.`);
 return patches2[0]}async function keep(job,wish,control2,kept){const{patches:patches2,kind}=await made(job,wish,control2,{px:PX[job.target.depth],resize:true});
 await job.put(patches2,()=>job.title,layerID=>{kept(layerID,kind);return`\u201C${job.title}\u201D is a layer now, and steers as it is. It is hidden: what is visible \
 is part of the picture.`})}async function made(job,wish,control2,how){const session=await job.session();const{canvas,members}=await whereabouts(job,session,wish,

@@ -3,6 +3,9 @@
  *
  * Decision: the daemon keeps every job (`keep`), so a connection that breaks is found again and the job goes on where it
  * was; and a result that Photoshop had no time for waits here until the painter presses again.
+ *
+ * Decision: one job at a time reads and sends its pixels, until the daemon has taken it on and they can be freed. What the
+ * daemon holds for a connection is limited, and three large pictures at once would be too much for it.
  */
 
 import type { Connection, Session } from "../daemon/connection.js";
@@ -13,6 +16,7 @@ import type { Json } from "../protocol/json.js";
 import { Busy, place, type Patch } from "../photoshop/place.js";
 import { compareExtent } from "../photoshop/read.js";
 import { Changed, Sorry, type Target } from "../photoshop/target.js";
+import { Turns } from "./turns.js";
 
 const PREVIEW = { max_side: 384, every_ms: 200 };
 const STAGES: Record<string, string> = {
@@ -31,6 +35,7 @@ interface Result {
 }
 
 let jobs = 0;
+const turns = new Turns();
 
 export class Job {
   phase: Phase = "working";
@@ -52,7 +57,9 @@ export class Job {
   private readonly began = Date.now();
   private reason: string | undefined;
   private asked: { session: Session; id: number } | undefined;
-  private blobs: { session: Session; blob: string }[] = [];
+  private blobs: { session: Session; blob: string; size: number }[] = [];
+  /** Ends the turn at sending. */
+  private sent: (() => void) | undefined;
   private held: Result | undefined;
 
   /** `title` stands in lists; `command` is the history state's name and what a sentence calls it. */
@@ -116,16 +123,25 @@ export class Job {
     const since = Date.now();
     const answer = await session.conversation.request(method, params);
     this.spent("plan", since);
-    this.check();
     return asMembers(answer, `an answer to ${method} that is none`);
   }
 
   /** Sends all at once, or bands as they are read; returns the image they make. `see` looks at each on its way. */
   async send(session: Session, size: Rect, px: Px, pixels: Uint8Array | AsyncGenerator<Uint8Array>, linear = false, see?: (band: Uint8Array) => void) {
     const bands = pixels instanceof Uint8Array ? [pixels].values() : pixels;
+    return image(await this.upload(session, size.w * size.h * BYTES_PER_PIXEL[px], bands, see), size.w, size.h, px, linear);
+  }
+
+  private async upload(session: Session, size: number, bands: Iterator<Uint8Array> | AsyncIterator<Uint8Array>, see?: (band: Uint8Array) => void): Promise<string> {
+    this.sent ??= await turns.take();
+    this.check();
     const { conversation, link } = session;
-    const upload = conversation.upload(size.w * size.h * BYTES_PER_PIXEL[px]);
-    this.blobs.push({ session, blob: upload.blob });
+    if (this.blobs.reduce((sum, blob) => sum + blob.size, size) > conversation.blobBytes) {
+      const less = this.target.depth > 8 ? "choose Image > Mode > 8 Bits/Channel" : "let fewer layers steer it";
+      throw new Sorry(`The picture is too large to be sent whole; select a part of it, or ${less}.`);
+    }
+    const upload = conversation.upload(size);
+    this.blobs.push({ session, blob: upload.blob, size });
     for (;;) {
       let since = Date.now();
       const band = await bands.next();
@@ -140,7 +156,7 @@ export class Job {
       }
       this.spent("send", since);
     }
-    return image(upload.blob, size.w, size.h, px, linear);
+    return upload.blob;
   }
 
   /** Submits, waits, and takes the patches; across a lost connection, too. */
@@ -154,11 +170,13 @@ export class Job {
       this.asked = { session, id: asked.id };
       try {
         const result = asMembers(await asked.answer, "a result that is none");
+        // Also of a job that was given up just then: what is not taken stays until the connection ends.
+        const found = patches(result, session);
         this.check();
         const timing = isMembers(result.timing_ms) ? result.timing_ms.total : undefined;
         this.spent("compute and receive", since);
         if (typeof timing === "number") this.times.compute = timing;
-        return { result, patches: patches(result, session) };
+        return { result, patches: found };
       } catch (error) {
         if (!(error instanceof Disconnected) || this.id === undefined || this.reason !== undefined) throw error;
         this.share = undefined;
@@ -178,7 +196,7 @@ export class Job {
    * is called with that, and says what to say.
    */
   async put(patches: Patch[], name: (patch: Patch) => string, kept?: (layerID: number) => string): Promise<void> {
-    this.free();
+    this.check();
     if (patches.length === 0) return this.end("done", "Underpaint found nothing to change there.");
     this.share = 1;
     this.tell(patches.length === 1 ? "Placing the layer" : `Placing ${patches.length} layers`);
@@ -209,12 +227,16 @@ export class Job {
     if (id !== undefined) void this.connection.session().then(({ conversation }) => conversation.request("job/forget", { job: id })).catch(() => {});
   }
 
+  /** What was sent is the daemon's now, or nobody's. */
   private free(): void {
+    this.sent?.();
+    this.sent = undefined;
     for (const { session, blob } of this.blobs.splice(0)) session.conversation.notify("blob/free", { blob });
   }
 
   private heard({ method, params, tail }: Notice): void {
     if (method === "job/state" && this.asked && params.id === this.asked.id) {
+      this.free();
       if (typeof params.job === "string") this.id = params.job;
       if (params.state === "queued") {
         this.tell(typeof params.position === "number" && params.position > 0 ? `Waiting, with ${params.position} more before it` : "Waiting for its turn");
