@@ -104,16 +104,16 @@ ys why.":void 0;let other;let unpaired;for(const port2 of ports){const met=await
 aired")unpaired??(unpaired=port2);else if(met==="other")other??(other=port2);else if(met!=="nobody")return met}if(unpaired!==void 0&&!published)return{kind:"pai\
 ring",...tokens.length>0?{why:unknown(unpaired)}:{}};const port=unpaired??other;if(port!==void 0)why??(why=occupied(port));return{kind:"absent",...why===void 0?
 {}:{why}}}async stay(session){const{conversation,link}=session;const over=new Promise(resolve=>{const ended=link.onClose;link.onClose=()=>{ended();resolve()}});
-conversation.onNotice=notice=>{for(const listener of[...this.listeners])listener(notice)};this.become({kind:"ready",server:conversation.server,session});for(const done of[
-...this.waiting])done();await over}become(state){this.state=state;this.onState(state)}};var occupied=port=>`Underpaint is not running: what answers at port ${port}\
- is another program, or another user's. Start yours with \`underpaint serve\`; this panel finds it by itself.`;var unknown=port=>`What answers at port ${port} d\
-oes not know this panel's token. After \`underpaint serve --new-token\`, pair again; else start Underpaint.`;async function meet(port,tokens){const link=await openLink(
-port,OPEN_MS).catch(()=>void 0);if(!link)return"nobody";const conversation=converse(link);let proof2;try{if(tokens.length>0)proof2=await within(HELLO_MS,challenge(
-conversation,port,tokens));if(proof2!==void 0){await within(HELLO_MS,conversation.hello(CLIENT,proof2));return{conversation,link}}link.close();return"unpaired"}catch(error){
-link.close();return proof2!==void 0&&error instanceof Refused?error:"other"}}function converse(link){const conversation=new Conversation(link.send);link.onMessage=
-message=>{try{conversation.receive(message)}catch(error){conversation.end(error instanceof Error?error:new Error(String(error)));link.close()}};link.onClose=()=>conversation.
-end(new Disconnected("The connection to Underpaint broke."));return conversation}function within(ms,promise){return Promise.race([promise,sleep(ms).then(()=>Promise.
-reject(new Unreachable("no answer in time")))])}var BYTES_PER_PIXEL={rgba8:4,rgba16:8,rgbaf32:16,g8:1,g16:2,gf32:4};function image(blob,w,h,px,linear2=false){return{blob,w,h,px,color:linear2?"linear-srgb":void 0}}
+conversation.onNotice=notice=>{for(const listener of[...this.listeners])apart(()=>listener(notice))};this.become({kind:"ready",server:conversation.server,session});
+for(const done of[...this.waiting])done();await over}become(state){this.state=state;apart(()=>this.onState(state))}};function apart(tell){try{tell()}catch(error){
+console.warn(error)}}var occupied=port=>`Underpaint is not running: what answers at port ${port} is another program, or another user's. Start yours with \`underp\
+aint serve\`; this panel finds it by itself.`;var unknown=port=>`What answers at port ${port} does not know this panel's token. After \`underpaint serve --new-to\
+ken\`, pair again; else start Underpaint.`;async function meet(port,tokens){const link=await openLink(port,OPEN_MS).catch(()=>void 0);if(!link)return"nobody";const conversation=converse(
+link);let proof2;try{if(tokens.length>0)proof2=await within(HELLO_MS,challenge(conversation,port,tokens));if(proof2!==void 0){await within(HELLO_MS,conversation.
+hello(CLIENT,proof2));return{conversation,link}}link.close();return"unpaired"}catch(error){link.close();return proof2!==void 0&&error instanceof Refused?error:"\
+other"}}function converse(link){const conversation=new Conversation(link.send);link.onMessage=message=>{try{conversation.receive(message)}catch(error){conversation.
+end(error instanceof Error?error:new Error(String(error)));link.close()}};link.onClose=()=>conversation.end(new Disconnected("The connection to Underpaint broke\
+."));return conversation}function within(ms,promise){return Promise.race([promise,sleep(ms).then(()=>Promise.reject(new Unreachable("no answer in time")))])}var BYTES_PER_PIXEL={rgba8:4,rgba16:8,rgbaf32:16,g8:1,g16:2,gf32:4};function image(blob,w,h,px,linear2=false){return{blob,w,h,px,color:linear2?"linear-srgb":void 0}}
 function picture(described2,data){const{w,h,px,stride,offset,color}=asMembers(described2,"an image without a description");if(!isSide(w)||!isSide(h)||typeof px!==
 "string"||!(px in BYTES_PER_PIXEL)){throw new ProtocolError("an image without size or pixel format")}const row=w*BYTES_PER_PIXEL[px];const step=stride??row;const from=offset??
 0;if(!isCount(step)||step<row||!isCount(from)||from+step*(h-1)+row>data.length){throw new ProtocolError(`an image of ${w}x${h} does not fit its ${data.length} b\
@@ -243,7 +243,7 @@ g",upscale:"Enlarging",filter:"Finishing"};var jobs=0;var turns=new Turns;var Jo
 this.target=target;this.title=title;this.command=command;this.phase="working";this.text="Reading the picture";this.times={};this.onChange=()=>{};this.token=`pho\
 toshop-${++jobs}`;this.began=Date.now();this.blobs=[]}async play(story){const stop=this.connection.listen(notice=>this.heard(notice));try{await story()}catch(error){
 if(this.reason!==void 0&&!(error instanceof Busy))this.end("cancelled",this.reason);else if(error instanceof Busy)this.end("held",error.message);else this.end("\
-failed",sentence(error,this.command))}finally{stop();this.free();this.preview=void 0;this.onChange()}}session(){return this.connection.session(()=>this.reason!==
+failed",sentence(error,this.command))}finally{stop();this.free();this.preview=void 0;apart(this.onChange)}}session(){return this.connection.session(()=>this.reason!==
 void 0)}cancel(reason="Cancelled. The picture is unchanged."){if(this.phase==="held"){this.held=void 0;return this.end("cancelled",reason)}if(this.phase!=="work\
 ing"||this.reason!==void 0)return;this.reason=reason;this.tell("Cancelling");const{asked,id}=this;if(id!==void 0){void this.connection.session().then(({conversation})=>conversation.
 request("job/cancel",{job:id})).catch(()=>{})}else if(asked){asked.session.conversation.notify("cancel",{id:asked.id})}}async placeAgain(){const{held}=this;if(this.
@@ -275,17 +275,17 @@ inting")}}else if(method==="progress"&&params.progress===this.token&&this.reason
 var _a;const step=typeof params.step==="number"?params.step:0;const steps=typeof params.steps==="number"?params.steps:0;let text=STAGES[String(params.stage)]??"\
 Painting";if(steps>1)text+=`, step ${step} of ${steps}`;if(typeof params.eta_ms==="number")text+=`, ${duration(params.eta_ms)} left`;this.share=steps>0?step/steps:
 void 0;if(params.preview!==void 0){try{this.preview=picture(params.preview,tail);(_a=this.times)["first preview"]??(_a["first preview"]=Date.now()-this.began)}catch{}}
-this.tell(text)}tell(text){this.text=text;this.onChange()}end(phase,text){this.phase=phase;this.share=void 0;if(phase!=="held")this.forget();this.tell(text)}};var Restarted=class extends Error{};
-function patches(result,session){if(!Array.isArray(result.patches))throw new ProtocolError("a result without patches");const taken=new Map;return result.patches.
-map(entry=>{const patch=asMembers(entry,"a patch that is none");const where=rect(patch.rect);const blob=isMembers(patch.image)?String(patch.image.blob):"";const data=taken.
-get(blob)??session.conversation.blobs.take(blob);taken.set(blob,data);const found=picture(patch.image,data);if(found.w!==where.w||found.h!==where.h)throw new ProtocolError(
-"a patch whose picture is not as large as its rect");const seed=typeof patch.seed==="string"||typeof patch.seed==="number"?String(patch.seed):void 0;return{...found,
-rect:where,seed}})}function sentence(error,command){const again=`The picture is unchanged; press ${command} again.`;if(error instanceof Sorry||error instanceof Refused&&
-error.kind!=="no_such_job")return error.message;if(error instanceof Changed)return`${error.message} ${again}`;if(error instanceof Restarted||error instanceof Refused)
-return`Underpaint was started anew while it was at work, and the job is lost. ${again}`;if(error instanceof Disconnected)return`The connection to Underpaint bro\
-ke before it had the picture. ${again}`;if(error instanceof ProtocolError)return`Underpaint's answer cannot be used (${error.message}). Are it and this plug-in \
-of the same version?`;return`Photoshop did not let the plug-in go on: ${error instanceof Error?error.message:String(error)}`}function duration(ms){const seconds=Math.
-max(1,Math.round(ms/1e3));return seconds<90?`${seconds} s`:`${Math.round(seconds/60)} min`}async function look(job,wish,control2){const{patches:patches2}=await made(job,wish,control2,{px:"rgba8"});job.finish(`${job.title}, as the model will see it.`);
+this.tell(text)}tell(text){this.text=text;apart(this.onChange)}end(phase,text){this.phase=phase;this.share=void 0;if(phase!=="held")this.forget();this.tell(text)}};
+var Restarted=class extends Error{};function patches(result,session){if(!Array.isArray(result.patches))throw new ProtocolError("a result without patches");const taken=new Map;
+return result.patches.map(entry=>{const patch=asMembers(entry,"a patch that is none");const where=rect(patch.rect);const blob=isMembers(patch.image)?String(patch.
+image.blob):"";const data=taken.get(blob)??session.conversation.blobs.take(blob);taken.set(blob,data);const found=picture(patch.image,data);if(found.w!==where.w||
+found.h!==where.h)throw new ProtocolError("a patch whose picture is not as large as its rect");const seed=typeof patch.seed==="string"||typeof patch.seed==="num\
+ber"?String(patch.seed):void 0;return{...found,rect:where,seed}})}function sentence(error,command){const again=`The picture is unchanged; press ${command} again\
+.`;if(error instanceof Sorry||error instanceof Refused&&error.kind!=="no_such_job")return error.message;if(error instanceof Changed)return`${error.message} ${again}`;
+if(error instanceof Restarted||error instanceof Refused)return`Underpaint was started anew while it was at work, and the job is lost. ${again}`;if(error instanceof
+Disconnected)return`The connection to Underpaint broke before it had the picture. ${again}`;if(error instanceof ProtocolError)return`Underpaint's answer cannot \
+be used (${error.message}). Are it and this plug-in of the same version?`;return`Photoshop did not let the plug-in go on: ${error instanceof Error?error.message:
+String(error)}`}function duration(ms){const seconds=Math.max(1,Math.round(ms/1e3));return seconds<90?`${seconds} s`:`${Math.round(seconds/60)} min`}async function look(job,wish,control2){const{patches:patches2}=await made(job,wish,control2,{px:"rgba8"});job.finish(`${job.title}, as the model will see it.`);
 return patches2[0]}async function keep(job,wish,control2,kept){const{patches:patches2,kind}=await made(job,wish,control2,{px:PX[job.target.depth],resize:true});
 await job.put(patches2,()=>job.title,layerID=>{kept(layerID,kind);return`\u201C${job.title}\u201D is a layer now, and steers as it is. It is hidden: what is visible \
 is part of the picture.`})}async function made(job,wish,control2,how){const session=await job.session();const{canvas,members}=await whereabouts(job,session,wish,
@@ -547,34 +547,34 @@ set(name,control2.value))}number(name,unit){const control2=byId(name);const tell
 value=String(this.settings[name]);tell();control2.addEventListener("input",()=>{this.set(name,Math.round(Number(control2.value)));tell()})}set(name,value){this.
 settings[name]=value;save(this.settings);this.say("")}insert(words){const{prompt}=this.settings;if(prompt.includes(words))return;byId("prompt").value=prompt.trim()?
 `${prompt.trimEnd()}, ${words}`:words;this.set("prompt",byId("prompt").value)}useSeed(seed){byId("seed").value=seed;this.set("seed",seed);this.say(`The next pic\
-ture uses the seed ${seed}.`)}look(){const{mode}=this.settings;const{state}=this.connection;this.lookAtDocument();for(const[other,button2]of this.modes)button2.
-className=other===mode?"mode chosen":"mode";reveal(byId("strength-row"),mode!=="remove");reveal(byId("margins-row"),mode==="expand");reveal(byId("pairing"),state.
-kind==="pairing");byId("light").className=state.kind;for(const job of[...this.queue.jobs]){if(job.phase==="working"&&!openDocument(job.target))job.cancel("The p\
-icture was closed, so its job was cancelled.")}const held=this.queue.jobs.some(({phase})=>phase==="held");const busy=this.queue.jobs.length>0;byId("go").textContent=
-held?"Place layer":busy?`${LABELS[mode][0]} another`:LABELS[mode][0];byId("status").textContent=this.said||this.hint()}lookAtDocument(){const note=this.notes.look();
-const scene=this.model.scene(this.notes.any);for(const section of[this.loras,this.controls,this.regions])section.suit(scene);if(note){this.controls.set(note.controls);
-this.regions.set(note.regions)}}glance(){this.look();for(const name of["controls","regions"]){if(isShown(byId(name)))this[name].look()}}keepNote(){this.notes.keep(
-{controls:this.controls.kept(),regions:this.regions.kept()})}steered(){this.keepNote();this.say("")}hint(){if(this.connection.state.kind!=="ready")return this.absence();
-if(this.queue.jobs.length>0)return"";const document2=glance();if(!document2)return"Open a picture to begin.";const{mode,margins}=this.settings;if(mode==="expand"&&
-margins.some(text=>Number(text)>0))return"The canvas is enlarged, and the picture continued there.";if(document2.selection)return`${document2.selection.w} \xD7 ${document2.
-selection.h} pixels are selected.`;if(mode==="generate")return"The whole canvas is painted.";if(mode==="expand")return"Where the canvas is empty, the picture is\
- continued.";return mode==="background"?"Select what is to stay.":`Select the part to ${mode==="add"?"add something to":mode}.`}absence(){const{state}=this.connection;
-if(state.kind==="pairing")return state.why??"Underpaint is running and waits to be paired.";if(state.kind!=="absent")return"Looking for Underpaint\u2026";return state.
-why??"Underpaint is not running. Start it with `underpaint serve`; this panel finds it by itself."}say(words){this.said=words;this.look()}attempt(action){const told=error=>this.
-say(sentence(error,LABELS[this.settings.mode][0]));try{void Promise.resolve(action()).catch(told)}catch(error){told(error)}}connected(state){if(state.kind!=="re\
-ady")return this.look();this.said="";this.look();const topics=["queue","models","filters","styles",...state.server.caps.includes("history")?["history"]:[]];this.
-attempt(async()=>{await state.session.conversation.request("subscribe",{topics});await Promise.all([this.lookForModels(),this.lookForStyles(),this.lookForFilters(),
-this.queue.look()]);this.history.invalidate();await this.history.look()})}pair(){this.attempt(async()=>{const code=byId("code").value.replace(/\s/g,"");if(!/^\d{6}$/.
-test(code))throw new Sorry("The code has six digits. `underpaint pair` shows it.");this.say("Pairing\u2026");await this.connection.pair(code);byId("code").value=
-"";this.say("")})}async ask(method){if(this.connection.state.kind!=="ready")return[];const list=await this.connection.state.session.conversation.request(method);
-return Array.isArray(list)?list.filter(isMembers):[]}async lookForModels(){this.model.offer(await this.ask("models/list"),this.settings.model);this.look();this.
-loras.offer(await this.ask("loras/list"));this.controls.offer(await this.ask("controls/list"))}async lookForFilters(){this.chain.offer(await this.ask("filters/l\
-ist"))}async lookForStyles(){this.styles.offer(await this.ask("styles/list"))}chooseStyle(style,name){this.set("style",name);if(!style)return;const put=(id,key,value)=>{
-if(value===void 0)return;byId(id).value=String(value);this.set(key,String(value))};put("prompt","prompt",style.prompt);put("negative","negative",style.negative_prompt??
-"");put("steps","steps",style.steps??"");put("guidance","guidance",style.guidance_scale??"");if(typeof style.model==="string")this.model.choose(style.model);if(typeof style.
-denoise_strength==="number"){const percent=Math.max(1,Math.round(style.denoise_strength*100));byId("strength").value=String(percent);byId("strength-value").textContent=
-`${percent} %`;this.set("strength",percent)}const steps=(Array.isArray(style.filters)?style.filters:[]).filter(isMembers).filter(({name:name2})=>typeof name2===
-"string");this.chain.set(steps.map(({name:name2,params})=>({name:String(name2),params:isMembers(params)?params:{}})));this.set("chain",this.chain.steps);this.loras.
-set(style.loras);this.set("loras",this.loras.kept())}};var panel;var ready=()=>panel??(panel=new Panel);import_uxp2.entrypoints.setup({plugin:{create:()=>{},destroy:()=>panel?.destroy()},panels:{underpaint:{create:root=>{
+ture uses the seed ${seed}.`)}look(){apart(()=>this.lookAround())}lookAround(){const{mode}=this.settings;const{state}=this.connection;for(const[other,button2]of this.
+modes)button2.className=other===mode?"mode chosen":"mode";reveal(byId("strength-row"),mode!=="remove");reveal(byId("margins-row"),mode==="expand");reveal(byId("\
+pairing"),state.kind==="pairing");byId("light").className=state.kind;const held=this.queue.jobs.some(({phase})=>phase==="held");const busy=this.queue.jobs.length>
+0;byId("go").textContent=held?"Place layer":busy?`${LABELS[mode][0]} another`:LABELS[mode][0];byId("status").textContent=this.said||this.hint();this.lookAtDocument();
+for(const job of[...this.queue.jobs]){if(job.phase==="working"&&!openDocument(job.target))job.cancel("The picture was closed, so its job was cancelled.")}}lookAtDocument(){
+const note=this.notes.look();const scene=this.model.scene(this.notes.any);for(const section of[this.loras,this.controls,this.regions])section.suit(scene);if(note){
+this.controls.set(note.controls);this.regions.set(note.regions)}}glance(){this.look();apart(()=>{for(const name of["controls","regions"]){if(isShown(byId(name)))
+this[name].look()}})}keepNote(){this.notes.keep({controls:this.controls.kept(),regions:this.regions.kept()})}steered(){this.keepNote();this.say("")}hint(){if(this.
+connection.state.kind!=="ready")return this.absence();if(this.queue.jobs.length>0)return"";const document2=glance();if(!document2)return"Open a picture to begin\
+.";const{mode,margins}=this.settings;if(mode==="expand"&&margins.some(text=>Number(text)>0))return"The canvas is enlarged, and the picture continued there.";if(document2.
+selection)return`${document2.selection.w} \xD7 ${document2.selection.h} pixels are selected.`;if(mode==="generate")return"The whole canvas is painted.";if(mode===
+"expand")return"Where the canvas is empty, the picture is continued.";return mode==="background"?"Select what is to stay.":`Select the part to ${mode==="add"?"a\
+dd something to":mode}.`}absence(){const{state}=this.connection;if(state.kind==="pairing")return state.why??"Underpaint is running and waits to be paired.";if(state.
+kind!=="absent")return"Looking for Underpaint\u2026";return state.why??"Underpaint is not running. Start it with `underpaint serve`; this panel finds it by itse\
+lf."}say(words){this.said=words;this.look()}attempt(action){const told=error=>this.say(sentence(error,LABELS[this.settings.mode][0]));try{void Promise.resolve(action()).
+catch(told)}catch(error){told(error)}}connected(state){if(state.kind!=="ready")return this.look();this.said="";this.look();const topics=["queue","models","filte\
+rs","styles",...state.server.caps.includes("history")?["history"]:[]];this.attempt(async()=>{await state.session.conversation.request("subscribe",{topics});await Promise.
+all([this.lookForModels(),this.lookForStyles(),this.lookForFilters(),this.queue.look()]);this.history.invalidate();await this.history.look()})}pair(){this.attempt(
+async()=>{const code=byId("code").value.replace(/\s/g,"");if(!/^\d{6}$/.test(code))throw new Sorry("The code has six digits. `underpaint pair` shows it.");this.
+say("Pairing\u2026");await this.connection.pair(code);byId("code").value="";this.say("")})}async ask(method){if(this.connection.state.kind!=="ready")return[];const list=await this.
+connection.state.session.conversation.request(method);return Array.isArray(list)?list.filter(isMembers):[]}async lookForModels(){this.model.offer(await this.ask(
+"models/list"),this.settings.model);this.look();this.loras.offer(await this.ask("loras/list"));this.controls.offer(await this.ask("controls/list"))}async lookForFilters(){
+this.chain.offer(await this.ask("filters/list"))}async lookForStyles(){this.styles.offer(await this.ask("styles/list"))}chooseStyle(style,name){this.set("style",
+name);if(!style)return;const put=(id,key,value)=>{if(value===void 0)return;byId(id).value=String(value);this.set(key,String(value))};put("prompt","prompt",style.
+prompt);put("negative","negative",style.negative_prompt??"");put("steps","steps",style.steps??"");put("guidance","guidance",style.guidance_scale??"");if(typeof style.
+model==="string")this.model.choose(style.model);if(typeof style.denoise_strength==="number"){const percent=Math.max(1,Math.round(style.denoise_strength*100));byId(
+"strength").value=String(percent);byId("strength-value").textContent=`${percent} %`;this.set("strength",percent)}const steps=(Array.isArray(style.filters)?style.
+filters:[]).filter(isMembers).filter(({name:name2})=>typeof name2==="string");this.chain.set(steps.map(({name:name2,params})=>({name:String(name2),params:isMembers(
+params)?params:{}})));this.set("chain",this.chain.steps);this.loras.set(style.loras);this.set("loras",this.loras.kept())}};var panel;var ready=()=>panel??(panel=new Panel);import_uxp2.entrypoints.setup({plugin:{create:()=>{},destroy:()=>panel?.destroy()},panels:{underpaint:{create:root=>{
 root.appendChild(document.getElementById("panel"));ready()},show:()=>ready().shown(),hide:()=>panel?.hidden()}},commands:{run:()=>ready().start(),cancel:()=>panel?.
 cancel()}});})();

@@ -25,6 +25,8 @@ export const trouble = {
   busy: false,
   /** The painter presses Escape inside the next modal scope. */
   cancelNext: false,
+  /** Photoshop does not tell which document is in front. */
+  mute: false,
   /** Image data that was made and not yet disposed of. */
   held: 0,
   /** Modal scopes so far. */
@@ -200,6 +202,7 @@ const app = {
     return [...front.open];
   },
   get activeDocument(): MockDocument {
+    if (trouble.mute) throw new Error("The document is not available.");
     if (!front.document) throw new Error("There is no active document.");
     return front.document;
   },

@@ -1,5 +1,7 @@
 """Cancelling, waiting and breaking; pairing and permissions."""
 
+import json
+
 from . import PICTURE, SOFT, another_editor, filled, long_job, painting, scenario, slowly
 
 
@@ -231,3 +233,23 @@ def a_picture_larger_than_the_daemon_holds(ps, daemon):
         ps.go()
         ps.until("The picture is too large to be sent whole; select a part of it, " + advice if advice else "as a new layer.")
     assert ps.mock("look", "16.psd")["history"] == ["Open"]
+
+
+@scenario
+def photoshop_does_not_answer_the_panel(ps, daemon):
+    """Nothing that goes wrong while the panel looks around costs the connection, a job, or the search for a daemon."""
+    ps.open(daemon).document(w=256, h=192, select=[60, 50, 160, 140])
+    ps.ready()
+    slowly(ps)
+    ps.go()
+    painting(ps)
+    opened = ps.page.evaluate("mock.trouble.mute = true, mock.host.opened")
+    before = ps.page.inner_text(".job .tell")
+    ps.wait("document.querySelector('.job .tell').textContent !== %s" % json.dumps(before))
+    assert ps.page.evaluate("mock.host.opened") == opened
+    ps.mock("cut")
+    ps.wait("mock.host.opened > %d && document.querySelector('#light').className === 'ready'" % opened)
+    ps.page.evaluate("mock.trouble.mute = false")
+    painting(ps)
+    ps.page.click(".job .tool")
+    ps.until("Cancelled")

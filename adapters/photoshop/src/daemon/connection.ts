@@ -136,7 +136,7 @@ export class Connection {
       };
     });
     conversation.onNotice = (notice) => {
-      for (const listener of [...this.listeners]) listener(notice);
+      for (const listener of [...this.listeners]) apart(() => listener(notice));
     };
     this.become({ kind: "ready", server: conversation.server!, session });
     for (const done of [...this.waiting]) done();
@@ -145,7 +145,16 @@ export class Connection {
 
   private become(state: State): void {
     this.state = state;
-    this.onState(state);
+    apart(() => this.onState(state));
+  }
+}
+
+/** Tells somebody who may fail at it, as whoever asks Photoshop may at any time: that ends neither a connection nor a job. */
+export function apart(tell: () => void): void {
+  try {
+    tell();
+  } catch (error) {
+    console.warn(error);
   }
 }
 

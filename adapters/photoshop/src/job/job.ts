@@ -8,7 +8,7 @@
  * daemon holds for a connection is limited, and three large pictures at once would be too much for it.
  */
 
-import type { Connection, Session } from "../daemon/connection.js";
+import { apart, type Connection, type Session } from "../daemon/connection.js";
 import { Disconnected, Refused, isMembers, type Notice, type Params } from "../protocol/conversation.js";
 import { ProtocolError, asMembers, type Members } from "../protocol/frames.js";
 import { BYTES_PER_PIXEL, image, picture, rect, type Picture, type Px, type Rect } from "../protocol/images.js";
@@ -78,7 +78,7 @@ export class Job {
       stop();
       this.free();
       this.preview = undefined;
-      this.onChange();
+      apart(this.onChange);
     }
   }
 
@@ -268,7 +268,7 @@ export class Job {
 
   private tell(text: string): void {
     this.text = text;
-    this.onChange();
+    apart(this.onChange);
   }
 
   private end(phase: Phase, text: string): void {

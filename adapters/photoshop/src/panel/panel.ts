@@ -1,6 +1,6 @@
 /** The panel: what the painter sees and touches. It holds no pixels and knows no frames. */
 
-import { Connection, type State } from "../daemon/connection.js";
+import { Connection, apart, type State } from "../daemon/connection.js";
 import { fill, layerName, masking, type Mode, type Wish } from "../job/fill.js";
 import { filter, filtered } from "../job/filtering.js";
 import { Job, sentence } from "../job/job.js";
@@ -311,23 +311,28 @@ export class Panel {
     this.say(`The next picture uses the seed ${seed}.`);
   }
 
-  /** Brings everything that follows from elsewhere up to date: the chosen mode, the button, what is selected, the sentence. */
+  /** Brings everything that follows from elsewhere up to date. What Photoshop does not tell now, it tells at the next glance. */
   private look(): void {
+    apart(() => this.lookAround());
+  }
+
+  /** The chosen mode, the button and the sentence; then what only Photoshop knows. */
+  private lookAround(): void {
     const { mode } = this.settings;
     const { state } = this.connection;
-    this.lookAtDocument();
     for (const [other, button] of this.modes) button.className = other === mode ? "mode chosen" : "mode";
     reveal(byId("strength-row"), mode !== "remove");
     reveal(byId("margins-row"), mode === "expand");
     reveal(byId("pairing"), state.kind === "pairing");
     byId("light").className = state.kind;
-    for (const job of [...this.queue.jobs]) {
-      if (job.phase === "working" && !openDocument(job.target)) job.cancel("The picture was closed, so its job was cancelled.");
-    }
     const held = this.queue.jobs.some(({ phase }) => phase === "held");
     const busy = this.queue.jobs.length > 0;
     byId("go").textContent = held ? "Place layer" : busy ? `${LABELS[mode][0]} another` : LABELS[mode][0];
     byId("status").textContent = this.said || this.hint();
+    this.lookAtDocument();
+    for (const job of [...this.queue.jobs]) {
+      if (job.phase === "working" && !openDocument(job.target)) job.cancel("The picture was closed, so its job was cancelled.");
+    }
   }
 
   /** Another document may be in front, with what belongs to it. */
@@ -344,9 +349,11 @@ export class Panel {
   /** What no event tells of: what is selected, and what the layers are called. */
   private glance(): void {
     this.look();
-    for (const name of ["controls", "regions"] as const) {
-      if (isShown(byId(name))) this[name].look();
-    }
+    apart(() => {
+      for (const name of ["controls", "regions"] as const) {
+        if (isShown(byId(name))) this[name].look();
+      }
+    });
   }
 
   private keepNote(): void {
