@@ -10,7 +10,7 @@ import { challenge, proof } from "../../adapters/photoshop/src/daemon/proof.ts";
 import { PORTS, portOf } from "../../adapters/photoshop/src/daemon/socket.ts";
 import { Turns } from "../../adapters/photoshop/src/job/turns.ts";
 import { Conversation, Disconnected, Refused } from "../../adapters/photoshop/src/protocol/conversation.ts";
-import { MAX_FRAME_BYTES, ProtocolError, pack, unpack } from "../../adapters/photoshop/src/protocol/frames.ts";
+import { MAX_FRAME_BYTES, ProtocolError, TooLong, pack, spell, unpack } from "../../adapters/photoshop/src/protocol/frames.ts";
 import { alphas, picture, rect } from "../../adapters/photoshop/src/protocol/images.ts";
 import { parseJson } from "../../adapters/photoshop/src/protocol/json.ts";
 import { hex, hmacSha256, sha256 } from "../../adapters/photoshop/src/protocol/sha256.ts";
@@ -140,6 +140,14 @@ function talk() {
   };
   return { conversation, sent, hear, greet };
 }
+
+test("what is too long for a message is said before it is sent", () => {
+  const { conversation, sent } = talk();
+  assert.throws(() => conversation.notify("x", { words: "é".repeat(33000) }), (error) => error instanceof TooLong && error.message.includes("have 660"));
+  assert.throws(() => spell({ words: "x".repeat(60000) }, 8000), TooLong);
+  assert.equal(spell({ words: "x".repeat(60000) }).length, 60012);
+  assert.equal(sent.length, 0);
+});
 
 test("hello is said, and its answer kept", async () => {
   const { conversation, sent, hear } = talk();

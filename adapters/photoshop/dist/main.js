@@ -20,10 +20,11 @@ if(first<128){units.push(first)}else{const more=first>=194&&first<224?1:first>=2
 "bytes that are not UTF-8");let code=first&63>>more;for(let k=0;k<more;k++){const next=bytes2[i++];if(next>>6!==2)throw new SyntaxError("bytes that are not UTF-\
 8");code=code<<6|next&63}const least=[0,128,2048,65536][more];if(code<least||code>1114111||code>=55296&&code<57344)throw new SyntaxError("bytes that are not UTF\
 -8");if(code<65536)units.push(code);else units.push(55296+(code-65536>>10),56320+(code-65536&1023))}if(units.length>4096){parts.push(String.fromCharCode(...units));
-units=[]}}return parts.join("")+String.fromCharCode(...units)}var MAX_HEADER_BYTES=64*1024;var MAX_FRAME_BYTES=8*1024*1024+64*1024;var HELLO_FRAME_BYTES=64*1024;var ProtocolError=class extends Error{};function pack(header,tail=new Uint8Array(
-0)){const text=encodeUtf8(JSON.stringify(header));if(text.length>MAX_HEADER_BYTES){throw new ProtocolError(`a message of ${text.length} bytes is too long; at mo\
-st ${MAX_HEADER_BYTES} are allowed`)}const message=new Uint8Array(8+text.length+tail.length);const lengths=new DataView(message.buffer);lengths.setUint32(0,4+text.
-length+tail.length,true);lengths.setUint32(4,text.length,true);message.set(text,8);message.set(tail,8+text.length);return message}function unpack(message,maxFrameBytes){
+units=[]}}return parts.join("")+String.fromCharCode(...units)}var MAX_HEADER_BYTES=64*1024;var MAX_FRAME_BYTES=8*1024*1024+64*1024;var HELLO_FRAME_BYTES=64*1024;var ProtocolError=class extends Error{};var TooLong=class extends Error{};
+function spell(header,more=0){const text=encodeUtf8(JSON.stringify(header));const most=MAX_HEADER_BYTES-more;if(text.length>most)throw new TooLong(`All texts to\
+gether have ${text.length} bytes, and at most ${most} can be sent. Shorten the prompts, or what filters are given.`);return text}function pack(header,tail=new Uint8Array(
+0)){const text=spell(header);const message=new Uint8Array(8+text.length+tail.length);const lengths=new DataView(message.buffer);lengths.setUint32(0,4+text.length+
+tail.length,true);lengths.setUint32(4,text.length,true);message.set(text,8);message.set(tail,8+text.length);return message}function unpack(message,maxFrameBytes){
 if(message.length<8)throw new ProtocolError(`a message of ${message.length} bytes`);const lengths=new DataView(message.buffer,message.byteOffset,8);const total=lengths.
 getUint32(0,true);const headerBytes=lengths.getUint32(4,true);if(total<6||total>maxFrameBytes){throw new ProtocolError(`a frame of ${total} bytes; 6 to ${maxFrameBytes}\
  are allowed`)}if(headerBytes<2||headerBytes>Math.min(MAX_HEADER_BYTES,total-4)){throw new ProtocolError(`a header of ${headerBytes} bytes in a frame of ${total}`)}
@@ -163,16 +164,28 @@ const x=Math.max(0,bounds2.left);const y=Math.max(0,bounds2.top);const w=Math.mi
 0&&h>0?{x,y,w,h}:void 0}function meets(a,b){return a.x<b.x+b.w&&b.x<a.x+a.w&&a.y<b.y+b.h&&b.y<a.y+a.h}function isEmpty(target,rect2,layerID){const document2=openDocument(
 target);if(!document2)return false;compareExtent(target);const layer=layerID===void 0?void 0:findLayer(target,layerID);if(layerID!==void 0)return!!layer&&!holds(
 layer.boundsNoEffects);return[...document2.layers].every(({visible,bounds:area})=>!visible||!holds(area));function holds(area){const held=inside(area,target.extent);
-return!!held&&meets(held,rect2)}}var import_photoshop3=__require("photoshop");var SEEN=new Set([import_photoshop3.constants.LayerKind.NORMAL,import_photoshop3.constants.LayerKind.SMARTOBJECT,import_photoshop3.constants.LayerKind.TEXT,import_photoshop3.constants.
-LayerKind.SOLIDFILL,import_photoshop3.constants.LayerKind.GRADIENTFILL,import_photoshop3.constants.LayerKind.PATTERNFILL]);function layersInFront(){const document2=inFront();
+return!!held&&meets(held,rect2)}}var import_photoshop3=__require("photoshop");var LONG_TEXT=4096;var AROUND=512;function filtered(target){const layer=target.layerID===void 0?void 0:findLayer(target,target.layerID);if(!layer)throw new Sorry(
+"No layer is active. Choose the one to filter.");if(layer.kind!==import_photoshop3.constants.LayerKind.NORMAL&&!layer.isBackgroundLayer){throw new Sorry("The ac\
+tive layer holds no pixels of its own. Choose a pixel layer, or rasterize this one.")}const held=layerBounds(target,layer.id);const rect2=held&&(target.selection?
+overlap(held,grown(target.selection)):held);if(!rect2||target.selection&&!overlap(held,target.selection))throw new Sorry("The active layer is empty there.");return{
+layerID:layer.id,rect:rect2}}async function chain(job,session,calls){const found=[];for(const{name,params}of calls){const short={};const texts={};for(const[param,
+value]of Object.entries(params)){const bytes2=typeof value==="string"?encodeUtf8(value):void 0;if(bytes2&&bytes2.length>LONG_TEXT)texts[param]=await job.upload(
+session,bytes2.length,bytes2);else short[param]=value}found.push({name,params:short,...Object.keys(texts).length>0?{texts}:{}})}return found}async function filter(job,calls,title){
+const{target}=job;const{layerID,rect:rect2}=filtered(target);const selected=target.selection&&await readSelection(target,rect2);const session=await job.session();
+const image2=await job.send(session,rect2,PX[target.depth],readPixels(target,rect2,layerID),target.depth===32);const clip=selected&&{clip:true,mask:await job.send(
+session,rect2,"g8",selected)};const filters=await chain(job,session,calls);const{patches:patches2}=await job.result(session,"filter/apply",{image:image2,rect:{...rect2},
+filters,label:title,...clip});await job.put(patches2,()=>title)}function grown(rect2){return{x:rect2.x-AROUND,y:rect2.y-AROUND,w:rect2.w+2*AROUND,h:rect2.h+2*AROUND}}
+function overlap(a,b){const x=Math.max(a.x,b.x);const y=Math.max(a.y,b.y);const w=Math.min(a.x+a.w,b.x+b.w)-x;const h=Math.min(a.y+a.h,b.y+b.h)-y;return w>0&&h>
+0?{x,y,w,h}:void 0}var import_photoshop4=__require("photoshop");var SEEN=new Set([import_photoshop4.constants.LayerKind.NORMAL,import_photoshop4.constants.LayerKind.SMARTOBJECT,import_photoshop4.constants.LayerKind.TEXT,import_photoshop4.constants.
+LayerKind.SOLIDFILL,import_photoshop4.constants.LayerKind.GRADIENTFILL,import_photoshop4.constants.LayerKind.PATTERNFILL]);function layersInFront(){const document2=inFront();
 const list=(layers,depth2)=>[...layers].flatMap(layer=>[...SEEN.has(layer.kind)||layer.isBackgroundLayer?[{id:layer.id,name:layer.name,depth:depth2}]:[],...layer.
 layers?list(layer.layers,depth2+1):[]]);return document2&&list(document2.layers,0)}function layerInFront(){const active=inFront()?.activeLayers[0]?.id;return layersInFront()?.
-find(({id})=>id===active)}function documentInFront(){const document2=inFront();return document2&&{id:document2.id,file:fileOf(document2)}}function inFront(){return import_photoshop3.app.
-documents.length>0?import_photoshop3.app.activeDocument:void 0}function fileOf(document2){try{const{path}=document2;return typeof path==="string"&&(document2.cloudDocument||
+find(({id})=>id===active)}function documentInFront(){const document2=inFront();return document2&&{id:document2.id,file:fileOf(document2)}}function inFront(){return import_photoshop4.app.
+documents.length>0?import_photoshop4.app.activeDocument:void 0}function fileOf(document2){try{const{path}=document2;return typeof path==="string"&&(document2.cloudDocument||
 /[\\/]/.test(path))?path:void 0}catch{return void 0}}function boundLayer(target,bound){const layer=findLayer(target,bound.id);if(!layer)throw new Sorry(`The lay\
 er \u201C${bound.name}\u201D is not in this picture any more. Choose another one, or switch off what it is chosen for.`);return layer}function seenPart(target,layer,within4){
 const{x,y,w,h}=within4;const{left,top,right,bottom}=layer.boundsNoEffects;return inside({left:Math.max(left,x),top:Math.max(top,y),right:Math.min(right,x+w),bottom:Math.
-min(bottom,y+h)},target.extent)}async function*readLayer(target,layer,rect2){try{yield*readPixels(target,rect2,layer.id)}catch(error){if(layer.kind===import_photoshop3.constants.
+min(bottom,y+h)},target.extent)}async function*readLayer(target,layer,rect2){try{yield*readPixels(target,rect2,layer.id)}catch(error){if(layer.kind===import_photoshop4.constants.
 LayerKind.NORMAL||layer.isBackgroundLayer)throw error;throw new Sorry(`Photoshop gives no pixels of \u201C${layer.name}\u201D. Choose Layer > Rasterize > Layer, or c\
 hoose a pixel layer.`)}}async function readOpacity(target,layer,rect2){const found=new Uint8Array(rect2.w*rect2.h);let at=0;for await(const band of readLayer(target,
 layer,rect2)){const piece=alphas(band,PX[target.depth]);found.set(piece,at);at+=piece.length}return found.some(value=>value>0)?found:void 0}async function steering(job,session,{controls,regions},canvas){const{target}=job;const seen=within2(target,canvas);const sent={controls:[],regions:[]};for(const control2 of controls){
@@ -183,18 +196,19 @@ prompt,mask:{rect:lies(target,rect2),image:await job.send(session,rect2,"g8",mas
 target,layer,whole?{x:0,y:0,...target.extent}:within2(target,canvas));if(!rect2)throw new Sorry(`\u201C${layer.name}\u201D is empty where the picture is painted, so \
 it cannot steer.`);const image2=await job.send(session,rect2,PX[target.depth],readLayer(target,layer,rect2),target.depth===32);return{rect:lies(target,rect2),image:image2}}
 function within2({margins},canvas){return{...canvas,x:canvas.x-margins.left,y:canvas.y-margins.top}}function lies({margins},{x,y,w,h}){return{x:x+margins.left,y:y+
-margins.top,w,h}}function masking(mode,target){if(mode==="background"){if(!target.selection)throw new Sorry("Nothing is selected. Select what is to stay; everything around it is\
- painted anew.");return"all but the selection"}if(mode==="expand"&&enlarges(target))return"what is transparent";if(target.selection)return"selection";if(mode===
-"generate")return"everything";if(mode==="expand")return"what is transparent";throw new Sorry(`Nothing is selected. Select the part of the picture to ${mode==="a\
-dd"?"add something to":mode} first.`)}async function fill(job,wish){const session=await job.session();const{mode,prompt,settings}=wish;const{canvas,members}=await whereabouts(
-job,session,wish,true);const steered=await steering(job,session,wish.steering,canvas);const params={...settings,mode,prompt,label:layerName(prompt,mode,void 0),
-...members,...steered};const{result,patches:patches2}=await job.result(session,"generate",params);if(typeof result.seed==="string"||typeof result.seed==="number")
-job.seed=String(result.seed);await job.put(patches2,patch=>layerName(prompt,mode,patch.seed))}async function whereabouts(job,session,wish,pixels){const{target}=job;
-const{mode,prompt,settings}=wish;const{left,top,right,bottom}=target.margins;const whole={x:0,y:0,w:target.extent.w+left+right,h:target.extent.h+top+bottom};const extent=[
-whole.w,whole.h];const repainted=masking(mode,target);const where=repainted==="selection"?target.selection:whole;const since=Date.now();const selected=repainted===
+margins.top,w,h}}var AROUND_WORDS=16*1024;function masking(mode,target){if(mode==="background"){if(!target.selection)throw new Sorry("Nothing is selected. Select what is to stay\
+; everything around it is painted anew.");return"all but the selection"}if(mode==="expand"&&enlarges(target))return"what is transparent";if(target.selection)return"\
+selection";if(mode==="generate")return"everything";if(mode==="expand")return"what is transparent";throw new Sorry(`Nothing is selected. Select the part of the p\
+icture to ${mode==="add"?"add something to":mode} first.`)}async function fill(job,wish){const session=await job.session();const{mode,prompt,settings}=wish;const{
+canvas,members}=await whereabouts(job,session,wish,true);const steered=await steering(job,session,wish.steering,canvas);const filters=wish.filters&&await chain(
+job,session,wish.filters);const params={...settings,mode,prompt,filters,label:layerName(prompt,mode,void 0),...members,...steered};const{result,patches:patches2}=await job.
+result(session,"generate",params);if(typeof result.seed==="string"||typeof result.seed==="number")job.seed=String(result.seed);await job.put(patches2,patch=>layerName(
+prompt,mode,patch.seed))}async function whereabouts(job,session,wish,pixels){const{target}=job;const{mode,prompt,settings,steering:steering2}=wish;spell({prompt,
+settings,steering:steering2},AROUND_WORDS);const{left,top,right,bottom}=target.margins;const whole={x:0,y:0,w:target.extent.w+left+right,h:target.extent.h+top+bottom};
+const extent=[whole.w,whole.h];const repainted=masking(mode,target);const where=repainted==="selection"?target.selection:whole;const since=Date.now();const selected=repainted===
 "selection"||repainted==="all but the selection"?await readSelection(target,where):void 0;job.spent("read",since);let canvas=whole;if(repainted==="selection"){const{
-model,denoise_strength,loras}=settings;const steered=[loras,wish.steering.controls,wish.steering.regions].some(list=>Array.isArray(list)&&list.length>0);const asked={
-mode,prompt,model,denoise_strength,steered,extent,mask_bounds:wire(target.selection)};canvas=within3(rect((await job.call(session,"fill/context",asked)).rect),whole)}
+model,denoise_strength,loras}=settings;const steered=[loras,steering2.controls,steering2.regions].some(list=>Array.isArray(list)&&list.length>0);const asked={mode,
+prompt,model,denoise_strength,steered,extent,mask_bounds:wire(target.selection)};canvas=within3(rect((await job.call(session,"fill/context",asked)).rect),whole)}
 const linear2=target.depth===32;const clear2=repainted==="what is transparent"?new Clear(whole,target.depth):void 0;const seen={...canvas,x:canvas.x-left,y:canvas.
 y-top};const image2=pixels||clear2?await job.send(session,canvas,PX[target.depth],readPixels(target,seen),linear2,band=>clear2?.see(band)):void 0;const painted=clear2?
 clear2.mask():repainted==="all but the selection"?selected?.map(value=>255-value):selected;const mask=painted&&{rect:wire(where),image:await job.send(session,where,
@@ -203,15 +217,7 @@ Boolean).join(" ")||mode[0].toUpperCase()+mode.slice(1);if(words.length>48)words
 )`}var Clear=class{constructor(size,depth2){this.depth=depth2;this.at=0;this.found=new Uint8Array(size.w*size.h)}see(band){for(const alpha of alphas(band,PX[this.
 depth]))this.found[this.at++]=255-alpha}mask(){if(this.found.every(value=>value===0)){throw new Sorry("Nothing in this picture is empty. Say by how much to enla\
 rge it, or select the part to expand into.")}return this.found}};function wire({x,y,w,h}){return{x,y,w,h}}function within3(inner,outer){if(inner.x<0||inner.y<0||
-inner.x+inner.w>outer.w||inner.y+inner.h>outer.h){throw new ProtocolError("a context outside the picture")}return inner}var import_photoshop4=__require("photoshop");var AROUND=512;function filtered(target){const layer=target.layerID===void 0?void 0:findLayer(target,target.layerID);if(!layer)throw new Sorry("No layer is acti\
-ve. Choose the one to filter.");if(layer.kind!==import_photoshop4.constants.LayerKind.NORMAL&&!layer.isBackgroundLayer){throw new Sorry("The active layer holds \
-no pixels of its own. Choose a pixel layer, or rasterize this one.")}const held=layerBounds(target,layer.id);const rect2=held&&(target.selection?overlap(held,grown(
-target.selection)):held);if(!rect2||target.selection&&!overlap(held,target.selection))throw new Sorry("The active layer is empty there.");return{layerID:layer.id,
-rect:rect2}}async function filter(job,filters,title){const{target}=job;const{layerID,rect:rect2}=filtered(target);const selected=target.selection&&await readSelection(
-target,rect2);const session=await job.session();const image2=await job.send(session,rect2,PX[target.depth],readPixels(target,rect2,layerID),target.depth===32);const clip=selected&&
-{clip:true,mask:await job.send(session,rect2,"g8",selected)};const{patches:patches2}=await job.result(session,"filter/apply",{image:image2,rect:{...rect2},filters,
-label:title,...clip});await job.put(patches2,()=>title)}function grown(rect2){return{x:rect2.x-AROUND,y:rect2.y-AROUND,w:rect2.w+2*AROUND,h:rect2.h+2*AROUND}}function overlap(a,b){
-const x=Math.max(a.x,b.x);const y=Math.max(a.y,b.y);const w=Math.min(a.x+a.w,b.x+b.w)-x;const h=Math.min(a.y+a.h,b.y+b.h)-y;return w>0&&h>0?{x,y,w,h}:void 0}var import_photoshop5=__require("photoshop");var Busy=class extends Error{};var MODAL_IN_THE_WAY=9;var CANCELLED="Cancelled. The picture is unchanged.";var PATIENCE_S=2;var enlarged=[];function moved({documentID,
+inner.x+inner.w>outer.w||inner.y+inner.h>outer.h){throw new ProtocolError("a context outside the picture")}return inner}var import_photoshop5=__require("photoshop");var Busy=class extends Error{};var MODAL_IN_THE_WAY=9;var CANCELLED="Cancelled. The picture is unchanged.";var PATIENCE_S=2;var enlarged=[];function moved({documentID,
 began,extent},document2){const since=enlarged.filter(other=>other.documentID===documentID&&other.at>=began);const now={x:0,y:0,...extent};for(const{left,top,right,
 bottom}of[NO_MARGINS,...since.map(({by})=>by)]){now.x+=left;now.y+=top;now.w+=left+right;now.h+=top+bottom;if(isOf(document2,now))return now}return void 0}var newest=new Map;
 function anchorOf(target){const put=newest.get(`${target.documentID}/${target.layerID}`);const later=put&&put.at>=target.began?findLayer(target,put.layerID):void 0;
@@ -249,13 +255,13 @@ ing"||this.reason!==void 0)return;this.reason=reason;this.tell("Cancelling");con
 request("job/cancel",{job:id})).catch(()=>{})}else if(asked){asked.session.conversation.notify("cancel",{id:asked.id})}}async placeAgain(){const{held}=this;if(this.
 phase!=="held"||!held)return;this.phase="working";await this.play(()=>this.put(held.patches,held.name,held.kept))}spent(part,since){this.times[part]=(this.times[part]??
 0)+Date.now()-since}async call(session,method,params){const since=Date.now();const answer=await session.conversation.request(method,params);this.spent("plan",since);
-return asMembers(answer,`an answer to ${method} that is none`)}async send(session,size,px,pixels,linear2=false,see){const bands2=pixels instanceof Uint8Array?[pixels].
-values():pixels;return image(await this.upload(session,size.w*size.h*BYTES_PER_PIXEL[px],bands2,see),size.w,size.h,px,linear2)}async upload(session,size,bands2,see){
-this.sent??(this.sent=await turns.take());this.check();const{conversation,link}=session;if(this.blobs.reduce((sum,blob)=>sum+blob.size,size)>conversation.blobBytes){
-const less=this.target.depth>8?"choose Image > Mode > 8 Bits/Channel":"let fewer layers steer it";throw new Sorry(`The picture is too large to be sent whole; se\
-lect a part of it, or ${less}.`)}const upload=conversation.upload(size);this.blobs.push({session,blob:upload.blob,size});for(;;){let since=Date.now();const band=await bands2.
-next();this.spent("read",since);if(band.done)break;see?.(band.value);since=Date.now();for(let start=0;start<band.value.length;start+=conversation.chunkBytes){upload.
-write(band.value.subarray(start,start+conversation.chunkBytes));await link.drained();this.check()}this.spent("send",since)}return upload.blob}async result(session,method,params){
+return asMembers(answer,`an answer to ${method} that is none`)}async send(session,size,px,pixels,linear2=false,see){return image(await this.upload(session,size.
+w*size.h*BYTES_PER_PIXEL[px],pixels,see),size.w,size.h,px,linear2)}async upload(session,size,bytes2,see){const bands2=bytes2 instanceof Uint8Array?[bytes2].values():
+bytes2;this.sent??(this.sent=await turns.take());this.check();const{conversation,link}=session;if(this.blobs.reduce((sum,blob)=>sum+blob.size,size)>conversation.
+blobBytes){const less=this.target.depth>8?"choose Image > Mode > 8 Bits/Channel":"let fewer layers steer it";throw new Sorry(`The picture is too large to be sen\
+t whole; select a part of it, or ${less}.`)}const upload=conversation.upload(size);this.blobs.push({session,blob:upload.blob,size});for(;;){let since=Date.now();
+const band=await bands2.next();this.spent("read",since);if(band.done)break;see?.(band.value);since=Date.now();for(let start=0;start<band.value.length;start+=conversation.
+chunkBytes){upload.write(band.value.subarray(start,start+conversation.chunkBytes));await link.drained();this.check()}this.spent("send",since)}return upload.blob}async result(session,method,params){
 compareExtent(this.target);const how={progress:this.token,preview:PREVIEW};const instance=session.conversation.server?.instance;let since=Date.now();let asked=session.
 conversation.begin(method,{...params,...how,keep:true});for(;;){this.asked={session,id:asked.id};try{const result=asMembers(await asked.answer,"a result that is\
  none");const found=patches(result,session);this.check();const timing=isMembers(result.timing_ms)?result.timing_ms.total:void 0;this.spent("compute and receive",
@@ -281,11 +287,12 @@ return result.patches.map(entry=>{const patch=asMembers(entry,"a patch that is n
 image.blob):"";const data=taken.get(blob)??session.conversation.blobs.take(blob);taken.set(blob,data);const found=picture(patch.image,data);if(found.w!==where.w||
 found.h!==where.h)throw new ProtocolError("a patch whose picture is not as large as its rect");const seed=typeof patch.seed==="string"||typeof patch.seed==="num\
 ber"?String(patch.seed):void 0;return{...found,rect:where,seed}})}function sentence(error,command){const again=`The picture is unchanged; press ${command} again\
-.`;if(error instanceof Sorry||error instanceof Refused&&error.kind!=="no_such_job")return error.message;if(error instanceof Changed)return`${error.message} ${again}`;
-if(error instanceof Restarted||error instanceof Refused)return`Underpaint was started anew while it was at work, and the job is lost. ${again}`;if(error instanceof
-Disconnected)return`The connection to Underpaint broke before it had the picture. ${again}`;if(error instanceof ProtocolError)return`Underpaint's answer cannot \
-be used (${error.message}). Are it and this plug-in of the same version?`;return`Photoshop did not let the plug-in go on: ${error instanceof Error?error.message:
-String(error)}`}function duration(ms){const seconds=Math.max(1,Math.round(ms/1e3));return seconds<90?`${seconds} s`:`${Math.round(seconds/60)} min`}async function look(job,wish,control2){const{patches:patches2}=await made(job,wish,control2,{px:"rgba8"});job.finish(`${job.title}, as the model will see it.`);
+.`;if(error instanceof Sorry||error instanceof TooLong||error instanceof Refused&&error.kind!=="no_such_job")return error.message;if(error instanceof Changed)return`${error.
+message} ${again}`;if(error instanceof Restarted||error instanceof Refused)return`Underpaint was started anew while it was at work, and the job is lost. ${again}`;
+if(error instanceof Disconnected)return`The connection to Underpaint broke before it had the picture. ${again}`;if(error instanceof ProtocolError)return`Underpa\
+int's answer cannot be used (${error.message}). Are it and this plug-in of the same version?`;return`Photoshop did not let the plug-in go on: ${error instanceof
+Error?error.message:String(error)}`}function duration(ms){const seconds=Math.max(1,Math.round(ms/1e3));return seconds<90?`${seconds} s`:`${Math.round(seconds/60)}\
+ min`}async function look(job,wish,control2){const{patches:patches2}=await made(job,wish,control2,{px:"rgba8"});job.finish(`${job.title}, as the model will see it.`);
 return patches2[0]}async function keep(job,wish,control2,kept){const{patches:patches2,kind}=await made(job,wish,control2,{px:PX[job.target.depth],resize:true});
 await job.put(patches2,()=>job.title,layerID=>{kept(layerID,kind);return`\u201C${job.title}\u201D is a layer now, and steers as it is. It is hidden: what is visible \
 is part of the picture.`})}async function made(job,wish,control2,how){const session=await job.session();const{canvas,members}=await whereabouts(job,session,wish,
@@ -312,30 +319,30 @@ createObjectURL(blob);const scale=Math.min(most.w/w,most.h/h);element.style.widt
 round(h*scale))}px`;element.src=url;shown.set(element,url)}if(before)URL.revokeObjectURL(before)}var Chain=class{constructor(body,adder,changed){this.body=body;this.changed=changed;this.steps=[];this.known=new Map;this.adder=new Choice(adder,name=>this.add(
 name))}offer(filters){this.known.clear();for(const filter2 of Array.isArray(filters)?filters:[]){if(isDescription(filter2)&&!wantsPicture(filter2))this.known.set(
 filter2.name,filter2)}this.adder.fill([...this.known.values()].map(({name,title})=>[name,title]));this.adder.unchoose();this.draw()}set(steps){this.steps=steps.
-map(({name,params,off})=>({name,params:{...params},...off?{off}:{}}));this.draw()}running(){return this.steps.filter(({off})=>!off).map(({name,params})=>({name,
-params}))}title(){return this.steps.filter(({off})=>!off).map(({name})=>this.known.get(name)?.title??name).join(" + ")}add(name){this.adder.unchoose();if(!this.
-known.has(name))return;this.steps.push({name,params:{}});this.edited()}edited(){this.draw();this.changed()}draw(){clear(this.body);this.steps.forEach((step,i)=>this.
-body.appendChild(this.drawStep(step,i)))}drawStep(step,i){const description=this.known.get(step.name);const on=make("sp-checkbox");tip(on,"Runs, or is left out");
-on.checked=!step.off;on.addEventListener("change",()=>{if(on.checked)delete step.off;else step.off=true;this.changed()});const move=by=>{const[moved2]=this.steps.
-splice(i,1);this.steps.splice(Math.max(0,i+by),0,moved2);this.edited()};const title=make("div","title",description?.title??`${step.name} (not installed)`);tip(title,
-typeof description?.description==="string"?description.description:"");const remove=()=>{this.steps.splice(i,1);this.edited()};const head=make("div","row",on,title,
-tool("\u2191","Runs earlier",()=>move(-1)),tool("\u2193","Runs later",()=>move(1)),tool("\u2715","Remove",remove));const box=make("div","step",head);for(const param of description?.
-params??[]){if(isMembers(param))box.appendChild(this.drawParam(step,param))}return box}drawParam(step,param){const name=String(param.name);const label=make("div",
-"name",String(param.label??name));tip(label,`${param.help??""} A double click sets it back.`.trim());label.addEventListener("dblclick",()=>{delete step.params[name];
-this.edited()});const value=step.params[name]??param.default??"";const keep2=chosen=>{step.params[name]=chosen;this.changed()};return make("div","row",label,...control(
-param,value,keep2))}};function control(param,value,keep2){const whole=param.type==="int"||param.type==="seed";if((param.type==="float"||param.type==="int")&&typeof param.
-min==="number"&&typeof param.max==="number"){return counted(Number(value),param.min,param.max,whole?1:typeof param.step==="number"?param.step:(param.max-param.min)/
-100,String(param.unit??""),keep2)}if(param.type==="bool"){const box=make("sp-checkbox","grow");box.checked=value===true;box.addEventListener("change",()=>keep2(
-box.checked));return[box]}if(param.type==="choice"&&Array.isArray(param.choices)){const list=dropdown();const entries=param.choices.filter(isMembers).map(choice=>[
-String(choice.name),String(choice.label??choice.name)]);new Choice(list,keep2).fill(entries,String(value));return[list]}const field=make(param.multiline===true?
-"sp-textarea":"sp-textfield","grow");field.value=String(value);const swatch=param.type==="color"?make("div","swatch"):void 0;const read2=()=>{if(swatch){const good=/^#[0-9a-fA-F]{6}([0-9a-fA-F]{2})?$/.
-test(field.value);if(good)swatch.style.backgroundColor=field.value.slice(0,7);return good?field.value:void 0}if(param.type==="text")return field.value;const number=Number(
-field.value);return field.value.trim()!==""&&Number.isFinite(number)?whole?Math.round(number):number:void 0};field.addEventListener("input",()=>{const chosen=read2();
-if(chosen!==void 0)keep2(chosen)});read2();return swatch?[swatch,field]:[field]}function counted(value,min,max,step,unit,keep2){const shown2=make("div","value");
-const tell=number=>{shown2.textContent=`${Number(number.toPrecision(3))}${unit?` ${unit}`:""}`};const bar=slider(value,min,max,step,number=>{tell(number);keep2(
-number)});tell(value);return[bar,shown2]}function isDescription(filter2){return isMembers(filter2)&&typeof filter2.name==="string"&&typeof filter2.title==="stri\
-ng"&&Array.isArray(filter2.params)&&Array.isArray(filter2.inputs)}function wantsPicture(filter2){return filter2.inputs.some(input=>isMembers(input)&&input.required===
-true&&input.role!=="mask"&&input.role!=="original")}var MOST_WEIGHT=10;var WEIGHT_STEP=.05;var Entries=class{constructor(name,most,changed){this.most=most;this.changed=changed;this.entries=[];this.count=()=>{};this.
+map(({name,params,off})=>({name,params:{...params},...off?{off}:{}}));this.draw()}running(){const running=this.steps.filter(({off})=>!off).map(({name,params})=>({
+name,params:{...params}}));return running.length>0?running:void 0}title(){return this.steps.filter(({off})=>!off).map(({name})=>this.known.get(name)?.title??name).
+join(" + ")}add(name){this.adder.unchoose();if(!this.known.has(name))return;this.steps.push({name,params:{}});this.edited()}edited(){this.draw();this.changed()}draw(){
+clear(this.body);this.steps.forEach((step,i)=>this.body.appendChild(this.drawStep(step,i)))}drawStep(step,i){const description=this.known.get(step.name);const on=make(
+"sp-checkbox");tip(on,"Runs, or is left out");on.checked=!step.off;on.addEventListener("change",()=>{if(on.checked)delete step.off;else step.off=true;this.changed()});
+const move=by=>{const[moved2]=this.steps.splice(i,1);this.steps.splice(Math.max(0,i+by),0,moved2);this.edited()};const title=make("div","title",description?.title??
+`${step.name} (not installed)`);tip(title,typeof description?.description==="string"?description.description:"");const remove=()=>{this.steps.splice(i,1);this.edited()};
+const head=make("div","row",on,title,tool("\u2191","Runs earlier",()=>move(-1)),tool("\u2193","Runs later",()=>move(1)),tool("\u2715","Remove",remove));const box=make(
+"div","step",head);for(const param of description?.params??[]){if(isMembers(param))box.appendChild(this.drawParam(step,param))}return box}drawParam(step,param){
+const name=String(param.name);const label=make("div","name",String(param.label??name));tip(label,`${param.help??""} A double click sets it back.`.trim());label.
+addEventListener("dblclick",()=>{delete step.params[name];this.edited()});const value=step.params[name]??param.default??"";const keep2=chosen=>{step.params[name]=
+chosen;this.changed()};return make("div","row",label,...control(param,value,keep2))}};function control(param,value,keep2){const whole=param.type==="int"||param.
+type==="seed";if((param.type==="float"||param.type==="int")&&typeof param.min==="number"&&typeof param.max==="number"){return counted(Number(value),param.min,param.
+max,whole?1:typeof param.step==="number"?param.step:(param.max-param.min)/100,String(param.unit??""),keep2)}if(param.type==="bool"){const box=make("sp-checkbox",
+"grow");box.checked=value===true;box.addEventListener("change",()=>keep2(box.checked));return[box]}if(param.type==="choice"&&Array.isArray(param.choices)){const list=dropdown();
+const entries=param.choices.filter(isMembers).map(choice=>[String(choice.name),String(choice.label??choice.name)]);new Choice(list,keep2).fill(entries,String(value));
+return[list]}const field=make(param.multiline===true?"sp-textarea":"sp-textfield","grow");field.value=String(value);const swatch=param.type==="color"?make("div",
+"swatch"):void 0;const read2=()=>{if(swatch){const good=/^#[0-9a-fA-F]{6}([0-9a-fA-F]{2})?$/.test(field.value);if(good)swatch.style.backgroundColor=field.value.
+slice(0,7);return good?field.value:void 0}if(param.type==="text")return field.value;const number=Number(field.value);return field.value.trim()!==""&&Number.isFinite(
+number)?whole?Math.round(number):number:void 0};field.addEventListener("input",()=>{const chosen=read2();if(chosen!==void 0)keep2(chosen)});read2();return swatch?
+[swatch,field]:[field]}function counted(value,min,max,step,unit,keep2){const shown2=make("div","value");const tell=number=>{shown2.textContent=`${Number(number.
+toPrecision(3))}${unit?` ${unit}`:""}`};const bar=slider(value,min,max,step,number=>{tell(number);keep2(number)});tell(value);return[bar,shown2]}function isDescription(filter2){
+return isMembers(filter2)&&typeof filter2.name==="string"&&typeof filter2.title==="string"&&Array.isArray(filter2.params)&&Array.isArray(filter2.inputs)}function wantsPicture(filter2){
+return filter2.inputs.some(input=>isMembers(input)&&input.required===true&&input.role!=="mask"&&input.role!=="original")}var MOST_WEIGHT=10;var WEIGHT_STEP=.05;var Entries=class{constructor(name,most,changed){this.most=most;this.changed=changed;this.entries=[];this.count=()=>{};this.
 scene={families:[],reads:true,open:false};this.list=byId(`${name}-list`);this.note=byId(`${name}-note`);this.adder=byId(`${name}-adder`)}set(kept){const found=(Array.
 isArray(kept)?kept:[]).map(entry=>this.read(entry));this.entries=found.filter(entry=>entry!==void 0).slice(0,this.most);this.draw()}kept(){return parseJson(JSON.
 stringify(this.entries))}suit(scene){if(JSON.stringify(scene)===JSON.stringify(this.scene))return;this.scene=scene;this.draw()}running(){return this.entries.filter(
@@ -474,14 +481,13 @@ trim();const layer=boundOf(entry);if(!layer)throw new Sorry(`The region \u201C${
 if(!isMembers(kept)||typeof kept.prompt!=="string")return void 0;return{...readLayer2(kept),prompt:kept.prompt,...kept.off===true?{off:true}:{}}}fresh(layer){return{
 ...layer,prompt:""}}lack(){return this.scene.reads?super.lack():"This model reads no words, so it knows no regions."}lines(entry){const words=make("sp-textarea");
 words.setAttribute("placeholder","What should be seen there");words.setAttribute("multiline","");words.value=entry.prompt;words.addEventListener("input",()=>{entry.
-prompt=words.value;this.touched()});return[words]}};var KEY2="underpaint.settings";var MODES=["fill","add","remove","expand","background","generate"];var FRESH={mode:"fill",prompt:"",negative:"",strength:100,model:"",
-style:"",steps:"",guidance:"",seed:"",batch:1,margins:["","","",""],chain:[],loras:[],withFills:true,open:[]};function load(){const kept=read(KEY2);const found={
-...FRESH};if(!isMembers(kept))return found;const take=(name,good)=>{const value=kept[name];if(value!==void 0&&good(value))found[name]=value};const isText=value=>typeof value===
-"string";take("mode",value=>MODES.includes(value));for(const name of["prompt","negative","model","style","steps","guidance","seed"])take(name,isText);take("stre\
-ngth",value=>typeof value==="number"&&value>=1&&value<=100);take("batch",value=>typeof value==="number"&&value>=1&&value<=8);take("margins",value=>Array.isArray(
-value)&&value.length===4&&value.every(isText));take("loras",Array.isArray);take("withFills",value=>typeof value==="boolean");take("open",value=>Array.isArray(value)&&
-value.every(isText));take("chain",value=>Array.isArray(value)&&value.every(step=>isMembers(step)&&isText(step.name??null)&&isMembers(step.params)));return found}
-function save(settings){write(KEY2,settings)}var SHOWN2=new Set(["model","prompt","negative_prompt","denoise_strength","steps","guidance_scale","loras","filters"]);var ASKED_ANEW=new Set(["prompt","denoise\
+prompt=words.value;this.touched()});return[words]}};var KEY2="underpaint.settings.";var MODES=["fill","add","remove","expand","background","generate"];var FRESH={mode:"fill",prompt:"",negative:"",strength:100,model:"",
+style:"",steps:"",guidance:"",seed:"",batch:1,margins:["","","",""],chain:[],loras:[],withFills:true,open:[]};function load(){const found={...FRESH};const take=(name,good)=>{
+const value=read(KEY2+name);if(good(value))found[name]=value};const isText=value=>typeof value==="string";take("mode",value=>MODES.includes(value));for(const name of[
+"prompt","negative","model","style","steps","guidance","seed"])take(name,isText);take("strength",value=>typeof value==="number"&&value>=1&&value<=100);take("bat\
+ch",value=>typeof value==="number"&&value>=1&&value<=8);take("margins",value=>Array.isArray(value)&&value.length===4&&value.every(isText));take("loras",Array.isArray);
+take("withFills",value=>typeof value==="boolean");take("open",value=>Array.isArray(value)&&value.every(isText));take("chain",value=>Array.isArray(value)&&value.
+every(step=>isMembers(step)&&isText(step.name??null)&&isMembers(step.params)));return found}function save(name,value){write(KEY2+name,value)}var SHOWN2=new Set(["model","prompt","negative_prompt","denoise_strength","steps","guidance_scale","loras","filters"]);var ASKED_ANEW=new Set(["prompt","denoise\
 _strength"]);var Styles=class{constructor(hands,wanted){this.hands=hands;this.wanted=wanted;this.known=new Map;this.list=new Choice(byId("style"),name=>this.hands.
 put(this.known.get(name),name));this.list.fill([["","No style"]]);byId("style-save").addEventListener("click",()=>this.ask(!isShown(byId("style-naming"))));byId(
 "style-keep").addEventListener("click",()=>hands.attempt(()=>this.keep()));byId("style-remove").addEventListener("click",()=>hands.attempt(()=>this.remove()))}offer(styles){
@@ -515,66 +521,66 @@ connection.state.kind!=="ready")throw new Sorry(this.absence());this.lookAtDocum
 this.controls.wanted():[],regions:reads2?this.regions.wanted():[]});const{mode,prompt}=wish;const job=new Job(this.connection,target,layerName(prompt,LABELS[mode][0],
 void 0),LABELS[mode][0]);this.play(job,()=>fill(job,wish))})}wish(steering2){const{mode,prompt}=this.settings;const target=activeTarget();if(mode==="expand")target.
 margins=this.margins();masking(mode,target);const loras=this.model.scene(true).reads?this.loras.members():void 0;const settings={...this.styles.unshown(),...this.
-wanted(),loras,filters:this.running()};return{target,wish:{mode,prompt,settings,steering:steering2}}}showing(control2,title,command,story,missed=()=>{}){let begun;
+wanted(),loras};return{target,wish:{mode,prompt,settings,filters:this.running(),steering:steering2}}}showing(control2,title,command,story,missed=()=>{}){let begun;
 this.attempt(()=>{if(this.connection.state.kind!=="ready")throw new Sorry(this.absence());const{target,wish}=this.wish({controls:[control2],regions:[]});const job=begun=
 new Job(this.connection,target,title,command);this.play(job,async()=>{try{await story(job,wish)}catch(error){missed();throw error}})});return begun}cancel(){this.
 queue.jobs.find(({phase})=>phase==="working")?.cancel()}play(job,story){this.queue.add(job);job.onChange=()=>{this.queue.draw(job);if(job.phase!=="working"&&this.
 queue.jobs.includes(job))this.stopped(job);else this.look()};void job.play(story);this.say("")}replay(job){void job.placeAgain();this.say("")}stopped(job){if(job.
 phase!=="held")this.queue.remove(job);if(job.seed!==void 0)this.lastSeed=job.seed;tip(byId("status"),Object.entries(job.times).map(([part,ms])=>`${part} ${Math.
 round(ms)} ms`).join(", "));this.say(job.text)}filterLayer(){if(this.connection.state.kind!=="ready")throw new Sorry(this.absence());const filters=this.chain.running();
-if(filters.length===0)throw new Sorry("There is no filter that is switched on. Add one first.");const target=activeTarget();filtered(target);const title=this.chain.
-title();const job=new Job(this.connection,target,title,"Apply filters");this.play(job,()=>filter(job,filters,title))}running(){const filters=this.settings.withFills?
-this.chain.running():[];return filters.length>0?filters:void 0}wanted(){const{negative,strength,model,steps,guidance,seed,batch,mode}=this.settings;const number=(text,what,min,max)=>{
-if(text.trim()==="")return void 0;const value=Number(text.replace(",","."));if(!(value>=min&&value<=max))throw new Sorry(`${what} \u201C${text}\u201D is not a number\
- from ${min} to ${max}.`);return value};if(!/^\d{0,20}$/.test(seed.trim()))throw new Sorry(`The seed \u201C${seed}\u201D is no whole number. Leave it empty for a ran\
-dom one.`);return{model:model||void 0,negative_prompt:negative||void 0,denoise_strength:mode==="remove"||strength===100?void 0:strength/100,steps:number(steps,"\
-Steps",1,1e3),guidance_scale:number(guidance,"Guidance",0,100),seed:seed.trim()||void 0,batch:batch>1?batch:void 0}}margins(){const[left=0,top=0,right=0,bottom=0]=this.
-settings.margins.map(text=>{if(!/^\d{0,5}$/.test(text.trim()))throw new Sorry(`The canvas cannot be enlarged by \u201C${text}\u201D pixels. Type a whole number, or n\
-othing.`);return Number(text)});return{left,top,right,bottom}}build(){const settings=this.settings;for(const mode of MODES){const button2=make("div","mode",LABELS[mode][0]);
-button2.id=`mode-${mode}`;tip(button2,LABELS[mode][1]);button2.addEventListener("click",()=>this.set("mode",mode));byId("modes").appendChild(button2);this.modes.
-set(mode,button2)}this.text("prompt","prompt");this.text("negative","negative");this.text("steps","steps");this.text("guidance","guidance");this.text("seed","se\
-ed");MARGINS.forEach((id,i)=>{const field=byId(id);field.value=settings.margins[i]??"";field.addEventListener("input",()=>this.set("margins",settings.margins.map(
-(text,k)=>k===i?field.value:text)))});this.number("strength"," %");this.number("batch","");this.chain.set(settings.chain);byId("with-fills").checked=settings.withFills;
-byId("with-fills").addEventListener("change",()=>this.set("withFills",byId("with-fills").checked));byId("apply").addEventListener("click",()=>this.attempt(()=>this.
-filterLayer()));byId("last-seed").addEventListener("click",()=>this.lastSeed!==void 0&&this.useSeed(this.lastSeed));for(const name of["loras","controls","region\
-s","filters","more","history"]){const folded=fold(byId(`${name}-fold`),byId(name),open=>{this.set("open",open?[...settings.open,name]:settings.open.filter(other=>other!==
-name));if(name==="history"&&open)this.attempt(()=>this.history.look())});folded.open(settings.open.includes(name));if(name==="loras"||name==="controls"||name===
-"regions")this[name].count=folded.count}this.loras.set(settings.loras);byId("go").addEventListener("click",()=>this.start());byId("pair").addEventListener("clic\
-k",()=>this.pair());document.addEventListener("keydown",event=>{if(event.key==="Enter"&&(event.ctrlKey||event.metaKey)){event.preventDefault();this.start()}else if(event.
-key==="Enter"&&document.activeElement?.id==="code"){this.pair()}else if(event.key==="Enter"&&document.activeElement?.id==="style-name"){this.styles.named()}else if(event.
-key==="Escape"){this.cancel()}});this.look()}text(id,name){const control2=byId(id);control2.value=this.settings[name];control2.addEventListener("input",()=>this.
-set(name,control2.value))}number(name,unit){const control2=byId(name);const tell=()=>byId(`${name}-value`).textContent=`${this.settings[name]}${unit}`;control2.
-value=String(this.settings[name]);tell();control2.addEventListener("input",()=>{this.set(name,Math.round(Number(control2.value)));tell()})}set(name,value){this.
-settings[name]=value;save(this.settings);this.say("")}insert(words){const{prompt}=this.settings;if(prompt.includes(words))return;byId("prompt").value=prompt.trim()?
-`${prompt.trimEnd()}, ${words}`:words;this.set("prompt",byId("prompt").value)}useSeed(seed){byId("seed").value=seed;this.set("seed",seed);this.say(`The next pic\
-ture uses the seed ${seed}.`)}look(){apart(()=>this.lookAround())}lookAround(){const{mode}=this.settings;const{state}=this.connection;for(const[other,button2]of this.
-modes)button2.className=other===mode?"mode chosen":"mode";reveal(byId("strength-row"),mode!=="remove");reveal(byId("margins-row"),mode==="expand");reveal(byId("\
-pairing"),state.kind==="pairing");byId("light").className=state.kind;const held=this.queue.jobs.some(({phase})=>phase==="held");const busy=this.queue.jobs.length>
-0;byId("go").textContent=held?"Place layer":busy?`${LABELS[mode][0]} another`:LABELS[mode][0];byId("status").textContent=this.said||this.hint();this.lookAtDocument();
-for(const job of[...this.queue.jobs]){if(job.phase==="working"&&!openDocument(job.target))job.cancel("The picture was closed, so its job was cancelled.")}}lookAtDocument(){
-const note=this.notes.look();const scene=this.model.scene(this.notes.any);for(const section of[this.loras,this.controls,this.regions])section.suit(scene);if(note){
-this.controls.set(note.controls);this.regions.set(note.regions)}}glance(){this.look();apart(()=>{for(const name of["controls","regions"]){if(isShown(byId(name)))
-this[name].look()}})}keepNote(){this.notes.keep({controls:this.controls.kept(),regions:this.regions.kept()})}steered(){this.keepNote();this.say("")}hint(){if(this.
-connection.state.kind!=="ready")return this.absence();if(this.queue.jobs.length>0)return"";const document2=glance();if(!document2)return"Open a picture to begin\
-.";const{mode,margins}=this.settings;if(mode==="expand"&&margins.some(text=>Number(text)>0))return"The canvas is enlarged, and the picture continued there.";if(document2.
-selection)return`${document2.selection.w} \xD7 ${document2.selection.h} pixels are selected.`;if(mode==="generate")return"The whole canvas is painted.";if(mode===
-"expand")return"Where the canvas is empty, the picture is continued.";return mode==="background"?"Select what is to stay.":`Select the part to ${mode==="add"?"a\
-dd something to":mode}.`}absence(){const{state}=this.connection;if(state.kind==="pairing")return state.why??"Underpaint is running and waits to be paired.";if(state.
-kind!=="absent")return"Looking for Underpaint\u2026";return state.why??"Underpaint is not running. Start it with `underpaint serve`; this panel finds it by itse\
-lf."}say(words){this.said=words;this.look()}attempt(action){const told=error=>this.say(sentence(error,LABELS[this.settings.mode][0]));try{void Promise.resolve(action()).
-catch(told)}catch(error){told(error)}}connected(state){if(state.kind!=="ready")return this.look();this.said="";this.look();const topics=["queue","models","filte\
-rs","styles",...state.server.caps.includes("history")?["history"]:[]];this.attempt(async()=>{await state.session.conversation.request("subscribe",{topics});await Promise.
-all([this.lookForModels(),this.lookForStyles(),this.lookForFilters(),this.queue.look()]);this.history.invalidate();await this.history.look()})}pair(){this.attempt(
-async()=>{const code=byId("code").value.replace(/\s/g,"");if(!/^\d{6}$/.test(code))throw new Sorry("The code has six digits. `underpaint pair` shows it.");this.
-say("Pairing\u2026");await this.connection.pair(code);byId("code").value="";this.say("")})}async ask(method){if(this.connection.state.kind!=="ready")return[];const list=await this.
-connection.state.session.conversation.request(method);return Array.isArray(list)?list.filter(isMembers):[]}async lookForModels(){this.model.offer(await this.ask(
-"models/list"),this.settings.model);this.look();this.loras.offer(await this.ask("loras/list"));this.controls.offer(await this.ask("controls/list"))}async lookForFilters(){
-this.chain.offer(await this.ask("filters/list"))}async lookForStyles(){this.styles.offer(await this.ask("styles/list"))}chooseStyle(style,name){this.set("style",
-name);if(!style)return;const put=(id,key,value)=>{if(value===void 0)return;byId(id).value=String(value);this.set(key,String(value))};put("prompt","prompt",style.
-prompt);put("negative","negative",style.negative_prompt??"");put("steps","steps",style.steps??"");put("guidance","guidance",style.guidance_scale??"");if(typeof style.
-model==="string")this.model.choose(style.model);if(typeof style.denoise_strength==="number"){const percent=Math.max(1,Math.round(style.denoise_strength*100));byId(
-"strength").value=String(percent);byId("strength-value").textContent=`${percent} %`;this.set("strength",percent)}const steps=(Array.isArray(style.filters)?style.
-filters:[]).filter(isMembers).filter(({name:name2})=>typeof name2==="string");this.chain.set(steps.map(({name:name2,params})=>({name:String(name2),params:isMembers(
-params)?params:{}})));this.set("chain",this.chain.steps);this.loras.set(style.loras);this.set("loras",this.loras.kept())}};var panel;var ready=()=>panel??(panel=new Panel);import_uxp2.entrypoints.setup({plugin:{create:()=>{},destroy:()=>panel?.destroy()},panels:{underpaint:{create:root=>{
+if(!filters)throw new Sorry("There is no filter that is switched on. Add one first.");const target=activeTarget();filtered(target);const title=this.chain.title();
+const job=new Job(this.connection,target,title,"Apply filters");this.play(job,()=>filter(job,filters,title))}running(){return this.settings.withFills?this.chain.
+running():void 0}wanted(){const{negative,strength,model,steps,guidance,seed,batch,mode}=this.settings;const number=(text,what,min,max)=>{if(text.trim()==="")return void 0;
+const value=Number(text.replace(",","."));if(!(value>=min&&value<=max))throw new Sorry(`${what} \u201C${text}\u201D is not a number from ${min} to ${max}.`);return value};
+if(!/^\d{0,20}$/.test(seed.trim()))throw new Sorry(`The seed \u201C${seed}\u201D is no whole number. Leave it empty for a random one.`);return{model:model||void 0,
+negative_prompt:negative||void 0,denoise_strength:mode==="remove"||strength===100?void 0:strength/100,steps:number(steps,"Steps",1,1e3),guidance_scale:number(guidance,
+"Guidance",0,100),seed:seed.trim()||void 0,batch:batch>1?batch:void 0}}margins(){const[left=0,top=0,right=0,bottom=0]=this.settings.margins.map(text=>{if(!/^\d{0,5}$/.
+test(text.trim()))throw new Sorry(`The canvas cannot be enlarged by \u201C${text}\u201D pixels. Type a whole number, or nothing.`);return Number(text)});return{
+left,top,right,bottom}}build(){const settings=this.settings;for(const mode of MODES){const button2=make("div","mode",LABELS[mode][0]);button2.id=`mode-${mode}`;
+tip(button2,LABELS[mode][1]);button2.addEventListener("click",()=>this.set("mode",mode));byId("modes").appendChild(button2);this.modes.set(mode,button2)}this.text(
+"prompt","prompt");this.text("negative","negative");this.text("steps","steps");this.text("guidance","guidance");this.text("seed","seed");MARGINS.forEach((id,i)=>{
+const field=byId(id);field.value=settings.margins[i]??"";field.addEventListener("input",()=>this.set("margins",settings.margins.map((text,k)=>k===i?field.value:
+text)))});this.number("strength"," %");this.number("batch","");this.chain.set(settings.chain);byId("with-fills").checked=settings.withFills;byId("with-fills").addEventListener(
+"change",()=>this.set("withFills",byId("with-fills").checked));byId("apply").addEventListener("click",()=>this.attempt(()=>this.filterLayer()));byId("last-seed").
+addEventListener("click",()=>this.lastSeed!==void 0&&this.useSeed(this.lastSeed));for(const name of["loras","controls","regions","filters","more","history"]){const folded=fold(
+byId(`${name}-fold`),byId(name),open=>{this.set("open",open?[...settings.open,name]:settings.open.filter(other=>other!==name));if(name==="history"&&open)this.attempt(
+()=>this.history.look())});folded.open(settings.open.includes(name));if(name==="loras"||name==="controls"||name==="regions")this[name].count=folded.count}this.loras.
+set(settings.loras);byId("go").addEventListener("click",()=>this.start());byId("pair").addEventListener("click",()=>this.pair());document.addEventListener("keyd\
+own",event=>{if(event.key==="Enter"&&(event.ctrlKey||event.metaKey)){event.preventDefault();this.start()}else if(event.key==="Enter"&&document.activeElement?.id===
+"code"){this.pair()}else if(event.key==="Enter"&&document.activeElement?.id==="style-name"){this.styles.named()}else if(event.key==="Escape"){this.cancel()}});this.
+look()}text(id,name){const control2=byId(id);control2.value=this.settings[name];control2.addEventListener("input",()=>this.set(name,control2.value))}number(name,unit){
+const control2=byId(name);const tell=()=>byId(`${name}-value`).textContent=`${this.settings[name]}${unit}`;control2.value=String(this.settings[name]);tell();control2.
+addEventListener("input",()=>{this.set(name,Math.round(Number(control2.value)));tell()})}set(name,value){this.settings[name]=value;save(name,value);this.say("")}insert(words){
+const{prompt}=this.settings;if(prompt.includes(words))return;byId("prompt").value=prompt.trim()?`${prompt.trimEnd()}, ${words}`:words;this.set("prompt",byId("pr\
+ompt").value)}useSeed(seed){byId("seed").value=seed;this.set("seed",seed);this.say(`The next picture uses the seed ${seed}.`)}look(){apart(()=>this.lookAround())}lookAround(){
+const{mode}=this.settings;const{state}=this.connection;for(const[other,button2]of this.modes)button2.className=other===mode?"mode chosen":"mode";reveal(byId("st\
+rength-row"),mode!=="remove");reveal(byId("margins-row"),mode==="expand");reveal(byId("pairing"),state.kind==="pairing");byId("light").className=state.kind;const held=this.
+queue.jobs.some(({phase})=>phase==="held");const busy=this.queue.jobs.length>0;byId("go").textContent=held?"Place layer":busy?`${LABELS[mode][0]} another`:LABELS[mode][0];
+byId("status").textContent=this.said||this.hint();this.lookAtDocument();for(const job of[...this.queue.jobs]){if(job.phase==="working"&&!openDocument(job.target))
+job.cancel("The picture was closed, so its job was cancelled.")}}lookAtDocument(){const note=this.notes.look();const scene=this.model.scene(this.notes.any);for(const section of[
+this.loras,this.controls,this.regions])section.suit(scene);if(note){this.controls.set(note.controls);this.regions.set(note.regions)}}glance(){this.look();apart(
+()=>{for(const name of["controls","regions"]){if(isShown(byId(name)))this[name].look()}})}keepNote(){this.notes.keep({controls:this.controls.kept(),regions:this.
+regions.kept()})}steered(){this.keepNote();this.say("")}hint(){if(this.connection.state.kind!=="ready")return this.absence();if(this.queue.jobs.length>0)return"";
+const document2=glance();if(!document2)return"Open a picture to begin.";const{mode,margins}=this.settings;if(mode==="expand"&&margins.some(text=>Number(text)>0))
+return"The canvas is enlarged, and the picture continued there.";if(document2.selection)return`${document2.selection.w} \xD7 ${document2.selection.h} pixels are\
+ selected.`;if(mode==="generate")return"The whole canvas is painted.";if(mode==="expand")return"Where the canvas is empty, the picture is continued.";return mode===
+"background"?"Select what is to stay.":`Select the part to ${mode==="add"?"add something to":mode}.`}absence(){const{state}=this.connection;if(state.kind==="pai\
+ring")return state.why??"Underpaint is running and waits to be paired.";if(state.kind!=="absent")return"Looking for Underpaint\u2026";return state.why??"Underpa\
+int is not running. Start it with `underpaint serve`; this panel finds it by itself."}say(words){this.said=words;this.look()}attempt(action){const told=error=>this.
+say(sentence(error,LABELS[this.settings.mode][0]));try{void Promise.resolve(action()).catch(told)}catch(error){told(error)}}connected(state){if(state.kind!=="re\
+ady")return this.look();this.said="";this.look();const topics=["queue","models","filters","styles",...state.server.caps.includes("history")?["history"]:[]];this.
+attempt(async()=>{await state.session.conversation.request("subscribe",{topics});await Promise.all([this.lookForModels(),this.lookForStyles(),this.lookForFilters(),
+this.queue.look()]);this.history.invalidate();await this.history.look()})}pair(){this.attempt(async()=>{const code=byId("code").value.replace(/\s/g,"");if(!/^\d{6}$/.
+test(code))throw new Sorry("The code has six digits. `underpaint pair` shows it.");this.say("Pairing\u2026");await this.connection.pair(code);byId("code").value=
+"";this.say("")})}async ask(method){if(this.connection.state.kind!=="ready")return[];const list=await this.connection.state.session.conversation.request(method);
+return Array.isArray(list)?list.filter(isMembers):[]}async lookForModels(){this.model.offer(await this.ask("models/list"),this.settings.model);this.look();this.
+loras.offer(await this.ask("loras/list"));this.controls.offer(await this.ask("controls/list"))}async lookForFilters(){this.chain.offer(await this.ask("filters/l\
+ist"))}async lookForStyles(){this.styles.offer(await this.ask("styles/list"))}chooseStyle(style,name){this.set("style",name);if(!style)return;const put=(id,key,value)=>{
+if(value===void 0)return;byId(id).value=String(value);this.set(key,String(value))};put("prompt","prompt",style.prompt);put("negative","negative",style.negative_prompt??
+"");put("steps","steps",style.steps??"");put("guidance","guidance",style.guidance_scale??"");if(typeof style.model==="string")this.model.choose(style.model);if(typeof style.
+denoise_strength==="number"){const percent=Math.max(1,Math.round(style.denoise_strength*100));byId("strength").value=String(percent);byId("strength-value").textContent=
+`${percent} %`;this.set("strength",percent)}const steps=(Array.isArray(style.filters)?style.filters:[]).filter(isMembers).filter(({name:name2})=>typeof name2===
+"string");this.chain.set(steps.map(({name:name2,params})=>({name:String(name2),params:isMembers(params)?params:{}})));this.set("chain",this.chain.steps);this.loras.
+set(style.loras);this.set("loras",this.loras.kept())}};var panel;var ready=()=>panel??(panel=new Panel);import_uxp2.entrypoints.setup({plugin:{create:()=>{},destroy:()=>panel?.destroy()},panels:{underpaint:{create:root=>{
 root.appendChild(document.getElementById("panel"));ready()},show:()=>ready().shown(),hide:()=>panel?.hidden()}},commands:{run:()=>ready().start(),cancel:()=>panel?.
 cancel()}});})();

@@ -2,10 +2,11 @@
 
 import type { Session } from "../daemon/connection.js";
 import type { Params } from "../protocol/conversation.js";
-import { ProtocolError } from "../protocol/frames.js";
+import { ProtocolError, spell } from "../protocol/frames.js";
 import { alphas, rect, type Rect } from "../protocol/images.js";
 import { readPixels, readSelection } from "../photoshop/read.js";
 import { PX, Sorry, enlarges, type Depth, type Target } from "../photoshop/target.js";
+import { chain, type Call } from "./filtering.js";
 import type { Job } from "./job.js";
 import { steering, type Steering } from "./steering.js";
 
@@ -16,8 +17,13 @@ export interface Wish {
   prompt: string;
   /** Members of `generate`; those left to the daemon are absent. */
   settings: Params;
+  /** What runs over what is painted; absent: nothing. */
+  filters: Call[] | undefined;
   steering: Steering;
 }
+
+/** What a request says besides the painter's words, in bytes at most: where pixels lie, and how they are to be shown. */
+const AROUND_WORDS = 16 * 1024;
 
 /** What is repainted. */
 type Masking = "selection" | "all but the selection" | "what is transparent" | "everything";
@@ -40,7 +46,8 @@ export async function fill(job: Job, wish: Wish): Promise<void> {
   const { mode, prompt, settings } = wish;
   const { canvas, members } = await whereabouts(job, session, wish, true);
   const steered = await steering(job, session, wish.steering, canvas);
-  const params = { ...settings, mode, prompt, label: layerName(prompt, mode, undefined), ...members, ...steered };
+  const filters = wish.filters && (await chain(job, session, wish.filters));
+  const params = { ...settings, mode, prompt, filters, label: layerName(prompt, mode, undefined), ...members, ...steered };
   const { result, patches } = await job.result(session, "generate", params);
   if (typeof result.seed === "string" || typeof result.seed === "number") job.seed = String(result.seed);
   await job.put(patches, (patch) => layerName(prompt, mode, patch.seed));
@@ -52,7 +59,8 @@ export async function fill(job: Job, wish: Wish): Promise<void> {
  */
 export async function whereabouts(job: Job, session: Session, wish: Wish, pixels: boolean): Promise<{ canvas: Rect; members: Params }> {
   const { target } = job;
-  const { mode, prompt, settings } = wish;
+  const { mode, prompt, settings, steering } = wish;
+  spell({ prompt, settings, steering }, AROUND_WORDS);
   const { left, top, right, bottom } = target.margins;
   const whole: Rect = { x: 0, y: 0, w: target.extent.w + left + right, h: target.extent.h + top + bottom };
   const extent = [whole.w, whole.h];
@@ -66,7 +74,7 @@ export async function whereabouts(job: Job, session: Session, wish: Wish, pixels
   let canvas = whole;
   if (repainted === "selection") {
     const { model, denoise_strength, loras } = settings;
-    const steered = [loras, wish.steering.controls, wish.steering.regions].some((list) => Array.isArray(list) && list.length > 0);
+    const steered = [loras, steering.controls, steering.regions].some((list) => Array.isArray(list) && list.length > 0);
     const asked = { mode, prompt, model, denoise_strength, steered, extent, mask_bounds: wire(target.selection!) };
     canvas = within(rect((await job.call(session, "fill/context", asked)).rect), whole);
   }

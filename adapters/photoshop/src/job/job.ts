@@ -10,7 +10,7 @@
 
 import { apart, type Connection, type Session } from "../daemon/connection.js";
 import { Disconnected, Refused, isMembers, type Notice, type Params } from "../protocol/conversation.js";
-import { ProtocolError, asMembers, type Members } from "../protocol/frames.js";
+import { ProtocolError, TooLong, asMembers, type Members } from "../protocol/frames.js";
 import { BYTES_PER_PIXEL, image, picture, rect, type Picture, type Px, type Rect } from "../protocol/images.js";
 import type { Json } from "../protocol/json.js";
 import { Busy, place, type Patch } from "../photoshop/place.js";
@@ -26,6 +26,9 @@ const STAGES: Record<string, string> = {
 
 /** `held`: the result is here, and Photoshop could not take it yet. */
 export type Phase = "working" | "held" | "done" | "failed" | "cancelled";
+
+/** What is sent: all at once, or in bands as they are read. */
+type Bytes = Uint8Array | AsyncIterator<Uint8Array>;
 
 /** What is put into the picture. */
 interface Result {
@@ -126,13 +129,14 @@ export class Job {
     return asMembers(answer, `an answer to ${method} that is none`);
   }
 
-  /** Sends all at once, or bands as they are read; returns the image they make. `see` looks at each on its way. */
-  async send(session: Session, size: Rect, px: Px, pixels: Uint8Array | AsyncGenerator<Uint8Array>, linear = false, see?: (band: Uint8Array) => void) {
-    const bands = pixels instanceof Uint8Array ? [pixels].values() : pixels;
-    return image(await this.upload(session, size.w * size.h * BYTES_PER_PIXEL[px], bands, see), size.w, size.h, px, linear);
+  /** Sends pixels; returns the image they make. */
+  async send(session: Session, size: Rect, px: Px, pixels: Bytes, linear = false, see?: (band: Uint8Array) => void) {
+    return image(await this.upload(session, size.w * size.h * BYTES_PER_PIXEL[px], pixels, see), size.w, size.h, px, linear);
   }
 
-  private async upload(session: Session, size: number, bands: Iterator<Uint8Array> | AsyncIterator<Uint8Array>, see?: (band: Uint8Array) => void): Promise<string> {
+  /** Sends `size` bytes; returns the blob's name. `see` looks at each band on its way. */
+  async upload(session: Session, size: number, bytes: Bytes, see?: (band: Uint8Array) => void): Promise<string> {
+    const bands = bytes instanceof Uint8Array ? [bytes].values() : bytes;
     this.sent ??= await turns.take();
     this.check();
     const { conversation, link } = session;
@@ -302,7 +306,7 @@ export function patches(result: Members, session: Session): Patch[] {
 /** A mistake as the painter should read it. */
 export function sentence(error: unknown, command: string): string {
   const again = `The picture is unchanged; press ${command} again.`;
-  if (error instanceof Sorry || (error instanceof Refused && error.kind !== "no_such_job")) return error.message;
+  if (error instanceof Sorry || error instanceof TooLong || (error instanceof Refused && error.kind !== "no_such_job")) return error.message;
   if (error instanceof Changed) return `${error.message} ${again}`;
   if (error instanceof Restarted || error instanceof Refused) return `Underpaint was started anew while it was at work, and the job is lost. ${again}`;
   if (error instanceof Disconnected) return `The connection to Underpaint broke before it had the picture. ${again}`;
