@@ -440,9 +440,11 @@ this.boxes.push(box);box.addEventListener("click",()=>this.choose(entry,box));th
 byId("entry-words").textContent=entry?caption(entry):""}apply(){const entry=this.chosen;if(!entry)return;const target=activeTarget();const prompt=typeof entry.prompt===
 "string"?entry.prompt:"";const mode=typeof entry.mode==="string"?entry.mode:"picture";const job=new Job(this.hands.connection,target,layerName(prompt,mode,void 0),
 "Place from history");this.hands.play(job,async()=>{const session=await job.session();const answer=await job.call(session,"history/get",{entry:String(entry.entry),
-px:PX[target.depth]});await job.put(patches(answer,session),patch=>layerName(prompt,mode,patch.seed))})}async remove(){const{state}=this.hands.connection;if(this.
-chosen&&state.kind==="ready")await state.session.conversation.request("history/remove",{entry:String(this.chosen.entry)});this.invalidate()}};function caption(entry){
-const words=typeof entry.prompt==="string"&&entry.prompt?entry.prompt:String(entry.mode??"");return`${words} (${String(entry.seed??"")})`}var MOST2=16;var HELP="1 as it was trained, 0 nothing, less than 0 the opposite";var Loras=class extends Entries{constructor(changed,insert){super("loras",MOST2,
+px:PX[target.depth]});const found=patches(answer,session).map(patch=>({...patch,rect:movedInto(target.extent,patch.rect,answer.extent)}));await job.put(found,patch=>layerName(
+prompt,mode,patch.seed))})}async remove(){const{state}=this.hands.connection;if(this.chosen&&state.kind==="ready")await state.session.conversation.request("hist\
+ory/remove",{entry:String(this.chosen.entry)});this.invalidate()}};function movedInto({w,h},rect2,madeFor){if(JSON.stringify(madeFor)===JSON.stringify([w,h]))return rect2;
+return{...rect2,x:Math.max(0,Math.min(rect2.x,w-rect2.w)),y:Math.max(0,Math.min(rect2.y,h-rect2.h))}}function caption(entry){const words=typeof entry.prompt==="\
+string"&&entry.prompt?entry.prompt:String(entry.mode??"");return`${words} (${String(entry.seed??"")})`}var MOST2=16;var HELP="1 as it was trained, 0 nothing, less than 0 the opposite";var Loras=class extends Entries{constructor(changed,insert){super("loras",MOST2,
 changed);this.insert=insert;this.known=new Map;this.choice=new Choice(byId("loras-adder"),name=>this.chosen(name))}offer(list){const known=named(list).map(lora=>[
 lora.id,lora]);if(JSON.stringify(known)===JSON.stringify([...this.known]))return;this.known=new Map(known);this.draw()}members(){const running=this.running().map(
 ({off:_,...lora})=>lora);return running.length>0?running:void 0}read(kept){if(!isMembers(kept)||typeof kept.name!=="string")return void 0;const{name,weight:held,

@@ -167,6 +167,27 @@ def history_of_every_editor(ps, daemon):
 
 
 @scenario
+def history_of_a_larger_picture(ps, daemon):
+    """What was painted beyond this canvas is moved into it."""
+    with another_editor(daemon) as krita:
+        krita.call("history/clear")
+        mask = b"".join(b"\xff" if 440 <= x < 480 and 320 <= y < 360 else b"\0" for y in range(384) for x in range(512))
+        [patch] = krita.fill(bytes([90, 120, 60, 255]) * (512 * 384), (512, 384), mask, mode="fill", prompt="a stone", model="tiny-sd", steps=2, seed=5).wait()
+        x, y, width, height = patch.rect
+        assert x > 160 and y > 160, patch.rect
+        ps.open(daemon).document(w=160, h=160)
+        ps.ready()
+        ps.page.click("#history-fold")
+        ps.wait("document.querySelectorAll('.entry').length === 1")
+        ps.page.click(".entry")
+        ps.page.click("#entry-apply")
+        ps.until("Done")
+        held = ps.mock("look", PICTURE)["layers"][0]["box"]
+        assert held["left"] >= 160 - width and held["top"] >= 160 - height and held["right"] <= 160 and held["bottom"] <= 160, (held, patch.rect)
+        krita.call("history/clear")
+
+
+@scenario
 def other_editors_wait_in_the_same_queue(ps, daemon):
     with another_editor(daemon) as krita:
         ps.open(daemon).document(w=256, h=192, select=[60, 50, 160, 140])
