@@ -369,13 +369,14 @@ layers.find(layer=>String(layer.id)===id);chosen(this.bound)})}look(listed){cons
 String(id),`${"\u2003".repeat(depth2)}${name}`])];this.layers=listed.map(({id,name})=>({id,name}));if(bound&&!listed.some(({id})=>id===bound.id)){options.push([
 String(bound.id),`${bound.name} \u2013 not in this picture`]);this.layers.push(bound)}const wanted=JSON.stringify(options);if(wanted===this.shown)return;this.shown=
 wanted;this.choice.fill(options,bound?String(bound.id):"")}};var FAMILIES={sd15:"Stable Diffusion 1.x",sd2:"Stable Diffusion 2.x",sdxl:"Stable Diffusion XL",sdxl_refiner:"Stable Diffusion XL's refiner"};var Models=class{constructor(element,wanted,chosen){
-this.chosen=chosen;this.known=[];this.list=new Choice(element,chosen);this.fill([...wanted?[[wanted,wanted]]:[]],wanted)}offer(models,wanted){this.known=models.
-filter(({kind,state})=>kind==="painter"&&state!=="unusable");this.fill(this.known.map(({id,name})=>[String(id),String(name)]),wanted)}choose(model){this.list.value=
-model;this.chosen(this.list.value)}scene(open){const chosen=this.known.find(({id})=>id===this.list.value);const may=(chosen?[chosen]:this.known).filter(reads);return{
-families:[...new Set(may.map(({family})=>String(family)))],reads:!chosen||reads(chosen),open}}fill(models,wanted){this.list.fill([["","Automatic"],...models],wanted)}};
-function reads({samplers}){return Array.isArray(samplers)&&samplers.length>0}function misfit(family,{families}){if(typeof family!=="string"||family==="unknown"||
-families.includes(family))return"";return`made for ${FAMILIES[family]??family}`}function titleOf({id,name,title}){return String(title??name??id).replace(/\.safetensors$/,
-"")}function named(list){return(Array.isArray(list)?list:[]).filter(isMembers).filter(entry=>typeof entry.id==="string"&&entry.id!=="")}var SIDE_PX=160;var Sight=class{constructor(looks){this.looks=looks;this.source="";this.parts=new Map}part(entry,made2,kept){const part=make("div","made");const draw=()=>{
+this.chosen=chosen;this.known=[];this.list=new Choice(element,chosen);this.fill(wanted?[[wanted,wanted]]:[],wanted)}offer(models,wanted){this.known=models.filter(
+({kind,state})=>kind==="painter"&&state!=="unusable");const options=this.known.map(({id,name})=>[String(id),String(name)]);if(wanted&&!options.some(([id])=>id===
+wanted))options.push([wanted,`${wanted} \u2013 not on this machine`]);this.fill(options,wanted)}choose(model){this.list.value=model;this.chosen(this.list.value)}scene(open){
+const chosen=this.known.find(({id})=>id===this.list.value);const may=(chosen?[chosen]:this.known).filter(reads);return{families:[...new Set(may.map(({family})=>String(
+family)))],reads:!chosen||reads(chosen),open}}fill(models,wanted){this.list.fill([["","Automatic"],...models],wanted)}};function reads({samplers}){return Array.
+isArray(samplers)&&samplers.length>0}function misfit(family,{families}){if(typeof family!=="string"||family==="unknown"||families.includes(family))return"";return`\
+made for ${FAMILIES[family]??family}`}function titleOf({id,name,title}){return String(title??name??id).replace(/\.safetensors$/,"")}function named(list){return(Array.
+isArray(list)?list:[]).filter(isMembers).filter(entry=>typeof entry.id==="string"&&entry.id!=="")}var SIDE_PX=160;var Sight=class{constructor(looks){this.looks=looks;this.source="";this.parts=new Map}part(entry,made2,kept){const part=make("div","made");const draw=()=>{
 clear(part);if(this.looks.offered()&&made2())for(const line2 of this.lines(entry,made2,kept))part.appendChild(line2)};this.parts.set(entry,draw);draw();return part}settle(sources){
 if(this.entry&&sources.get(this.entry)!==this.source)this.drop();for(const entry of[...this.parts.keys()])if(!sources.has(entry))this.parts.delete(entry);this.draw()}lines(entry,made2,kept){
 const isShown2=this.entry===entry;const look2=button("see",isShown2?"Hide":"Show","What the model will see of the layer",()=>isShown2?this.hide():this.see(entry,

@@ -130,6 +130,22 @@ def what_was_chosen_is_kept(ps, daemon):
 
 
 @scenario
+def a_model_that_is_gone_stays_chosen(ps, daemon):
+    """What the list shows is what is asked for."""
+    ps.open(daemon).ready()
+    ps.page.evaluate("localStorage.setItem('underpaint.settings.model', JSON.stringify('gone.safetensors'))")
+    ps.open(daemon, forget=False).document(w=256, h=192, select=[60, 50, 160, 140])
+    ps.ready()
+    chosen = "document.querySelector('#model').shadowRoot.querySelector('select').selectedOptions[0].label"
+    ps.wait(chosen + " === 'gone.safetensors – not on this machine'")
+    ps.go()
+    ps.until("gone.safetensors")
+    ps.page.select_option("#model select", label="Automatic")
+    ps.go()
+    ps.until("Done")
+
+
+@scenario
 def the_menu_commands(ps, daemon):
     ps.open(daemon).document(w=256, h=192, select=[60, 50, 160, 140])
     ps.ready()
