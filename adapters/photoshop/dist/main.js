@@ -101,20 +101,22 @@ s a new one.")});try{const{token}=asMembers(await within(HELLO_MS,converse(link)
 "What answered is not Underpaint.");await storeToken(token);this.token=token;this.wake()}finally{link.close()}}async find(){const published=await readPublished();
 const known=[published?.token,this.token,await storedToken()];const tokens=[...new Set(known.filter(token=>!!token))];const ports=new Set([...published?.port===
 void 0?[]:[published.port],...PORTS]);let why=published&&published.port===void 0?"Underpaint listens on no port that Photoshop may reach; `underpaint doctor` sa\
-ys why.":void 0;let other;let unpaired;for(const port2 of ports){const met=await meet(port2,tokens);if(met instanceof Refused)why=met.message;else if(met==="unp\
-aired")unpaired??(unpaired=port2);else if(met==="other")other??(other=port2);else if(met!=="nobody")return met}if(unpaired!==void 0&&!published)return{kind:"pai\
-ring",...tokens.length>0?{why:unknown(unpaired)}:{}};const port=unpaired??other;if(port!==void 0)why??(why=occupied(port));return{kind:"absent",...why===void 0?
-{}:{why}}}async stay(session){const{conversation,link}=session;const over=new Promise(resolve=>{const ended=link.onClose;link.onClose=()=>{ended();resolve()}});
-conversation.onNotice=notice=>{for(const listener of[...this.listeners])apart(()=>listener(notice))};this.become({kind:"ready",server:conversation.server,session});
-for(const done of[...this.waiting])done();await over}become(state){this.state=state;apart(()=>this.onState(state))}};function apart(tell){try{tell()}catch(error){
-console.warn(error)}}var occupied=port=>`Underpaint is not running: what answers at port ${port} is another program, or another user's. Start yours with \`underp\
-aint serve\`; this panel finds it by itself.`;var unknown=port=>`What answers at port ${port} does not know this panel's token. After \`underpaint serve --new-to\
-ken\`, pair again; else start Underpaint.`;async function meet(port,tokens){const link=await openLink(port,OPEN_MS).catch(()=>void 0);if(!link)return"nobody";const conversation=converse(
-link);let proof2;try{if(tokens.length>0)proof2=await within(HELLO_MS,challenge(conversation,port,tokens));if(proof2!==void 0){await within(HELLO_MS,conversation.
-hello(CLIENT,proof2));return{conversation,link}}link.close();return"unpaired"}catch(error){link.close();return proof2!==void 0&&error instanceof Refused?error:"\
-other"}}function converse(link){const conversation=new Conversation(link.send);link.onMessage=message=>{try{conversation.receive(message)}catch(error){conversation.
-end(error instanceof Error?error:new Error(String(error)));link.close()}};link.onClose=()=>conversation.end(new Disconnected("The connection to Underpaint broke\
-."));return conversation}function within(ms,promise){return Promise.race([promise,sleep(ms).then(()=>Promise.reject(new Unreachable("no answer in time")))])}var BYTES_PER_PIXEL={rgba8:4,rgba16:8,rgbaf32:16,g8:1,g16:2,gf32:4};function image(blob,w,h,px,linear2=false){return{blob,w,h,px,color:linear2?"linear-srgb":void 0}}
+ys why.":void 0;let other;let unpaired;for(const port of ports){const met=await meet(port,tokens);if(met instanceof Refused)why=met.message;else if(met==="unpai\
+red")unpaired??(unpaired=port);else if(met==="other")other??(other=port);else if(met!=="nobody")return met}if(unpaired!==void 0)why??(why=published?elsewhere(unpaired):
+tokens.length>0?unknown(unpaired):void 0);else if(other!==void 0)why??(why=occupied(other));return{kind:unpaired===void 0?"absent":"pairing",...why===void 0?{}:
+{why}}}async stay(session){const{conversation,link}=session;const over=new Promise(resolve=>{const ended=link.onClose;link.onClose=()=>{ended();resolve()}});conversation.
+onNotice=notice=>{for(const listener of[...this.listeners])apart(()=>listener(notice))};this.become({kind:"ready",server:conversation.server,session});for(const done of[
+...this.waiting])done();await over}become(state){this.state=state;apart(()=>this.onState(state))}};function apart(tell){try{tell()}catch(error){console.warn(error)}}
+var occupied=port=>`Underpaint is not running: what answers at port ${port} is another program, or another user's. Start yours with \`underpaint serve\`; this pan\
+el finds it by itself.`;var elsewhere=port=>`What answers at port ${port} is another program, or another user's, or an Underpaint that keeps its files elsewhere\
+. Pair with that, or start yours with \`underpaint serve\`.`;var unknown=port=>`What answers at port ${port} does not know this panel's token. After \`underpaint\
+ serve --new-token\`, pair again; else start Underpaint.`;async function meet(port,tokens){const link=await openLink(port,OPEN_MS).catch(()=>void 0);if(!link)return"\
+nobody";const conversation=converse(link);let proof2;try{if(tokens.length>0)proof2=await within(HELLO_MS,challenge(conversation,port,tokens));if(proof2!==void 0){
+await within(HELLO_MS,conversation.hello(CLIENT,proof2));return{conversation,link}}link.close();return"unpaired"}catch(error){link.close();return proof2!==void 0&&
+error instanceof Refused?error:"other"}}function converse(link){const conversation=new Conversation(link.send);link.onMessage=message=>{try{conversation.receive(
+message)}catch(error){conversation.end(error instanceof Error?error:new Error(String(error)));link.close()}};link.onClose=()=>conversation.end(new Disconnected(
+"The connection to Underpaint broke."));return conversation}function within(ms,promise){return Promise.race([promise,sleep(ms).then(()=>Promise.reject(new Unreachable(
+"no answer in time")))])}var BYTES_PER_PIXEL={rgba8:4,rgba16:8,rgbaf32:16,g8:1,g16:2,gf32:4};function image(blob,w,h,px,linear2=false){return{blob,w,h,px,color:linear2?"linear-srgb":void 0}}
 function picture(described2,data){const{w,h,px,stride,offset,color}=asMembers(described2,"an image without a description");if(!isSide(w)||!isSide(h)||typeof px!==
 "string"||!(px in BYTES_PER_PIXEL)){throw new ProtocolError("an image without size or pixel format")}const row=w*BYTES_PER_PIXEL[px];const step=stride??row;const from=offset??
 0;if(!isCount(step)||step<row||!isCount(from)||from+step*(h-1)+row>data.length){throw new ProtocolError(`an image of ${w}x${h} does not fit its ${data.length} b\
