@@ -137,11 +137,12 @@ w,h}){return width===w&&height===h}function openDocument(target){return[...impor
 DocumentMode.GRAYSCALE]);function depthOf(document2){const depths={[import_photoshop.constants.BitsPerChannelType.EIGHT]:8,[import_photoshop.constants.BitsPerChannelType.
 SIXTEEN]:16,[import_photoshop.constants.BitsPerChannelType.THIRTYTWO]:32};return depths[document2.bitsPerChannel]}function selectionOf(document2){const bounds2=document2.
 selection.bounds;if(!bounds2)return void 0;const x=Math.max(0,Math.floor(bounds2.left));const y=Math.max(0,Math.floor(bounds2.top));const w=Math.min(document2.width,
-Math.ceil(bounds2.right))-x;const h=Math.min(document2.height,Math.ceil(bounds2.bottom))-y;return w>0&&h>0?{x,y,w,h}:void 0}var SRGB="sRGB IEC61966-2.1";var BAND_BYTES=8*1024*1024;async function*readPixels(target,rect2,layerID){const options={documentID:target.documentID,...layerID===
-void 0?{}:{layerID},colorSpace:"RGB",colorProfile:SRGB,componentSize:target.depth};for(const band of bands(rect2,BYTES_PER_PIXEL[PX[target.depth]])){const within4=inside(
-bounds(band),target.extent);yield within4?await readBand(band,target.depth,4,()=>import_photoshop2.imaging.getPixels({...options,sourceBounds:bounds(within4)}),
-()=>isEmpty(target,within4,layerID)):bytes(samples(target.depth,band.w*band.h*4))}}async function readSelection(target,rect2){const found=new Uint8Array(rect2.w*
-rect2.h);for(const band of bands(rect2,BYTES_PER_PIXEL.g8)){if(!target.selection||!meets(target.selection,band))continue;const get=()=>import_photoshop2.imaging.
+Math.ceil(bounds2.right))-x;const h=Math.min(document2.height,Math.ceil(bounds2.bottom))-y;return w>0&&h>0?{x,y,w,h}:void 0}var SRGB="sRGB IEC61966-2.1";var BAND_BYTES=8*1024*1024;var GLIMPSE={width:16,height:16};async function*readPixels(target,rect2,layerID){const options={documentID:target.
+documentID,...layerID===void 0?{}:{layerID},colorSpace:"RGB",colorProfile:SRGB,componentSize:target.depth};const get=(area,size)=>import_photoshop2.imaging.getPixels(
+{...options,sourceBounds:bounds(area),...size?{targetSize:size}:{}});let readable;const isGap=area=>isEmpty(target,area,layerID)||(readable??(readable=isReadable(
+target,layerID,get)));for(const band of bands(rect2,BYTES_PER_PIXEL[PX[target.depth]])){const within4=inside(bounds(band),target.extent);yield within4?await readBand(
+band,target.depth,4,()=>get(within4),()=>isGap(within4)):bytes(samples(target.depth,band.w*band.h*4))}}async function readSelection(target,rect2){const found=new Uint8Array(
+rect2.w*rect2.h);for(const band of bands(rect2,BYTES_PER_PIXEL.g8)){if(!target.selection||!meets(target.selection,band))continue;const get=()=>import_photoshop2.imaging.
 getSelection({documentID:target.documentID,sourceBounds:bounds(band)});const why=()=>{compareSelection(target);return false};found.set(await readBand(band,8,1,get,
 why),(band.y-rect2.y)*rect2.w)}compareSelection(target);return found}function compareExtent(target){const document2=openDocument(target);if(document2&&!isOf(document2,
 target.extent))throw new Changed("The canvas was resized while the picture was read.")}function compareSelection(target){const document2=openDocument(target);if(document2&&
@@ -150,9 +151,9 @@ const layer=findLayer(target,layerID);return layer&&inside(layer.boundsNoEffects
 const found=layer.id===layerID?layer:layer.layers?search(layer.layers):void 0;if(found)return found}return void 0};const document2=openDocument(target);return document2&&
 search(document2.layers)}function*bands(rect2,bytesPerPixel){const rows=Math.max(1,Math.floor(BAND_BYTES/(rect2.w*bytesPerPixel)));for(let y=0;y<rect2.h;y+=rows){
 yield{x:rect2.x,y:rect2.y+y,w:rect2.w,h:Math.min(rows,rect2.h-y)}}}async function readBand(band,depth2,channels,get,empty){const blank=()=>samples(depth2,band.w*
-band.h*channels);let got;try{got=await get()}catch(error){if(!empty())throw error;return bytes(blank())}const{imageData:imageData2,sourceBounds}=got;try{const{width,
-height,components}=imageData2;const data=asDepth(await imageData2.getData({chunky:true,fullRange:true}),depth2);if(components===channels&&width===band.w&&height===
-band.h)return bytes(data);const whole=blank();place(data,{w:width,h:height,components},whole,{w:band.w,h:band.h,channels},sourceBounds.left-band.x,sourceBounds.
+band.h*channels);let got;try{got=await get()}catch(error){if(!await empty())throw error;return bytes(blank())}const{imageData:imageData2,sourceBounds}=got;try{const{
+width,height,components}=imageData2;const data=asDepth(await imageData2.getData({chunky:true,fullRange:true}),depth2);if(components===channels&&width===band.w&&
+height===band.h)return bytes(data);const whole=blank();place(data,{w:width,h:height,components},whole,{w:band.w,h:band.h,channels},sourceBounds.left-band.x,sourceBounds.
 top-band.y);return bytes(whole)}finally{void imageData2.dispose()}}function place(source2,from,target,to,dx,dy){const full=target instanceof Float32Array?1:target instanceof
 Uint16Array?65535:255;const grey=from.components<3;const alpha=from.components===2?1:from.components===4?3:-1;const left=Math.max(0,-dx);const right=Math.min(from.
 w,to.w-dx);for(let y=Math.max(0,-dy);y<Math.min(from.h,to.h-dy);y++){let i=(y*from.w+left)*from.components;let o=((y+dy)*to.w+left+dx)*to.channels;if(from.components===
@@ -166,7 +167,8 @@ const x=Math.max(0,bounds2.left);const y=Math.max(0,bounds2.top);const w=Math.mi
 0&&h>0?{x,y,w,h}:void 0}function meets(a,b){return a.x<b.x+b.w&&b.x<a.x+a.w&&a.y<b.y+b.h&&b.y<a.y+a.h}function isEmpty(target,rect2,layerID){const document2=openDocument(
 target);if(!document2)return false;compareExtent(target);const layer=layerID===void 0?void 0:findLayer(target,layerID);if(layerID!==void 0)return!!layer&&!holds(
 layer.boundsNoEffects);return[...document2.layers].every(({visible,bounds:area})=>!visible||!holds(area));function holds(area){const held=inside(area,target.extent);
-return!!held&&meets(held,rect2)}}var import_photoshop3=__require("photoshop");var LONG_TEXT=4096;var AROUND=512;function filtered(target){const layer=target.layerID===void 0?void 0:findLayer(target,target.layerID);if(!layer)throw new Sorry(
+return!!held&&meets(held,rect2)}}async function isReadable(target,layerID,get){const all=layerID===void 0?{x:0,y:0,...target.extent}:layerBounds(target,layerID);
+if(!all)return false;try{void(await get(all,GLIMPSE)).imageData.dispose();return true}catch{return false}}var import_photoshop3=__require("photoshop");var LONG_TEXT=4096;var AROUND=512;function filtered(target){const layer=target.layerID===void 0?void 0:findLayer(target,target.layerID);if(!layer)throw new Sorry(
 "No layer is active. Choose the one to filter.");if(layer.kind!==import_photoshop3.constants.LayerKind.NORMAL&&!layer.isBackgroundLayer){throw new Sorry("The ac\
 tive layer holds no pixels of its own. Choose a pixel layer, or rasterize this one.")}const held=layerBounds(target,layer.id);const rect2=held&&(target.selection?
 overlap(held,grown(target.selection)):held);if(!rect2||target.selection&&!overlap(held,target.selection))throw new Sorry("The active layer is empty there.");return{

@@ -13,7 +13,7 @@ import type * as Photoshop from "photoshop";
 import * as constants from "photoshop-constants";
 
 import { MockDocument, front, scope, writes } from "./document.js";
-import { FULL, convert, cut, depthOf, height, meet, range, samples, width, type Depth, type Samples } from "./pixels.js";
+import { FULL, convert, cut, depthOf, height, meet, range, reduced, samples, tight, width, type Depth, type Samples } from "./pixels.js";
 
 type Ps = typeof Photoshop;
 type Imaging = Ps["imaging"];
@@ -95,15 +95,17 @@ const getPixels: Imaging["getPixels"] = async (options) => {
   if (asked.left < 0 || asked.top < 0 || asked.right > document.width || asked.bottom > document.height) throw new Error("The bounds reach beyond the canvas.");
   const box = layer ? layer.box && meet(layer.box, asked) : document.held(asked);
   if (!box) throw new Error("grabPixels: the area holds no pixels.");
-  trouble.read += width(box) * height(box);
-  const native = layer ? cut(layer.data!, layer.box!, box) : document.composite(box);
+  const whole = layer ? cut(layer.data!, layer.box!, box) : document.composite(box);
+  if (!tight(whole, box)) throw new Error("grabPixels: the area holds no pixels.");
+  const { native, w, h } = reduced(whole, box, options.targetSize);
+  trouble.read += w * h;
   const depth = options.componentSize === undefined || options.componentSize === -1 ? document.depth : options.componentSize;
   const profile = options.colorProfile ?? document.colorProfileName;
   const converted = convert(native, { depth: document.depth, profile: document.colorProfileName }, { depth, profile });
   const named = depth === 32 ? `${profile} (Linear RGB Profile)` : profile;
   const opaque = isOpaque(converted);
   const data = opaque ? withoutAlpha(converted) : converted;
-  return { imageData: new MockImageData(data, width(box), height(box), opaque ? 3 : 4, named, "RGB"), sourceBounds: box, level: 0 };
+  return { imageData: new MockImageData(data, w, h, opaque ? 3 : 4, named, "RGB"), sourceBounds: box, level: 0 };
 };
 
 const getSelection: Imaging["getSelection"] = async (options) => {

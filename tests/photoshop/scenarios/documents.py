@@ -248,3 +248,26 @@ def what_was_selected_at_the_press_counts(ps, daemon):
         ps.go()
         ps.until("The canvas was resized while the picture was read. The picture is unchanged; press Fill again.")
     assert len(ps.layers()) == 1
+
+
+@scenario
+def a_gap_inside_a_layer(ps, daemon):
+    """Photoshop gives no pixels of a transparent place inside a layer's bounds, and says so with an error: it reads as empty."""
+    rows = bytearray(10 * 1600 * 4)
+    rows[:40] = rows[-40:] = b"\x20\x40\x60\xff" * 10
+    ps.open(daemon).document(w=600, h=1600, covers=box([0, 0, 8, 8]), select=[100, 700, 200, 800])
+    ps.mock("layer", PICTURE, {"name": "signature", "box": box([500, 0, 510, 1600]), "pixels": base64.b64encode(rows).decode(), "visible": True})
+    ps.mock("choose", PICTURE, "signature")
+    ps.ready()
+    ps.mode("generate")
+    slowly(ps, 2)
+    ps.go()
+    ps.until("as a new layer.")
+    assert ps.mock("layerPixel", PICTURE, 0, 150, 750)[3] == 255
+    ps.mock("choose", PICTURE, "signature")
+    ps.select(PICTURE, [490, 700, 520, 800])
+    ps.page.click("#filters-fold")
+    ps.page.select_option("#add-filter select", label="Halftone")
+    ps.page.click("#apply")
+    ps.until("as a new layer.")
+    assert ps.mock("look", PICTURE)["history"] == ["Open", "Generate", "Apply filters"]

@@ -13,9 +13,12 @@ import { Changed, PX, isOf, openDocument, selectionOf, type Depth, type Target }
 
 export const SRGB = "sRGB IEC61966-2.1";
 const BAND_BYTES = 8 * 1024 * 1024;
+/** Enough to see that there is something. */
+const GLIMPSE = { width: 16, height: 16 };
 
 type Samples = Uint8Array | Uint16Array | Float32Array;
 type Bounds = { left: number; top: number; right: number; bottom: number };
+type Size = { width: number; height: number };
 
 /** The composite's pixels in `rect`, which may reach beyond the canvas, or one layer's: packed rows of `PX[target.depth]`, band by band. */
 export async function* readPixels(target: Target, rect: Rect, layerID?: number): AsyncGenerator<Uint8Array> {
@@ -23,11 +26,14 @@ export async function* readPixels(target: Target, rect: Rect, layerID?: number):
     documentID: target.documentID, ...(layerID === undefined ? {} : { layerID }),
     colorSpace: "RGB", colorProfile: SRGB, componentSize: target.depth,
   };
+  const get = (area: Rect, size?: Size) => imaging.getPixels({ ...options, sourceBounds: bounds(area), ...(size ? { targetSize: size } : {}) });
+  let readable: Promise<boolean> | undefined;
+  const isGap = (area: Rect) => isEmpty(target, area, layerID) || (readable ??= isReadable(target, layerID, get));
   for (const band of bands(rect, BYTES_PER_PIXEL[PX[target.depth]])) {
     // Beyond the canvas there is nothing to ask for.
     const within = inside(bounds(band), target.extent);
     yield within
-      ? await readBand(band, target.depth, 4, () => imaging.getPixels({ ...options, sourceBounds: bounds(within) }), () => isEmpty(target, within, layerID))
+      ? await readBand(band, target.depth, 4, () => get(within), () => isGap(within))
       : bytes(samples(target.depth, band.w * band.h * 4));
   }
 }
@@ -95,13 +101,13 @@ function* bands(rect: Rect, bytesPerPixel: number): Generator<Rect> {
 type Got = { imageData: { width: number; height: number; components: number; componentSize: 8 | 16 | 32; getData: (options: { chunky: boolean; fullRange: boolean }) => Promise<Samples>; dispose: () => unknown }; sourceBounds: Bounds };
 
 /** One band: what Photoshop gave, put where it belongs in a band of `channels`; where it gave nothing, zeros. */
-async function readBand(band: Rect, depth: Depth, channels: 1 | 4, get: () => Promise<Got>, empty: () => boolean): Promise<Uint8Array> {
+async function readBand(band: Rect, depth: Depth, channels: 1 | 4, get: () => Promise<Got>, empty: () => boolean | Promise<boolean>): Promise<Uint8Array> {
   const blank = () => samples(depth, band.w * band.h * channels);
   let got: Got;
   try {
     got = await get();
   } catch (error) {
-    if (!empty()) throw error;
+    if (!(await empty())) throw error;
     return bytes(blank());
   }
   const { imageData, sourceBounds } = got;
@@ -193,5 +199,17 @@ function isEmpty(target: Target, rect: Rect, layerID: number | undefined): boole
   function holds(area: Bounds): boolean {
     const held = inside(area, target.extent);
     return !!held && meets(held, rect);
+  }
+}
+
+/** Whether Photoshop gives any pixels of the layer, or of all of them: then an area of which it gives none is a gap in it. */
+async function isReadable(target: Target, layerID: number | undefined, get: (area: Rect, size: Size) => Promise<Got>): Promise<boolean> {
+  const all = layerID === undefined ? { x: 0, y: 0, ...target.extent } : layerBounds(target, layerID);
+  if (!all) return false;
+  try {
+    void (await get(all, GLIMPSE)).imageData.dispose();
+    return true;
+  } catch {
+    return false;
   }
 }
