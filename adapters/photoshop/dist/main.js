@@ -214,14 +214,17 @@ const extent=[whole.w,whole.h];const repainted=masking(mode,target);const where=
 model,denoise_strength,loras}=settings;const steered=[loras,steering2.controls,steering2.regions].some(list=>Array.isArray(list)&&list.length>0);const asked={mode,
 prompt,model,denoise_strength,steered,extent,mask_bounds:wire(target.selection)};canvas=within3(rect((await job.call(session,"fill/context",asked)).rect),whole)}
 const linear2=target.depth===32;const clear2=repainted==="what is transparent"?new Clear(whole,target.depth):void 0;const seen={...canvas,x:canvas.x-left,y:canvas.
-y-top};const image2=pixels||clear2?await job.send(session,canvas,PX[target.depth],readPixels(target,seen),linear2,band=>clear2?.see(band)):void 0;const painted=clear2?
-clear2.mask():repainted==="all but the selection"?selected?.map(value=>255-value):selected;const mask=painted&&{rect:wire(where),image:await job.send(session,where,
-"g8",painted)};return{canvas,members:{canvas:{extent,rect:wire(canvas),image:image2},mask}}}function layerName(prompt,mode,seed){let words=prompt.split(/\s+/).filter(
-Boolean).join(" ")||mode[0].toUpperCase()+mode.slice(1);if(words.length>48)words=words.slice(0,47).trimEnd()+"\u2026";return seed===void 0?words:`${words} (${seed}\
-)`}var Clear=class{constructor(size,depth2){this.depth=depth2;this.at=0;this.found=new Uint8Array(size.w*size.h)}see(band){for(const alpha of alphas(band,PX[this.
-depth]))this.found[this.at++]=255-alpha}mask(){if(this.found.every(value=>value===0)){throw new Sorry("Nothing in this picture is empty. Say by how much to enla\
-rge it, or select the part to expand into.")}return this.found}};function wire({x,y,w,h}){return{x,y,w,h}}function within3(inner,outer){if(inner.x<0||inner.y<0||
-inner.x+inner.w>outer.w||inner.y+inner.h>outer.h){throw new ProtocolError("a context outside the picture")}return inner}var import_photoshop5=__require("photoshop");var Busy=class extends Error{};var MODAL_IN_THE_WAY=9;var CANCELLED="Cancelled. The picture is unchanged.";var PATIENCE_S=2;var enlarged=[];function moved({documentID,
+y-top};const image2=pixels||clear2?await job.send(session,canvas,PX[target.depth],readPixels(target,seen),linear2,band=>clear2?.see(band)):void 0;if(enlarges(target))
+clear2?.closeHoles();const painted=clear2?clear2.mask():repainted==="all but the selection"?selected?.map(value=>255-value):selected;const mask=painted&&{rect:wire(
+where),image:await job.send(session,where,"g8",painted)};return{canvas,members:{canvas:{extent,rect:wire(canvas),image:image2},mask}}}function layerName(prompt,mode,seed){
+let words=prompt.split(/\s+/).filter(Boolean).join(" ")||mode[0].toUpperCase()+mode.slice(1);if(words.length>48)words=words.slice(0,47).trimEnd()+"\u2026";return seed===
+void 0?words:`${words} (${seed})`}var Clear=class{constructor(size,depth2){this.size=size;this.depth=depth2;this.at=0;this.found=new Uint8Array(size.w*size.h)}see(band){
+for(const alpha of alphas(band,PX[this.depth]))this.found[this.at++]=255-alpha}closeHoles(){const{w,h}=this.size;const row=y=>this.found.subarray(y*w,(y+1)*w);let[
+left,top,right,bottom]=[w,h,0,0];for(let y=0;y<h;y++){const first=row(y).findIndex(value=>value<255);if(first<0)continue;let last=w-1;while(row(y)[last]===255)last--;
+[left,top,right,bottom]=[Math.min(left,first),Math.min(top,y),Math.max(right,last+1),y+1]}for(let y=top;y<bottom;y++)row(y).fill(0,left,right)}mask(){if(this.found.
+every(value=>value===0)){throw new Sorry("Nothing in this picture is empty. Say by how much to enlarge it, or select the part to expand into.")}return this.found}};
+function wire({x,y,w,h}){return{x,y,w,h}}function within3(inner,outer){if(inner.x<0||inner.y<0||inner.x+inner.w>outer.w||inner.y+inner.h>outer.h){throw new ProtocolError(
+"a context outside the picture")}return inner}var import_photoshop5=__require("photoshop");var Busy=class extends Error{};var MODAL_IN_THE_WAY=9;var CANCELLED="Cancelled. The picture is unchanged.";var PATIENCE_S=2;var enlarged=[];function moved({documentID,
 began,extent},document2){const since=enlarged.filter(other=>other.documentID===documentID&&other.at>=began);const now={x:0,y:0,...extent};for(const{left,top,right,
 bottom}of[NO_MARGINS,...since.map(({by})=>by)]){now.x+=left;now.y+=top;now.w+=left+right;now.h+=top+bottom;if(isOf(document2,now))return now}return void 0}var newest=new Map;
 function anchorOf(target){const put=newest.get(`${target.documentID}/${target.layerID}`);const later=put&&put.at>=target.began?findLayer(target,put.layerID):void 0;

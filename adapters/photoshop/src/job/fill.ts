@@ -84,6 +84,7 @@ export async function whereabouts(job: Job, session: Session, wish: Wish, pixels
   const seen = { ...canvas, x: canvas.x - left, y: canvas.y - top };
   const image = pixels || clear ? await job.send(session, canvas, PX[target.depth], readPixels(target, seen), linear, (band) => clear?.see(band)) : undefined;
 
+  if (enlarges(target)) clear?.closeHoles();
   const painted = clear ? clear.mask() : repainted === "all but the selection" ? selected?.map((value) => 255 - value) : selected;
   const mask = painted && { rect: wire(where), image: await job.send(session, where, "g8", painted) };
   return { canvas, members: { canvas: { extent, rect: wire(canvas), image }, mask } };
@@ -101,7 +102,7 @@ class Clear {
   private readonly found: Uint8Array;
   private at = 0;
 
-  constructor(size: Rect, private readonly depth: Depth) {
+  constructor(private readonly size: Rect, private readonly depth: Depth) {
     this.found = new Uint8Array(size.w * size.h);
   }
 
@@ -109,6 +110,22 @@ class Clear {
     for (const alpha of alphas(band, PX[this.depth])) this.found[this.at++] = 255 - alpha;
   }
 
+  /** Takes what is see-through inside the picture's bounds for a part of it. */
+  closeHoles(): void {
+    const { w, h } = this.size;
+    const row = (y: number) => this.found.subarray(y * w, (y + 1) * w);
+    let [left, top, right, bottom] = [w, h, 0, 0];
+    for (let y = 0; y < h; y++) {
+      const first = row(y).findIndex((value) => value < 255);
+      if (first < 0) continue;
+      let last = w - 1;
+      while (row(y)[last] === 255) last--;
+      [left, top, right, bottom] = [Math.min(left, first), Math.min(top, y), Math.max(right, last + 1), y + 1];
+    }
+    for (let y = top; y < bottom; y++) row(y).fill(0, left, right);
+  }
+
+  /** What is to be painted. `Sorry` if nothing is. */
   mask(): Uint8Array {
     if (this.found.every((value) => value === 0)) {
       throw new Sorry("Nothing in this picture is empty. Say by how much to enlarge it, or select the part to expand into.");
