@@ -5,7 +5,7 @@
  * The quirks: pixels come trimmed to the area that holds some, with three components where nothing is transparent;
  * a layer's pixels are its own, whether it is visible or not, and only pixel layers give any;
  * 16-bit samples run from 0 to 32768 unless the full range is asked for; 32-bit ones are linear light, and their
- * profile's name says so; an area without pixels is an error; whatever changes a document needs the modal scope; and a
+ * profile's name says so; an area without pixels is an error, also between those of a layer; whatever changes a document needs the modal scope; and a
  * modal scope is refused with error 9 while another one is open.
  */
 
