@@ -8,8 +8,9 @@ import test from "node:test";
 import { daemonFile } from "../../adapters/photoshop/src/daemon/home.ts";
 import { challenge, proof } from "../../adapters/photoshop/src/daemon/proof.ts";
 import { PORTS, portOf } from "../../adapters/photoshop/src/daemon/socket.ts";
+import { Turns } from "../../adapters/photoshop/src/job/turns.ts";
 import { Conversation, Disconnected, Refused } from "../../adapters/photoshop/src/protocol/conversation.ts";
-import { MAX_FRAME_BYTES, ProtocolError, pack, unpack } from "../../adapters/photoshop/src/protocol/frames.ts";
+import { MAX_FRAME_BYTES, ProtocolError, TooLong, pack, spell, unpack } from "../../adapters/photoshop/src/protocol/frames.ts";
 import { alphas, picture, rect } from "../../adapters/photoshop/src/protocol/images.ts";
 import { parseJson } from "../../adapters/photoshop/src/protocol/json.ts";
 import { hex, hmacSha256, sha256 } from "../../adapters/photoshop/src/protocol/sha256.ts";
@@ -140,6 +141,14 @@ function talk() {
   return { conversation, sent, hear, greet };
 }
 
+test("what is too long for a message is said before it is sent", () => {
+  const { conversation, sent } = talk();
+  assert.throws(() => conversation.notify("x", { words: "é".repeat(33000) }), (error) => error instanceof TooLong && error.message.includes("have 660"));
+  assert.throws(() => spell({ words: "x".repeat(60000) }, 8000), TooLong);
+  assert.equal(spell({ words: "x".repeat(60000) }).length, 60012);
+  assert.equal(sent.length, 0);
+});
+
 test("hello is said, and its answer kept", async () => {
   const { conversation, sent, hear } = talk();
   const greeted = conversation.hello({ name: "photoshop", version: "1" }, "signed");
@@ -148,7 +157,7 @@ test("hello is said, and its answer kept", async () => {
     params: { protocol: { min: 1, max: 1 }, client: { name: "photoshop", version: "1" }, proof: "signed", caps: ["preview"] },
   }));
   hear({ id: 0, result: { protocol: 1, server: { version: "2" }, instance: "i", caps: ["history"], limits: { max_chunk_bytes: 5 } } });
-  assert.deepEqual(await greeted, { instance: "i", version: "2", caps: ["history"], maxChunkBytes: 5 });
+  assert.deepEqual(await greeted, { instance: "i", version: "2", caps: ["history"], maxChunkBytes: 5, maxBlobBytes: 512 << 20 });
   assert.equal(conversation.chunkBytes, 5);
 });
 
@@ -192,6 +201,32 @@ test("a blob goes out in numbered chunks, and comes in between other messages", 
   assert.deepEqual(notices, ["progress"]);
   assert.deepEqual(conversation.blobs.take("s1"), bytes("abcde"));
   assert.throws(() => conversation.blobs.take("s1"), ProtocolError);
+});
+
+test("a blob that the daemon does not take is not sent on, and the reason is kept", async () => {
+  const { conversation, sent, hear, greet } = talk();
+  await greet({ max_chunk_bytes: 4, max_blob_bytes: 9 });
+  assert.equal(conversation.blobBytes, 9);
+  const [taken, refused] = [conversation.upload(8), conversation.upload(8)];
+  refused.write(bytes("0123"));
+  hear({ id: null, error: { code: -32003, message: "Too much.", data: { kind: "too_large", blob: refused.blob } } });
+  assert.throws(() => refused.write(bytes("4567")), (error) => error instanceof Refused && error.message === "Too much.");
+  taken.write(bytes("0123"));
+  assert.deepEqual(sent.map(({ header }) => header.params.blob), [refused.blob, taken.blob]);
+});
+
+test("turns come in the order in which they were asked for", async () => {
+  const turns = new Turns();
+  const log = [];
+  const asked = ["a", "b", "c"].map(async (name) => {
+    const end = await turns.take();
+    log.push(`${name} begins`);
+    await null;
+    log.push(`${name} ends`);
+    end();
+  });
+  await Promise.all(asked);
+  assert.deepEqual(log, ["a", "b", "c"].flatMap((name) => [`${name} begins`, `${name} ends`]));
 });
 
 test("pieces that do not continue a blob are refused", async () => {

@@ -128,7 +128,12 @@ export class MockDocument implements DocumentFace {
     writes("resizeCanvas");
     const { TOPLEFT, BOTTOMRIGHT } = constants.AnchorPosition;
     if (anchor !== TOPLEFT && anchor !== BOTTOMRIGHT) throw new Error("the mock resizes from two corners only");
-    const [dx, dy] = anchor === TOPLEFT ? [0, 0] : [w - this.width, h - this.height];
+    if (anchor === TOPLEFT) this.resize(w, h, 0, 0);
+    else this.resize(w, h, w - this.width, h - this.height);
+  }
+
+  /** Another canvas, on which what is there has moved. */
+  resize(w: number, h: number, dx: number, dy: number): void {
     for (const layer of all(this.layers)) {
       const { box } = layer;
       if (box) layer.box = { left: box.left + dx, top: box.top + dy, right: box.right + dx, bottom: box.bottom + dy };

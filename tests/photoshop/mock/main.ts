@@ -116,6 +116,9 @@ const mock = {
   rename: (name: string, title: string, other: string) => void (layerNamed(name, title).name = other),
   choose: (name: string, title: string) => void (documentNamed(name).active = [layerNamed(name, title)]),
 
+  /** Cuts the canvas off, or enlarges it, at its right and lower edges, as *Image > Canvas Size* does. */
+  resize: (name: string, w: number, h: number) => documentNamed(name).resize(w, h, 0, 0),
+
   /** Gives a document another file, as *Save As* does. */
   saveAs: (name: string, file: string) => void (documentNamed(name).file = file),
 

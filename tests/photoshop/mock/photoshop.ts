@@ -5,7 +5,7 @@
  * The quirks: pixels come trimmed to the area that holds some, with three components where nothing is transparent;
  * a layer's pixels are its own, whether it is visible or not, and only pixel layers give any;
  * 16-bit samples run from 0 to 32768 unless the full range is asked for; 32-bit ones are linear light, and their
- * profile's name says so; an area without pixels is an error; whatever changes a document needs the modal scope; and a
+ * profile's name says so; an area without pixels is an error, also between those of a layer; whatever changes a document needs the modal scope; and a
  * modal scope is refused with error 9 while another one is open.
  */
 
@@ -13,7 +13,7 @@ import type * as Photoshop from "photoshop";
 import * as constants from "photoshop-constants";
 
 import { MockDocument, front, scope, writes } from "./document.js";
-import { FULL, convert, cut, depthOf, height, meet, range, samples, width, type Depth, type Samples } from "./pixels.js";
+import { FULL, convert, cut, depthOf, height, meet, range, reduced, samples, tight, width, type Depth, type Samples } from "./pixels.js";
 
 type Ps = typeof Photoshop;
 type Imaging = Ps["imaging"];
@@ -25,6 +25,8 @@ export const trouble = {
   busy: false,
   /** The painter presses Escape inside the next modal scope. */
   cancelNext: false,
+  /** Photoshop does not tell which document is in front. */
+  mute: false,
   /** Image data that was made and not yet disposed of. */
   held: 0,
   /** Modal scopes so far. */
@@ -93,15 +95,17 @@ const getPixels: Imaging["getPixels"] = async (options) => {
   if (asked.left < 0 || asked.top < 0 || asked.right > document.width || asked.bottom > document.height) throw new Error("The bounds reach beyond the canvas.");
   const box = layer ? layer.box && meet(layer.box, asked) : document.held(asked);
   if (!box) throw new Error("grabPixels: the area holds no pixels.");
-  trouble.read += width(box) * height(box);
-  const native = layer ? cut(layer.data!, layer.box!, box) : document.composite(box);
+  const whole = layer ? cut(layer.data!, layer.box!, box) : document.composite(box);
+  if (!tight(whole, box)) throw new Error("grabPixels: the area holds no pixels.");
+  const { native, w, h } = reduced(whole, box, options.targetSize);
+  trouble.read += w * h;
   const depth = options.componentSize === undefined || options.componentSize === -1 ? document.depth : options.componentSize;
   const profile = options.colorProfile ?? document.colorProfileName;
   const converted = convert(native, { depth: document.depth, profile: document.colorProfileName }, { depth, profile });
   const named = depth === 32 ? `${profile} (Linear RGB Profile)` : profile;
   const opaque = isOpaque(converted);
   const data = opaque ? withoutAlpha(converted) : converted;
-  return { imageData: new MockImageData(data, width(box), height(box), opaque ? 3 : 4, named, "RGB"), sourceBounds: box, level: 0 };
+  return { imageData: new MockImageData(data, w, h, opaque ? 3 : 4, named, "RGB"), sourceBounds: box, level: 0 };
 };
 
 const getSelection: Imaging["getSelection"] = async (options) => {
@@ -200,6 +204,7 @@ const app = {
     return [...front.open];
   },
   get activeDocument(): MockDocument {
+    if (trouble.mute) throw new Error("The document is not available.");
     if (!front.document) throw new Error("There is no active document.");
     return front.document;
   },

@@ -126,3 +126,15 @@ export function tight(data: Samples, box: Box): Box | undefined {
   }
   return found;
 }
+
+/** RGBA samples that fill `box`, in the size that is wanted, if any is, and never larger: the nearest ones. */
+export function reduced(data: Samples, box: Box, wanted: { width?: number; height?: number } = {}): { native: Samples; w: number; h: number } {
+  const [w, h] = [Math.min(width(box), wanted.width ?? Infinity), Math.min(height(box), wanted.height ?? Infinity)];
+  if (w === width(box) && h === height(box)) return { native: data, w, h };
+  const native = samples(depthOf(data), w * h * 4);
+  for (let i = 0; i < w * h; i++) {
+    const at = Math.floor((Math.floor(i / w) * height(box)) / h) * width(box) + Math.floor(((i % w) * width(box)) / w);
+    native.set(data.subarray(at * 4, at * 4 + 4), i * 4);
+  }
+  return { native, w, h };
+}

@@ -4,7 +4,7 @@ import base64
 
 from stage import wait_for
 
-from . import BOX, PICTURE, SOFT, ask, box, filled, painting, scenario, slowly
+from . import BOX, PICTURE, SOFT, another_editor, ask, box, filled, long_job, painting, scenario, slowly
 
 
 @scenario
@@ -135,3 +135,139 @@ def a_document_closed_meanwhile(ps, daemon):
     assert "was closed" in ps.until("closed")
     ps.page.wait_for_selector(".job", state="detached")
     wait_for("the daemon to give the job up", lambda: ask(daemon, "job/list", {}) == [])
+
+
+NOT_PLACED = "The canvas was resized meanwhile, so the result was not placed. It is in the history."
+
+
+def wait_together(ps, jobs):
+    """Waits until the jobs wait, and has the page remember what is said from then on."""
+    ps.wait("[...document.querySelectorAll('#jobs .job')].filter(job => job.textContent.includes('Waiting')).length === %d" % jobs)
+    ps.page.evaluate("""() => {
+        window.said = [];
+        const status = document.querySelector('#status');
+        new MutationObserver(() => said.push(status.textContent)).observe(status, { childList: true, characterData: true, subtree: true });
+    }""")
+
+
+def all_said(ps):
+    """What was said when they were over."""
+    ps.page.wait_for_selector(".job", state="detached")
+    said = ps.page.evaluate("said")
+    return [words for at, words in enumerate(said) if words and words not in said[:at]]
+
+
+@scenario
+def the_canvas_is_enlarged_while_others_wait(ps, daemon):
+    """By an Expand of the panel's own: a fill that was asked for before lands where the picture is now, and a second Expand
+    is not placed."""
+    ps.open(daemon).document(w=192, h=128, select=[60, 40, 120, 90])
+    ps.ready()
+    slowly(ps, 3, "more of it")
+    with another_editor(daemon) as krita:
+        other = long_job(krita)
+        ps.mode("expand")
+        ps.page.fill("#margin-left input", "64")
+        ps.page.fill("#margin-bottom input", "32")
+        ps.go()
+        ps.go()
+        ps.mode("fill")
+        ps.page.select_option("#model select", label="Automatic")
+        ps.page.fill("#prompt textarea", "")
+        ps.go()
+        wait_together(ps, 3)
+        other.cancel()
+        said = all_said(ps)
+    assert said[1] == NOT_PLACED and said[0].endswith("as a new layer.") and said[2].endswith("as a new layer."), said
+    look = ps.mock("look", PICTURE)
+    assert look["extent"] == [256, 160] and look["history"] == ["Open", "Expand", "Fill"], look
+    assert look["layers"][0]["box"] == box([124, 40, 184, 90]), look
+
+
+@scenario
+def the_canvas_is_resized_by_the_painter(ps, daemon):
+    """Nobody knows where the picture is now: a layer is placed and the painter told to look, an enlargement is not."""
+    ps.open(daemon).document(w=192, h=128, select=[60, 40, 120, 90])
+    ps.ready()
+    with another_editor(daemon) as krita:
+        other = long_job(krita)
+        ps.go()
+        ps.mode("expand")
+        slowly(ps, 3, "more of it")
+        ps.page.fill("#margin-left input", "64")
+        ps.go()
+        wait_together(ps, 2)
+        ps.mock("resize", PICTURE, 160, 120)
+        other.cancel()
+        said = all_said(ps)
+    assert said[0].endswith("as a new layer. The canvas was resized meanwhile: look whether the layer lies where you want it.") and said[1] == NOT_PLACED, said
+    look = ps.mock("look", PICTURE)
+    assert look["extent"] == [160, 120] and look["layers"][0]["box"] == box([60, 40, 120, 90]) and len(look["layers"]) == 2, look
+
+
+def at_the_first_message(ps, doing):
+    """Has the page do something at the first message after the press."""
+    ps.page.evaluate("""doing => {
+        const { send } = WebSocket.prototype;
+        WebSocket.prototype.send = function (data) {
+            WebSocket.prototype.send = send;
+            mock[doing[0]](...doing.slice(1));
+            return this.send(data);
+        };
+    }""", doing)
+
+
+@scenario
+def what_was_selected_at_the_press_counts(ps, daemon):
+    """What is selected by then, or how large the canvas is, is another thing while the rest is still being read."""
+    away = ["select", PICTURE, None]
+    for press in ("#mode-fill", "#mode-background", "#apply"):
+        ps.open(daemon).document(w=400, h=300, select=BOX)
+        ps.ready()
+        if press == "#apply":
+            ps.page.click("#filters-fold")
+            ps.page.select_option("#add-filter select", label="Halftone")
+        else:
+            ps.page.click(press)
+            slowly(ps, 2)
+        at_the_first_message(ps, away)
+        ps.page.click(press if press == "#apply" else "#go")
+        ps.until("as a new layer.")
+        kept = ps.mock("changed", PICTURE, box([240, 190, 290, 230]))["inside"] == 0
+        assert kept == (press == "#mode-background"), press
+    ps.open(daemon).document(w=400, h=300, select=BOX)
+    ps.ready()
+    for doing in (away, ["select", PICTURE, box([10, 10, 40, 40])]):
+        ps.select(PICTURE, BOX)
+        # In the same breath: before anything could be read.
+        ps.page.evaluate("doing => { document.querySelector('#go').click(); mock[doing[0]](...doing.slice(1)) }", doing)
+        ps.until("The selection was changed before it was read. The picture is unchanged; press Fill again.")
+    for width in (390, 410):
+        ps.select(PICTURE, BOX)
+        at_the_first_message(ps, ["resize", PICTURE, width, 300])
+        ps.go()
+        ps.until("The canvas was resized while the picture was read. The picture is unchanged; press Fill again.")
+    assert len(ps.layers()) == 1
+
+
+@scenario
+def a_gap_inside_a_layer(ps, daemon):
+    """Photoshop gives no pixels of a transparent place inside a layer's bounds, and says so with an error: it reads as empty."""
+    rows = bytearray(10 * 1600 * 4)
+    rows[:40] = rows[-40:] = b"\x20\x40\x60\xff" * 10
+    ps.open(daemon).document(w=600, h=1600, covers=box([0, 0, 8, 8]), select=[100, 700, 200, 800])
+    ps.mock("layer", PICTURE, {"name": "signature", "box": box([500, 0, 510, 1600]), "pixels": base64.b64encode(rows).decode(), "visible": True})
+    ps.mock("choose", PICTURE, "signature")
+    ps.ready()
+    ps.mode("generate")
+    slowly(ps, 2)
+    ps.go()
+    ps.until("as a new layer.")
+    assert ps.mock("layerPixel", PICTURE, 0, 150, 750)[3] == 255
+    ps.mock("choose", PICTURE, "signature")
+    ps.select(PICTURE, [490, 700, 520, 800])
+    ps.page.click("#filters-fold")
+    ps.page.select_option("#add-filter select", label="Halftone")
+    ps.page.click("#apply")
+    ps.until("as a new layer.")
+    assert ps.mock("look", PICTURE)["history"] == ["Open", "Generate", "Apply filters"]

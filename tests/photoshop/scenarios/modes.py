@@ -1,5 +1,7 @@
 """The modes, several pictures at once, and what makes no sense."""
 
+import base64
+
 from . import PICTURE, box, filled, scenario, slowly
 
 
@@ -90,6 +92,23 @@ def expand_enlarges_the_canvas(ps, daemon):
     ps.mock("undo", PICTURE)
     look = ps.mock("look", PICTURE)
     assert look["extent"] == [192, 128] and look["layers"][0]["box"] == box([0, 0, 192, 128]), look
+
+
+@scenario
+def expand_leaves_holes_inside_the_picture(ps, daemon):
+    """With pixels to enlarge by, what is empty around the picture is painted, also of the old canvas, and nothing inside it."""
+    pixels = bytearray(bytes([90, 120, 60, 255]) * (320 * 128))
+    for y in range(40, 90):
+        pixels[(y * 320 + 140) * 4:(y * 320 + 180) * 4] = bytes(40 * 4)
+    ps.open(daemon).document(w=352, h=128, covers=box([0, 0, 320, 128]), pixels=base64.b64encode(pixels).decode())
+    ps.ready()
+    ps.mode("expand")
+    slowly(ps, 2, "more of it")
+    ps.page.fill("#margin-left input", "64")
+    ps.go()
+    ps.until("as a new layer.")
+    alphas = [pixel[3] if pixel else 0 for pixel in (ps.mock("layerPixel", PICTURE, 0, x, 64) for x in (5, 64 + 160, 410))]
+    assert alphas == [255, 0, 255], alphas
 
 
 @scenario

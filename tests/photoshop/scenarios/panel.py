@@ -40,6 +40,52 @@ def filters_over_what_is_painted(ps, daemon):
 
 
 @scenario
+def a_table_longer_than_a_message(ps, daemon):
+    """Texts of filters travel beside the request, over a layer and over what is painted, and are written down once."""
+    table = "LUT_3D_SIZE 17\n" + "".join(
+        "%.6f %.6f %.6f\n" % tuple(1 - step / 16 for step in (r, g, b)) for b in range(17) for g in range(17) for r in range(17))
+    assert len(table) > 65536
+    ps.open(daemon).document(w=256, h=192, select=[60, 50, 160, 140])
+    ps.ready()
+    ps.page.click("#filters-fold")
+    ps.page.select_option("#add-filter select", label="LUT")
+    # Pasted: Chromium takes minutes to type so much.
+    ps.page.evaluate("""table => {
+        const field = document.querySelector('.step sp-textarea');
+        field.value = table;
+        field.dispatchEvent(new Event('input'));
+    }""", table)
+    ps.page.click("#apply")
+    ps.until("Done")
+    before = ps.mock("pixel", PICTURE, 30, 100)
+    ps.mock("choose", PICTURE, "Background")
+    was, now = ([ps.mock("layerPixel", PICTURE, at, x, 100)[:3] for x in range(70, 150)] for at in (1, 0))
+    assert all(abs(255 - one - other) <= 1 for pair in zip(was, now) for one, other in zip(*pair)), (was, now)
+    assert ps.mock("pixel", PICTURE, 30, 100) == before
+    ps.go()
+    ps.wait("mock.look('picture.psd').history.length === 3")
+    ps.page.evaluate("""() => {
+        window.written = 0;
+        const { setItem } = Storage.prototype;
+        Storage.prototype.setItem = function (name, text) { written += text.length; return setItem.call(this, name, text); };
+    }""")
+    ps.page.fill("#prompt textarea", "a stone")
+    assert 0 < ps.page.evaluate("written") < 100, ps.page.evaluate("written")
+    ps.open(daemon, forget=False).ready()
+    assert ps.page.input_value(".step sp-textarea textarea") == table
+
+
+@scenario
+def words_longer_than_a_message(ps, daemon):
+    ps.open(daemon).document(w=256, h=192, select=[60, 50, 160, 140])
+    ps.ready()
+    ps.page.fill("#prompt textarea", "a stone " * 9000)
+    ps.go()
+    assert "at most 49152 can be sent. Shorten the prompts" in ps.until("All texts together have 72")
+    assert ps.page.evaluate("mock.trouble.read") == 0 and len(ps.layers()) == 1
+
+
+@scenario
 def styles_are_the_daemons(ps, daemon):
     ps.open(daemon).document(w=256, h=192, select=[60, 50, 160, 140])
     ps.ready()
@@ -84,6 +130,22 @@ def what_was_chosen_is_kept(ps, daemon):
 
 
 @scenario
+def a_model_that_is_gone_stays_chosen(ps, daemon):
+    """What the list shows is what is asked for."""
+    ps.open(daemon).ready()
+    ps.page.evaluate("localStorage.setItem('underpaint.settings.model', JSON.stringify('gone.safetensors'))")
+    ps.open(daemon, forget=False).document(w=256, h=192, select=[60, 50, 160, 140])
+    ps.ready()
+    chosen = "document.querySelector('#model').shadowRoot.querySelector('select').selectedOptions[0].label"
+    ps.wait(chosen + " === 'gone.safetensors – not on this machine'")
+    ps.go()
+    ps.until("gone.safetensors")
+    ps.page.select_option("#model select", label="Automatic")
+    ps.go()
+    ps.until("Done")
+
+
+@scenario
 def the_menu_commands(ps, daemon):
     ps.open(daemon).document(w=256, h=192, select=[60, 50, 160, 140])
     ps.ready()
@@ -118,6 +180,27 @@ def history_of_every_editor(ps, daemon):
         # What another editor clears is gone here, too.
         krita.call("history/clear")
         ps.wait("document.querySelectorAll('.entry').length === 0")
+
+
+@scenario
+def history_of_a_larger_picture(ps, daemon):
+    """What was painted beyond this canvas is moved into it."""
+    with another_editor(daemon) as krita:
+        krita.call("history/clear")
+        mask = b"".join(b"\xff" if 440 <= x < 480 and 320 <= y < 360 else b"\0" for y in range(384) for x in range(512))
+        [patch] = krita.fill(bytes([90, 120, 60, 255]) * (512 * 384), (512, 384), mask, mode="fill", prompt="a stone", model="tiny-sd", steps=2, seed=5).wait()
+        x, y, width, height = patch.rect
+        assert x > 160 and y > 160, patch.rect
+        ps.open(daemon).document(w=160, h=160)
+        ps.ready()
+        ps.page.click("#history-fold")
+        ps.wait("document.querySelectorAll('.entry').length === 1")
+        ps.page.click(".entry")
+        ps.page.click("#entry-apply")
+        ps.until("Done")
+        held = ps.mock("look", PICTURE)["layers"][0]["box"]
+        assert held["left"] >= 160 - width and held["top"] >= 160 - height and held["right"] <= 160 and held["bottom"] <= 160, (held, patch.rect)
+        krita.call("history/clear")
 
 
 @scenario

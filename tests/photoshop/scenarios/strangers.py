@@ -2,7 +2,7 @@
 
 from squatter import Squatter, deaf, forger, garbage, silent
 
-from stage import wait_for
+from stage import Daemon, wait_for
 
 from . import filled, scenario
 
@@ -61,14 +61,14 @@ def nobody_but_strangers(ps, daemon):
         for manner, files, words in [
             (garbage, False, "is another program, or another user's"),
             (forger, False, "does not know this panel's token"),
-            # What a killed daemon left in its files is still the newest token: nobody is asked to pair.
+            # What a killed daemon left in its files is no reason to give up: its successor may keep them elsewhere.
             (forger, True, "is another program, or another user's"),
         ]:
             squatter.heard.clear()
             squatter.manner = manner
             ps.open(daemon, full_access=files, token=token)
             assert str(daemon.ports[0]) in ps.until(words)
-            assert ps.page.is_visible("#pairing") == (manner is forger and not files)
+            assert ps.page.is_visible("#pairing") == (manner is forger)
             nothing_given_away(squatter, token)
             ps.shot("strangers-%s" % ("files" if files else manner.__name__))
         daemon.start()
@@ -92,3 +92,24 @@ def a_code_is_told_to_the_daemon_alone(ps, daemon):
         assert ps.page.evaluate("mock.host.secrets.get('underpaint.token')") == daemon.token()
         nothing_given_away(squatter, daemon.token())
         assert all(code.encode() not in data for data in squatter.heard)
+
+
+@scenario
+def a_daemon_with_its_files_elsewhere(ps, daemon):
+    """What one that was killed left behind is in the way of no pairing."""
+    daemon.kill()
+    other = Daemon(daemon.program, daemon.home.with_name("other"))
+    other.ports = daemon.ports
+    other.start()
+    try:
+        ps.open(daemon).document(w=256, h=192, select=[60, 50, 160, 140])
+        assert str(daemon.ports[0]) in ps.until("keeps its files elsewhere")
+        showing, code = other.pair()
+        ps.page.fill("#code input", code)
+        ps.page.click("#pair")
+        ps.ready().go()
+        ps.until("Done")
+        assert showing.wait() == 0 and ps.page.is_hidden("#pairing")
+    finally:
+        other.kill()
+        daemon.start()

@@ -1,5 +1,7 @@
 """Cancelling, waiting and breaking; pairing and permissions."""
 
+import json
+
 from . import PICTURE, SOFT, another_editor, filled, long_job, painting, scenario, slowly
 
 
@@ -170,3 +172,84 @@ def the_network_is_denied(ps, daemon):
     ps.open(daemon, domains=[])
     ps.until("not running")
     assert len(ps.page.evaluate("mock.host.denied")) >= 3
+
+
+@scenario
+def what_was_sent_is_freed_while_the_job_waits(ps, daemon):
+    """The daemon holds at most one picture for the panel, however many wait: what it holds for a connection is limited."""
+    ps.open(daemon).document(w=1024, h=768)
+    ps.ready()
+    ps.mode("generate")
+    slowly(ps, 2)
+    ps.page.evaluate("""() => {
+        window.held = new Map();
+        window.most = 0;
+        const { send } = WebSocket.prototype;
+        WebSocket.prototype.send = function (data) {
+            const bytes = ArrayBuffer.isView(data) ? data : new Uint8Array(data);
+            const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(4, true);
+            const { method, params } = JSON.parse(String.fromCharCode(...bytes.subarray(8, 8 + length)));
+            if (method === 'blob/put') held.set(params.blob, params.size);
+            if (method === 'blob/free') held.delete(params.blob);
+            most = Math.max(most, [...held.values()].reduce((sum, size) => sum + size, 0));
+            return send.call(this, data);
+        };
+    }""")
+    with another_editor(daemon) as krita:
+        other = long_job(krita)
+        ps.page.evaluate("for (let i = 0; i < 3; i++) document.querySelector('#go').click()")
+        ps.wait("[...document.querySelectorAll('#jobs .job')].filter(job => job.textContent.includes('Waiting')).length === 3")
+        assert ps.page.evaluate("[held.size, most]") == [0, 1024 * 768 * 4], ps.page.evaluate("[held.size, most]")
+        ps.page.evaluate("for (const cross of document.querySelectorAll('#jobs .job .tool')) cross.click()")
+        ps.page.wait_for_selector("#jobs .job", state="detached")
+        other.cancel()
+
+
+@scenario
+def a_picture_larger_than_the_daemon_holds(ps, daemon):
+    """It is said before anything is sent. The daemon on the stage says that it holds less than it does."""
+    ps.open(daemon)
+    ps.ready()
+    ps.page.evaluate("""() => {
+        Object.defineProperty(WebSocket.prototype, 'onmessage', {
+            set(heard) {
+                this.addEventListener('message', ({ data }) => {
+                    const bytes = new Uint8Array(data);
+                    const at = String.fromCharCode(...bytes.subarray(0, 4096)).indexOf('536870912');
+                    if (at >= 0) bytes.set([...'   400000'].map(digit => digit.charCodeAt(0)), at);
+                    heard({ data });
+                });
+            },
+        });
+    }""")
+    before = ps.page.evaluate("mock.host.opened")
+    ps.mock("cut")
+    ps.wait("mock.host.opened > %d" % before)
+    ps.ready()
+    ps.mode("generate")
+    slowly(ps, 2)
+    for depth, advice in [(16, "or choose Image > Mode > 8 Bits/Channel."), (8, None)]:
+        ps.document("%d.psd" % depth, w=256, h=256, depth=depth)
+        ps.go()
+        ps.until("The picture is too large to be sent whole; select a part of it, " + advice if advice else "as a new layer.")
+    assert ps.mock("look", "16.psd")["history"] == ["Open"]
+
+
+@scenario
+def photoshop_does_not_answer_the_panel(ps, daemon):
+    """Nothing that goes wrong while the panel looks around costs the connection, a job, or the search for a daemon."""
+    ps.open(daemon).document(w=256, h=192, select=[60, 50, 160, 140])
+    ps.ready()
+    slowly(ps)
+    ps.go()
+    painting(ps)
+    opened = ps.page.evaluate("mock.trouble.mute = true, mock.host.opened")
+    before = ps.page.inner_text(".job .tell")
+    ps.wait("document.querySelector('.job .tell').textContent !== %s" % json.dumps(before))
+    assert ps.page.evaluate("mock.host.opened") == opened
+    ps.mock("cut")
+    ps.wait("mock.host.opened > %d && document.querySelector('#light').className === 'ready'" % opened)
+    ps.page.evaluate("mock.trouble.mute = false")
+    painting(ps)
+    ps.page.click(".job .tool")
+    ps.until("Cancelled")

@@ -118,11 +118,10 @@ export class Connection {
       else if (met === "other") other ??= port;
       else if (met !== "nobody") return met;
     }
-    // Who can read the token's file has the newest token: pairing would bring no other.
-    if (unpaired !== undefined && !published) return { kind: "pairing", ...(tokens.length > 0 ? { why: unknown(unpaired) } : {}) };
-    const port = unpaired ?? other;
-    if (port !== undefined) why ??= occupied(port);
-    return { kind: "absent", ...(why === undefined ? {} : { why }) };
+    if (unpaired !== undefined) why ??= published ? elsewhere(unpaired) : tokens.length > 0 ? unknown(unpaired) : undefined;
+    else if (other !== undefined) why ??= occupied(other);
+    // Also where the token's file can be read: the daemon that answers may keep its own elsewhere.
+    return { kind: unpaired === undefined ? "absent" : "pairing", ...(why === undefined ? {} : { why }) };
   }
 
   /** Lives with a session until it ends. */
@@ -136,7 +135,7 @@ export class Connection {
       };
     });
     conversation.onNotice = (notice) => {
-      for (const listener of [...this.listeners]) listener(notice);
+      for (const listener of [...this.listeners]) apart(() => listener(notice));
     };
     this.become({ kind: "ready", server: conversation.server!, session });
     for (const done of [...this.waiting]) done();
@@ -145,12 +144,23 @@ export class Connection {
 
   private become(state: State): void {
     this.state = state;
-    this.onState(state);
+    apart(() => this.onState(state));
+  }
+}
+
+/** Tells somebody who may fail at it, as whoever asks Photoshop may at any time: that ends neither a connection nor a job. */
+export function apart(tell: () => void): void {
+  try {
+    tell();
+  } catch (error) {
+    console.warn(error);
   }
 }
 
 const occupied = (port: number) =>
   `Underpaint is not running: what answers at port ${port} is another program, or another user's. Start yours with \`underpaint serve\`; this panel finds it by itself.`;
+const elsewhere = (port: number) =>
+  `What answers at port ${port} is another program, or another user's, or an Underpaint that keeps its files elsewhere. Pair with that, or start yours with \`underpaint serve\`.`;
 const unknown = (port: number) =>
   `What answers at port ${port} does not know this panel's token. After \`underpaint serve --new-token\`, pair again; else start Underpaint.`;
 

@@ -2,12 +2,19 @@
 
 import { constants } from "photoshop";
 
-import type { Sayable } from "../protocol/frames.js";
-import type { Rect } from "../protocol/images.js";
+import type { Session } from "../daemon/connection.js";
 import { findLayer, layerBounds, readPixels, readSelection } from "../photoshop/read.js";
 import { PX, Sorry, type Target } from "../photoshop/target.js";
+import type { Sayable } from "../protocol/frames.js";
+import type { Rect } from "../protocol/images.js";
+import { encodeUtf8 } from "../protocol/utf8.js";
 import type { Job } from "./job.js";
 
+/** A filter and the values of its parameters. */
+export type Call = { name: string; params: { readonly [name: string]: Sayable } };
+
+/** Texts of more bytes are sent as blobs: a whole message has 64 KiB. */
+const LONG_TEXT = 4096;
 /** As far as a filter may look around what is selected, in pixels. */
 const AROUND = 512;
 
@@ -24,13 +31,30 @@ export function filtered(target: Target): { layerID: number; rect: Rect } {
   return { layerID: layer.id, rect };
 }
 
-export async function filter(job: Job, filters: Sayable[], title: string): Promise<void> {
+/** Filters as the protocol has them, their long texts sent. */
+export async function chain(job: Job, session: Session, calls: Call[]): Promise<Sayable[]> {
+  const found: Sayable[] = [];
+  for (const { name, params } of calls) {
+    const short: { [name: string]: Sayable } = {};
+    const texts: { [name: string]: string } = {};
+    for (const [param, value] of Object.entries(params)) {
+      const bytes = typeof value === "string" ? encodeUtf8(value) : undefined;
+      if (bytes && bytes.length > LONG_TEXT) texts[param] = await job.upload(session, bytes.length, bytes);
+      else short[param] = value;
+    }
+    found.push({ name, params: short, ...(Object.keys(texts).length > 0 ? { texts } : {}) });
+  }
+  return found;
+}
+
+export async function filter(job: Job, calls: Call[], title: string): Promise<void> {
   const { target } = job;
-  const session = await job.session();
   const { layerID, rect } = filtered(target);
+  const selected = target.selection && (await readSelection(target, rect));
+  const session = await job.session();
   const image = await job.send(session, rect, PX[target.depth], readPixels(target, rect, layerID), target.depth === 32);
-  let clip = {};
-  if (target.selection) clip = { clip: true, mask: await job.send(session, rect, "g8", readSelection(target, rect)) };
+  const clip = selected && { clip: true, mask: await job.send(session, rect, "g8", selected) };
+  const filters = await chain(job, session, calls);
   const { patches } = await job.result(session, "filter/apply", { image, rect: { ...rect }, filters, label: title, ...clip });
   await job.put(patches, () => title);
 }

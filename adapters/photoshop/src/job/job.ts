@@ -3,15 +3,20 @@
  *
  * Decision: the daemon keeps every job (`keep`), so a connection that breaks is found again and the job goes on where it
  * was; and a result that Photoshop had no time for waits here until the painter presses again.
+ *
+ * Decision: one job at a time reads and sends its pixels, until the daemon has taken it on and they can be freed. What the
+ * daemon holds for a connection is limited, and three large pictures at once would be too much for it.
  */
 
-import type { Connection, Session } from "../daemon/connection.js";
+import { apart, type Connection, type Session } from "../daemon/connection.js";
 import { Disconnected, Refused, isMembers, type Notice, type Params } from "../protocol/conversation.js";
-import { ProtocolError, asMembers, type Members } from "../protocol/frames.js";
+import { ProtocolError, TooLong, asMembers, type Members } from "../protocol/frames.js";
 import { BYTES_PER_PIXEL, image, picture, rect, type Picture, type Px, type Rect } from "../protocol/images.js";
 import type { Json } from "../protocol/json.js";
 import { Busy, place, type Patch } from "../photoshop/place.js";
-import { Sorry, type Target } from "../photoshop/target.js";
+import { compareExtent } from "../photoshop/read.js";
+import { Changed, Sorry, type Target } from "../photoshop/target.js";
+import { Turns } from "./turns.js";
 
 const PREVIEW = { max_side: 384, every_ms: 200 };
 const STAGES: Record<string, string> = {
@@ -22,6 +27,9 @@ const STAGES: Record<string, string> = {
 /** `held`: the result is here, and Photoshop could not take it yet. */
 export type Phase = "working" | "held" | "done" | "failed" | "cancelled";
 
+/** What is sent: all at once, or in bands as they are read. */
+type Bytes = Uint8Array | AsyncIterator<Uint8Array>;
+
 /** What is put into the picture. */
 interface Result {
   patches: Patch[];
@@ -30,6 +38,7 @@ interface Result {
 }
 
 let jobs = 0;
+const turns = new Turns();
 
 export class Job {
   phase: Phase = "working";
@@ -51,7 +60,9 @@ export class Job {
   private readonly began = Date.now();
   private reason: string | undefined;
   private asked: { session: Session; id: number } | undefined;
-  private blobs: { session: Session; blob: string }[] = [];
+  private blobs: { session: Session; blob: string; size: number }[] = [];
+  /** Ends the turn at sending. */
+  private sent: (() => void) | undefined;
   private held: Result | undefined;
 
   /** `title` stands in lists; `command` is the history state's name and what a sentence calls it. */
@@ -70,7 +81,7 @@ export class Job {
       stop();
       this.free();
       this.preview = undefined;
-      this.onChange();
+      apart(this.onChange);
     }
   }
 
@@ -115,15 +126,26 @@ export class Job {
     const since = Date.now();
     const answer = await session.conversation.request(method, params);
     this.spent("plan", since);
-    this.check();
     return asMembers(answer, `an answer to ${method} that is none`);
   }
 
-  /** Sends bands as they are read; returns the image they make. `see` looks at each on its way. */
-  async send(session: Session, size: Rect, px: Px, bands: AsyncGenerator<Uint8Array>, linear = false, see?: (band: Uint8Array) => void) {
+  /** Sends pixels; returns the image they make. */
+  async send(session: Session, size: Rect, px: Px, pixels: Bytes, linear = false, see?: (band: Uint8Array) => void) {
+    return image(await this.upload(session, size.w * size.h * BYTES_PER_PIXEL[px], pixels, see), size.w, size.h, px, linear);
+  }
+
+  /** Sends `size` bytes; returns the blob's name. `see` looks at each band on its way. */
+  async upload(session: Session, size: number, bytes: Bytes, see?: (band: Uint8Array) => void): Promise<string> {
+    const bands = bytes instanceof Uint8Array ? [bytes].values() : bytes;
+    this.sent ??= await turns.take();
+    this.check();
     const { conversation, link } = session;
-    const upload = conversation.upload(size.w * size.h * BYTES_PER_PIXEL[px]);
-    this.blobs.push({ session, blob: upload.blob });
+    if (this.blobs.reduce((sum, blob) => sum + blob.size, size) > conversation.blobBytes) {
+      const less = this.target.depth > 8 ? "choose Image > Mode > 8 Bits/Channel" : "let fewer layers steer it";
+      throw new Sorry(`The picture is too large to be sent whole; select a part of it, or ${less}.`);
+    }
+    const upload = conversation.upload(size);
+    this.blobs.push({ session, blob: upload.blob, size });
     for (;;) {
       let since = Date.now();
       const band = await bands.next();
@@ -138,11 +160,12 @@ export class Job {
       }
       this.spent("send", since);
     }
-    return image(upload.blob, size.w, size.h, px, linear);
+    return upload.blob;
   }
 
   /** Submits, waits, and takes the patches; across a lost connection, too. */
   async result(session: Session, method: string, params: Params): Promise<{ result: Members; patches: Patch[] }> {
+    compareExtent(this.target);
     const how = { progress: this.token, preview: PREVIEW };
     const instance = session.conversation.server?.instance;
     let since = Date.now();
@@ -151,11 +174,13 @@ export class Job {
       this.asked = { session, id: asked.id };
       try {
         const result = asMembers(await asked.answer, "a result that is none");
+        // Also of a job that was given up just then: what is not taken stays until the connection ends.
+        const found = patches(result, session);
         this.check();
         const timing = isMembers(result.timing_ms) ? result.timing_ms.total : undefined;
         this.spent("compute and receive", since);
         if (typeof timing === "number") this.times.compute = timing;
-        return { result, patches: patches(result, session) };
+        return { result, patches: found };
       } catch (error) {
         if (!(error instanceof Disconnected) || this.id === undefined || this.reason !== undefined) throw error;
         this.share = undefined;
@@ -175,19 +200,19 @@ export class Job {
    * is called with that, and says what to say.
    */
   async put(patches: Patch[], name: (patch: Patch) => string, kept?: (layerID: number) => string): Promise<void> {
-    this.free();
+    this.check();
     if (patches.length === 0) return this.end("done", "Underpaint found nothing to change there.");
     this.share = 1;
     this.tell(patches.length === 1 ? "Placing the layer" : `Placing ${patches.length} layers`);
     const since = Date.now();
     this.held = { patches, name, kept };
-    const [first] = await place(this.target, patches, name, this.command, kept !== undefined);
+    const { layers, resized } = await place(this.target, patches, name, this.command, kept !== undefined);
     this.held = undefined;
     this.spent("insert", since);
     this.times.total = Date.now() - this.began;
-    if (kept) return this.end("done", kept(first!));
     const seconds = ((this.times.total ?? 0) / 1000).toFixed(1);
-    this.end("done", patches.length === 1 ? `Done in ${seconds} s, as a new layer.` : `Done in ${seconds} s, as ${patches.length} new layers.`);
+    const done = kept ? kept(layers[0]!) : `Done in ${seconds} s, as ${layers.length === 1 ? "a new layer" : `${layers.length} new layers`}.`;
+    this.end("done", resized ? `${done} The canvas was resized meanwhile: look whether the layer lies where you want it.` : done);
   }
 
   /** Ends a job that puts nothing into the picture, with a sentence. */
@@ -206,12 +231,16 @@ export class Job {
     if (id !== undefined) void this.connection.session().then(({ conversation }) => conversation.request("job/forget", { job: id })).catch(() => {});
   }
 
+  /** What was sent is the daemon's now, or nobody's. */
   private free(): void {
+    this.sent?.();
+    this.sent = undefined;
     for (const { session, blob } of this.blobs.splice(0)) session.conversation.notify("blob/free", { blob });
   }
 
   private heard({ method, params, tail }: Notice): void {
     if (method === "job/state" && this.asked && params.id === this.asked.id) {
+      this.free();
       if (typeof params.job === "string") this.id = params.job;
       if (params.state === "queued") {
         this.tell(typeof params.position === "number" && params.position > 0 ? `Waiting, with ${params.position} more before it` : "Waiting for its turn");
@@ -243,7 +272,7 @@ export class Job {
 
   private tell(text: string): void {
     this.text = text;
-    this.onChange();
+    apart(this.onChange);
   }
 
   private end(phase: Phase, text: string): void {
@@ -277,7 +306,8 @@ export function patches(result: Members, session: Session): Patch[] {
 /** A mistake as the painter should read it. */
 export function sentence(error: unknown, command: string): string {
   const again = `The picture is unchanged; press ${command} again.`;
-  if (error instanceof Sorry || (error instanceof Refused && error.kind !== "no_such_job")) return error.message;
+  if (error instanceof Sorry || error instanceof TooLong || (error instanceof Refused && error.kind !== "no_such_job")) return error.message;
+  if (error instanceof Changed) return `${error.message} ${again}`;
   if (error instanceof Restarted || error instanceof Refused) return `Underpaint was started anew while it was at work, and the job is lost. ${again}`;
   if (error instanceof Disconnected) return `The connection to Underpaint broke before it had the picture. ${again}`;
   if (error instanceof ProtocolError) return `Underpaint's answer cannot be used (${error.message}). Are it and this plug-in of the same version?`;

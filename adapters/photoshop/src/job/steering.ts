@@ -43,7 +43,7 @@ export async function steering(job: Job, session: Session, { controls, regions }
     const layer = boundLayer(target, bound);
     const rect = seenPart(target, layer, seen);
     const mask = rect && (await readOpacity(target, layer, rect));
-    if (mask) sent.regions.push({ prompt, mask: { rect: lies(target, rect), image: await job.send(session, rect, "g8", once(mask)) } });
+    if (mask) sent.regions.push({ prompt, mask: { rect: lies(target, rect), image: await job.send(session, rect, "g8", mask) } });
   }
   return Object.fromEntries(Object.entries(sent).filter(([, list]) => list.length > 0));
 }
@@ -67,8 +67,4 @@ function within({ margins }: Target, canvas: Rect): Rect {
 /** Where a rect of the canvas lies once the canvas is enlarged, as the protocol has it. */
 function lies({ margins }: Target, { x, y, w, h }: Rect) {
   return { x: x + margins.left, y: y + margins.top, w, h };
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
 }

@@ -1,7 +1,8 @@
 /** The filters that run over a result or a layer, one after the other, with controls made from their schema. */
 
+import type { Call } from "../job/filtering.js";
 import { isMembers } from "../protocol/conversation.js";
-import type { Members, Sayable } from "../protocol/frames.js";
+import type { Members } from "../protocol/frames.js";
 import type { Json } from "../protocol/json.js";
 import { Choice, clear, dropdown, make, slider, tip, tool, type Control } from "./widgets.js";
 
@@ -40,9 +41,10 @@ export class Chain {
     this.draw();
   }
 
-  /** Those that are switched on, as the protocol has them. */
-  running(): Sayable[] {
-    return this.steps.filter(({ off }) => !off).map(({ name, params }) => ({ name, params: params as { [name: string]: Sayable } }));
+  /** Those that are switched on; undefined for none. */
+  running(): Call[] | undefined {
+    const running = this.steps.filter(({ off }) => !off).map(({ name, params }) => ({ name, params: { ...params } }));
+    return running.length > 0 ? running : undefined;
   }
 
   /** The titles of those that are switched on. */

@@ -5,8 +5,9 @@ import { layerName } from "../job/fill.js";
 import { Job, patches } from "../job/job.js";
 import { isMembers } from "../protocol/conversation.js";
 import type { Members } from "../protocol/frames.js";
-import { picture } from "../protocol/images.js";
-import { PX, activeTarget } from "../photoshop/target.js";
+import { picture, type Rect } from "../protocol/images.js";
+import type { Json } from "../protocol/json.js";
+import { PX, activeTarget, type Extent } from "../photoshop/target.js";
 import { byId, clear, isShown, make, reveal, show, tip } from "./widgets.js";
 
 const SHOWN = 24;
@@ -89,7 +90,8 @@ export class History {
     this.hands.play(job, async () => {
       const session = await job.session();
       const answer = await job.call(session, "history/get", { entry: String(entry.entry), px: PX[target.depth] });
-      await job.put(patches(answer, session), (patch) => layerName(prompt, mode, patch.seed));
+      const found = patches(answer, session).map((patch) => ({ ...patch, rect: movedInto(target.extent, patch.rect, answer.extent) }));
+      await job.put(found, (patch) => layerName(prompt, mode, patch.seed));
     });
   }
 
@@ -98,6 +100,12 @@ export class History {
     if (this.chosen && state.kind === "ready") await state.session.conversation.request("history/remove", { entry: String(this.chosen.entry) });
     this.invalidate();
   }
+}
+
+/** Where a rect goes in a canvas of another size than the one it was made for: as near as it fits. */
+function movedInto({ w, h }: Extent, rect: Rect, madeFor: Json | undefined): Rect {
+  if (JSON.stringify(madeFor) === JSON.stringify([w, h])) return rect;
+  return { ...rect, x: Math.max(0, Math.min(rect.x, w - rect.w)), y: Math.max(0, Math.min(rect.y, h - rect.h)) };
 }
 
 function caption(entry: Members): string {

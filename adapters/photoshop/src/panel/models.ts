@@ -1,4 +1,8 @@
-/** The models that paint, and what the chosen one means for what may steer it. */
+/**
+ * The models that paint, and what the chosen one means for what may steer it.
+ *
+ * Decision: one that is not on this machine any more stays chosen and says so: what is shown is what is asked for.
+ */
 
 import { isMembers } from "../protocol/conversation.js";
 import type { Members } from "../protocol/frames.js";
@@ -27,13 +31,15 @@ export class Models {
   /** `wanted`: the model of last time, chosen as soon as the daemon offers it. */
   constructor(element: Control, wanted: string, private readonly chosen: (model: string) => void) {
     this.list = new Choice(element, chosen);
-    this.fill([...(wanted ? [[wanted, wanted] as const] : [])], wanted);
+    this.fill(wanted ? [[wanted, wanted]] : [], wanted);
   }
 
   /** What `models/list` answered. */
   offer(models: Members[], wanted: string): void {
     this.known = models.filter(({ kind, state }) => kind === "painter" && state !== "unusable");
-    this.fill(this.known.map(({ id, name }) => [String(id), String(name)] as const), wanted);
+    const options = this.known.map(({ id, name }): Option => [String(id), String(name)]);
+    if (wanted && !options.some(([id]) => id === wanted)) options.push([wanted, `${wanted} – not on this machine`]);
+    this.fill(options, wanted);
   }
 
   /** Chooses a style's model, if it is here. */

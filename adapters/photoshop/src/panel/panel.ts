@@ -1,14 +1,14 @@
 /** The panel: what the painter sees and touches. It holds no pixels and knows no frames. */
 
-import { Connection, type State } from "../daemon/connection.js";
+import { Connection, apart, type State } from "../daemon/connection.js";
 import { fill, layerName, masking, type Mode, type Wish } from "../job/fill.js";
-import { filter, filtered } from "../job/filtering.js";
+import { filter, filtered, type Call } from "../job/filtering.js";
 import { Job, sentence } from "../job/job.js";
 import { keep, look } from "../job/showing.js";
 import type { Control as Steer, Steering } from "../job/steering.js";
 import { activeTarget, glance, openDocument, Sorry, type Margins, type Target } from "../photoshop/target.js";
 import { isMembers, type Params } from "../protocol/conversation.js";
-import type { Members, Sayable } from "../protocol/frames.js";
+import type { Members } from "../protocol/frames.js";
 import type { Json } from "../protocol/json.js";
 import { Chain, type Step } from "./chain.js";
 import { Controls } from "./controls.js";
@@ -120,8 +120,8 @@ export class Panel {
     if (mode === "expand") target.margins = this.margins();
     masking(mode, target);
     const loras = this.model.scene(true).reads ? this.loras.members() : undefined;
-    const settings: Params = { ...this.styles.unshown(), ...this.wanted(), loras, filters: this.running() };
-    return { target, wish: { mode, prompt, settings, steering } };
+    const settings: Params = { ...this.styles.unshown(), ...this.wanted(), loras };
+    return { target, wish: { mode, prompt, settings, filters: this.running(), steering } };
   }
 
   /** Begins a job that makes what `control` would be shown, `title`; `missed` is called where it does not come. */
@@ -176,7 +176,7 @@ export class Panel {
   private filterLayer(): void {
     if (this.connection.state.kind !== "ready") throw new Sorry(this.absence());
     const filters = this.chain.running();
-    if (filters.length === 0) throw new Sorry("There is no filter that is switched on. Add one first.");
+    if (!filters) throw new Sorry("There is no filter that is switched on. Add one first.");
     const target = activeTarget();
     filtered(target);
     const title = this.chain.title();
@@ -185,9 +185,8 @@ export class Panel {
   }
 
   /** The filters that run over what is painted. */
-  private running(): Sayable[] | undefined {
-    const filters = this.settings.withFills ? this.chain.running() : [];
-    return filters.length > 0 ? filters : undefined;
+  private running(): Call[] | undefined {
+    return this.settings.withFills ? this.chain.running() : undefined;
   }
 
   /** The members of `generate` that the panel's controls say; those left alone are absent. */
@@ -293,7 +292,7 @@ export class Panel {
 
   private set<K extends keyof typeof this.settings>(name: K, value: (typeof this.settings)[K]): void {
     this.settings[name] = value;
-    save(this.settings);
+    save(name, value);
     this.say("");
   }
 
@@ -311,23 +310,28 @@ export class Panel {
     this.say(`The next picture uses the seed ${seed}.`);
   }
 
-  /** Brings everything that follows from elsewhere up to date: the chosen mode, the button, what is selected, the sentence. */
+  /** Brings everything that follows from elsewhere up to date. What Photoshop does not tell now, it tells at the next glance. */
   private look(): void {
+    apart(() => this.lookAround());
+  }
+
+  /** The chosen mode, the button and the sentence; then what only Photoshop knows. */
+  private lookAround(): void {
     const { mode } = this.settings;
     const { state } = this.connection;
-    this.lookAtDocument();
     for (const [other, button] of this.modes) button.className = other === mode ? "mode chosen" : "mode";
     reveal(byId("strength-row"), mode !== "remove");
     reveal(byId("margins-row"), mode === "expand");
     reveal(byId("pairing"), state.kind === "pairing");
     byId("light").className = state.kind;
-    for (const job of [...this.queue.jobs]) {
-      if (job.phase === "working" && !openDocument(job.target)) job.cancel("The picture was closed, so its job was cancelled.");
-    }
     const held = this.queue.jobs.some(({ phase }) => phase === "held");
     const busy = this.queue.jobs.length > 0;
     byId("go").textContent = held ? "Place layer" : busy ? `${LABELS[mode][0]} another` : LABELS[mode][0];
     byId("status").textContent = this.said || this.hint();
+    this.lookAtDocument();
+    for (const job of [...this.queue.jobs]) {
+      if (job.phase === "working" && !openDocument(job.target)) job.cancel("The picture was closed, so its job was cancelled.");
+    }
   }
 
   /** Another document may be in front, with what belongs to it. */
@@ -344,9 +348,11 @@ export class Panel {
   /** What no event tells of: what is selected, and what the layers are called. */
   private glance(): void {
     this.look();
-    for (const name of ["controls", "regions"] as const) {
-      if (isShown(byId(name))) this[name].look();
-    }
+    apart(() => {
+      for (const name of ["controls", "regions"] as const) {
+        if (isShown(byId(name))) this[name].look();
+      }
+    });
   }
 
   private keepNote(): void {

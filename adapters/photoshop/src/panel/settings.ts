@@ -1,16 +1,17 @@
 /**
  * What the painter chose, kept from one start of Photoshop to the next. The daemon keeps styles; this is the
  * rest (`kept.ts`), each value looked at again when read.
+ *
+ * Decision: each is kept under a name of its own, so that a letter of the prompt does not write a filter's long table anew.
  */
 
 import type { Mode } from "../job/fill.js";
 import { isMembers } from "../protocol/conversation.js";
-import type { Members } from "../protocol/frames.js";
 import type { Json } from "../protocol/json.js";
 import type { Step } from "./chain.js";
 import { read, write } from "./kept.js";
 
-const KEY = "underpaint.settings";
+const KEY = "underpaint.settings.";
 export const MODES: Mode[] = ["fill", "add", "remove", "expand", "background", "generate"];
 
 export interface Settings {
@@ -42,12 +43,10 @@ const FRESH: Settings = {
 
 /** The settings as they were left; what cannot be read is as on the first day. */
 export function load(): Settings {
-  const kept = read(KEY);
   const found = { ...FRESH };
-  if (!isMembers(kept)) return found;
   const take = <K extends keyof Settings>(name: K, good: (value: Json) => boolean) => {
-    const value = (kept as Members)[name];
-    if (value !== undefined && good(value)) found[name] = value as Settings[K];
+    const value = read(KEY + name);
+    if (good(value)) found[name] = value as Settings[K];
   };
   const isText = (value: Json) => typeof value === "string";
   take("mode", (value) => MODES.includes(value as Mode));
@@ -62,6 +61,6 @@ export function load(): Settings {
   return found;
 }
 
-export function save(settings: Settings): void {
-  write(KEY, settings);
+export function save<K extends keyof Settings>(name: K, value: Settings[K]): void {
+  write(KEY + name, value);
 }

@@ -9,8 +9,10 @@ import { app, constants, core, imaging } from "photoshop";
 
 import type { Picture, Rect } from "../protocol/images.js";
 import { sleep } from "../daemon/socket.js";
-import { SRGB, findLayer } from "./read.js";
-import { Sorry, openDocument, type Margins, type Target } from "./target.js";
+import { SRGB, bounds, findLayer } from "./read.js";
+import { NO_MARGINS, Sorry, enlarges, isOf, openDocument, type Margins, type Target } from "./target.js";
+
+type Document = typeof app.activeDocument;
 
 export interface Patch extends Picture {
   rect: Rect;
@@ -25,6 +27,24 @@ const CANCELLED = "Cancelled. The picture is unchanged.";
 /** How long Photoshop itself is to try again before it says so, in seconds. */
 const PATIENCE_S = 2;
 
+/** The enlarging that was done here, and when: what other jobs on the same document were aimed at moves along. */
+const enlarged: { documentID: number; at: number; by: Margins }[] = [];
+
+/** How far what the target was aimed at has moved since, by our own enlarging; undefined where the canvas was resized otherwise. */
+function moved({ documentID, began, extent }: Target, document: Document): { x: number; y: number } | undefined {
+  const since = enlarged.filter((other) => other.documentID === documentID && other.at >= began);
+  const now = { x: 0, y: 0, ...extent };
+  // Of several, the painter may have undone the last.
+  for (const { left, top, right, bottom } of [NO_MARGINS, ...since.map(({ by }) => by)]) {
+    now.x += left;
+    now.y += top;
+    now.w += left + right;
+    now.h += top + bottom;
+    if (isOf(document, now)) return now;
+  }
+  return undefined;
+}
+
 /** The newest layer that was put above another one, by document and layer, and when. */
 const newest = new Map<string, { layerID: number; at: number }>();
 
@@ -37,12 +57,16 @@ function anchorOf(target: Target) {
 
 /**
  * Puts each patch on a layer of its own above the layer the job began on, `hidden` if so; `name` is the layer's. `history` is
- * the one history state's. Gives the layers' ids. `Busy` and `Sorry` leave the document as it is.
+ * the one history state's. Gives the layers' ids, and whether the painter has resized the canvas since the job began. `Busy`
+ * and `Sorry` leave the document as it is.
  */
-export async function place(target: Target, patches: Patch[], name: (patch: Patch) => string, history: string, hidden = false): Promise<number[]> {
+export async function place(
+  target: Target, patches: Patch[], name: (patch: Patch) => string, history: string, hidden = false,
+): Promise<{ layers: number[]; resized: boolean }> {
   if (!openDocument(target)) throw new Sorry("The picture was closed meanwhile, so there is nowhere to put the layer.");
   const images: Awaited<ReturnType<typeof imageData>>[] = [];
-  const placed: number[] = [];
+  const layers: number[] = [];
+  let resized = false;
   let cancelled = false;
   try {
     for (const patch of patches) images.push(await imageData(patch));
@@ -50,6 +74,12 @@ export async function place(target: Target, patches: Patch[], name: (patch: Patc
     await core.executeAsModal(async (context) => {
       const document = openDocument(target);
       if (!document) throw new Sorry("The picture was closed meanwhile, so there is nowhere to put the layer.");
+      if (enlarges(target) && !isOf(document, target.extent)) {
+        throw new Sorry("The canvas was resized meanwhile, so the result was not placed. It is in the history.");
+      }
+      const by = moved(target, document);
+      resized = !by;
+      const { x: dx, y: dy } = by ?? { x: 0, y: 0 };
       const front = app.activeDocument;
       // New layers belong to the document in front, whatever object they are asked of.
       if (front.id !== document.id) app.activeDocument = document;
@@ -66,13 +96,14 @@ export async function place(target: Target, patches: Patch[], name: (patch: Patc
           newest.set(`${target.documentID}/${target.layerID}`, { layerID: layer.id, at: Date.now() });
           await imaging.putPixels({
             documentID: document.id, layerID: layer.id, imageData: images[i]!,
-            targetBounds: { left: patch.rect.x, top: patch.rect.y, right: patch.rect.x + patch.w, bottom: patch.rect.y + patch.h },
+            targetBounds: bounds({ ...patch.rect, x: patch.rect.x + dx, y: patch.rect.y + dy }),
             commandName: history,
           });
           if (hidden) layer.visible = false;
-          placed.push(layer.id);
+          layers.push(layer.id);
         }
         whole = true;
+        if (enlarges(target)) enlarged.push({ documentID: document.id, at: Date.now(), by: target.margins });
       } finally {
         cancelled = !whole && context.isCancelled;
         await context.hostControl.resumeHistory(suspension, whole);
@@ -88,11 +119,11 @@ export async function place(target: Target, patches: Patch[], name: (patch: Patc
   } finally {
     for (const image of images) void image.dispose();
   }
-  return placed;
+  return { layers, resized };
 }
 
 /** Enlarges the canvas: to the right and below first, then to the left and above, where what is there moves along. */
-async function enlarge(document: (typeof app)["activeDocument"], { left, top, right, bottom }: Margins): Promise<void> {
+async function enlarge(document: Document, { left, top, right, bottom }: Margins): Promise<void> {
   const { TOPLEFT, BOTTOMRIGHT } = constants.AnchorPosition;
   if (right > 0 || bottom > 0) await document.resizeCanvas(document.width + right, document.height + bottom, TOPLEFT);
   if (left > 0 || top > 0) await document.resizeCanvas(document.width + left, document.height + top, BOTTOMRIGHT);

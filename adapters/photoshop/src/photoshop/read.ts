@@ -9,13 +9,16 @@
 import { app, imaging } from "photoshop";
 
 import { BYTES_PER_PIXEL, type Rect } from "../protocol/images.js";
-import { MASK_PX, PX, type Depth, type Target } from "./target.js";
+import { Changed, PX, isOf, openDocument, selectionOf, type Depth, type Target } from "./target.js";
 
 export const SRGB = "sRGB IEC61966-2.1";
 const BAND_BYTES = 8 * 1024 * 1024;
+/** Enough to see that there is something. */
+const GLIMPSE = { width: 16, height: 16 };
 
 type Samples = Uint8Array | Uint16Array | Float32Array;
 type Bounds = { left: number; top: number; right: number; bottom: number };
+type Size = { width: number; height: number };
 
 /** The composite's pixels in `rect`, which may reach beyond the canvas, or one layer's: packed rows of `PX[target.depth]`, band by band. */
 export async function* readPixels(target: Target, rect: Rect, layerID?: number): AsyncGenerator<Uint8Array> {
@@ -23,22 +26,48 @@ export async function* readPixels(target: Target, rect: Rect, layerID?: number):
     documentID: target.documentID, ...(layerID === undefined ? {} : { layerID }),
     colorSpace: "RGB", colorProfile: SRGB, componentSize: target.depth,
   };
+  const get = (area: Rect, size?: Size) => imaging.getPixels({ ...options, sourceBounds: bounds(area), ...(size ? { targetSize: size } : {}) });
+  let readable: Promise<boolean> | undefined;
+  const isGap = (area: Rect) => isEmpty(target, area, layerID) || (readable ??= isReadable(target, layerID, get));
   for (const band of bands(rect, BYTES_PER_PIXEL[PX[target.depth]])) {
     // Beyond the canvas there is nothing to ask for.
     const within = inside(bounds(band), target.extent);
     yield within
-      ? await readBand(band, target.depth, 4, () => imaging.getPixels({ ...options, sourceBounds: bounds(within) }), () => isEmpty(target, within, layerID))
+      ? await readBand(band, target.depth, 4, () => get(within), () => isGap(within))
       : bytes(samples(target.depth, band.w * band.h * 4));
   }
 }
 
-/** How much of each pixel in `rect` is selected: packed rows of `MASK_PX[8]`. */
-export async function* readSelection(target: Target, rect: Rect): AsyncGenerator<Uint8Array> {
-  for (const band of bands(rect, BYTES_PER_PIXEL[MASK_PX[8]])) {
-    const selected = target.selection && meets(target.selection, band);
-    yield selected
-      ? await readBand(band, 8, 1, () => imaging.getSelection({ documentID: target.documentID, sourceBounds: bounds(band) }), () => false)
-      : new Uint8Array(band.w * band.h);
+/**
+ * How much of each pixel in `rect` is selected: packed rows of `g8`. `Changed` if something else is selected by then than was
+ * when the job began, so it is the first that a job reads, and held until it is sent.
+ */
+export async function readSelection(target: Target, rect: Rect): Promise<Uint8Array> {
+  const found = new Uint8Array(rect.w * rect.h);
+  for (const band of bands(rect, BYTES_PER_PIXEL.g8)) {
+    if (!target.selection || !meets(target.selection, band)) continue;
+    const get = () => imaging.getSelection({ documentID: target.documentID, sourceBounds: bounds(band) });
+    const why = () => {
+      compareSelection(target);
+      return false;
+    };
+    found.set(await readBand(band, 8, 1, get, why), (band.y - rect.y) * rect.w);
+  }
+  compareSelection(target);
+  return found;
+}
+
+/** `Changed` if the canvas has another size than the target's: what is read may be of other places. */
+export function compareExtent(target: Target): void {
+  const document = openDocument(target);
+  if (document && !isOf(document, target.extent)) throw new Changed("The canvas was resized while the picture was read.");
+}
+
+/** `Changed` if what is selected has other bounds than the target's. */
+function compareSelection(target: Target): void {
+  const document = openDocument(target);
+  if (document && JSON.stringify(selectionOf(document)) !== JSON.stringify(target.selection)) {
+    throw new Changed("The selection was changed before it was read.");
   }
 }
 
@@ -58,7 +87,7 @@ export function findLayer(target: Target, layerID: number) {
     }
     return undefined;
   };
-  const document = [...app.documents].find(({ id }) => id === target.documentID);
+  const document = openDocument(target);
   return document && search(document.layers);
 }
 
@@ -72,13 +101,13 @@ function* bands(rect: Rect, bytesPerPixel: number): Generator<Rect> {
 type Got = { imageData: { width: number; height: number; components: number; componentSize: 8 | 16 | 32; getData: (options: { chunky: boolean; fullRange: boolean }) => Promise<Samples>; dispose: () => unknown }; sourceBounds: Bounds };
 
 /** One band: what Photoshop gave, put where it belongs in a band of `channels`; where it gave nothing, zeros. */
-async function readBand(band: Rect, depth: Depth, channels: 1 | 4, get: () => Promise<Got>, empty: () => boolean): Promise<Uint8Array> {
+async function readBand(band: Rect, depth: Depth, channels: 1 | 4, get: () => Promise<Got>, empty: () => boolean | Promise<boolean>): Promise<Uint8Array> {
   const blank = () => samples(depth, band.w * band.h * channels);
   let got: Got;
   try {
     got = await get();
   } catch (error) {
-    if (!empty()) throw error;
+    if (!(await empty())) throw error;
     return bytes(blank());
   }
   const { imageData, sourceBounds } = got;
@@ -138,7 +167,7 @@ function bytes(data: Samples): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
-function bounds(rect: Rect): Bounds {
+export function bounds(rect: Rect): Bounds {
   return { left: rect.x, top: rect.y, right: rect.x + rect.w, bottom: rect.y + rect.h };
 }
 
@@ -160,8 +189,9 @@ function meets(a: Rect, b: Rect): boolean {
  * may be hidden; or visible, of all of them.
  */
 function isEmpty(target: Target, rect: Rect, layerID: number | undefined): boolean {
-  const document = [...app.documents].find(({ id }) => id === target.documentID);
+  const document = openDocument(target);
   if (!document) return false;
+  compareExtent(target);
   const layer = layerID === undefined ? undefined : findLayer(target, layerID);
   if (layerID !== undefined) return !!layer && !holds(layer.boundsNoEffects);
   return [...document.layers].every(({ visible, bounds: area }) => !visible || !holds(area));
@@ -169,5 +199,17 @@ function isEmpty(target: Target, rect: Rect, layerID: number | undefined): boole
   function holds(area: Bounds): boolean {
     const held = inside(area, target.extent);
     return !!held && meets(held, rect);
+  }
+}
+
+/** Whether Photoshop gives any pixels of the layer, or of all of them: then an area of which it gives none is a gap in it. */
+async function isReadable(target: Target, layerID: number | undefined, get: (area: Rect, size: Size) => Promise<Got>): Promise<boolean> {
+  const all = layerID === undefined ? { x: 0, y: 0, ...target.extent } : layerBounds(target, layerID);
+  if (!all) return false;
+  try {
+    void (await get(all, GLIMPSE)).imageData.dispose();
+    return true;
+  } catch {
+    return false;
   }
 }

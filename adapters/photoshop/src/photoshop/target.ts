@@ -9,12 +9,15 @@ type Document = typeof app.activeDocument;
 /** A sentence for the painter: what was asked for makes no sense just now. */
 export class Sorry extends Error {}
 
+/** What was to be read is no longer as it was when the job began. `message` is a sentence that says what. */
+export class Changed extends Error {}
+
 export type Depth = 8 | 16 | 32;
 
 /** A document as it was when a job began. The job keeps it, whatever comes to the front meanwhile. */
 export interface Target {
   documentID: number;
-  extent: { w: number; h: number };
+  extent: Extent;
   depth: Depth;
   /** The selection's bounds inside the canvas; undefined where nothing is selected. */
   selection: Rect | undefined;
@@ -24,6 +27,11 @@ export interface Target {
   began: number;
   /** By how much the canvas is enlarged when the result is placed. */
   margins: Margins;
+}
+
+export interface Extent {
+  w: number;
+  h: number;
 }
 
 export interface Margins {
@@ -37,8 +45,6 @@ export const NO_MARGINS: Margins = { left: 0, top: 0, right: 0, bottom: 0 };
 
 /** The layout in which pixels of a depth travel. */
 export const PX = { 8: "rgba8", 16: "rgba16", 32: "rgbaf32" } as const satisfies Record<Depth, Px>;
-/** The same for selections. */
-export const MASK_PX: Record<Depth, Px> = { 8: "g8", 16: "g16", 32: "gf32" };
 
 /** The active document. `Sorry` where there is none, or one that can hold no layers in colour. */
 export function activeTarget(): Target {
@@ -66,6 +72,16 @@ export function glance(): { name: string; selection: Rect | undefined } | undefi
   return document ? { name: document.name, selection: selectionOf(document) } : undefined;
 }
 
+/** Whether the canvas is enlarged for it. */
+export function enlarges({ margins }: Target): boolean {
+  return Object.values(margins).some((px) => px > 0);
+}
+
+/** Whether the canvas has that size. */
+export function isOf({ width, height }: Document, { w, h }: Extent): boolean {
+  return width === w && height === h;
+}
+
 /** The document of a target, if it still is open. */
 export function openDocument(target: Target): Document | undefined {
   return [...app.documents].find((document) => document.id === target.documentID);
@@ -85,7 +101,7 @@ function depthOf(document: Document): Depth | undefined {
 }
 
 /** A selection may reach beyond the canvas; only what lies inside counts. */
-function selectionOf(document: Document): Rect | undefined {
+export function selectionOf(document: Document): Rect | undefined {
   const bounds = document.selection.bounds;
   if (!bounds) return undefined;
   const x = Math.max(0, Math.floor(bounds.left));

@@ -41,6 +41,7 @@ export interface Server {
   version: string;
   caps: string[];
   maxChunkBytes: number;
+  maxBlobBytes: number;
 }
 
 interface Pending {
@@ -53,6 +54,8 @@ export class Conversation {
   /** Events nobody asked for by id: `progress`, `job/state`, `queue/changed` … */
   onNotice: (notice: Notice) => void = () => {};
   readonly blobs = new Blobs();
+  /** Why blobs of ours were not taken. */
+  readonly refusals = new Map<string, Refused>();
   private pending = new Map<number, Pending>();
   private nextId = 1;
   private blobCount = 0;
@@ -96,6 +99,11 @@ export class Conversation {
     return Math.max(1, Math.min(this.server?.maxChunkBytes ?? 1 << 20, MAX_FRAME_BYTES - MAX_HEADER_BYTES - 8));
   }
 
+  /** How much the daemon holds of us at a time. */
+  get blobBytes(): number {
+    return this.server?.maxBlobBytes ?? 0;
+  }
+
   /** Begins a blob of `size` bytes; its pieces follow in order. */
   upload(size: number): Upload {
     this.blobCount += 1;
@@ -115,7 +123,7 @@ export class Conversation {
     }
     if (header.id === null || header.id === undefined) {
       const data = isMembers(header.error) && isMembers(header.error.data) ? header.error.data : {};
-      if (typeof data.blob === "string") return; // a put that was refused; its use will say so, too
+      if (typeof data.blob === "string") return void this.refusals.set(data.blob, new Refused(header.error));
       throw new ProtocolError(new Refused(header.error).message);
     }
     const pending = this.pending.get(header.id as number);
@@ -144,8 +152,10 @@ export class Upload {
 
   constructor(private readonly conversation: Conversation, readonly blob: string, private readonly size: number) {}
 
-  /** Sends the next piece of at most `chunkBytes`. */
+  /** Sends the next piece of at most `chunkBytes`. `Refused` once the daemon has said that it does not take them. */
   write(piece: Uint8Array): void {
+    const refused = this.conversation.refusals.get(this.blob);
+    if (refused) throw refused;
     this.sent += piece.length;
     if (this.sent > this.size) throw new Error(`blob ${this.blob}: ${this.sent} bytes given, ${this.size} announced`);
     const params = { blob: this.blob, size: this.size, chunk: this.chunk, last: this.sent === this.size };
@@ -162,10 +172,12 @@ function readServer(answer: Members): Server {
   const server = isMembers(answer.server) ? answer.server : {};
   const limits = isMembers(answer.limits) ? answer.limits : {};
   const text = (value: Json | undefined) => (typeof value === "string" ? value : "");
+  const number = (value: Json | undefined, otherwise: number) => (typeof value === "number" ? value : otherwise);
   return {
     instance: text(answer.instance),
     version: text(server.version),
     caps: Array.isArray(answer.caps) ? answer.caps.map((cap) => text(cap)) : [],
-    maxChunkBytes: typeof limits.max_chunk_bytes === "number" ? limits.max_chunk_bytes : 1 << 20,
+    maxChunkBytes: number(limits.max_chunk_bytes, 1 << 20),
+    maxBlobBytes: number(limits.max_blob_bytes, 512 << 20),
   };
 }

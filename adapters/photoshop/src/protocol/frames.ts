@@ -24,15 +24,23 @@ export interface Frame {
 /** The other side broke the rules; the connection cannot be used any more. */
 export class ProtocolError extends Error {}
 
+/** More is to be said than one message holds. `message` is a sentence for the painter. */
+export class TooLong extends Error {}
+
 /** What may be said in a header: JSON, where members that are `undefined` are left out. */
 export type Sayable = null | boolean | number | string | readonly Sayable[] | { readonly [name: string]: Sayable | undefined };
 
-/** One message: both lengths, the header and the tail in one buffer. */
-export function pack(header: Sayable, tail: Uint8Array = new Uint8Array(0)): Uint8Array {
+/** A header's bytes. `TooLong` unless a message holds them and `more`. */
+export function spell(header: object, more = 0): Uint8Array {
   const text = encodeUtf8(JSON.stringify(header));
-  if (text.length > MAX_HEADER_BYTES) {
-    throw new ProtocolError(`a message of ${text.length} bytes is too long; at most ${MAX_HEADER_BYTES} are allowed`);
-  }
+  const most = MAX_HEADER_BYTES - more;
+  if (text.length > most) throw new TooLong(`All texts together have ${text.length} bytes, and at most ${most} can be sent. Shorten the prompts, or what filters are given.`);
+  return text;
+}
+
+/** One message: both lengths, the header and the tail in one buffer. */
+export function pack(header: object, tail: Uint8Array = new Uint8Array(0)): Uint8Array {
+  const text = spell(header);
   const message = new Uint8Array(8 + text.length + tail.length);
   const lengths = new DataView(message.buffer);
   lengths.setUint32(0, 4 + text.length + tail.length, true);
