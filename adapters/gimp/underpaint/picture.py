@@ -84,15 +84,22 @@ class Target:
         _, x, y = layer.get_offsets()
         if layer.get_mask() is None and not layer.get_filters():
             return Snapshot(layer, (x, y), lambda: None)
-        # A mask is applied only to a layer that is in an image; so that undo does not hear of it, in one of its own.
+        # GIMP refuses to apply the mask of a group, or of a locked layer. What it shows of an image has them: of one with a copy of
+        # the layer alone, as if it were an ordinary one.
         scratch = _image_like(self._image, layer.get_width(), layer.get_height())
         copy = Gimp.Layer.new_from_drawable(layer, scratch)
         scratch.insert_layer(copy, None, 0)
+        copy.set_lock_visibility(False)
+        copy.set_visible(True)
+        copy.set_opacity(100)
+        copy.set_mode(Gimp.LayerMode.NORMAL)
+        copy.set_composite_mode(Gimp.LayerCompositeMode.AUTO)
         if copy.get_mask() is not None:
-            copy.remove_mask(Gimp.MaskApplyMode.APPLY)
-        if not copy.is_group():
-            copy.merge_filters()
-        return Snapshot(copy, (x, y), scratch.delete)
+            copy.set_show_mask(False)
+        scratch.resize_to_layers()  # locks hold a layer where it is, but not the canvas
+        merged = Gimp.Layer.new_from_visible(scratch, self._image, "underpaint")
+        scratch.delete()
+        return Snapshot(merged, (x, y), merged.delete)
 
     def layers(self):
         """(id, name, depth) of every layer of the image, from the top; those in groups lie deeper than 0."""

@@ -1,0 +1,83 @@
+"""Scenarios without a screen: what a job reads of the layer it is aimed at."""
+
+import itertools
+
+from gi.repository import Gegl, Gimp
+
+from images import SIZE, U8, check, made, seen
+from picture import Target
+
+WHITE, BLACK, CLEAR = (255, 255, 255, 255), (0, 0, 0, 255), None
+
+
+def effect(layer, visible=True):
+    """Turns its colours round, without changing its pixels."""
+    made_dark = Gimp.DrawableFilter.new(layer, "gegl:invert-gamma", "")
+    layer.append_filter(made_dark)
+    made_dark.set_visible(visible)
+    made_dark.update()
+
+
+def lock(layer):
+    """What a painter locks so that nothing happens to it."""
+    for item in (layer, *(layer.get_children() if layer.is_group() else ())):
+        item.set_lock_content(True)
+        item.set_lock_position(True)
+
+
+def fade(layer):
+    """How it is laid over others is no property of what it shows."""
+    layer.set_visible(False)
+    layer.set_lock_visibility(True)
+    layer.set_opacity(50)
+    layer.set_mode(Gimp.LayerMode.MULTIPLY)
+    layer.set_composite_mode(Gimp.LayerCompositeMode.CLIP_TO_BACKDROP)
+
+
+SHOWN = [
+    ("a mask", lambda layer: None, WHITE, CLEAR),
+    ("an effect", effect, BLACK, CLEAR),
+    ("an effect that is off", lambda layer: effect(layer, False), WHITE, CLEAR),
+    ("a mask that is off", lambda layer: layer.set_apply_mask(False), WHITE, WHITE),
+    ("a mask that is looked at", lambda layer: layer.set_show_mask(True), WHITE, CLEAR),
+    ("locks", lock, WHITE, CLEAR),
+    ("another mode", fade, WHITE, CLEAR),
+]
+"""(what it has, how it gets it, what is seen of it on the left, and on the right, which its mask hides)."""
+
+
+def layers_with_masks_and_effects():
+    """A layer and a group are read as they are seen, and stay as they are."""
+    for grouped, (name, act, left, right) in itertools.product((False, True), SHOWN):
+        image, layer = half_hidden(grouped)
+        act(layer)
+        before = seen(image)
+        with Target(image, [layer]).shown(layer) as snapshot:
+            found = [tuple(snapshot.read((x, 50, 1, 1), "rgba8")) for x in (30, 90)]
+        for there, meant in zip(found, (left, right)):
+            right_one = there == meant if meant else there[3] == 0
+            check(right_one, "a %s with %s shows %s", "group" if grouped else "layer", name, found)
+        check(layer.get_mask() is not None and len(image.get_layers()) == 1 and seen(image) == before, "%s: it was changed", name)
+    image, group = half_hidden(True)
+    alpha = made("filter", image, [group], filters="vignette").get_buffer()
+    found = [alpha.get(Gegl.Rectangle.new(x, 40, 1, 1), 1.0, U8, Gegl.AbyssPolicy.NONE)[3] for x in (10, 70)]
+    check(found == [255, 0], "filtered, it is as opaque as %s", found)
+
+
+def half_hidden(grouped):
+    """(an image, its layer): white, its right half hidden by its mask."""
+    image = Gimp.Image.new(*SIZE, Gimp.ImageBaseType.RGB)
+    leaf = Gimp.Layer.new(image, "leaf", 100, 80, Gimp.ImageType.RGBA_IMAGE, 100.0, Gimp.LayerMode.NORMAL)
+    layer = Gimp.GroupLayer.new(image, "group") if grouped else leaf
+    image.insert_layer(layer, None, 0)
+    if grouped:
+        image.insert_layer(leaf, layer, 0)
+    leaf.fill(Gimp.FillType.WHITE)
+    leaf.set_offsets(20, 10)
+    image.select_rectangle(Gimp.ChannelOps.REPLACE, 20, 10, 50, 80)
+    layer.add_mask(layer.create_mask(Gimp.AddMaskType.SELECTION))
+    Gimp.Selection.none(image)
+    return image, layer
+
+
+ALL = [layers_with_masks_and_effects]
