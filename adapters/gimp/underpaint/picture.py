@@ -5,6 +5,8 @@ colour space, precision or base type the image has; an image of more than 8 bits
 lost. Only ever layers are added, each complete before it enters the image: that is the one change undo knows of.
 """
 
+import time
+
 from gi.repository import Gegl, Gimp
 
 NAME_LENGTH = 60
@@ -22,6 +24,9 @@ BABL = dict([EIGHT_BITS, DEPTHS[0][1], DEEPEST])
 BABL.update(g8="Y u8")
 """The wire's pixel formats as babl calls them. A selection is linear coverage, so `Y`, not `Y'`."""
 INVERSE = bytes(range(255, -1, -1))
+MARK = "underpaint"
+"""What our layers carry while GIMP runs: when they were asked for and when they were added, in nanoseconds. Every job is a process
+of its own, so this is how one knows what another did meanwhile."""
 
 
 class Sorry(Exception):
@@ -35,7 +40,7 @@ class Target:
         """`Sorry` for an image that no layer of colours can be added to."""
         if not image.is_valid():
             raise Sorry("The picture was closed meanwhile.")
-        self._image = image
+        self._image, self._began = image, time.time_ns()
         self._anchor = _layer_of(drawables[0]) if drawables and drawables[0].is_valid() else None
         self.extent = (image.get_width(), image.get_height())
         if image.get_base_type() == Gimp.ImageBaseType.INDEXED:
@@ -133,10 +138,8 @@ class Target:
 
     def beneath(self, layer):
         """The visible layer under `layer` in the same group; None if there is none."""
-        parent = layer.get_parent()
-        siblings = parent.get_children() if parent is not None else self._image.get_layers()
-        ids = [sibling.get_id() for sibling in siblings]
-        return next((below for below in siblings[ids.index(layer.get_id()) + 1:] if below.get_visible()), None)
+        under = self._siblings(layer)[self._image.get_item_position(layer) + 1:]
+        return next((below for below in under if below.get_visible()), None)
 
     @staticmethod
     def rect_of(layer):
@@ -177,6 +180,7 @@ class Target:
         if self._image.get_floating_sel() is not None:
             raise Sorry("A floating selection was made meanwhile, so no layer could be added. Anchor it and try again.")
         layers = [_new_layer(self._image, patch, name(patch.seed)) for patch in patches]
+        mark = Gimp.Parasite.new(MARK, 0, b"%d %d" % (self._began, time.time_ns()))
         self._image.undo_group_start()
         try:
             if grown is not None:
@@ -185,6 +189,7 @@ class Target:
             parent, above = self._insertion_point()
             for layer, patch in zip(layers, patches):
                 layer.set_visible(visible)
+                layer.attach_parasite(mark)
                 self._image.insert_layer(layer, parent, above)
                 layer.set_offsets(*patch.rect[:2])
         finally:
@@ -204,11 +209,28 @@ class Target:
         return image
 
     def _insertion_point(self):
-        """(parent, position) above the anchor; on top of everything if there is none, or none any more."""
+        """(parent, position) above the anchor, and above what was asked for earlier and added there meanwhile: what was
+        asked for later lies on top, whichever is done first. On top of everything if there is no anchor, or none any more."""
         anchor = self._anchor
         if anchor is None or not anchor.is_valid() or anchor.get_image() is None:
             return None, 0
-        return anchor.get_parent(), self._image.get_item_position(anchor)
+        siblings, at = self._siblings(anchor), self._image.get_item_position(anchor)
+        while at > 0 and self._came_between(siblings[at - 1]):
+            at -= 1
+        return anchor.get_parent(), at
+
+    def _came_between(self, layer):
+        """Whether it was asked for before this began, and added since."""
+        mark = layer.get_parasite(MARK)
+        if mark is None:
+            return False
+        asked, added = map(int, bytes(mark.get_data()).split())
+        return asked < self._began < added
+
+    def _siblings(self, layer):
+        """All layers of the group that it is in, from the top."""
+        parent = layer.get_parent()
+        return parent.get_children() if parent is not None else self._image.get_layers()
 
 
 class Snapshot:

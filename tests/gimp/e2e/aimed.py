@@ -1,11 +1,12 @@
-"""Scenarios without a screen: what a job reads of the layer it is aimed at."""
+"""Scenarios without a screen: what a job reads of the layer it is aimed at, and where its result goes when others were faster."""
 
 import itertools
 
 from gi.repository import Gegl, Gimp
 
-from images import SIZE, U8, check, made, seen
+from images import SIZE, U8, check, made, picture, seen
 from picture import Target
+from underpaint_client import Patch
 
 WHITE, BLACK, CLEAR = (255, 255, 255, 255), (0, 0, 0, 255), None
 
@@ -80,4 +81,31 @@ def half_hidden(grouped):
     return image, layer
 
 
-ALL = [layers_with_masks_and_effects]
+DOT = Patch((10, 10, 1, 1), b"\xff" * 4, "rgba8", None)
+
+
+def later_on_top():
+    """What was asked for later lies on top, whichever is done first; what the painter or an earlier job put there stays."""
+    for turns in itertools.permutations(range(3)):
+        for grouped in (False, True):
+            image = picture()
+            (base,) = image.get_layers()
+            if grouped:
+                group = Gimp.GroupLayer.new(image, "group")
+                image.insert_layer(group, None, 0)
+                image.reorder_item(base, group, 0)
+            Target(image, [base]).insert([DOT], lambda _seed: "before")
+            targets = [Target(image, [base]) for _ in turns]
+            for turn in turns:
+                targets[turn].insert([DOT, DOT], lambda _seed: "asked %d" % turn)
+            own = Gimp.Layer.new(image, "own", 1, 1, Gimp.ImageType.RGBA_IMAGE, 100.0, Gimp.LayerMode.NORMAL)
+            image.insert_layer(own, base.get_parent(), image.get_item_position(base))
+            targets.append(Target(image, [base]))
+            targets[-1].insert([DOT], lambda _seed: "last")
+            siblings = group.get_children() if grouped else image.get_layers()
+            names = [layer.get_name().split(" #")[0] for layer in siblings]
+            wanted = ["before"] + ["asked 2"] * 2 + ["asked 1"] * 2 + ["asked 0"] * 2 + ["own", "last", "base"]
+            check(names == wanted, "done in the order %s they lie as %s", turns, names)
+
+
+ALL = [layers_with_masks_and_effects, later_on_top]
