@@ -111,6 +111,14 @@ class Job:
         self.timing_ms, self.used = result.get("timing_ms") or {}, result.get("used") or {}
         return patches
 
+    def _add(self, patches, name, grown=None):
+        """Adds the layers; see `Target.insert`."""
+        self._monitor.say("Placing the layer")
+        layers = self._target.insert(patches, name, grown)
+        if self._target.was_resized():
+            self._monitor.warn("The canvas was resized meanwhile: look whether the layer lies where you want it.")
+        return layers
+
     def _heard(self, notice):
         params = notice.params
         if notice.method == "job/state":
@@ -154,9 +162,8 @@ class Fill(Job):
         patches = self._do("generate", params)
         if not patches:
             raise Sorry("Underpaint found nothing to change there.")
-        self._monitor.say("Placing the layer")
         grown = (place.extent, place.offset) if wish.mode == "expand" else None
-        return target.insert(patches, lambda seed: layer_name(wish.settings.get("prompt", ""), wish.mode, seed), grown)
+        return self._add(patches, lambda seed: layer_name(wish.settings.get("prompt", ""), wish.mode, seed), grown)
 
     def _place(self):
         """Where it will be, and which part of the canvas is worth sending for it."""
@@ -271,8 +278,7 @@ class Filtering(Job):
         patches = self._do("filter/apply", params)
         if not patches:
             raise Sorry("The filter changed nothing there.")
-        self._monitor.say("Placing the layer")
-        return target.insert(patches, lambda _seed: layer_name(title, "filter", None))
+        return self._add(patches, lambda _seed: layer_name(title, "filter", None))
 
     def _wants(self, role):
         inputs = (entry for step in self._chain for entry in self._schemas[step["name"]].get("inputs") or [])
@@ -315,7 +321,7 @@ class Placing(Job):
             patches = [patch._replace(rect=_moved_into(patch.rect, target.extent)) for patch in patches]
         if not patches:
             raise Sorry("This picture of the history is empty.")
-        return target.insert(patches, lambda seed: layer_name(words, mode, seed))
+        return self._add(patches, lambda seed: layer_name(words, mode, seed))
 
     def _fetch(self):
         entry = self._entry

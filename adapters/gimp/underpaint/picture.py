@@ -174,9 +174,12 @@ class Target:
 
     def insert(self, patches, name, grown=None, visible=True):
         """Adds each patch as a new layer above the one that was active, all as one undo step; `name(seed)` is the
-        layer's. `grown` = (extent, offset): the canvas becomes so large in the same step. Returns the layers."""
+        layer's. `grown` = (extent, offset): the canvas becomes so large in the same step, unless it was resized. Returns
+        the layers."""
         if not self.is_open():
             raise Sorry("The picture was closed meanwhile, so there is nothing to put the result on.")
+        if grown is not None and self.was_resized():
+            raise Sorry("The canvas was resized meanwhile, so the result was not placed. It is in the history.")
         if self._image.get_floating_sel() is not None:
             raise Sorry("A floating selection was made meanwhile, so no layer could be added. Anchor it and try again.")
         layers = [_new_layer(self._image, patch, name(patch.seed)) for patch in patches]
@@ -184,8 +187,8 @@ class Target:
         self._image.undo_group_start()
         try:
             if grown is not None:
-                extent, offset = grown
-                self._image.resize(*extent, *offset)
+                self.extent, offset = grown
+                self._image.resize(*self.extent, *offset)
             parent, above = self._insertion_point()
             for layer, patch in zip(layers, patches):
                 layer.set_visible(visible)

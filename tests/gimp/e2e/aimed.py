@@ -1,11 +1,14 @@
-"""Scenarios without a screen: what a job reads of the layer it is aimed at, and where its result goes when others were faster."""
+"""Scenarios without a screen: what a job reads of the layer it is aimed at, and where its result goes when others were faster or
+the canvas is another one by then."""
 
 import itertools
 
 from gi.repository import Gegl, Gimp
 
-from images import SIZE, U8, check, made, picture, seen
-from picture import Target
+from images import HOLE, SIZE, SOFT, U8, check, made, picture, rect_of, seen, select
+from job import Fill, Wish
+from monitor import Waiting
+from picture import Sorry, Target
 from underpaint_client import Patch
 
 WHITE, BLACK, CLEAR = (255, 255, 255, 255), (0, 0, 0, 255), None
@@ -108,4 +111,43 @@ def later_on_top():
             check(names == wanted, "done in the order %s they lie as %s", turns, names)
 
 
-ALL = [layers_with_masks_and_effects, later_on_top]
+class Acting(Waiting):
+    """Does something when the result is there and not yet placed, and keeps what the painter is told."""
+
+    def __init__(self, act):
+        super().__init__(lambda: True)
+        self._act, self.warned = act, []
+
+    def say(self, text, fraction=None):
+        if text == "Placing the layer":
+            self._act()
+
+    def warn(self, sentence):
+        self.warned.append(sentence)
+
+
+def resized_meanwhile():
+    """A canvas that was resized while the job ran is not resized again; other layers are placed, and it is said."""
+    for mode, margins in [("fill", None), ("expand", (24, 0, 0, 16))]:
+        for extent, offset in [(SIZE, (0, 0)), ((220, 150), (20, 0)), ((150, 120), (-30, -10))]:
+            image = picture()
+            select(image, *HOLE, feather=SOFT)
+            target, resized = Target(image, image.get_layers()), extent != SIZE
+            monitor = Acting(lambda: image.resize(*extent, *offset) if resized else None)
+            wish = Wish(mode, {}, [], margins)
+            try:
+                (layer,), said = Fill(target, monitor, wish).run(), ""
+                rect = rect_of(layer)
+            except Sorry as why:
+                rect, said = None, str(why)
+            refused, size = resized and mode == "expand", (image.get_width(), image.get_height())
+            check(bool(said) == refused and ("It is in the history." in said) == refused, "%s in %s: it says: %s", mode, extent, said)
+            check(size == ((224, 166) if mode == "expand" and not resized else extent), "the canvas is %s", size)
+            check(len(image.get_layers()) == (1 if refused else 2), "there are %d layers", len(image.get_layers()))
+            check(mode == "expand" or abs(rect[0] - HOLE[0]) <= 24 and abs(rect[1] - HOLE[1]) <= 24, "the layer lies at %s", rect)
+            warned = ["resized meanwhile" in told for told in monitor.warned]
+            check(warned == [True] * (resized and not refused), "%s in %s: it warns: %s", mode, extent, monitor.warned)
+    return "; ".join(monitor.warned) + said
+
+
+ALL = [layers_with_masks_and_effects, later_on_top, resized_meanwhile]

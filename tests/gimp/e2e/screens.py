@@ -189,6 +189,33 @@ def queued(waiting):
     wait(lambda: len(ask("status")["queue"]) == waiting + 1, "a queue of %d behind another" % waiting)
 
 
+def expanded_meanwhile():
+    """Begun on the same canvas: an expansion, the same again, which is not placed any more, and a fill, which is, with a word."""
+    slow_styles()
+    image = show(holed(picture(LARGE)))
+    dialog("expand")
+    press("alt+e", "ctrl+a")
+    write("24")
+    press("alt+p", "ctrl+Return")
+    layers(image, 2)
+    idle("expand")
+    with busy():
+        for count in range(2):
+            repeated(count)
+        dialog("fill", "Underpaint: Fill Selection")
+        press("ctrl+Return")
+        queued(3)
+    layers(image, 4)
+    screenshot("expanded")
+    window("GIMP Message")
+    screenshot("expanded-message")
+    press("Return")
+    idle()
+    check(image.get_width() == LARGE[0] + 2 * 24, "the canvas is %d wide", image.get_width())
+    names = [layer.get_name().split(" (")[0] for layer in image.get_layers()]
+    check(names == ["Fill", "Expand", "Expand", "base"], "the layers are %s", names)
+
+
 def two_images():
     """The job keeps its image, whatever is in front when the result comes."""
     slow_styles()
@@ -265,5 +292,5 @@ EXTRA = [pictures_for_the_readme]
 """Played only by name."""
 ALL = [
     dialog_undo_and_redo, remembers_resets_and_styles, cancelled_in_our_window, cancelled_by_gimp, closed_meanwhile, queue_of_three,
-    two_images, filter_dialog, *shelves.ALL, *sights.ALL,
+    expanded_meanwhile, two_images, filter_dialog, *shelves.ALL, *sights.ALL,
 ]
