@@ -5,7 +5,7 @@ import itertools
 
 from gi.repository import Gegl, Gimp
 
-from images import HOLE, SIZE, SOFT, U8, check, made, picture, rect_of, seen, select
+from images import HOLE, SIZE, SOFT, U8, call, check, made, picture, rect_of, seen, select, sentence
 from job import Fill, Wish
 from monitor import Waiting
 from picture import Sorry, Target
@@ -150,4 +150,20 @@ def resized_meanwhile():
     return "; ".join(monitor.warned) + said
 
 
-ALL = [layers_with_masks_and_effects, later_on_top, resized_meanwhile]
+def too_large():
+    """More than can be sent at once is told before it is read, and what would be right."""
+    deep = Gimp.Image.new_with_precision(6000, 5700, Gimp.ImageBaseType.RGB, Gimp.Precision.FLOAT_LINEAR)
+    layer = Gimp.Layer.new(deep, "base", 6000, 5700, Gimp.ImageType.RGBA_IMAGE, 100.0, Gimp.LayerMode.NORMAL)
+    deep.insert_layer(layer, None, 0)
+    wide = Gimp.Image.new(9000, 8000, Gimp.ImageBaseType.RGB)
+    said = [sentence("generate", deep, prompt="a cat"), sentence("filter", deep, filters="vignette"), sentence("upscale", deep)]
+    check(all("547.2 MB, at most 536.9" in each and "8 bits" in each for each in said), "it says: %s", said)
+    said.append(sentence("generate", wide, [], prompt="a cat"))
+    check("72.0 megapixels, at most 67.1" in said[-1] and "8 bits" not in said[-1], "it says: %s", said[-1])
+    deep.select_rectangle(Gimp.ChannelOps.REPLACE, 100, 100, 200, 200)
+    status, why = call("filter", deep, filters="vignette")
+    check(status == "success", "a part of it: %s", why)
+    return " ".join(said[::3])
+
+
+ALL = [layers_with_masks_and_effects, later_on_top, resized_meanwhile, too_large]
