@@ -141,7 +141,7 @@ def closed_meanwhile():
     dialog("remove")
     press("ctrl+Return")
     layers(again, 2)
-    idle()
+    idle("remove")
 
 
 def queue_of_three():
@@ -210,7 +210,7 @@ def expanded_meanwhile():
     window("GIMP Message")
     screenshot("expanded-message")
     press("Return")
-    idle()
+    idle("fill")
     check(image.get_width() == LARGE[0] + 2 * 24, "the canvas is %d wide", image.get_width())
     names = [layer.get_name().split(" (")[0] for layer in image.get_layers()]
     check(names == ["Fill", "Expand", "Expand", "base"], "the layers are %s", names)
