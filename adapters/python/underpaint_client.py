@@ -69,7 +69,7 @@ class NotRunning(Exception):
 
 
 class Refused(Exception):
-    """The daemon's answer is an error. `str()` is one sentence for the painter; programs look at `kind`."""
+    """The daemon's answer is an error, or would be. `str()` is one sentence for the painter; programs look at `kind`."""
 
     def __init__(self, error):
         error = error if isinstance(error, dict) else {}
@@ -81,6 +81,12 @@ class Refused(Exception):
         self.hint = data.get("hint")
         self.field = data.get("field")
         self.data = data
+
+
+def _too_large(measure, size, most, way_out=""):
+    told = measure % (size / 1e6, most / 1e6)
+    return Refused({"message": "This is too large to be sent at once (%s): work on a smaller part of it%s." % (told, way_out),
+                    "data": {"kind": "too_large"}})
 
 
 # Frames
@@ -253,7 +259,7 @@ class Conversation:
         self.server = None
         """The answer to `hello`, None until it came: protocol, server, instance, caps, limits."""
         self._next_id = 1
-        self._blob_count = 0
+        self._blob_count, self._held = 0, {}
         self._begun, self._complete = {}, {}
         hello = {"protocol": PROTOCOL, "client": {"name": client_name, "version": client_version},
                  "caps": ["preview"] if preview else []}
@@ -266,11 +272,13 @@ class Conversation:
         if len(tail):
             self.outgoing.append(tail)
 
+    def _limit(self, name, usual):
+        return (self.server or {}).get("limits", {}).get(name, usual)
+
     @property
     def chunk_bytes(self):
         """The longest tail the daemon takes in one frame."""
-        limits = (self.server or {}).get("limits", {})
-        return max(1, min(int(limits.get("max_chunk_bytes", 1 << 20)), MAX_FRAME_BYTES - MAX_HEADER_BYTES - 8))
+        return max(1, min(int(self._limit("max_chunk_bytes", 1 << 20)), MAX_FRAME_BYTES - MAX_HEADER_BYTES - 8))
 
     def request(self, method, params=None, tail=b""):
         """Asks; returns the id under which the `Answer` will come."""
@@ -286,10 +294,28 @@ class Conversation:
         """Gives a job up. Its request is still answered, with kind `cancelled` or with the result if it was done."""
         self.notify("cancel", {"id": request_id})
 
+    def check_room(self, *images):
+        """`Refused` (kind `too_large`) unless the daemon takes images of these (width, height, px), all of them beside what
+        it holds of ours. To be asked before they are read: the daemon itself answers when they have travelled."""
+        largest, most = max((width * height for width, height, _ in images), default=0), self._limit("max_pixels", float("inf"))
+        if largest > most:
+            raise _too_large("%.1f megapixels, at most %.1f", largest, most)
+        size = sum(width * height * BYTES_PER_PIXEL[px] for width, height, px in images)
+        self._check_bytes(size, deep=any(px not in ("rgba8", "bgra8", "g8") for _, _, px in images))
+
+    def _check_bytes(self, size, deep=False):
+        whole, most = sum(self._held.values()) + size, self._limit("max_blob_bytes", float("inf"))
+        if whole > most:
+            raise _too_large("%.1f MB, at most %.1f", whole, most, ", or in 8 bits" if deep else "")
+
     def upload(self, size):
-        """Begins a blob of `size` bytes; the returned `Upload` takes its pieces in order."""
+        """Begins a blob of `size` bytes; the returned `Upload` takes its pieces in order. `Refused` (kind `too_large`) if the
+        daemon would not take it beside what it holds of ours."""
+        self._check_bytes(size)
         self._blob_count += 1
-        return Upload(self, "c%d" % self._blob_count, size)
+        blob = "c%d" % self._blob_count
+        self._held[blob] = size
+        return Upload(self, blob, size)
 
     def put(self, data):
         """Queues all of `data` as a blob, uncopied, and returns its name."""
@@ -301,6 +327,7 @@ class Conversation:
 
     def free(self, blob):
         """A blob of ours is no longer needed; running jobs keep what they hold."""
+        self._held.pop(blob, None)
         self.notify("blob/free", {"blob": blob})
 
     def take(self, blob):

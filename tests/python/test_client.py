@@ -135,6 +135,32 @@ class Conversations(unittest.TestCase):
         self.assertEqual([chunk.header["params"] for chunk in chunks], [
             {"blob": blob, "size": 10, "chunk": number, "last": number == 2} for number in range(3)])
 
+    def test_what_the_daemon_would_not_take_is_refused_before_it_is_read_or_sent(self):
+        self.greet(max_blob_bytes=1000, max_pixels=100)
+        rows = [
+            ("fits exactly", [(10, 10, "rgba16"), (10, 10, "g8"), (10, 10, "g8")], None),
+            ("too deep", [(10, 10, "rgba16"), (10, 10, "g8"), (10, 10, "g16")], "a smaller part of it, or in 8 bits."),
+            ("too many", [(10, 10, "rgba8")] * 3, "a smaller part of it."),
+            ("too many pixels", [(3, 3, "rgba16"), (101, 1, "g8")], "a smaller part of it."),
+            ("nothing", [], None),
+        ]
+        for name, images, way_out in rows:
+            with self.subTest(name):
+                if way_out is None:
+                    self.talk.check_room(*images)
+                    continue
+                with self.assertRaisesRegex(up.Refused, "too large to be sent at once .*: work on %s$" % way_out) as raised:
+                    self.talk.check_room(*images)
+                self.assertEqual(raised.exception.kind, "too_large")
+        first, second = self.talk.put(bytes(600)), self.talk.put(bytes(400))
+        self.assertEqual(len(self.sent()), 2)
+        for ask in (lambda: self.talk.put(b"1"), lambda: self.talk.check_room((1, 1, "g8"))):
+            self.assertRaises(up.Refused, ask)
+        self.assertEqual(self.sent(), [])
+        self.talk.free(second)
+        self.talk.put(bytes(400))
+        up.Conversation("test").check_room((1 << 20, 1 << 20, "rgbaf32"))  # to a daemon that names no limit
+
     def test_a_blob_comes_in_between_other_messages(self):
         self.greet()
         piece = {"jsonrpc": "2.0", "method": "blob/put", "params": {"blob": "s1", "size": 5, "chunk": 0, "last": False}}

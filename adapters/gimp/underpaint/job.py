@@ -71,6 +71,10 @@ class Job:
 
     # What stories consist of
 
+    def _check_room(self, planes):
+        """`Refused` if pixels (rect, px) are more than can be sent at once: said before they are read."""
+        self._client.conversation.check_room(*(rect[2:] + (px,) for rect, px in planes))
+
     def _put(self, data):
         return self._monitor.apart(lambda: self._client.put(data))
 
@@ -110,6 +114,14 @@ class Job:
         patches, result = self._monitor.apart(work)
         self.timing_ms, self.used = result.get("timing_ms") or {}, result.get("used") or {}
         return patches
+
+    def _add(self, patches, name, grown=None):
+        """Adds the layers; see `Target.insert`."""
+        self._monitor.say("Placing the layer")
+        layers = self._target.insert(patches, name, grown)
+        if self._target.was_resized():
+            self._monitor.warn("The canvas was resized meanwhile: look whether the layer lies where you want it.")
+        return layers
 
     def _heard(self, notice):
         params = notice.params
@@ -154,9 +166,8 @@ class Fill(Job):
         patches = self._do("generate", params)
         if not patches:
             raise Sorry("Underpaint found nothing to change there.")
-        self._monitor.say("Placing the layer")
         grown = (place.extent, place.offset) if wish.mode == "expand" else None
-        return target.insert(patches, lambda seed: layer_name(wish.settings.get("prompt", ""), wish.mode, seed), grown)
+        return self._add(patches, lambda seed: layer_name(wish.settings.get("prompt", ""), wish.mode, seed), grown)
 
     def _place(self):
         """Where it will be, and which part of the canvas is worth sending for it."""
@@ -174,6 +185,10 @@ class Fill(Job):
         """The members `canvas`, with its pixels or without, and `mask`, if only a part is to be painted."""
         target, monitor, canvas = self._target, self._monitor, place.canvas
         monitor.say("Reading the picture")
+        planes = [(canvas, target.px)] if pixels else []
+        if place.masked is not None:
+            planes.append((place.masked, "g8"))
+        self._check_room(planes)
         params = {"canvas": {"extent": list(place.extent), "rect": json_rect(canvas)}}
         if pixels:
             with target.visible() as snapshot:
@@ -258,21 +273,20 @@ class Filtering(Job):
     def _story(self):
         target, rect = self._target, self._rect
         title = " + ".join(self._schemas[step["name"]].get("title") or step["name"] for step in self._chain)
-        self._monitor.say("Reading the picture")
-        params = {"rect": json_rect(rect), "label": title, "image": self._send_layer(self._layer, rect)}
-        if target.selection is not None:
-            selected = common(rect, target.selection)
-            if selected is not None:
-                params.update(mask=image(self._put(target.mask(rect)), rect[2], rect[3], "g8"), clip=True)
+        masked = target.selection is not None and common(rect, target.selection) is not None
         below = target.beneath(self._layer) if self._wants("before") else None
+        self._monitor.say("Reading the picture")
+        self._check_room([(rect, target.px)] * (1 + (below is not None)) + [(rect, "g8")] * masked)
+        params = {"rect": json_rect(rect), "label": title, "image": self._send_layer(self._layer, rect)}
+        if masked:
+            params.update(mask=image(self._put(target.mask(rect)), rect[2], rect[3], "g8"), clip=True)
         if below is not None:
             params["before"] = self._send_layer(below, rect)
         params["filters"] = self._filters(self._chain)
         patches = self._do("filter/apply", params)
         if not patches:
             raise Sorry("The filter changed nothing there.")
-        self._monitor.say("Placing the layer")
-        return target.insert(patches, lambda _seed: layer_name(title, "filter", None))
+        return self._add(patches, lambda _seed: layer_name(title, "filter", None))
 
     def _wants(self, role):
         inputs = (entry for step in self._chain for entry in self._schemas[step["name"]].get("inputs") or [])
@@ -291,6 +305,7 @@ class Enlarging(Job):
     def _story(self):
         target, rect = self._target, (0, 0) + self._target.extent
         self._monitor.say("Reading the picture")
+        self._check_room([(rect, target.px)])
         with target.visible() as snapshot:
             pixels = snapshot.read(rect, target.px)
         params = dict(self._params, image=image(self._put(pixels), rect[2], rect[3], target.px), label="Enlarge")
@@ -315,7 +330,7 @@ class Placing(Job):
             patches = [patch._replace(rect=_moved_into(patch.rect, target.extent)) for patch in patches]
         if not patches:
             raise Sorry("This picture of the history is empty.")
-        return target.insert(patches, lambda seed: layer_name(words, mode, seed))
+        return self._add(patches, lambda seed: layer_name(words, mode, seed))
 
     def _fetch(self):
         entry = self._entry

@@ -32,6 +32,9 @@ class Waiting:
     def say(self, text, fraction=None):
         """A line about what is going on, and how much of it is done (0..1; None: unknown)."""
 
+    def warn(self, sentence):
+        """Something the painter is to look at when it is over."""
+
     def show_canvas(self, pixels, width, height, rect):
         """The part of the canvas that is sent, as rgba8 of `width` x `height`; `rect` says where it lies."""
 
@@ -123,6 +126,9 @@ class Monitor(Waiting):
             Gimp.progress_pulse()
         else:
             Gimp.progress_update(fraction)
+
+    def warn(self, sentence):
+        Gimp.message(sentence)
 
     def close(self):
         Gimp.progress_end()

@@ -5,6 +5,8 @@ colour space, precision or base type the image has; an image of more than 8 bits
 lost. Only ever layers are added, each complete before it enters the image: that is the one change undo knows of.
 """
 
+import time
+
 from gi.repository import Gegl, Gimp
 
 NAME_LENGTH = 60
@@ -22,6 +24,9 @@ BABL = dict([EIGHT_BITS, DEPTHS[0][1], DEEPEST])
 BABL.update(g8="Y u8")
 """The wire's pixel formats as babl calls them. A selection is linear coverage, so `Y`, not `Y'`."""
 INVERSE = bytes(range(255, -1, -1))
+MARK = "underpaint"
+"""What our layers carry while GIMP runs: when they were asked for and when they were added, in nanoseconds. Every job is a process
+of its own, so this is how one knows what another did meanwhile."""
 
 
 class Sorry(Exception):
@@ -35,7 +40,7 @@ class Target:
         """`Sorry` for an image that no layer of colours can be added to."""
         if not image.is_valid():
             raise Sorry("The picture was closed meanwhile.")
-        self._image = image
+        self._image, self._began = image, time.time_ns()
         self._anchor = _layer_of(drawables[0]) if drawables and drawables[0].is_valid() else None
         self.extent = (image.get_width(), image.get_height())
         if image.get_base_type() == Gimp.ImageBaseType.INDEXED:
@@ -84,15 +89,22 @@ class Target:
         _, x, y = layer.get_offsets()
         if layer.get_mask() is None and not layer.get_filters():
             return Snapshot(layer, (x, y), lambda: None)
-        # A mask is applied only to a layer that is in an image; so that undo does not hear of it, in one of its own.
+        # GIMP refuses to apply the mask of a group, or of a locked layer. What it shows of an image has them: of one with a copy of
+        # the layer alone, as if it were an ordinary one.
         scratch = _image_like(self._image, layer.get_width(), layer.get_height())
         copy = Gimp.Layer.new_from_drawable(layer, scratch)
         scratch.insert_layer(copy, None, 0)
+        copy.set_lock_visibility(False)
+        copy.set_visible(True)
+        copy.set_opacity(100)
+        copy.set_mode(Gimp.LayerMode.NORMAL)
+        copy.set_composite_mode(Gimp.LayerCompositeMode.AUTO)
         if copy.get_mask() is not None:
-            copy.remove_mask(Gimp.MaskApplyMode.APPLY)
-        if not copy.is_group():
-            copy.merge_filters()
-        return Snapshot(copy, (x, y), scratch.delete)
+            copy.set_show_mask(False)
+        scratch.resize_to_layers()  # locks hold a layer where it is, but not the canvas
+        merged = Gimp.Layer.new_from_visible(scratch, self._image, "underpaint")
+        scratch.delete()
+        return Snapshot(merged, (x, y), merged.delete)
 
     def layers(self):
         """(id, name, depth) of every layer of the image, from the top; those in groups lie deeper than 0."""
@@ -126,10 +138,8 @@ class Target:
 
     def beneath(self, layer):
         """The visible layer under `layer` in the same group; None if there is none."""
-        parent = layer.get_parent()
-        siblings = parent.get_children() if parent is not None else self._image.get_layers()
-        ids = [sibling.get_id() for sibling in siblings]
-        return next((below for below in siblings[ids.index(layer.get_id()) + 1:] if below.get_visible()), None)
+        under = self._siblings(layer)[self._image.get_item_position(layer) + 1:]
+        return next((below for below in under if below.get_visible()), None)
 
     @staticmethod
     def rect_of(layer):
@@ -164,20 +174,25 @@ class Target:
 
     def insert(self, patches, name, grown=None, visible=True):
         """Adds each patch as a new layer above the one that was active, all as one undo step; `name(seed)` is the
-        layer's. `grown` = (extent, offset): the canvas becomes so large in the same step. Returns the layers."""
+        layer's. `grown` = (extent, offset): the canvas becomes so large in the same step, unless it was resized. Returns
+        the layers."""
         if not self.is_open():
             raise Sorry("The picture was closed meanwhile, so there is nothing to put the result on.")
+        if grown is not None and self.was_resized():
+            raise Sorry("The canvas was resized meanwhile, so the result was not placed. It is in the history.")
         if self._image.get_floating_sel() is not None:
             raise Sorry("A floating selection was made meanwhile, so no layer could be added. Anchor it and try again.")
         layers = [_new_layer(self._image, patch, name(patch.seed)) for patch in patches]
+        mark = Gimp.Parasite.new(MARK, 0, b"%d %d" % (self._began, time.time_ns()))
         self._image.undo_group_start()
         try:
             if grown is not None:
-                extent, offset = grown
-                self._image.resize(*extent, *offset)
+                self.extent, offset = grown
+                self._image.resize(*self.extent, *offset)
             parent, above = self._insertion_point()
             for layer, patch in zip(layers, patches):
                 layer.set_visible(visible)
+                layer.attach_parasite(mark)
                 self._image.insert_layer(layer, parent, above)
                 layer.set_offsets(*patch.rect[:2])
         finally:
@@ -197,11 +212,28 @@ class Target:
         return image
 
     def _insertion_point(self):
-        """(parent, position) above the anchor; on top of everything if there is none, or none any more."""
+        """(parent, position) above the anchor, and above what was asked for earlier and added there meanwhile: what was
+        asked for later lies on top, whichever is done first. On top of everything if there is no anchor, or none any more."""
         anchor = self._anchor
         if anchor is None or not anchor.is_valid() or anchor.get_image() is None:
             return None, 0
-        return anchor.get_parent(), self._image.get_item_position(anchor)
+        siblings, at = self._siblings(anchor), self._image.get_item_position(anchor)
+        while at > 0 and self._came_between(siblings[at - 1]):
+            at -= 1
+        return anchor.get_parent(), at
+
+    def _came_between(self, layer):
+        """Whether it was asked for before this began, and added since."""
+        mark = layer.get_parasite(MARK)
+        if mark is None:
+            return False
+        asked, added = map(int, bytes(mark.get_data()).split())
+        return asked < self._began < added
+
+    def _siblings(self, layer):
+        """All layers of the group that it is in, from the top."""
+        parent = layer.get_parent()
+        return parent.get_children() if parent is not None else self._image.get_layers()
 
 
 class Snapshot:

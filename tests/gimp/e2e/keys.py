@@ -145,11 +145,11 @@ def front():
     time.sleep(0.3)
 
 
-def dialog(name):
-    """Opens a procedure's dialog by its key."""
+def dialog(name, title="Underpaint: "):
+    """Opens a procedure's dialog by its key; to be told by its title where there are other windows of ours."""
     front()
     press(KEYS[name])
-    return window("Underpaint: ")
+    return window(title)
 
 
 def layers(image, count):

@@ -1,5 +1,6 @@
 """Scenarios on a screen: dialogs, undo, cancelling and several jobs at once, by real keys through a window manager."""
 
+import contextlib
 import time
 
 from gi.repository import Gimp
@@ -140,30 +141,79 @@ def closed_meanwhile():
     dialog("remove")
     press("ctrl+Return")
     layers(again, 2)
-    idle()
+    idle("remove")
 
 
 def queue_of_three():
-    """Three jobs begun while the daemon is busy with somebody else's: all three layers come."""
+    """Three jobs begun while the daemon is busy with somebody else's: all three layers come, the newest on top."""
     slow_styles()
     image = show(holed(picture(LARGE)))
     slow_job(image)
     layers(image, 2)
     idle()
-    with Client.connect() as other:
-        theirs = other.submit("generate", {"model": tiny(), "prompt": "a cat", "steps": 1000, "extent": [512, 512]})
-        theirs.wait_until("running")
-        for _ in range(3):
-            front()
-            press("ctrl+f")
-        wait(lambda: len(ask("status")["queue"]) == 4, "a queue of three behind another")
+    with busy():
+        for count in range(3):
+            repeated(count)
         wait(lambda: len(windows("at work")) == 3, "three windows")
         screenshot("queue")
         check(len(image.get_layers()) == 2, "a layer came before its turn")
-        theirs.cancel()
     layers(image, 5)
     idle()
-    return "layers %s" % [layer.get_name() for layer in image.get_layers()]
+    names = [layer.get_name() for layer in image.get_layers()[:3]]
+
+    def painted():
+        return ["a slow cat (%d)" % entry["seed"] for entry in ask("history/list", limit=3)["entries"]]
+    wait(lambda: set(painted()) == set(names), "the history of the three")
+    check(painted() == names, "they lie as %s and were painted as %s, the newest first", names, painted())
+
+
+@contextlib.contextmanager
+def busy():
+    """Meanwhile the daemon is at work on somebody else's job, and what is begun waits."""
+    with Client.connect() as other:
+        theirs = other.submit("generate", {"model": tiny(), "prompt": "a cat", "steps": 1000, "extent": [512, 512]})
+        theirs.wait_until("running")
+        yield
+        theirs.cancel()
+
+
+def repeated(waiting):
+    """Repeats what was done last, behind as many jobs that wait already."""
+    front()
+    press("ctrl+f")
+    queued(waiting + 1)
+
+
+def queued(waiting):
+    """Waits until so many jobs wait behind the one that keeps the daemon `busy`."""
+    wait(lambda: len(ask("status")["queue"]) == waiting + 1, "a queue of %d behind another" % waiting)
+
+
+def expanded_meanwhile():
+    """Begun on the same canvas: an expansion, the same again, which is not placed any more, and a fill, which is, with a word."""
+    slow_styles()
+    image = show(holed(picture(LARGE)))
+    dialog("expand")
+    press("alt+e", "ctrl+a")
+    write("24")
+    press("alt+p", "ctrl+Return")
+    layers(image, 2)
+    idle("expand")
+    with busy():
+        for count in range(2):
+            repeated(count)
+        dialog("fill", "Underpaint: Fill Selection")
+        press("ctrl+Return")
+        queued(3)
+    layers(image, 4)
+    screenshot("expanded")
+    window("GIMP Message")
+    screenshot("expanded-message")
+    press("Return")
+    idle("fill")
+    check(image.get_width() == LARGE[0] + 2 * 24, "the canvas is %d wide", image.get_width())
+    names = [layer.get_name().split(" (")[0] for layer in image.get_layers()]
+    check(names == ["Fill", "Expand", "Expand", "base"], "the layers are %s", names)
 
 
 def two_images():
@@ -242,5 +292,5 @@ EXTRA = [pictures_for_the_readme]
 """Played only by name."""
 ALL = [
     dialog_undo_and_redo, remembers_resets_and_styles, cancelled_in_our_window, cancelled_by_gimp, closed_meanwhile, queue_of_three,
-    two_images, filter_dialog, *shelves.ALL, *sights.ALL,
+    expanded_meanwhile, two_images, filter_dialog, *shelves.ALL, *sights.ALL,
 ]

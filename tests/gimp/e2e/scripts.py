@@ -8,6 +8,7 @@ import time
 
 from gi.repository import Gegl, Gimp, Gio
 
+import aimed
 import kept
 import steered
 from images import (HOLE, SIZE, SOFT, U8, ask, at_work, call, check, joined, kill, lives, made, meanwhile, picture, pid,
@@ -470,5 +471,5 @@ ALL = [
     no_program, program_that_cannot_serve, starts_the_daemon_and_fills, nothing_selected, selection_beyond_the_canvas, nested_group,
     mask_channel_or_nothing_active, hidden_and_offset_layers, refused_kinds, every_colour_model, depth_is_kept,
     words_variants_and_styles, filters_on_layers, expands, replaces_the_background, adds_something, enlarges, two_images, huge_image,
-    *kept.ALL, *steered.ALL, daemon_killed, daemon_stopped,
+    *aimed.ALL, *kept.ALL, *steered.ALL, daemon_killed, daemon_stopped,
 ]

@@ -447,11 +447,35 @@ def words_are_remembered_and_weighed():
     return ""
 
 
+def too_large_to_be_sent():
+    """A daemon that takes no more than one small job's pictures at once gets one after the other; if it takes less, a sentence."""
+    docker = Docker()
+    target = spotted()
+    select(target, *HOLE)
+    docker.ask("remove")
+    docker.press()
+    yield from filled(docker, target, 1)
+    limits = docker.widget._daemon.connection.server["limits"]
+    usual = limits["max_blob_bytes"]
+    try:
+        limits["max_blob_bytes"] = SIZE[0] * SIZE[1] * 5
+        docker.press()
+        yield from filled(docker, target, 2)
+        limits["max_blob_bytes"] = HOLE[2] * HOLE[3]
+        docker.press()
+        yield docker.idle
+        check("too large to be sent at once" in docker.words(), "the docker says: %s", docker.words())
+        check(len(layers(target.rootNode())) == 3 and no_dialog(), "a layer was added")
+    finally:
+        limits["max_blob_bytes"] = usual
+    return docker.words()
+
+
 picture_of_a_queue.once = True
 
 ALL = [
     modes_follow_the_selection, expands_the_canvas, paints_a_background, chooses_from_a_batch,
     chooses_from_one_batch_after_the_other, cancelled_too_late, queue_of_three,
-    what_was_asked_for_later_lies_on_top, picture_of_a_queue,
+    what_was_asked_for_later_lies_on_top, too_large_to_be_sent, picture_of_a_queue,
     words_are_remembered_and_weighed,
 ]

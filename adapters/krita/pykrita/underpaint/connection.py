@@ -87,8 +87,13 @@ class Connection(QtCore.QObject):
         self._pump()
 
     def upload(self, size):
-        """Begins a blob; see `underpaint_client.Upload`. After each piece wait with `when_drained`."""
+        """Begins a blob; see `Conversation.upload`. After each piece wait with `when_drained`."""
         return self._conversation.upload(size)
+
+    def free(self, blob):
+        """The daemon may forget a blob of ours; jobs keep what they were submitted with."""
+        self._conversation.free(blob)
+        self._pump()
 
     def rewrite(self, blob, offset, stride, row_bytes, rows):
         """Rewrites a rectangle of bytes inside a blob of ours: packed `rows` of `row_bytes` each, put `stride` apart."""

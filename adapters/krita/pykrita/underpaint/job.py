@@ -162,7 +162,7 @@ class Job(QtCore.QObject, Sending):
     def _free(self):
         blobs, self._blobs = self._blobs, []
         for blob in blobs:
-            self._connection.notify("blob/free", {"blob": blob})
+            self._connection.free(blob)
 
     # What stories consist of
 

@@ -77,7 +77,7 @@ class Mirror:
                 upload.write(bytes(whole[start:start + self._connection.chunk_bytes]))
                 yield self._connection.when_drained
         except GeneratorExit:
-            self._connection.notify("blob/free", {"blob": upload.blob})
+            self._connection.free(upload.blob)
             raise
         self._blob = upload.blob
         for tile, (found, pixels) in changed.items():
@@ -105,7 +105,7 @@ class Mirror:
     def free(self):
         """The daemon may forget it."""
         if self._blob is not None:
-            self._connection.notify("blob/free", {"blob": self._blob})
+            self._connection.free(self._blob)
             self._blob = None
 
 
@@ -137,7 +137,7 @@ class Mirrors(Sending):
         self._used = set()
         self.end()
         for blob in self._texts.values():
-            self.connection.notify("blob/free", {"blob": blob})
+            self.connection.free(blob)
         self._texts = {}
 
     def _pace(self):

@@ -250,7 +250,7 @@ class _Held:
         """The daemon may forget them."""
         blobs, self.blobs = self.blobs, []
         for blob in blobs:
-            self.connection.notify("blob/free", {"blob": blob})
+            self.connection.free(blob)
 
 
 def _sources(target, steps, wants):
