@@ -62,6 +62,31 @@ pub fn remove_folder(path: &Path) -> io::Result<()> {
     fs::rename(path, &part).and_then(|()| fs::remove_dir_all(part))
 }
 
+/// Replaces what `folder` holds under `names`, files and whole folders, by what `fill` writes under these names into a new
+/// folder; what it does not write is gone. Until it has written all, everything stays as it was.
+pub fn replace_in(folder: &Path, names: &[&str], fill: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
+    let part = emptied(&folder.join("underpaint"))?;
+    let (new, old) = (part.join("new"), part.join("old"));
+    let made = fs::create_dir_all(&new).and_then(|()| fs::create_dir(&old)).and_then(|()| fill(&new));
+    let made = made
+        .and_then(|()| names.iter().try_for_each(|name| swap(&folder.join(name), &new.join(name), &old.join(name))));
+    let _ = fs::remove_dir_all(&part);
+    made
+}
+
+/// Moves what is at `here` to `old` and what is at `new` to `here`, or nothing.
+fn swap(here: &Path, new: &Path, old: &Path) -> io::Result<()> {
+    if is_there(here) {
+        fs::rename(here, old)?;
+    }
+    if is_there(new) {
+        fs::rename(new, here).inspect_err(|_| {
+            let _ = fs::rename(old, here);
+        })?;
+    }
+    Ok(())
+}
+
 /// True if something is at `path`, be it a link that leads nowhere.
 pub fn is_there(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
@@ -158,6 +183,30 @@ mod tests {
             assert_eq!((fs::read(&path).unwrap().as_slice(), mode()), (b"own".as_slice(), 0o600));
             assert!(link.is_symlink() && fs::read_dir(dir.path().join("kept")).unwrap().count() == 1);
         }
+    }
+
+    #[test]
+    fn what_a_folder_holds_is_replaced_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let write = |folder: &Path, text: &str| {
+            fs::create_dir_all(folder.join("a"))?;
+            fs::write(folder.join("a/one"), text)?;
+            fs::write(folder.join("b"), text)
+        };
+        write(dir.path(), "old").unwrap();
+        fs::write(at("a/more"), "old").unwrap();
+        fs::write(at("c"), "another's").unwrap();
+        // As a process that was killed leaves it.
+        fs::create_dir_all(at(".underpaint.part/new/a")).unwrap();
+        let full = |new: &Path| write(new, "new").and(Err(io::Error::other("full")));
+        assert!(replace_in(dir.path(), &["a", "b"], full).is_err());
+        assert!(fs::read(at("a/one")).unwrap() == b"old" && at("a/more").exists(), "nothing has changed");
+        replace_in(dir.path(), &["a", "b"], |new| write(new, "new")).unwrap();
+        assert!(fs::read(at("a/one")).unwrap() == b"new" && !at("a/more").exists());
+        assert_eq!(fs::read(at("b")).unwrap(), b"new");
+        replace_in(dir.path(), &["a", "b"], |_| Ok(())).unwrap();
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "only what is another's is left");
     }
 
     #[test]
