@@ -12,7 +12,7 @@ mod sources;
 
 use super::{Failure, Global};
 use crate::home::Home;
-use crate::save;
+use crate::{platform, save};
 use clap::{Args, Subcommand, ValueEnum};
 use files::Files;
 pub use files::State;
@@ -256,6 +256,9 @@ fn hand_over(files: &Files, to: Option<PathBuf>, uninstall: bool) -> Result<Outc
     if uninstall {
         remove(&ccx)?;
     } else {
+        if let (None, Some(own)) = (&to, ccx.parent()) {
+            platform::make_private(own).map_err(|e| format!("{} cannot be made: {e}", own.display()))?;
+        }
         write(&ccx, &files.zip()?)?;
     }
     let installer = photoshop::installers(&around).into_iter().find(|program| program.is_file() && to.is_none());
