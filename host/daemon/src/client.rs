@@ -42,7 +42,7 @@ pub enum ClientError {
     Lost(io::Error),
     /// The other side does not speak the protocol; one sentence.
     Nonsense(String),
-    /// The daemon answered with an error.
+    /// The daemon answered with an error, or cannot even be asked.
     Refused(Error),
 }
 
@@ -264,7 +264,7 @@ impl Link {
     async fn exchange(&mut self, method: &str, params: &impl Serialize, job: &dyn Job) -> Result<Value, ClientError> {
         self.next_id += 1;
         let id = Id::Int(self.next_id);
-        self.send(&rpc::request(&id, method, params, &[])).await?;
+        self.send(&rpc::request(&id, method, params, &[]).map_err(ClientError::Refused)?).await?;
         let mut cancelled = false;
         loop {
             let response = match tokio::time::timeout(LOOK, self.receive(job)).await {

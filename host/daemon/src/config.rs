@@ -3,7 +3,7 @@
 //! Decision: unknown keys are errors, so that a typing mistake does not pass for a setting; the file is only ever
 //! written by a command the painter typed, never by a request.
 
-use crate::save;
+use crate::{platform, save};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -46,9 +46,9 @@ impl Config {
     pub fn save(&self, home: &Path) -> Result<(), String> {
         let path = home.join(Self::FILE);
         let failed = |e: std::io::Error| format!("{} cannot be written: {e}", path.display());
-        std::fs::create_dir_all(home).map_err(failed)?;
+        platform::make_private(home).map_err(failed)?;
         let text = serde_json::to_string_pretty(self).map_err(|e| failed(e.into()))?;
-        save::replace(&path, (text + "\n").as_bytes()).map_err(failed)
+        save::replace_private(&path, (text + "\n").as_bytes()).map_err(failed)
     }
 }
 

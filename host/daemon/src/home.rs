@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use underpaint_wire::hello::Versions;
 
-/// The folder that holds every file Underpaint owns.
+/// The folder that holds every file Underpaint owns. Whoever comes first makes it, by [`crate::platform::make_private`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Home {
     root: PathBuf,
@@ -117,4 +117,29 @@ pub struct Endpoint {
     pub ws_port: Option<u16>,
     /// Beside `endpoint.json`.
     pub token_file: String,
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::models::Catalogue;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn whoever_comes_first_makes_it_private() {
+        let firsts: [fn(&Home); 2] = [
+            |home| Config::default().save(home.root()).unwrap(),
+            |home| drop(Catalogue::scan(&[], None, &home.cache_dir(), None)),
+        ];
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        for first in firsts {
+            let dir = tempfile::tempdir().unwrap();
+            let home = Home::at(&dir.path().join("home")).unwrap();
+            first(&home);
+            assert_eq!(mode(home.root()), 0o700);
+            Config::default().save(home.root()).unwrap();
+            assert_eq!(mode(&home.root().join(Config::FILE)), 0o600);
+        }
+    }
 }

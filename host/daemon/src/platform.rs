@@ -7,13 +7,13 @@
 
 #[cfg(unix)]
 pub use unix::{
-    Identity, at_socket, default_socket, free_memory, identity, listen, memory, peer_is_this_user, private_dir,
-    private_file, terminated,
+    Identity, at_socket, default_socket, free_memory, identity, listen, make_private, memory, peer_is_this_user,
+    private_dir, private_file, terminated,
 };
 #[cfg(windows)]
 pub use windows::{
-    Identity, at_socket, default_socket, free_memory, identity, listen, memory, peer_is_this_user, private_dir,
-    private_file, terminated,
+    Identity, at_socket, default_socket, free_memory, identity, listen, make_private, memory, peer_is_this_user,
+    private_dir, private_file, terminated,
 };
 
 /// What is found where the socket is to be.
@@ -54,15 +54,17 @@ mod unix {
         unsafe { libc::geteuid() }
     }
 
+    /// Makes those of `path` and the folders it lies in that are missing; only this user can enter them. What is there
+    /// stays as it is.
+    pub fn make_private(path: &Path) -> io::Result<()> {
+        DirBuilder::new().recursive(true).mode(0o700).create(path)
+    }
+
     /// Makes `path` a folder only this user can enter. One that exists must already be so: nothing is loosened or
     /// tightened behind the user's back. Fails with a sentence.
     pub fn private_dir(path: &Path) -> Result<(), String> {
         let name = path.display();
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(path)
-            .map_err(|e| format!("The folder {name} cannot be made: {e}."))?;
+        make_private(path).map_err(|e| format!("The folder {name} cannot be made: {e}."))?;
         let meta =
             std::fs::symlink_metadata(path).map_err(|e| format!("The folder {name} cannot be looked at: {e}."))?;
         if !meta.is_dir() {
@@ -260,8 +262,13 @@ mod windows {
 
     /// Makes the folder. Below `%LOCALAPPDATA%` it inherits an access list that names the user, the system and the
     /// administrators.
+    pub fn make_private(path: &Path) -> io::Result<()> {
+        std::fs::create_dir_all(path)
+    }
+
+    /// The same. Fails with a sentence.
     pub fn private_dir(path: &Path) -> Result<(), String> {
-        std::fs::create_dir_all(path).map_err(|e| format!("The folder {} cannot be made: {e}.", path.display()))
+        make_private(path).map_err(|e| format!("The folder {} cannot be made: {e}.", path.display()))
     }
 
     /// Options that create a file; its access list is the folder's.

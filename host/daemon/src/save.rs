@@ -1,26 +1,50 @@
 //! Files appear whole or not at all: written beside their target, then renamed into place.
 
 use crate::platform;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// Replaces `path` by `bytes`. On failure (a full disk, a missing folder) what was at `path` is still there and
-/// nothing else is left behind.
+/// Replaces `path` by `bytes`; who may read it stays as it was, and a link stays one to the file that is replaced. On
+/// failure (a full disk, a missing folder) what was at `path` is still there and nothing else is left behind.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let (file, temporary) = create_beside(path)?;
-    let written = write_all(file, bytes).and_then(|()| fs::rename(&temporary, path));
+    match fs::metadata(path) {
+        Ok(old) => put(path, bytes, &platform::private_file(), Some(old.permissions())),
+        Err(_) => put(path, bytes, &OpenOptions::new(), None),
+    }
+}
+
+/// [`replace`], but afterwards only the user can read it.
+pub fn replace_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    put(path, bytes, &platform::private_file(), None)
+}
+
+fn put(path: &Path, bytes: &[u8], options: &OpenOptions, permissions: Option<Permissions>) -> io::Result<()> {
+    let path = target(path);
+    let (file, temporary) = create_beside(&path, options)?;
+    let written = write_all(file, bytes).and_then(|()| {
+        if let Some(permissions) = permissions {
+            // A file system that knows no such thing takes the file all the same.
+            let _ = fs::set_permissions(&temporary, permissions);
+        }
+        fs::rename(&temporary, &path)
+    });
     if written.is_err() {
         let _ = fs::remove_file(&temporary);
     }
     written
 }
 
+/// Where the bytes of `path` are: links are followed.
+fn target(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}
+
 /// Makes the folder `path`, private to the user, with the files that `fill` writes into it by [`private`]. Whatever happens,
 /// the whole folder is there afterwards or none; a process that is killed leaves [`unfinished`] behind. Gives what
 /// `fill` gives. Fails if there is something at `path`.
 pub fn folder<T>(path: &Path, fill: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<T> {
-    if path.symlink_metadata().is_ok() {
+    if is_there(path) {
         return Err(io::ErrorKind::AlreadyExists.into());
     }
     let part = emptied(path)?;
@@ -36,6 +60,36 @@ pub fn folder<T>(path: &Path, fill: impl FnOnce(&Path) -> io::Result<T>) -> io::
 pub fn remove_folder(path: &Path) -> io::Result<()> {
     let part = emptied(path)?;
     fs::rename(path, &part).and_then(|()| fs::remove_dir_all(part))
+}
+
+/// Replaces what `folder` holds under `names`, files and whole folders, by what `fill` writes under these names into a new
+/// folder; what it does not write is gone. Until it has written all, everything stays as it was.
+pub fn replace_in(folder: &Path, names: &[&str], fill: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
+    let part = emptied(&folder.join("underpaint"))?;
+    let (new, old) = (part.join("new"), part.join("old"));
+    let made = fs::create_dir_all(&new).and_then(|()| fs::create_dir(&old)).and_then(|()| fill(&new));
+    let made = made
+        .and_then(|()| names.iter().try_for_each(|name| swap(&folder.join(name), &new.join(name), &old.join(name))));
+    let _ = fs::remove_dir_all(&part);
+    made
+}
+
+/// Moves what is at `here` to `old` and what is at `new` to `here`, or nothing.
+fn swap(here: &Path, new: &Path, old: &Path) -> io::Result<()> {
+    if is_there(here) {
+        fs::rename(here, old)?;
+    }
+    if is_there(new) {
+        fs::rename(new, here).inspect_err(|_| {
+            let _ = fs::rename(old, here);
+        })?;
+    }
+    Ok(())
+}
+
+/// True if something is at `path`, be it a link that leads nowhere.
+pub fn is_there(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
 }
 
 /// The place of what is not whole, nothing being there.
@@ -63,7 +117,7 @@ pub fn probe(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));
     }
-    let (file, temporary) = create_beside(path)?;
+    let (file, temporary) = create_beside(&target(path), &platform::private_file())?;
     drop(file);
     fs::remove_file(temporary)
 }
@@ -74,14 +128,14 @@ fn write_all(mut file: File, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// A new file in the folder of `path`, named after it and this process; never an existing one.
-fn create_beside(path: &Path) -> io::Result<(File, PathBuf)> {
+fn create_beside(path: &Path, options: &OpenOptions) -> io::Result<(File, PathBuf)> {
     let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it names no file"))?;
     for attempt in 0..100 {
         let mut temporary = std::ffi::OsString::from(".");
         temporary.push(name);
         temporary.push(format!(".{}-{attempt}.part", std::process::id()));
         let temporary = path.with_file_name(temporary);
-        match OpenOptions::new().write(true).create_new(true).open(&temporary) {
+        match options.clone().write(true).create_new(true).open(&temporary) {
             Ok(file) => return Ok((file, temporary)),
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
             Err(e) => return Err(e),
@@ -105,8 +159,54 @@ mod tests {
         assert!(replace(&dir.path().join("no/such.png"), b"x").is_err());
         fs::create_dir(dir.path().join("folder")).unwrap();
         assert!(replace(&dir.path().join("folder"), b"x").is_err());
+        assert!(replace_private(&dir.path().join("folder"), b"x").is_err());
         assert!(probe(&dir.path().join("folder")).is_err());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "no unfinished file stays");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_and_so_does_who_may_read() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let dir = tempfile::tempdir().unwrap();
+        let (link, path) = (dir.path().join("link"), dir.path().join("kept/file"));
+        fs::create_dir(dir.path().join("kept")).unwrap();
+        symlink("kept/file", &link).unwrap();
+        let mode = || fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        for before in [0o600, 0o640, 0o444] {
+            fs::write(&path, "old").unwrap();
+            fs::set_permissions(&path, Permissions::from_mode(before)).unwrap();
+            probe(&link).unwrap();
+            replace(&link, b"new").unwrap();
+            assert_eq!((fs::read(&path).unwrap().as_slice(), mode()), (b"new".as_slice(), before));
+            replace_private(&link, b"own").unwrap();
+            assert_eq!((fs::read(&path).unwrap().as_slice(), mode()), (b"own".as_slice(), 0o600));
+            assert!(link.is_symlink() && fs::read_dir(dir.path().join("kept")).unwrap().count() == 1);
+        }
+    }
+
+    #[test]
+    fn what_a_folder_holds_is_replaced_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let write = |folder: &Path, text: &str| {
+            fs::create_dir_all(folder.join("a"))?;
+            fs::write(folder.join("a/one"), text)?;
+            fs::write(folder.join("b"), text)
+        };
+        write(dir.path(), "old").unwrap();
+        fs::write(at("a/more"), "old").unwrap();
+        fs::write(at("c"), "another's").unwrap();
+        // As a process that was killed leaves it.
+        fs::create_dir_all(at(".underpaint.part/new/a")).unwrap();
+        let full = |new: &Path| write(new, "new").and(Err(io::Error::other("full")));
+        assert!(replace_in(dir.path(), &["a", "b"], full).is_err());
+        assert!(fs::read(at("a/one")).unwrap() == b"old" && at("a/more").exists(), "nothing has changed");
+        replace_in(dir.path(), &["a", "b"], |new| write(new, "new")).unwrap();
+        assert!(fs::read(at("a/one")).unwrap() == b"new" && !at("a/more").exists());
+        assert_eq!(fs::read(at("b")).unwrap(), b"new");
+        replace_in(dir.path(), &["a", "b"], |_| Ok(())).unwrap();
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "only what is another's is left");
     }
 
     #[test]

@@ -51,73 +51,88 @@ pub struct Style {
 /// The styles of a home. Many connections may use it at once.
 pub struct Styles {
     path: PathBuf,
-    styles: Mutex<Vec<Style>>,
+    /// Or why they cannot be read: then nothing is written either, and each use reads again.
+    styles: Mutex<Result<Vec<Style>, String>>,
 }
 
 impl Styles {
-    /// Reads the styles of a file; none if it does not exist. One that cannot be read is put aside, so that nothing of
-    /// it is lost when the next style is kept, and told in the sentence that comes back.
+    /// Reads the styles of a file; none if it does not exist. One that is no list of styles is put aside, so that nothing
+    /// of it is lost when the next style is kept. What went wrong is told in the sentence that comes back.
     pub fn open(path: &Path) -> (Self, Option<String>) {
-        let (styles, sentence) = match fs::read(path) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => (Vec::new(), None),
-            Err(e) => (Vec::new(), Some(format!("{} cannot be read: {e}", path.display()))),
-            Ok(bytes) => match serde_json::from_slice(&bytes) {
-                Ok(styles) => (styles, None),
-                Err(e) => {
-                    let aside = path.with_extension("json.damaged");
-                    let _ = fs::rename(path, &aside);
-                    let said =
-                        format!("{} is no list of styles ({e}); it is kept as {}", path.display(), aside.display());
-                    (Vec::new(), Some(said))
-                }
-            },
+        let (styles, sentence) = match read(path) {
+            Ok((styles, sentence)) => (Ok(styles), sentence),
+            Err(sentence) => (Err(sentence.clone()), Some(sentence)),
         };
         (Self { path: path.to_owned(), styles: Mutex::new(styles) }, sentence)
     }
 
     /// All styles, by name.
     pub fn list(&self) -> Value {
-        json!(*self.lock())
+        json!(self.lock().as_deref().unwrap_or_default())
     }
 
     /// Keeps a style, in place of the one with its name if there is one.
     pub fn put(&self, style: Style) -> Result<(), Error> {
         check(&style)?;
-        let mut styles = self.lock();
-        let mut changed = styles.clone();
-        match changed.binary_search_by(|known| known.name.cmp(&style.name)) {
-            Ok(index) => changed[index] = style,
-            Err(_) if changed.len() >= MOST => {
-                return Err(Error::field("name", format!("There are {MOST} styles already; remove one first.")));
+        self.change(|styles| {
+            match styles.binary_search_by(|known| known.name.cmp(&style.name)) {
+                Ok(index) => styles[index] = style,
+                Err(_) if styles.len() >= MOST => {
+                    return Err(Error::field("name", format!("There are {MOST} styles already; remove one first.")));
+                }
+                Err(index) => styles.insert(index, style),
             }
-            Err(index) => changed.insert(index, style),
-        }
-        self.keep(&changed)?;
-        *styles = changed;
-        Ok(())
+            Ok(())
+        })
     }
 
     /// Forgets a style. One that is not there is no error.
     pub fn remove(&self, name: &str) -> Result<(), Error> {
+        self.change(|styles| {
+            styles.retain(|style| style.name != name);
+            Ok(())
+        })
+    }
+
+    /// Keeps what `change` makes of the styles, unless they stay the same.
+    fn change(&self, change: impl FnOnce(&mut Vec<Style>) -> Result<(), Error>) -> Result<(), Error> {
+        let failed =
+            |e: String| Error::new(underpaint_wire::Kind::Internal, format!("The styles cannot be kept: {e}."));
         let mut styles = self.lock();
-        let changed: Vec<Style> = styles.iter().filter(|style| style.name != name).cloned().collect();
-        if changed.len() != styles.len() {
-            self.keep(&changed)?;
-            *styles = changed;
+        let mut changed = styles.clone().map_err(failed)?;
+        change(&mut changed)?;
+        if styles.as_ref() != Ok(&changed) {
+            // Prompts are in them.
+            let bytes = serde_json::to_vec_pretty(&changed).map_err(|e| failed(e.to_string()))?;
+            save::replace_private(&self.path, &bytes).map_err(|e| failed(e.to_string()))?;
+            *styles = Ok(changed);
         }
         Ok(())
     }
 
-    fn keep(&self, styles: &[Style]) -> Result<(), Error> {
-        let failed =
-            |e: io::Error| Error::new(underpaint_wire::Kind::Internal, format!("The styles cannot be kept: {e}."));
-        let bytes = serde_json::to_vec_pretty(styles).map_err(|e| failed(e.into()))?;
-        save::replace(&self.path, &bytes).map_err(failed)
+    fn lock(&self) -> std::sync::MutexGuard<'_, Result<Vec<Style>, String>> {
+        let mut styles = self.styles.lock().unwrap_or_else(PoisonError::into_inner);
+        if styles.is_err() {
+            *styles = read(&self.path).map(|(styles, _)| styles);
+        }
+        styles
     }
+}
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Style>> {
-        self.styles.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// The styles of a file, and what was done about one that is no list of styles. Fails with a sentence if what is there could
+/// be the painter's styles.
+fn read(path: &Path) -> Result<(Vec<Style>, Option<String>), String> {
+    let shown = path.display();
+    let bytes = match fs::read(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), None)),
+        read => read.map_err(|e| format!("{shown} cannot be read: {e}"))?,
+    };
+    serde_json::from_slice(&bytes).map(|styles| (styles, None)).or_else(|damage| {
+        let aside = path.with_extension("json.damaged");
+        fs::rename(path, &aside)
+            .map_err(|e| format!("{shown} is no list of styles ({damage}), nor can it be moved: {e}"))?;
+        Ok((Vec::new(), Some(format!("{shown} is no list of styles ({damage}); it is kept as {}", aside.display()))))
+    })
 }
 
 fn check(style: &Style) -> Result<(), Error> {
@@ -199,5 +214,45 @@ mod tests {
         assert!(sentence.unwrap().contains("styles.json.damaged"));
         styles.put(style("new", json!({}))).unwrap();
         assert_eq!(std::fs::read_to_string(dir.path().join("styles.json.damaged")).unwrap(), "[{");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_replaced_until_it_can() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, kept) = (dir.path().join("styles.json"), json!([{"name": "oil", "settings": {}}]));
+        let aside = dir.path().join("styles.json.damaged");
+        // In the first case a folder is in the file's place, in the second the damaged file can go nowhere.
+        for blocked in [&path, &aside] {
+            std::fs::create_dir(blocked).unwrap();
+            std::fs::write(blocked.join("anything"), "").unwrap();
+            if blocked == &aside {
+                std::fs::write(&path, "[{").unwrap();
+            }
+            let (styles, sentence) = Styles::open(&path);
+            let sentence = sentence.unwrap();
+            assert!(sentence.contains("styles.json") && !sentence.contains("kept as"), "{sentence}");
+            let refused = [styles.put(style("new", json!({}))), styles.remove("oil")].map(Result::unwrap_err);
+            assert!(refused.iter().all(|error| error.message.contains(&sentence)), "{refused:?}");
+            assert_eq!(styles.list(), json!([]));
+            assert!(blocked == &path || std::fs::read(&path).unwrap() == b"[{");
+            std::fs::remove_dir_all(blocked).unwrap();
+            std::fs::write(&path, kept.to_string()).unwrap();
+            assert_eq!(styles.list(), kept);
+            styles.put(style("ink", json!({}))).unwrap();
+            assert_eq!(Styles::open(&path).0.list().as_array().unwrap().len(), 2);
+            std::fs::remove_file(&path).unwrap();
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nobody_else_can_read_them() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("styles.json");
+        std::fs::write(&path, "[]").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        Styles::open(&path).0.put(style("oil", json!({"prompt": "a secret"}))).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     }
 }

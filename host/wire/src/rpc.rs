@@ -124,9 +124,16 @@ fn response_outcome(object: &mut Map<String, Value>, tail: &[u8]) -> Result<Resu
     object.remove("result").map(Ok).ok_or_else(|| "A message must have `method`, `result` or `error`.".to_owned())
 }
 
-/// A request as one frame.
-pub fn request(id: &Id, method: &str, params: &impl Serialize, tail: &[u8]) -> Vec<u8> {
-    crate::frame::encode(&json::bytes(&json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params })), tail)
+/// A request as one frame, if it is short enough for one.
+pub fn request(id: &Id, method: &str, params: &impl Serialize, tail: &[u8]) -> Result<Vec<u8>, Error> {
+    let header = json::bytes(&json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }));
+    let (bytes, most) = (header.len(), crate::frame::MAX_HEADER_BYTES);
+    if bytes > most as usize {
+        let message =
+            format!("The request has {bytes} bytes; at most {most} fit a message, so its texts must be shorter.");
+        return Err(Error::new(Kind::TooLarge, message));
+    }
+    Ok(crate::frame::encode(&header, tail))
 }
 
 /// A notification as one frame.
@@ -161,4 +168,21 @@ pub fn response(id: Option<&Id>, outcome: &Result<Value, Error>) -> Vec<u8> {
         );
     }
     crate::frame::encode(&json::bytes(&json!({ "jsonrpc": "2.0", "id": id, "tail": "result" })), &tail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::MAX_HEADER_BYTES;
+
+    #[test]
+    fn a_request_that_no_message_holds_is_a_sentence() {
+        let request = |bytes: usize| request(&Id::Int(1), "generate", &json!({ "prompt": "a".repeat(bytes) }), &[]);
+        let around = request(0).unwrap().len() - 8;
+        let most = MAX_HEADER_BYTES as usize - around;
+        assert_eq!(request(most).unwrap().len(), MAX_HEADER_BYTES as usize + 8);
+        let error = request(most + 1).unwrap_err();
+        assert_eq!(error.kind, Kind::TooLarge);
+        assert!(error.message.contains("65537 bytes") && error.message.contains("at most 65536"), "{error}");
+    }
 }

@@ -113,6 +113,8 @@ fn where_photoshop_cannot_be_its_plug_in_is_packed_to_be_carried_there() {
         (&told["installed"], told["next"].as_str().map(|s| s.contains("not here"))),
         (&false.into(), Some(true))
     );
+    let own = std::fs::metadata(home.path("home")).expect("Underpaint's home").permissions();
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&own) & 0o777, 0o700, "whoever comes first makes it private");
     let ccx = home.path("home/adapters/underpaint-photoshop.ccx");
     let packed = std::fs::read(&ccx).expect("the .ccx");
     home.says(&["adapter", "pack", "photoshop", "-o", "own.zip"]);

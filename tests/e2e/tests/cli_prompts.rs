@@ -122,4 +122,9 @@ fn the_daemon_says_at_once_what_is_wrong_and_lists_embeddings() {
         let error = client.call("generate", params).expect_err("a refusal");
         assert_eq!((kind(&error), &error["data"]["field"]), ("invalid_params", &json!(member)), "{error}");
     }
+    // The command line asks the daemon, and one message has no room for that.
+    let mut long = e2e::underpaint(home.path());
+    let output = long.args(["generate", "--prompt", &"a".repeat(70_000), "-o", "out.png"]).output().expect("it runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && said.contains("texts must be shorter"), "{said}");
 }

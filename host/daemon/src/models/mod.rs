@@ -13,7 +13,7 @@ pub use source::Source;
 
 use crate::controls::{self, Controls};
 use crate::loras::Loras;
-use crate::save;
+use crate::{platform, save};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -198,6 +198,8 @@ impl Catalogue {
         let name = "Exemplar fill (built in)".to_owned();
         let exemplar = Entry { name, path: None, bytes: 0, facts: Ok(exemplar()), part: None };
         catalogue.entries.insert(EXEMPLAR.to_owned(), exemplar);
+        // The home may come to be here.
+        let _ = platform::make_private(cache);
         catalogue.entries.insert(STARTER.to_owned(), unpacked(cache));
         let roots: Vec<PathBuf> = folders.iter().filter_map(|f| f.canonicalize().ok()).collect();
         let mut found = Vec::new();
@@ -363,7 +365,7 @@ impl Catalogue {
         let hash = sha256(file)?;
         known.insert(key, json!({"stamp": stamp, "sha256": hash}));
         // Without the cache the next hash only takes longer.
-        let _ = std::fs::create_dir_all(&self.cache);
+        let _ = platform::make_private(&self.cache);
         let _ = save::replace(&hashes, serde_json::Value::Object(known).to_string().as_bytes());
         Ok(hash)
     }

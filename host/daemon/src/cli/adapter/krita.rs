@@ -62,7 +62,9 @@ pub fn switch(kritarc: &Path, enabled: bool) -> Result<(), String> {
         return Ok(());
     }
     kritarc.parent().map_or(Ok(()), std::fs::create_dir_all).map_err(failed)?;
-    save::replace(kritarc, edited.as_bytes()).map_err(failed)
+    // Krita makes it so that only the user can read it.
+    let write = if kritarc.exists() { save::replace } else { save::replace_private };
+    write(kritarc, edited.as_bytes()).map_err(failed)
 }
 
 /// The settings with the plug-in's switch as wanted; every other line as it was.
@@ -198,5 +200,25 @@ mod tests {
         assert_eq!(std::fs::read_to_string(&kritarc).unwrap(), "[python]\nenable_underpaint=true\n");
         std::fs::create_dir(dir.path().join("folder")).unwrap();
         assert!(switch(&dir.path().join("folder"), true).unwrap_err().contains("folder"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_kritarc_that_is_a_link_stays_one_and_nobody_else_reads_it() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let dir = tempfile::tempdir().unwrap();
+        let (kritarc, kept) = (dir.path().join("kritarc"), dir.path().join("dotfiles/kritarc"));
+        let mode = || std::fs::metadata(&kept).unwrap().permissions().mode() & 0o777;
+        switch(&kept, true).unwrap();
+        assert_eq!(mode(), 0o600, "a new one is as Krita makes it");
+        symlink(&kept, &kritarc).unwrap();
+        for before in [0o600, 0o644] {
+            std::fs::set_permissions(&kept, std::fs::Permissions::from_mode(before)).unwrap();
+            for on in [false, true] {
+                switch(&kritarc, on).unwrap();
+                assert_eq!((kritarc.is_symlink(), mode()), (true, before));
+                assert_eq!(std::fs::read_to_string(&kept).unwrap().contains(KEY), on);
+            }
+        }
     }
 }

@@ -12,7 +12,7 @@ mod sources;
 
 use super::{Failure, Global};
 use crate::home::Home;
-use crate::save;
+use crate::{platform, save};
 use clap::{Args, Subcommand, ValueEnum};
 use files::Files;
 pub use files::State;
@@ -230,8 +230,9 @@ fn uninstall_from(editor: Editor, files: &Files, around: &Surroundings) -> Resul
 fn elsewhere(editor: Editor, files: &Files, folder: &Path, uninstall: bool) -> Result<Outcome, String> {
     let (title, shown) = (editor.title(), folder.display());
     let sentence = if uninstall {
+        let there = files.state(folder) != State::Absent;
         files.take_away(folder)?;
-        format!("The {title} adapter is gone from {shown}")
+        format!("The {title} adapter {} {shown}", if there { "is gone from" } else { "was not in" })
     } else {
         files.lay_out(folder)?;
         match editor {
@@ -256,6 +257,9 @@ fn hand_over(files: &Files, to: Option<PathBuf>, uninstall: bool) -> Result<Outc
     if uninstall {
         remove(&ccx)?;
     } else {
+        if let (None, Some(own)) = (&to, ccx.parent()) {
+            platform::make_private(own).map_err(|e| format!("{} cannot be made: {e}", own.display()))?;
+        }
         write(&ccx, &files.zip()?)?;
     }
     let installer = photoshop::installers(&around).into_iter().find(|program| program.is_file() && to.is_none());
@@ -405,7 +409,10 @@ mod tests {
         let folder = root.path().join("own");
         let outcome = elsewhere(Editor::Krita, &files(Editor::Krita), &folder, false).unwrap();
         assert!(outcome.sentence.contains("Python Plugin Manager") && folder.join("underpaint.desktop").is_file());
-        elsewhere(Editor::Krita, &files(Editor::Krita), &folder, true).unwrap();
+        for sentence in ["is gone from", "was not in"] {
+            let outcome = elsewhere(Editor::Krita, &files(Editor::Krita), &folder, true).unwrap();
+            assert!(outcome.sentence.contains(sentence), "{}", outcome.sentence);
+        }
         assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
     }
 

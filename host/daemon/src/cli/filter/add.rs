@@ -2,7 +2,7 @@
 
 use crate::cli::{Failure, Global, paint};
 use crate::filters::{Lock, is_first_party};
-use crate::save;
+use crate::{platform, save};
 use clap::Args;
 use serde_json::json;
 use std::fs;
@@ -64,7 +64,7 @@ impl Add {
         }
         let failed =
             |path: &Path, e: std::io::Error| Failure::Failed(format!("{} cannot be written: {e}", path.display()));
-        fs::create_dir_all(&dir).map_err(|e| failed(&dir, e))?;
+        platform::make_private(&dir).map_err(|e| failed(&dir, e))?;
         let bytes = fs::read(&file).map_err(|e| Failure::Failed(format!("{} cannot be read: {e}", file.display())))?;
         // The lock first: between the two a daemon refuses what is there rather than pinning it.
         lock.write(&dir).map_err(|e| failed(&dir, e))?;
