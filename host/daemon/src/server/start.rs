@@ -7,6 +7,7 @@
 use super::websocket;
 use crate::home::{Endpoint, Home, TOKEN_FILE};
 use crate::platform::{self, AtSocket};
+use crate::save;
 use interprocess::local_socket::tokio::{Listener, Stream};
 use interprocess::local_socket::traits::tokio::Stream as _;
 use interprocess::local_socket::{GenericFilePath, ToFsName};
@@ -91,7 +92,8 @@ impl Claim {
         };
         let claim = Claim { listener, websocket, endpoint, token, home: home.clone(), socket, identity, _lock: lock };
         let json = serde_json::to_vec(&claim.endpoint).unwrap_or_default();
-        write_atomically(&home.endpoint_file(), &json).map_err(|e| StartError::System("Writing endpoint.json", e))?;
+        save::replace_private(&home.endpoint_file(), &json)
+            .map_err(|e| StartError::System("Writing endpoint.json", e))?;
         Ok(claim)
     }
 }
@@ -157,15 +159,6 @@ fn token(path: &Path, renew: bool) -> io::Result<String> {
         return Ok(text.trim().to_owned());
     }
     let token = super::random_hex::<32>()?;
-    write_atomically(path, token.as_bytes())?;
+    save::replace_private(path, token.as_bytes())?;
     Ok(token)
-}
-
-/// Writes beside the target and renames, so that a reader sees the old file or the new one. Mode 0600.
-fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let dir = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(dir)?;
-    file.write_all(bytes)?;
-    file.persist(path).map_err(|e| e.error)?;
-    Ok(())
 }
