@@ -1,0 +1,111 @@
+"""Where a result goes, and how it gets there: as a new layer, one undo step.
+
+Decision: only ever a new layer is added: writing into a layer that is already in the document cannot be undone. It is brought
+into the document's own colour space by Krita itself.
+"""
+
+from .conversion import SRGB, Conversion, space
+from .document import PIECE_PIXELS, strips, turns
+from .qt import QtCore
+from .story import next_turn, pause
+
+PAUSE_MS = 5
+_placed = []
+"""Of each layer that was added, in that order: its id, when what it shows was asked for, and when it was added."""
+
+_under_way = []
+"""What is being placed: Krita lets other work go on meanwhile, and of two at once the first would lie on top."""
+
+
+def placed(target, patch, name, aside=False):
+    """A part of a story: puts `patch` (bgra8) on a layer of its own, above the one that was active, enlarging the canvas before
+    if that was asked for. What was asked for later lies on top, whichever is done first. Returns the layer's id. `aside`: the
+    layer is hidden, and the canvas stays as it is.
+
+    The layer is complete before it enters the document, so that this is the only change undo knows of.
+    """
+    node = yield from new_layer(target, patch, name)
+    node.setVisible(not aside)
+    while _under_way:
+        yield pause(PAUSE_MS)
+    _under_way.append(node)
+    try:
+        for _ in range(0) if aside else target.enlarge():
+            yield pause(PAUSE_MS)
+        node.move(*target.here((0, 0)))  # from where its pixels lie in what was asked about
+        _add(target, node)
+    finally:
+        _under_way.clear()
+    return _id(node)
+
+
+def new_layer(target, patch, name):
+    """A layer that shows `patch`, not yet in the document."""
+    target.still_open()
+    x, y, width, _ = patch.rect
+    node = target.document.createNode(name, "paintlayer")
+    native = Conversion(SRGB, space(target.document))
+    try:
+        row = width * 4
+        for _, top, _, rows in strips(patch.rect, 4, PIECE_PIXELS * 4):
+            if top > y:
+                yield next_turn
+            target.still_open()
+            start = (top - y) * row
+            piece = QtCore.QByteArray(bytes(patch.pixels[start:start + rows * row]))
+            node.setPixelData(native.convert(piece, width, rows), x, top, width, rows)
+    finally:
+        native.close()
+    yield next_turn
+    return node
+
+
+def remark(target):
+    """What the painter should know of a result that was placed, as a sentence; empty if there is nothing."""
+    return " The canvas was resized meanwhile: look whether the layer lies where you want it." if target.was_resized() else ""
+
+
+def _add(target, node):
+    """Puts a layer into the document. Krita composes the whole picture anew before it goes on: of a large one that takes
+    longer than everything else here."""
+    target.still_open()
+    parent, above = _insertion_point(target)
+    parent.addChildNode(node, above)
+    _placed.append((_id(node), target.turn, next(turns)))
+
+
+def _insertion_point(target):
+    """Where a paint layer may go: into a group, above the anchor or above what holds it (a mask cannot hold
+    layers, and Krita drops such a wish silently). If the anchor was deleted: on top of everything."""
+    node = target.anchor
+    while node is not None and node.parentNode() is not None:
+        if node.parentNode().type() == "grouplayer":
+            if node.type() == "selectionmask":
+                break
+            return node.parentNode(), _topmost_since(target, node)
+        node = node.parentNode()
+    root = target.document.rootNode()
+    layers = [child for child in root.childNodes() if child.type().endswith("layer")]
+    return root, layers[-1] if layers else None
+
+
+def _topmost_since(target, node):
+    """The uppermost of the layers that were added upon `node` since this began, up to the first that was asked for later;
+    without any, `node`."""
+    since = _since(target)
+    siblings = node.parentNode().childNodes()
+    for other in siblings[siblings.index(node) + 1:]:
+        turn = since.get(_id(other))
+        if turn is None or turn > target.turn:
+            break
+        node = other
+    return node
+
+
+def _since(target):
+    """The ids of layers that were added since this began, and when they were asked for."""
+    return {layer: asked for layer, asked, added in _placed if added > target.turn}
+
+
+def _id(node):
+    return node.uniqueId().toString()
