@@ -6,6 +6,41 @@ from .bench import Docker, activated, bounds, check, layers, on_a_layer, seen, s
 from .scenarios import HOLE, SIZE, filled, spotted
 
 
+def grouped(target):
+    """Puts a group with a layer into the document, that layer the active one; returns the group."""
+    group = target.createGroupLayer("group")
+    target.rootNode().addChildNode(group, None)
+    inner = target.createNode("inner", "paintlayer")
+    inner.setPixelData(QtCore.QByteArray(woven(64, 64)), 10, 10, 64, 64)
+    group.addChildNode(inner, None)
+    yield from activated(target, inner)
+    return group
+
+
+GONE = [("deleted", lambda target, group: group.remove()), ("merged", lambda target, group: group.mergeDown()),
+        ("flattened", lambda target, group: target.flatten())]
+
+
+def group_gone():
+    """The group with the active layer goes while the job runs: the result lies on top of what there is, and is seen."""
+    docker = Docker()
+    docker.show()
+    for how, make in GONE:
+        target = spotted()
+        group = yield from grouped(target)
+        select(target, *HOLE)
+        docker.ask()
+        docker.press()
+        make(target, group)
+        yield docker.idle
+        names = [node.name() for node in layers(target.rootNode())]
+        check(docker.words().startswith("Done") and len(names) == 2 and names[1].endswith("(7)"), "%s: the layers are %s, and the "
+              "docker says: %s", how, names, docker.words())
+        yield from settled()
+        check(seen(target, *HOLE).count(b"\0\0\xff\xff") == 0, "%s: the result is not seen", how)
+    return ", ".join(how for how, _ in GONE)
+
+
 MARGIN = 64
 
 
@@ -153,5 +188,5 @@ def resized_by_the_painter():
 
 
 ALL = [
-    expands_again_after_undo, queued_behind_an_expand, resized_by_the_painter,
+    group_gone, expands_again_after_undo, queued_behind_an_expand, resized_by_the_painter,
 ]

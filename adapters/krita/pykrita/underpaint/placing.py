@@ -76,15 +76,15 @@ def _add(target, node):
 
 def _insertion_point(target):
     """Where a paint layer may go: into a group, above the anchor or above what holds it (a mask cannot hold
-    layers, and Krita drops such a wish silently). If the anchor was deleted: on top of everything."""
-    node = target.anchor
-    while node is not None and node.parentNode() is not None:
-        if node.parentNode().type() == "grouplayer":
-            if node.type() == "selectionmask":
-                break
-            return node.parentNode(), _topmost_since(target, node)
+    layers, and Krita drops such a wish silently). If the anchor is gone, by itself or with its group: on top of everything."""
+    line, node, root = [], target.anchor, target.document.rootNode()
+    while node is not None:
+        line.append(node)
         node = node.parentNode()
-    root = target.document.rootNode()
+    if line and line[-1] == root:  # not that of something deleted, which holds together
+        for node, parent in zip(line, line[1:]):
+            if parent.type() == "grouplayer" and node.type() != "selectionmask":
+                return parent, _topmost_since(target, node)
     layers = [child for child in root.childNodes() if child.type().endswith("layer")]
     return root, layers[-1] if layers else None
 
