@@ -1,9 +1,14 @@
 """The stories of where a result goes: whatever became of its layer, of the canvas and of what the painter does meanwhile."""
 
+from krita import Krita
 from PyQt5 import QtCore
 
+from underpaint import placing as adapter_placing
+from underpaint.moment import calm
+
 from .bench import Docker, activated, bounds, check, layers, on_a_layer, seen, select, settled, undone, woven
-from .scenarios import HOLE, SIZE, filled, spotted
+from .painting_live import Brush, Patience
+from .scenarios import HOLE, SIZE, filled, spotted, tiled
 
 
 def grouped(target):
@@ -187,6 +192,70 @@ def resized_by_the_painter():
     return "%s %s" % (first, sentence)
 
 
+def painting_on():
+    """Strokes while the picture is to be read and when the result comes: Krita does not freeze, none is cut, and the next one is
+    painted on the same layer. A tool that stays busy is not waited for."""
+    docker, patience = Docker(), Patience()
+    docker.show()
+    target = tiled(1024, 1024)
+    lines = target.createNode("lines", "paintlayer")
+    target.rootNode().addChildNode(lines, None)
+    yield from activated(target, lines)
+    select(target, 700, 700, 100, 100)
+    brush, limit = Brush(), adapter_placing.PATIENCE_MS
+    yield from settled()
+    docker.ask(seed="7")
+
+    def drawn(y, enough):
+        brush.down(100, y)
+        count = since = 0
+        while since < 30:
+            count += 1
+            since += enough()
+            brush.move(100 + count % 400, y)
+            yield 20
+
+    def jobs():
+        return list(docker.widget._jobs)
+    try:
+        docker.press()
+        target.setSelection(None)
+        yield from drawn(200, lambda: True)
+        check([job.id for job in jobs()] == [None], "the picture was read before the stroke's end")
+        brush.up(800, 200)
+        yield lambda: all(job.id is not None for job in jobs())
+        yield from drawn(300, lambda: any(job.seed is not None for job in jobs()))  # it is here
+        check(docker.busy() and len(layers(target.rootNode())) == 2, "the result did not wait for the stroke's end")
+        brush.move(800, 300)
+        brush.up(800, 300)
+        yield lambda: len(layers(target.rootNode())) == 3
+        yield docker.idle
+        yield from settled()
+        check(target.activeNode() == lines, "%s is the active layer", target.activeNode().name())
+        after = bounds(lines)
+        check(after[0] < 120 and after[0] + after[2] > 780, "the stroke covers %s", after)
+        yield from brush.stroke(300, 500, 600, 500)
+        yield from settled()
+        check(bounds(lines)[3] > after[3] + 150, "the next stroke is not on the layer: %s", bounds(lines))
+        yield from undone()
+        yield from undone()
+        check(bounds(lines) == after and len(layers(target.rootNode())) == 2, "undo leaves %s", bounds(lines))
+
+        adapter_placing.PATIENCE_MS = 50
+        select(target, 700, 700, 100, 100)
+        Krita.instance().action("KisToolTransform").trigger()
+        yield lambda: not calm(target)
+        docker.press()
+        yield docker.idle
+        check(len(layers(target.rootNode())) == 3, "the docker says: %s", docker.words())
+    finally:
+        brush.up()
+        Krita.instance().action("KritaShape/KisToolBrush").trigger()
+        adapter_placing.PATIENCE_MS = limit
+        patience.stop()
+    return docker.words()
+
+
 ALL = [
-    group_gone, expands_again_after_undo, queued_behind_an_expand, resized_by_the_painter,
+    group_gone, expands_again_after_undo, queued_behind_an_expand, resized_by_the_painter, painting_on,
 ]

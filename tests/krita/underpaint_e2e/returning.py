@@ -81,7 +81,7 @@ def lost_while_it_is_placed():
         kill_daemon()
         while not sip.isdeleted(connection):
             yield next_turn
-        add(*given)
+        yield from add(*given)
     select(target, *HOLE)
     docker.ask()
     adapter_placing._add = add_alone

@@ -3,7 +3,7 @@
 Decision: pixels are read as Krita shows them (`projection`: 8-bit sRGB, whatever the document is), so no colour
 arithmetic happens here. Rects are those of the canvas that was asked about, with the margins it is to get; where they lie
 in the document by now, `Target.here` tells: what was asked for earlier may have enlarged it meanwhile. Long work is a
-generator that yields between pieces, for the event loop.
+generator that yields between pieces, for the event loop. Nothing here waits for Krita (see `moment.py`).
 """
 
 import collections
@@ -240,7 +240,6 @@ class Target:
     def read(self, rect, piece_bytes):
         """Yields the visible pixels of `rect` of `extent` as packed bgra8 strips (straight alpha, sRGB), transparent beyond
         the canvas."""
-        self._document.waitForDone()
         canvas = self._margins[:2] + self._size
         for strip in strips(rect, 4, piece_bytes):
             self.still_open()
@@ -316,12 +315,7 @@ class Target:
         return common(whole, around)
 
     def read_layer(self, node, rect, piece_bytes):
-        """Yields what the layer shows of `rect`, with its masks and children, as packed bgra8 strips, once Krita is done."""
-        self._document.waitForDone()
-        yield from self._layer_now(node, rect, piece_bytes)
-
-    def _layer_now(self, node, rect, piece_bytes):
-        """The same, waiting for nothing."""
+        """Yields what the layer shows of `rect`, with its masks and children, as packed bgra8 strips."""
         native = Conversion(space(node), SRGB)
         try:
             for strip in strips(rect, 4, piece_bytes):
@@ -353,8 +347,8 @@ class Target:
 
     def reduced(self, node, rect, factor):
         """What the layer shows of `rect`, `factor` times smaller, as a generator that yields None between pieces and
-        returns a QImage. Qt averages: it is a picture to look at. Nothing is waited for."""
-        pieces = self._layer_now(node, rect, PIECE_PIXELS * 2)
+        returns a QImage. Qt averages: it is a picture to look at."""
+        pieces = self.read_layer(node, rect, PIECE_PIXELS * 2)
         return (yield from _reduced(pieces, rect, factor, 4, QtGui.QImage.Format.Format_ARGB32))
 
     def reduced_mask(self, rect, factor):

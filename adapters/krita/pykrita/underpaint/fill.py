@@ -53,6 +53,7 @@ class Fill(Job):
         target, canvas, size = self.target, self.context, self._connection.chunk_bytes
         found = {"canvas": {"extent": list(target.extent), "rect": json_rect(canvas)}}
         if pixels:
+            yield from self.painter.quiet()
             blob = yield from self.send(target.read(canvas, size), canvas, 4)
             found["canvas"]["image"] = placed_image(blob, canvas, PX)
         if target.marked is not None:

@@ -8,7 +8,7 @@ import collections
 import itertools
 
 from .document import Sorry, layer_name
-from .placing import placed, remark
+from .placing import Painter, placed, remark
 from .qt import QtCore, QtGui, guarded
 from .story import Story, next_turn
 from .underpaint_client import Disconnected, ProtocolError, Refused, image, packed_pixels
@@ -87,6 +87,8 @@ class Job(QtCore.QObject, Sending):
         self.target, self.words, self.mode = target, words, mode
         self.context = (0, 0) + target.extent
         """The part of `target.extent` that it reads."""
+        self.painter = Painter(target, self)
+        """Who is not to be disturbed."""
         self._token = "krita-%d" % next(_tokens)
         self._telling = None
         self._request = None
@@ -170,12 +172,14 @@ class Job(QtCore.QObject, Sending):
 
     def send_layer(self, node, rect):
         """Uploads what a layer shows of `rect`; returns the image."""
+        yield from self.painter.quiet()
         blob = yield from self.send(self.target.read_layer(node, rect, self._connection.chunk_bytes), rect, 4)
         return placed_image(blob, rect, PX)
 
     def send_alpha(self, node, rect):
         """Uploads how opaque what a layer shows of `rect` is; returns the image, or None if there is nothing."""
         strips = []
+        yield from self.painter.quiet()
         for strip in self.target.read_layer(node, rect, self._connection.chunk_bytes):
             strips.append(strip[3::4])
             yield next_turn
@@ -219,7 +223,7 @@ class Job(QtCore.QObject, Sending):
         else:
             self._tell("Placing the layer")
             try:
-                yield from placed(self.target, patches[0], self.name(patches[0].seed))
+                yield from placed(self.target, patches[0], self.name(patches[0].seed), self.painter)
             except Sorry:
                 self._forget()
                 raise

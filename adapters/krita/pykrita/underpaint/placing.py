@@ -1,15 +1,23 @@
 """Where a result goes, and how it gets there: as a new layer, one undo step.
 
 Decision: only ever a new layer is added: writing into a layer that is already in the document cannot be undone. It is brought
-into the document's own colour space by Krita itself.
+into the document's own colour space by Krita itself. Whoever paints on is not disturbed: Krita adds a layer when nothing else
+is to be done, and in the middle of a stroke it freezes for ever, so the stroke's end is waited for. And it makes a new layer
+the active one: the painter is given back theirs.
 """
 
 from .conversion import SRGB, Conversion, space
 from .document import PIECE_PIXELS, strips, turns
-from .qt import QtCore
+from .moment import Pen, calm
+from .qt import QtCore, guarded
 from .story import next_turn, pause
 
 PAUSE_MS = 5
+PATIENCE_MS = 10000
+"""How long Krita may be busy while the pen is up. A tool that waits to be confirmed keeps it so, and ends when a layer is added."""
+MOMENT_MS = 2000
+"""How long Krita takes, at most, until a layer that was added is the active one."""
+
 _placed = []
 """Of each layer that was added, in that order: its id, when what it shows was asked for, and when it was added."""
 
@@ -17,23 +25,55 @@ _under_way = []
 """What is being placed: Krita lets other work go on meanwhile, and of two at once the first would lie on top."""
 
 
-def placed(target, patch, name, aside=False):
+class Painter:
+    """What the painter does since this was made."""
+
+    def __init__(self, target, parent=None):
+        self._target, self._painted = target, False
+        self._at = target.document.activeNode()
+        self._pen = Pen(parent)
+        self._pen.pressed.connect(guarded(self._paint))
+        self._pen.watch(True)
+
+    def _paint(self):
+        self._painted = True
+
+    def quiet(self):
+        """A part of a story: waits until nothing is done on the picture, but not for ever, unless there is a stroke under way."""
+        waited = 0
+        while not calm(self._target.document) and (self._pen.held() or waited < PATIENCE_MS):
+            waited += 0 if self._pen.held() else PAUSE_MS
+            yield pause(PAUSE_MS)
+            self._target.still_open()
+
+    def elsewhere(self):
+        """The layer on which they go on, and want to stay; None if the result's may become the active one, as Krita has it."""
+        active = self._target.document.activeNode()
+        if active is None or not self._painted and (active == self._at or _id(active) in _since(self._target)):
+            return None
+        return active
+
+
+def placed(target, patch, name, painter=None, aside=False):
     """A part of a story: puts `patch` (bgra8) on a layer of its own, above the one that was active, enlarging the canvas before
     if that was asked for. What was asked for later lies on top, whichever is done first. Returns the layer's id. `aside`: the
     layer is hidden, and the canvas stays as it is.
 
     The layer is complete before it enters the document, so that this is the only change undo knows of.
     """
+    painter = painter or Painter(target)
     node = yield from new_layer(target, patch, name)
     node.setVisible(not aside)
     while _under_way:
         yield pause(PAUSE_MS)
     _under_way.append(node)
     try:
+        yield from painter.quiet()
         for _ in range(0) if aside else target.enlarge():
             yield pause(PAUSE_MS)
+        yield from painter.quiet()
         node.move(*target.here((0, 0)))  # from where its pixels lie in what was asked about
-        _add(target, node)
+        yield from _add(target, node, painter)
     finally:
         _under_way.clear()
     return _id(node)
@@ -65,13 +105,26 @@ def remark(target):
     return " The canvas was resized meanwhile: look whether the layer lies where you want it." if target.was_resized() else ""
 
 
-def _add(target, node):
+def _add(target, node, painter):
     """Puts a layer into the document. Krita composes the whole picture anew before it goes on: of a large one that takes
     longer than everything else here."""
     target.still_open()
     parent, above = _insertion_point(target)
+    before = painter.elsewhere()
     parent.addChildNode(node, above)
     _placed.append((_id(node), target.turn, next(turns)))
+    if before is not None:
+        yield from _given_back(target, node, before)
+
+
+def _given_back(target, node, before):
+    """Makes the layer active again that was, after Krita has made the new one so."""
+    for _ in range(MOMENT_MS // PAUSE_MS):
+        target.still_open()
+        if target.document.activeNode() == node:
+            target.document.setActiveNode(before)
+            break
+        yield pause(PAUSE_MS)
 
 
 def _insertion_point(target):

@@ -50,7 +50,7 @@ class Preprocessed(Fill):
             self.seen = picture(result["patches"][0]["image"], patch.pixels), within(used.get("rect"), target.extent)
             return "%s, as the model will see it." % self._title
         self._tell("Placing the layer")
-        self.kept = (yield from placed(target, patch, self._title, aside=True)), used.get("kind")
+        self.kept = (yield from placed(target, patch, self._title, self.painter, aside=True)), used.get("kind")
         return "“%s” is a layer now, and steers as it is. It is hidden: what is visible is part of the picture." % self._title
 
 
