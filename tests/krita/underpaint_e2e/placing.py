@@ -6,7 +6,8 @@ from PyQt5 import QtCore
 from underpaint import placing as adapter_placing
 from underpaint.moment import calm
 
-from .bench import Docker, activated, bounds, check, layers, on_a_layer, seen, select, settled, undone, woven
+from .bench import Docker, activated, bounds, check, document, layers, on_a_layer, seen, select, settled, undone, woven
+from .filtering import Section
 from .painting_live import Brush, Patience
 from .scenarios import HOLE, SIZE, filled, spotted, tiled
 
@@ -256,6 +257,45 @@ def painting_on():
     return docker.words()
 
 
+def filters_a_blended_layer():
+    """A layer that multiplies, half transparent: its filtered copy is blended alike, and the docker says what to hide. Hidden,
+    the picture is that of the filtered layer; one undo step."""
+    docker = Docker()
+    docker.show()
+    section = Section(docker)
+    target = document(woven(*SIZE), *SIZE)
+    shade = target.createNode("shade", "paintlayer")
+    shade.setPixelData(QtCore.QByteArray(b"\xff\xff\xff\xff" * (SIZE[0] * SIZE[1] // 2) + b"\x80\x80\x80\xff" * (SIZE[0] * SIZE[1] // 2)), 0, 0, *SIZE)
+    target.rootNode().addChildNode(shade, None)
+    shade.setBlendingMode("multiply")
+    shade.setOpacity(128)
+    shade.setInheritAlpha(True)
+    target.refreshProjection()
+    yield from activated(target, shade)
+    section.begin("film-grain")
+    section.slide(0, "strength", 0)  # the layer as it is
+    yield lambda: docker.part("apply").text() == "Apply to layer"
+    before = seen(target)
+    docker.part("apply").click()
+    yield docker.idle
+    yield from settled()
+    copy = layers(target.rootNode())[2]
+    held = copy.blendingMode(), copy.opacity(), copy.inheritAlpha()
+    check(held == ("multiply", 128, True), "the copy is blended as %s", held)
+    sentence = docker.words()
+    check(sentence.startswith("Done") and "“shade”" in sentence and "hide" in sentence, "the docker says: %s", sentence)
+    shade.setVisible(False)
+    target.refreshProjection()
+    off = max(abs(a - b) for a, b in zip(seen(target), before))
+    check(off <= 2, "the copy alone makes another picture, by up to %d", off)
+    shade.setVisible(True)
+    target.refreshProjection()
+    yield from undone()
+    check(len(layers(target.rootNode())) == 2 and seen(target) == before, "one undo does not bring the picture back")
+    section.end()
+    return sentence
+
+
 ALL = [
-    group_gone, expands_again_after_undo, queued_behind_an_expand, resized_by_the_painter, painting_on,
+    group_gone, expands_again_after_undo, queued_behind_an_expand, resized_by_the_painter, painting_on, filters_a_blended_layer,
 ]

@@ -67,6 +67,8 @@ class Target:
         self._covers = self._selected_bytes
         self.marked = self.selection
         """The part to repaint lies in this rect of `extent`; None: all is to be."""
+        self.look = None
+        """How the result's layer is to be composed, as `placing.Look` says it; None: as Krita makes it."""
 
     @classmethod
     def active(cls):
@@ -103,11 +105,12 @@ class Target:
     def trace(self):
         """What a later session finds the document by, for JSON."""
         layer = self._anchor.uniqueId().toString() if self._anchor is not None else None
-        return {"file": self._document.fileName(), "size": list(self._size), "layer": layer}
+        return {"file": self._document.fileName(), "size": list(self._size), "layer": layer, "look": self.look}
 
-    def resume(self, margins, size):
-        """Takes up what `aim` settled in an earlier session: `margins`, for a canvas of `size`."""
-        self._margins, self._size = tuple(margins), tuple(size)
+    def resume(self, margins, trace):
+        """Takes up what was settled in an earlier session: `margins`, and what `trace()` told."""
+        size = trace["size"]
+        self._margins, self._size, self.look = tuple(margins), tuple(size), trace.get("look")
         self.extent = (margins[0] + size[0] + margins[2], margins[1] + size[1] + margins[3])
 
     @property

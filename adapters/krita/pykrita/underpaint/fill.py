@@ -71,7 +71,7 @@ class Resumed(Job):
             target = Target.found(record["document"])
             if target is None:
                 raise Sorry("Open its picture, and it is placed.")
-            target.resume(record["margins"], record["document"]["size"])
+            target.resume(record["margins"], record["document"])
         super().__init__(connection, target, record["words"], record["mode"], parent)
         self.id = record["job"]
 

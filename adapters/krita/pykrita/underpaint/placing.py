@@ -6,6 +6,8 @@ is to be done, and in the middle of a stroke it freezes for ever, so the stroke'
 the active one: the painter is given back theirs.
 """
 
+import collections
+
 from .conversion import SRGB, Conversion, space
 from .document import PIECE_PIXELS, strips, turns
 from .moment import Pen, calm
@@ -23,6 +25,16 @@ _placed = []
 
 _under_way = []
 """What is being placed: Krita lets other work go on meanwhile, and of two at once the first would lie on top."""
+
+Look = collections.namedtuple("Look", "name mode opacity inherits")
+Look.__doc__ = """How Krita composes the layer called `name` with what is below it: blending mode, opacity (255: all), and whether it
+inherits alpha."""
+PLAIN = ("normal", 255, False)
+
+
+def look(node):
+    """How a layer is composed."""
+    return Look(node.name(), node.blendingMode(), node.opacity(), node.inheritAlpha())
 
 
 class Painter:
@@ -96,13 +108,23 @@ def new_layer(target, patch, name):
             node.setPixelData(native.convert(piece, width, rows), x, top, width, rows)
     finally:
         native.close()
+    if target.look is not None:
+        _name, mode, opacity, inherits = target.look
+        node.setBlendingMode(mode)
+        node.setOpacity(opacity)
+        node.setInheritAlpha(inherits)
     yield next_turn
     return node
 
 
 def remark(target):
-    """What the painter should know of a result that was placed, as a sentence; empty if there is nothing."""
-    return " The canvas was resized meanwhile: look whether the layer lies where you want it." if target.was_resized() else ""
+    """What the painter should know of a result that was placed, as sentences; empty if there is nothing."""
+    found = []
+    if target.look is not None and tuple(target.look[1:]) != PLAIN:
+        found.append("It is blended as “%s” is, and lies over it: hide that one, or erase it there, to see it alone." % target.look[0])
+    if target.was_resized():
+        found.append("The canvas was resized meanwhile: look whether the layer lies where you want it.")
+    return "".join(" " + sentence for sentence in found)
 
 
 def _add(target, node, painter):
