@@ -9,6 +9,7 @@ from underpaint.moment import calm
 from .bench import Docker, activated, bounds, check, document, layers, on_a_layer, seen, select, settled, undone, woven
 from .filtering import Section
 from .painting_live import Brush, Patience
+from .returning import LONG
 from .scenarios import HOLE, SIZE, filled, spotted, tiled
 
 
@@ -23,27 +24,35 @@ def grouped(target):
     return group
 
 
-GONE = [("deleted", lambda target, group: group.remove()), ("merged", lambda target, group: group.mergeDown()),
-        ("flattened", lambda target, group: target.flatten())]
+GONE = [("deleted", lambda target: Krita.instance().action("remove_layer").trigger()), ("flattened", lambda target: target.flatten())]
+"""What becomes of the group, and how."""
 
 
 def group_gone():
     """The group with the active layer goes while the job runs: the result lies on top of what there is, and is seen."""
     docker = Docker()
     docker.show()
+    docker.ask("fill", prompt="a cat", model=docker.tiny(), seed="7")
+    docker.part("steps").setValue(LONG)
     for how, make in GONE:
         target = spotted()
         group = yield from grouped(target)
         select(target, *HOLE)
-        docker.ask()
         docker.press()
-        make(target, group)
+        yield lambda: "step" in docker.words()
+        yield from activated(target, group)
+        make(target)
+        yield lambda: len(layers(target.rootNode())) == 1
+        check(docker.busy(), "the fill was too quick for this test: %s", docker.words())
         yield docker.idle
-        names = [node.name() for node in layers(target.rootNode())]
-        check(docker.words().startswith("Done") and len(names) == 2 and names[1].endswith("(7)"), "%s: the layers are %s, and the "
-              "docker says: %s", how, names, docker.words())
+        found = layers(target.rootNode())
+        check(len(found) == 2 and found[-1].name() == "a cat (7)", "%s: the layers are %s, and the docker says: %s", how,
+              [node.name() for node in found], docker.words())
         yield from settled()
-        check(seen(target, *HOLE).count(b"\0\0\xff\xff") == 0, "%s: the result is not seen", how)
+        middle = (HOLE[0] + HOLE[2] // 2, HOLE[1] + HOLE[3] // 2, 1, 1)
+        check(seen(target, *middle) == pixels(found[-1], middle), "%s: the result is not seen", how)
+    docker.part("steps").setValue(0)
+    docker.ask("fill", model="")
     return ", ".join(how for how, _ in GONE)
 
 
@@ -171,7 +180,7 @@ def resized_by_the_painter():
     target = spotted()
     select(target, *HOLE)
     docker.ask("fill", prompt="a photo of a cat", model=docker.tiny(), seed="5")
-    docker.part("steps").setValue(100)
+    docker.part("steps").setValue(LONG)
     docker.press()
     asked_to_expand(docker, left=MARGIN)
     docker.press()

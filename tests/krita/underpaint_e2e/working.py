@@ -231,7 +231,7 @@ def cancelled_too_late():
         return None if method == "job/cancel" else call(method, params, then)
     select(target, *HOLE)
     docker.ask("fill", prompt="a cat", model="tiny-sd", seed="3")
-    docker.part("steps").setValue(30)
+    docker.part("steps").setValue(400)
     connection.call = call_too_late
     docker.press()
     yield lambda: "step" in docker.words()
