@@ -64,6 +64,9 @@ class Node:
     def uniqueId(self):
         return self._id
 
+    def move(self, x, y):
+        self._box.translate(x, y)
+
     def bounds(self):
         return self._box
 

@@ -127,12 +127,12 @@ def play():
         quit_krita()
     sys.excepthook = fatal
     faulthandler.enable(open(os.path.join(RESULTS, "crash"), "w"))
-    from . import control_pictures, feel, filtering, painting_live, returning, scenarios, seeing, steering, working
+    from . import control_pictures, feel, filtering, painting_live, placing, returning, scenarios, seeing, steering, working
     Krita.instance().setBatchmode(True)
     only = [name for name in os.environ.get("UNDERPAINT_E2E_ONLY", "").split(",") if name]
     global driver  # Qt holds only the function it is to call, not the object behind it
     # Others are played only when they are asked for by name.
-    every = (scenarios.ALL + working.ALL + returning.ALL + filtering.ALL + seeing.ALL + steering.ALL + control_pictures.ALL
+    every = (scenarios.ALL + working.ALL + placing.ALL + returning.ALL + filtering.ALL + seeing.ALL + steering.ALL + control_pictures.ALL
              + painting_live.ALL + returning.LAST)
     named = {scenario.__name__: scenario for scenario in every + feel.ALL + returning.NEXT}
     if os.environ.get("UNDERPAINT_E2E_AGAIN"):  # what does not depend on which Krita it is was played by the first

@@ -9,6 +9,7 @@ from krita import Krita
 
 from underpaint import document as adapter_document
 from underpaint import job as adapter_job
+from underpaint import placing as adapter_placing
 
 from .bench import RESULTS, Docker, Heartbeat, check, layers, screenshot, select
 from .scenarios import PAUSE, filled, tiled
@@ -50,9 +51,10 @@ class Clock:
         self.at, self.spent, self.timing, self.how = {}, {}, {}, ""
         self._title, self._stage = title, None
         self._real = []
-        for name in ("read", "read_marked", "insert", "enlarge"):
+        for name in ("read", "read_marked"):
             self._replace(adapter_document.Target, name, self._timed)
-        self._replace(adapter_document.Target, "_add", self._adding)
+        for name in ("new_layer", "_add"):
+            self._replace(adapter_placing, name, self._timed)
         self._replace(adapter_job.Job, "_place", self._placing)
         self._replace(adapter_job.Job, "_call", self._calling)
         self._replace(adapter_job.Job, "_heard", self._hearing)
@@ -79,22 +81,15 @@ class Clock:
                 began = now()
                 try:
                     step = next(steps)
-                except StopIteration:
-                    if name == "insert":
+                except StopIteration as done:
+                    if name == "_add":
                         self.mark("placed")
-                    return
+                    return done.value
                 finally:
                     spent = self.spent.get(name, (0, 0))
                     self.spent[name] = tuple(before + new - old for before, new, old in zip(spent, now(), began))
                 yield step
         return timed
-
-    def _adding(self, name, real):
-        def adding(*args):
-            began = now()
-            real(*args)
-            self.spent[name] = tuple(new - old for new, old in zip(now(), began))
-        return adding
 
     def _calling(self, _name, real):
         def calling(job, method, params, cancellable=False):

@@ -8,8 +8,9 @@ from PyQt5 import QtCore, QtWidgets, sip
 
 from underpaint import ledger
 from underpaint import loras as adapter_loras
-from underpaint.document import Target
+from underpaint import placing as adapter_placing
 from underpaint.docker import UnderpaintDocker
+from underpaint.story import next_turn
 
 from .bench import (
     Docker, bounds, check, daemon_lives, document, kill_daemon, layers, no_dialog, screenshot, select, settled, woven,
@@ -74,21 +75,21 @@ def lost_while_it_is_placed():
     starts a new one."""
     docker, target = Docker(), spotted()
     connection = yield from connected(docker)
-    insert = Target.insert
+    add = adapter_placing._add
 
-    def insert_alone(*given, **named):
+    def add_alone(*given):
         kill_daemon()
         while not sip.isdeleted(connection):
-            yield
-        yield from insert(*given, **named)
+            yield next_turn
+        yield from add(*given)
     select(target, *HOLE)
     docker.ask()
-    Target.insert = insert_alone
+    adapter_placing._add = add_alone
     try:
         docker.press()
         yield from filled(docker, target, 1)
     finally:
-        Target.insert = insert
+        adapter_placing._add = add
     sentence = docker.words()
     check(not daemon_lives() and ledger.entries() == [], "the ledger still holds %s", ledger.entries())
     docker.press()

@@ -7,6 +7,7 @@ from krita import Krita
 from PyQt5 import QtWidgets
 
 from underpaint import document as adapter_document
+from underpaint import placing as adapter_placing
 
 from .bench import (
     SRGB, Docker, Heartbeat, activated, bounds, check, daemon_lives, daemon_pid, document, kill_daemon, layers, no_dialog,
@@ -537,16 +538,16 @@ class Spy:
 
     def __init__(self):
         self.patch = None
-        self._real = adapter_document.Target.insert
+        self._real = adapter_placing.new_layer
 
-        def insert(target, patch, name):
+        def new_layer(target, patch, name):
             self.patch = patch
             return self._real(target, patch, name)
-        adapter_document.Target.insert = insert
+        adapter_placing.new_layer = new_layer
 
     def stop(self):
         """Takes the spy out again."""
-        adapter_document.Target.insert = self._real
+        adapter_placing.new_layer = self._real
 
 
 def distance(patch, target):

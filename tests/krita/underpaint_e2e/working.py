@@ -7,9 +7,12 @@ from PyQt5 import QtCore, QtGui, QtWidgets
 
 from underpaint import job as adapter_job
 from underpaint import ledger
+from underpaint import placing as adapter_placing
 from underpaint.connection import Connection
 from underpaint.document import Target
 from underpaint.docker import UnderpaintDocker
+from underpaint.placing import placed
+from underpaint.story import Story, next_turn
 from underpaint.underpaint_client import Patch, find_endpoint
 
 from .bench import (
@@ -222,13 +225,13 @@ def cancelled_too_late():
     target = spotted()
     yield lambda: docker.part("model").findData("tiny-sd") >= 0
     connection = docker.widget._daemon.connection
-    call, insert = connection.call, Target.insert
+    call, add = connection.call, adapter_placing._add
 
     def call_too_late(method, params=None, then=None):
         return None if method == "job/cancel" else call(method, params, then)
     select(target, *HOLE)
     docker.ask("fill", prompt="a cat", model="tiny-sd", seed="3")
-    docker.part("steps").setValue(30)
+    docker.part("steps").setValue(400)
     connection.call = call_too_late
     docker.press()
     yield lambda: "step" in docker.words()
@@ -244,22 +247,22 @@ def cancelled_too_late():
 
     placing = []
 
-    def insert_later(*given, **named):
+    def add_later(*given):
         placing.append(True)
         while placing:
-            yield
-        yield from insert(*given, **named)
+            yield next_turn
+        yield from add(*given)
     docker.ask("expand", prompt="a cat", model="tiny-sd", seed="3")
     docker.part("expand_left").setValue(64)
     docker.part("steps").setValue(1)
-    Target.insert = insert_later
+    adapter_placing._add = add_later
     try:
         docker.press()
         yield lambda: placing
         docker.cancel()
         yield docker.idle
     finally:
-        Target.insert = insert
+        adapter_placing._add = add
         placing.clear()
     sentence = docker.words()
     check(sentence == adapter_job.ENLARGED and target.width() == SIZE[0] + 64, "%d pixels are %s", target.width(), sentence)
@@ -353,13 +356,11 @@ def what_was_asked_for_later_lies_on_top():
     target = spotted()
     yield from settled()
     earlier, later, latest = (Target.active() for _ in range(3))
-    stories = [(later, "later"), (latest, "latest"), (earlier, "earlier"), (later, "later, too")]
-    steps = [one.insert(Patch((0, 0, *SIZE), bytes(SIZE[0] * SIZE[1] * 4), "bgra8", 1), name) for one, name in stories]
-    for one in steps[:2]:  # both up to where they are about to be added
-        next(one)
-    for one in steps:
-        for _ in one:
-            yield 0
+    ended = []
+    for one, name in [(later, "later"), (latest, "latest"), (earlier, "earlier"), (later, "later, too")]:
+        patch = Patch((0, 0, *SIZE), bytes(SIZE[0] * SIZE[1] * 4), "bgra8", 1)
+        Story(placed(one, patch, name), lambda *came: ended.append(came)).start()
+    yield lambda: len(ended) == 4
     names = [layer.name() for layer in layers(target.rootNode())[1:]]
     check(names == ["earlier", "later", "later, too", "latest"], "from below the layers are %s", names)
     return ", ".join(names)

@@ -3,7 +3,8 @@
 A thin adapter: it reads pixels and a selection, sends them, shows progress and places a layer. Every decision about
 crop, resolution, masks and colour is taken by the daemon. Who does what:
 
-    document.py    a document as jobs need it: read, and given a new layer
+    document.py    a document as jobs need it: what is read, and where it lies by now
+    placing.py     where a result goes, as a new layer
     conversion.py  its colours, by Krita itself
     layers.py      its layers as sections need them, and what is kept in it
     moment.py      what it shows while it is painted, and whether the pen is down

@@ -2,6 +2,7 @@
 
 from .document import Sorry
 from .job import Job, json_rect, placed_image
+from .placing import look
 
 
 class Filtering(Job):
@@ -17,6 +18,7 @@ class Filtering(Job):
         self._chain = chain
         self._layer = target.layer()
         self._rect = target.filtered_part(self._layer)
+        target.look = look(self._layer)
         self._before = target.beneath(self._layer) if wants("before") else None
 
     def name(self, seed):

@@ -9,7 +9,7 @@ IP-Adapter looks through is the daemon's to choose.
 
 from .document import Sorry
 from .entries import Bound, Entry, families, misfit, number, real
-from .layers import lies_at
+from .job import json_rect
 from .modes import SEGMENT
 from .qt import QtCore, QtWidgets, guarded
 from .widgets import Box, LayerBox, calm, row
@@ -157,7 +157,7 @@ def layer_shown(job, layer, whole=False):
     rect = job.part(node, whole)
     if rect is None:
         raise Sorry("“%s” is empty where the picture is painted, so it cannot steer." % node.name())
-    return {"rect": lies_at(job.target, rect), "image": (yield from job.send_layer(node, rect))}
+    return {"rect": json_rect(rect), "image": (yield from job.send_layer(node, rect))}
 
 
 class _Control(Entry):

@@ -23,7 +23,7 @@ from .expand import Margins
 from .fill import Fill, Wish
 from .filtering import Filters
 from .history import History
-from .job import FAILED
+from .job import DONE, FAILED
 from .jobs import Jobs
 from .layers import active_layer, layers_in_front
 from .live import Live
@@ -395,7 +395,7 @@ class UnderpaintDocker(DockWidget):
             self._more.painted(job.seed)
         if self._jobs.busy:
             self._results.begin()
-            if outcome == FAILED:
+            if outcome == FAILED or outcome == DONE and job.target.was_resized():
                 self._status.fail(sentence)
         else:
             self._status.say(sentence, trouble=outcome == FAILED)

@@ -1,9 +1,9 @@
-"""A document as jobs need it: read what is seen, selected and on a layer; add a layer.
+"""A document as jobs need it: read what is seen, selected and on a layer. What comes of it is put there by `placing.py`.
 
-Decision: pixels are read as Krita shows them (`projection`: 8-bit sRGB, whatever the document is) and a result is
-brought into the document's own colour space by Krita itself, so no colour arithmetic happens here. Only ever a new
-layer is added: writing into a layer that is already in the document cannot be undone. Long work is a generator that
-yields between pieces, for the event loop.
+Decision: pixels are read as Krita shows them (`projection`: 8-bit sRGB, whatever the document is), so no colour
+arithmetic happens here. Rects are those of the canvas that was asked about, with the margins it is to get; where they lie
+in the document by now, `Target.here` tells: what was asked for earlier may have enlarged it meanwhile. Long work is a
+generator that yields between pieces, for the event loop. Nothing here waits for Krita (see `moment.py`).
 """
 
 import collections
@@ -25,14 +25,12 @@ sdk/filter.wit). Beyond that, sending more changes nothing but the time it takes
 
 _TURNED_ROUND = bytes(range(255, -1, -1))
 
-_placed = []
-"""Of each layer that was added, in that order: its id, and when what it shows was asked for."""
+turns = itertools.count()
+"""What was asked for or done later has a larger number."""
 
-_adding = []
-"""The layer that is being added: Krita lets other work go on meanwhile, and of two at once the first would lie on top."""
-
-_turns = itertools.count()
-"""What was asked for later has a larger number."""
+_enlarged = []
+"""Of each enlarging of ours: when it was done (None: it is under way), of which document, from which size to which, and by how
+much everything moved."""
 
 
 Survey = collections.namedtuple("Survey", "selected beyond margin")
@@ -58,14 +56,19 @@ class Target:
     def __init__(self, document, anchor):
         self._document = document
         self._anchor = anchor
-        self._turn, self._began = next(_turns), len(_placed)
-        self._size = self.extent = (document.width(), document.height())
+        self.turn = next(turns)
+        """When it was asked for."""
+        self._size = self.extent = _size(document)
         """`extent` is what a request speaks of: larger than the canvas where that is to be enlarged."""
         self._margins = (0, 0, 0, 0)
+        self.enlarged = False
+        """Whether the canvas was given them."""
         self._mask, self.selection = _selection(document)
         self._covers = self._selected_bytes
         self.marked = self.selection
         """The part to repaint lies in this rect of `extent`; None: all is to be."""
+        self.look = None
+        """How the result's layer is to be composed, as `placing.Look` says it; None: as Krita makes it."""
 
     @classmethod
     def active(cls):
@@ -102,11 +105,12 @@ class Target:
     def trace(self):
         """What a later session finds the document by, for JSON."""
         layer = self._anchor.uniqueId().toString() if self._anchor is not None else None
-        return {"file": self._document.fileName(), "size": list(self._size), "layer": layer}
+        return {"file": self._document.fileName(), "size": list(self._size), "layer": layer, "look": self.look}
 
-    def resume(self, margins, size):
-        """Takes up what `aim` settled in an earlier session: `margins`, for a canvas of `size`."""
-        self._margins, self._size = tuple(margins), tuple(size)
+    def resume(self, margins, trace):
+        """Takes up what was settled in an earlier session: `margins`, and what `trace()` told."""
+        size = trace["size"]
+        self._margins, self._size, self.look = tuple(margins), tuple(size), trace.get("look")
         self.extent = (margins[0] + size[0] + margins[2], margins[1] + size[1] + margins[3])
 
     @property
@@ -124,13 +128,68 @@ class Target:
         return self._document
 
     @property
+    def anchor(self):
+        """The layer that was active, or the mask; None if none was."""
+        return self._anchor
+
+    @property
     def selected(self):
         """A copy of the selection, as it was; None if nothing was."""
         return self._mask
 
+    # Where it lies by now
+
+    def here(self, rect):
+        """Where a rect of `extent` lies in the document now."""
+        left, top = self._offset()
+        return (rect[0] + left, rect[1] + top) + tuple(rect[2:])
+
+    def there(self, rect):
+        """Where a rect of the document lies in `extent`."""
+        left, top = self._offset()
+        return (rect[0] - left, rect[1] - top) + tuple(rect[2:])
+
     def was_resized(self):
-        """Whether the canvas has another size than when the job began."""
-        return (self._document.width(), self._document.height()) != self._size
+        """Whether the canvas was given another size by somebody else than us."""
+        return _size(self._document) not in self._moves()
+
+    def _moves(self):
+        """By how much the canvas there was has moved, for each size that enlarging it for earlier results led to: undo leads
+        back."""
+        found = {self._size: (0, 0)}
+        for turn, document, before, after, move in _enlarged:
+            if (turn is None or turn > self.turn) and document == self._document and before in found:
+                found[after] = tuple(map(sum, zip(found[before], move)))
+        return found
+
+    def _offset(self):
+        moves = self._moves()
+        left, top = moves.get(_size(self._document), list(moves.values())[-1])
+        return left - self._margins[0], top - self._margins[1]
+
+    def enlarge(self):
+        """Gives the canvas room for `extent`, as far as it has none yet. One undo step, Krita has no way to make it one with the
+        layer's. To be yielded from; it ends when Krita is done."""
+        self.still_open()
+        if not any(self._margins):
+            return
+        if self.was_resized():
+            raise Sorry("The canvas was resized meanwhile, so the result was not placed. It is in the history.")
+        x, y, width, height = self.here((0, 0) + self.extent)
+        before, move = _size(self._document), (max(0, -x), max(0, -y))
+        after = (move[0] + max(before[0], x + width), move[1] + max(before[1], y + height))
+        if after == before:
+            return
+        done = [None, self._document, before, after, move]
+        _enlarged.append(done)
+        self.enlarged = True
+        self._document.resizeImage(-move[0], -move[1], *after)
+        try:
+            while _size(self._document) != after:
+                self.still_open()
+                yield
+        finally:
+            done[0] = next(turns)
 
     # What is to be repainted
 
@@ -184,14 +243,11 @@ class Target:
     def read(self, rect, piece_bytes):
         """Yields the visible pixels of `rect` of `extent` as packed bgra8 strips (straight alpha, sRGB), transparent beyond
         the canvas."""
-        self._document.waitForDone()
-        left, top = self._margins[:2]
-        canvas = (left, top) + self._size
+        canvas = self._margins[:2] + self._size
         for strip in strips(rect, 4, piece_bytes):
-            self._still_open()
-            x, y, width, height = inside = common(strip, canvas) or (0, 0, 0, 0)
-            picture = self._document.projection(x - left, y - top, width, height) if width else None
-            pixels = packed(picture) if width else b""
+            self.still_open()
+            inside = common(strip, canvas) or (0, 0, 0, 0)
+            pixels = packed(self._document.projection(*self.here(inside))) if inside[2] else b""
             yield pixels if inside == strip else _framed(pixels, inside, strip)
 
     def read_mask(self, piece_bytes, rect=None):
@@ -240,11 +296,15 @@ class Target:
 
     def covered(self, node):
         """The part of the canvas that the layer's pixels lie in, as (x, y, w, h). `Sorry` if it is empty."""
-        box = node.bounds()
-        rect = common((0, 0) + self.extent, (box.x(), box.y(), box.width(), box.height()))
+        rect = self.part(node, (0, 0) + self.extent)
         if rect is None:
             raise Sorry("“%s” is empty, so there is nothing to filter." % node.name())
         return rect
+
+    def part(self, node, within):
+        """The part of `within` that is canvas and has pixels of the layer in it; None if there is none."""
+        seen = common(within, self._margins[:2] + self._size)
+        return seen and common(seen, self.there(node.bounds().getRect()))
 
     def filtered_part(self, node):
         """Which part of the layer to send, for all of it or all of the selection to be filtered."""
@@ -258,20 +318,15 @@ class Target:
         return common(whole, around)
 
     def read_layer(self, node, rect, piece_bytes):
-        """Yields what the layer shows of `rect`, with its masks and children, as packed bgra8 strips, once Krita is done."""
-        self._document.waitForDone()
-        yield from self._layer_now(node, rect, piece_bytes)
-
-    def _layer_now(self, node, rect, piece_bytes):
-        """The same, waiting for nothing."""
+        """Yields what the layer shows of `rect`, with its masks and children, as packed bgra8 strips."""
         native = Conversion(space(node), SRGB)
         try:
-            for x, y, width, height in strips(rect, 4, piece_bytes):
-                self._still_open()
-                pixels = node.projectionPixelData(x, y, width, height)
+            for strip in strips(rect, 4, piece_bytes):
+                self.still_open()
+                pixels = node.projectionPixelData(*self.here(strip))
                 if pixels.isEmpty():
                     raise Sorry("“%s” has no pixels of its own. Choose another layer." % node.name())
-                yield bytes(native.convert(pixels, width, height))
+                yield bytes(native.convert(pixels, *strip[2:]))
         finally:
             native.close()
 
@@ -279,9 +334,9 @@ class Target:
         """A number that is another one as soon as what the layer shows of `rect` is, as a generator that yields None
         between pieces. The layer's own bytes are read, unconverted: it is asked for often."""
         found = 0
-        for x, y, width, height in strips(rect, 4, PIECE_PIXELS * 2):
-            self._still_open()
-            found = zlib.crc32(node.projectionPixelData(x, y, width, height), found)
+        for strip in strips(rect, 4, PIECE_PIXELS * 2):
+            self.still_open()
+            found = zlib.crc32(node.projectionPixelData(*self.here(strip)), found)
             yield
         return found
 
@@ -295,8 +350,8 @@ class Target:
 
     def reduced(self, node, rect, factor):
         """What the layer shows of `rect`, `factor` times smaller, as a generator that yields None between pieces and
-        returns a QImage. Qt averages: it is a picture to look at. Nothing is waited for."""
-        pieces = self._layer_now(node, rect, PIECE_PIXELS * 2)
+        returns a QImage. Qt averages: it is a picture to look at."""
+        pieces = self.read_layer(node, rect, PIECE_PIXELS * 2)
         return (yield from _reduced(pieces, rect, factor, 4, QtGui.QImage.Format.Format_ARGB32))
 
     def reduced_mask(self, rect, factor):
@@ -304,90 +359,14 @@ class Target:
         pieces = self.read_mask(PIECE_PIXELS // 2, rect)
         return (yield from _reduced(pieces, rect, factor, 1, QtGui.QImage.Format.Format_Grayscale8))
 
-    def enlarge(self):
-        """Gives the canvas the size that was asked for; one undo step, Krita has no way to make it one with the layer's. To
-        be yielded from; it ends when Krita is done."""
-        self._still_open()
-        left, top = self._margins[:2]
-        if any(self._margins):
-            if self.was_resized():
-                raise Sorry("The canvas was resized meanwhile, so the result was not placed. It is in the history.")
-            self._document.resizeImage(-left, -top, *self.extent)
-            self._size, self._margins = self.extent, (0, 0, 0, 0)
-            while (self._document.width(), self._document.height()) != self.extent:
-                self._still_open()
-                yield
-
-    def insert(self, patch, name, visible=True):
-        """Adds `patch` (bgra8) as a new layer above the one that was active, and above what was asked for earlier and added there
-        meanwhile: what was asked for later lies on top, whichever is done first. One undo step. Yields between pieces, and returns the layer's id.
-
-        The layer is complete before it enters the document, so that this is the only change undo knows of.
-        """
-        self._still_open()
-        x, y, width, _ = patch.rect
-        node = self._document.createNode(name, "paintlayer")
-        native = Conversion(SRGB, space(self._document))
-        try:
-            row = width * 4
-            for _, top, _, rows in strips(patch.rect, 4, PIECE_PIXELS * 4):
-                if top > y:
-                    yield
-                self._still_open()
-                start = (top - y) * row
-                piece = QtCore.QByteArray(bytes(patch.pixels[start:start + rows * row]))
-                node.setPixelData(native.convert(piece, width, rows), x, top, width, rows)
-        finally:
-            native.close()
-        if not visible:
-            node.setVisible(False)
-        yield  # what follows waits for Krita's own work on the picture
-        while _adding:
-            yield
-        self._still_open()
-        self._add(node)
-        return node.uniqueId().toString()
-
-    def _add(self, node):
-        """Puts a layer into the document. Krita composes the whole picture anew before it goes on: of a large one that takes
-        longer than everything else here."""
-        parent, above = self._insertion_point()
-        _adding.append(node)
-        try:
-            parent.addChildNode(node, above)
-        finally:
-            _adding.clear()
-        _placed.append((node.uniqueId().toString(), self._turn))
-
-    def _still_open(self):
+    def still_open(self):
+        """`Sorry` if it is not."""
         if not self.is_open():
             raise Sorry("The picture was closed meanwhile, so there is nothing to put the result on.")
 
-    def _insertion_point(self):
-        """Where a paint layer may go: into a group, above the anchor or above what holds it (a mask cannot hold
-        layers, and Krita drops such a wish silently). If the anchor was deleted: on top of everything."""
-        node = self._anchor
-        while node is not None and node.parentNode() is not None:
-            if node.parentNode().type() == "grouplayer":
-                if node.type() == "selectionmask":
-                    break
-                return node.parentNode(), self._topmost_since(node)
-            node = node.parentNode()
-        root = self._document.rootNode()
-        layers = [child for child in root.childNodes() if child.type().endswith("layer")]
-        return root, layers[-1] if layers else None
 
-    def _topmost_since(self, node):
-        """The uppermost of the layers that were added upon `node` since this began, up to the first that was asked for later;
-        without any, `node`."""
-        since = dict(_placed[self._began:])
-        siblings = node.parentNode().childNodes()
-        for other in siblings[siblings.index(node) + 1:]:
-            turn = since.get(other.uniqueId().toString())
-            if turn is None or turn > self._turn:
-                break
-            node = other
-        return node
+def _size(document):
+    return document.width(), document.height()
 
 
 def _selection(document):

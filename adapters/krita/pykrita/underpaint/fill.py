@@ -53,6 +53,7 @@ class Fill(Job):
         target, canvas, size = self.target, self.context, self._connection.chunk_bytes
         found = {"canvas": {"extent": list(target.extent), "rect": json_rect(canvas)}}
         if pixels:
+            yield from self.painter.quiet()
             blob = yield from self.send(target.read(canvas, size), canvas, 4)
             found["canvas"]["image"] = placed_image(blob, canvas, PX)
         if target.marked is not None:
@@ -70,7 +71,7 @@ class Resumed(Job):
             target = Target.found(record["document"])
             if target is None:
                 raise Sorry("Open its picture, and it is placed.")
-            target.resume(record["margins"], record["document"]["size"])
+            target.resume(record["margins"], record["document"])
         super().__init__(connection, target, record["words"], record["mode"], parent)
         self.id = record["job"]
 

@@ -8,15 +8,14 @@ import collections
 import itertools
 
 from .document import Sorry, layer_name
-from .layers import part_with_pixels
+from .placing import Painter, placed, remark
 from .qt import QtCore, QtGui, guarded
-from .story import Story, next_turn, pause
+from .story import Story, next_turn
 from .underpaint_client import Disconnected, ProtocolError, Refused, image, packed_pixels
 
 PREVIEW = {"max_side": 384, "every_ms": 200}
 PX = "bgra8"
 """Krita's own byte order; results come back in it."""
-PLACING_MS = 5
 LONG_TEXT = 4096
 """Parameters of more bytes travel as blobs: a whole message has 64 KiB."""
 
@@ -49,7 +48,7 @@ class Sending:
     def part(self, node, whole=False):
         """The part of the canvas to send of a layer: where it has pixels in what is read, or `whole`: anywhere. None if it
         has none there."""
-        return part_with_pixels(self.target, node, (0, 0) + self.target.extent if whole else self.context)
+        return self.target.part(node, (0, 0) + self.target.extent if whole else self.context)
 
     def filters(self, chain):
         """A chain as the protocol has it, the layers it needs uploaded."""
@@ -88,7 +87,8 @@ class Job(QtCore.QObject, Sending):
         self.target, self.words, self.mode = target, words, mode
         self.context = (0, 0) + target.extent
         """The part of `target.extent` that it reads."""
-        self._enlarges = any(target.margins)
+        self.painter = Painter(target, self)
+        """Who is not to be disturbed."""
         self._token = "krita-%d" % next(_tokens)
         self._telling = None
         self._request = None
@@ -125,7 +125,7 @@ class Job(QtCore.QObject, Sending):
     def cancel(self, reason=""):
         """Gives up; `reason` is a sentence, if it is not the painter's wish. A job the daemon has is over when the daemon says so,
         within one step."""
-        self._reason = self._reason or reason or (ENLARGED if self._enlarged() else UNCHANGED)
+        self._reason = self._reason or reason or (ENLARGED if self.target.enlarged else UNCHANGED)
         if self._request is not None:
             if self.id is not None:
                 self._connection.call("job/cancel", {"job": self.id})
@@ -135,11 +135,6 @@ class Job(QtCore.QObject, Sending):
         elif self._telling is not None:
             self._forget()
             self._end(CANCELLED, self._reason)
-
-    def _enlarged(self):
-        """Whether the canvas has by now the size that it is to get for the result."""
-        canvas = self.target.document
-        return self._enlarges and self.target.is_open() and (canvas.width(), canvas.height()) == self.target.extent
 
     def leave(self):
         """Ends it here without a word; the daemon goes on."""
@@ -177,12 +172,14 @@ class Job(QtCore.QObject, Sending):
 
     def send_layer(self, node, rect):
         """Uploads what a layer shows of `rect`; returns the image."""
+        yield from self.painter.quiet()
         blob = yield from self.send(self.target.read_layer(node, rect, self._connection.chunk_bytes), rect, 4)
         return placed_image(blob, rect, PX)
 
     def send_alpha(self, node, rect):
         """Uploads how opaque what a layer shows of `rect` is; returns the image, or None if there is nothing."""
         strips = []
+        yield from self.painter.quiet()
         for strip in self.target.read_layer(node, rect, self._connection.chunk_bytes):
             strips.append(strip[3::4])
             yield next_turn
@@ -225,10 +222,13 @@ class Job(QtCore.QObject, Sending):
             sentence = "%d pictures are ready. Choose below." % len(patches)
         else:
             self._tell("Placing the layer")
-            yield from placed(self.target, patches[0], self.name(patches[0].seed))
+            try:
+                yield from placed(self.target, patches[0], self.name(patches[0].seed), self.painter)
+            except Sorry:
+                self._forget()
+                raise
             sentence = "Done in %.1f s, as a new layer." % ((result.get("timing_ms") or {}).get("total", 0) / 1000)
-            if self.target.was_resized():
-                sentence += " The canvas was resized meanwhile: look whether the layer lies where you want it."
+            sentence += remark(self.target)
         self._forget()
         return sentence
 
@@ -295,14 +295,6 @@ class Job(QtCore.QObject, Sending):
 
     def _tell(self, text, step=0, steps=0, preview=None, rect=None):
         self.progress.emit(Progress(text, step, steps, preview, rect))
-
-
-def placed(target, patch, name):
-    """A part of a story: puts a patch on a layer of its own, enlarging the canvas before if that was asked for."""
-    for _ in target.enlarge():
-        yield pause(PLACING_MS)
-    for _ in target.insert(patch, name):
-        yield next_turn
 
 
 def long_texts(step):

@@ -4,7 +4,6 @@ import json
 
 from krita import Krita
 
-from .document import common
 from .qt import QtCore
 
 NOTE = "underpaint"
@@ -37,22 +36,6 @@ def active_layer():
     while node is not None and not node.type().endswith("layer"):
         node = node.parentNode()
     return node.uniqueId().toString() if node is not None and node.parentNode() is not None else ""
-
-
-def part_with_pixels(target, node, within):
-    """The part of the canvas, as (x, y, w, h), that the layer's pixels lie in and the part `within` of `target.extent`
-    shows; None if there are none."""
-    x, y, width, height = within
-    left, top = target.margins[:2]
-    box, canvas = node.bounds(), target.document
-    seen = common((x - left, y - top, width, height), (0, 0, canvas.width(), canvas.height()))
-    return seen and common(seen, (box.x(), box.y(), box.width(), box.height()))
-
-
-def lies_at(target, rect):
-    """Where a rect of the canvas lies in what a request speaks of, as the protocol has it."""
-    left, top = target.margins[:2]
-    return dict(zip("xywh", (rect[0] + left, rect[1] + top) + tuple(rect[2:])))
 
 
 def note(document):

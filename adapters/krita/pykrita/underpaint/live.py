@@ -4,8 +4,8 @@ import random
 
 from .canvas import Glass
 from .document import Sorry
-from .job import placed
 from .modes import SEGMENT
+from .placing import placed
 from .qt import QtCore, QtWidgets, guarded
 from .section import Section
 from .story import Story
@@ -160,7 +160,7 @@ class Live(Section):
     def _show(self, result):
         self._result = result
         if result is not None and self._on_canvas.isChecked() and not self._watching.pen.down():
-            self._glass.show(result.target.document, result.patch.rect, result.picture)
+            self._glass.show(result.target.document, result.target.here(result.patch.rect), result.picture)
         else:
             self._glass.clear()
         self._picture.show_picture(result.small if result is not None and not self._on_canvas.isChecked() else None)

@@ -1,7 +1,7 @@
-"""What a picture shows at this moment, for watching it while the painter paints.
+"""What a picture shows at this moment, while the painter paints.
 
-Decision: nothing here waits for Krita. The reading in `document.py` waits until all is done, and that ends the stroke
-that is under way: right for a job, wrong for watching. So it is asked first whether the picture is `calm`.
+Decision: nothing here waits for Krita, which would freeze for ever in the middle of a stroke: that ends with an event that
+does not come meanwhile. So it is asked whether the picture is `calm`, again and again.
 """
 
 from .canvas import sight
@@ -127,6 +127,10 @@ class Pen(QtCore.QObject):
     def down(self):
         """Whether it is."""
         return self._down and self._since.elapsed() < self.FORGOTTEN_MS
+
+    def held(self):
+        """The same, as far as was seen: it may have been lifted elsewhere."""
+        return self._down
 
     def watch(self, on):
         """Looks at what is painted on now, or at nothing."""

@@ -5,7 +5,7 @@ the whole prompt's alone.
 """
 
 from .entries import Bound, Entry
-from .layers import lies_at
+from .job import json_rect
 from .qt import guarded
 from .widgets import LayerBox, Words
 
@@ -53,7 +53,7 @@ def _sent(job, regions):
         rect = job.part(node)
         mask = (yield from job.send_alpha(node, rect)) if rect is not None else None
         if mask is not None:
-            found.append({"prompt": region["prompt"], "mask": {"rect": lies_at(job.target, rect), "image": mask}})
+            found.append({"prompt": region["prompt"], "mask": {"rect": json_rect(rect), "image": mask}})
     return found
 
 

@@ -2,7 +2,8 @@
 
 from .canvas import Glass
 from .document import Sorry, Target, layer_name
-from .job import PX, Pictures, placed
+from .job import PX, Pictures
+from .placing import placed, remark
 from .qt import QtCore, QtWidgets, guarded
 from .story import Story
 
@@ -99,8 +100,7 @@ class Results(QtCore.QObject):
 
     def _show_at(self, target, picture, rect):
         if target is not None and rect is not None and target.is_open():
-            left, top = target.margins[:2]
-            self._glass.show(target.document, (rect[0] - left, rect[1] - top) + tuple(rect[2:]), picture)
+            self._glass.show(target.document, target.here(rect), picture)
         else:
             self._glass.clear()
         self._status.picture.show_picture(None if self._glass.shown else picture)
@@ -155,7 +155,8 @@ class Results(QtCore.QObject):
             elif error is not None:
                 raise error
             else:
-                self._status.say("Placed as a new layer." if len(patches) == 1 else "Placed as %d new layers." % len(patches))
+                sentence = "Placed as a new layer." if len(patches) == 1 else "Placed as %d new layers." % len(patches)
+                self._status.say(sentence + remark(target))
         self._hover(None, None, None)
         story = Story(steps(), done)
         self._placing.append(story)

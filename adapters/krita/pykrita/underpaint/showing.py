@@ -8,8 +8,8 @@ from .controls import layer_shown
 from .document import Target
 from .fill import Fill
 from .job import DONE, PX, picture, within
+from .placing import placed
 from .qt import QtCore, guarded
-from .story import next_turn
 
 
 class Preprocessed(Fill):
@@ -50,15 +50,7 @@ class Preprocessed(Fill):
             self.seen = picture(result["patches"][0]["image"], patch.pixels), within(used.get("rect"), target.extent)
             return "%s, as the model will see it." % self._title
         self._tell("Placing the layer")
-        x, y, width, height = patch.rect
-        left, top = target.margins[:2]
-        steps = target.insert(patch._replace(rect=(x - left, y - top, width, height)), self._title, visible=False)
-        try:
-            while True:
-                next(steps)
-                yield next_turn
-        except StopIteration as done:
-            self.kept = done.value, used.get("kind")
+        self.kept = (yield from placed(target, patch, self._title, self.painter, aside=True)), used.get("kind")
         return "“%s” is a layer now, and steers as it is. It is hidden: what is visible is part of the picture." % self._title
 
 
