@@ -220,6 +220,15 @@ class Docker:
         self.part("steps").setValue(1000 if on else 0)
 
 
+def nothing_is_kept(docker):
+    """A part of a scenario: no result is left with the daemon. What was cancelled it remembers for a while, without any."""
+    answers = []
+    docker.widget._daemon.connection.call("job/list", {}, lambda *answer: answers.append(answer))
+    yield lambda: answers
+    jobs, error = answers[0]
+    check(error is None and all(job["state"] == "cancelled" for job in jobs), "the daemon keeps %s", answers)
+
+
 def no_dialog():
     """Whether no modal window stands in the painter's way."""
     return QtWidgets.QApplication.activeModalWidget() is None

@@ -6,7 +6,9 @@ from PyQt5 import QtCore
 from underpaint import placing as adapter_placing
 from underpaint.moment import calm
 
-from .bench import Docker, activated, bounds, check, document, layers, on_a_layer, seen, select, settled, undone, woven
+from .bench import (
+    Docker, activated, bounds, check, document, layers, nothing_is_kept, on_a_layer, seen, select, settled, undone, woven,
+)
 from .filtering import Section
 from .painting_live import Brush, Patience
 from .returning import LONG
@@ -194,10 +196,8 @@ def resized_by_the_painter():
     check("resized" in first, "of the fill was said: %s; the docker says: %s", first, docker.words())
     yield docker.idle
     check("not placed" in docker.words() and len(layers(target.rootNode())) == 2, "the docker says: %s", docker.words())
-    sentence, answers = docker.words(), []
-    docker.widget._daemon.connection.call("job/list", {}, lambda *answer: answers.append(answer))
-    yield lambda: answers
-    check(answers == [([], None)], "the daemon keeps %s", answers)
+    sentence = docker.words()
+    yield from nothing_is_kept(docker)
     forgotten(docker)
     return "%s %s" % (first, sentence)
 

@@ -16,7 +16,7 @@ from underpaint.story import Story, next_turn
 from underpaint.underpaint_client import Patch, find_endpoint
 
 from .bench import (
-    Docker, check, document, layers, no_dialog, photograph, screenshot, seen, select, settled, undone, woven,
+    Docker, check, document, layers, no_dialog, nothing_is_kept, photograph, screenshot, seen, select, settled, undone, woven,
 )
 from .scenarios import HOLE, SIZE, SOFT, filled, previewed, spotted, untouched
 
@@ -240,10 +240,7 @@ def cancelled_too_late():
     connection.call = call
     check(docker.words() == adapter_job.UNCHANGED, "the docker says: %s", docker.words())
     check(not connection._conversation._complete, "%d blobs are kept here", len(connection._conversation._complete))
-    answers = []
-    connection.call("job/list", {}, lambda *answer: answers.append(answer))
-    yield lambda: answers
-    check(answers == [([], None)], "the daemon keeps %s", answers)
+    yield from nothing_is_kept(docker)
 
     placing = []
 
