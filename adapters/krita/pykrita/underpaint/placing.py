@@ -42,7 +42,9 @@ class Painter:
 
     def __init__(self, target, parent=None):
         self._target, self._painted = target, False
-        self._at = target.document.activeNode()
+        at = target.document.activeNode()
+        # Krita names none for a moment after a picture was opened, and a selection's mask comes and goes by itself.
+        self._at = at if at is not None and at.type() != "selectionmask" else None
         self._pen = Pen(parent)
         self._pen.pressed.connect(guarded(self._paint))
         self._pen.watch(True)
@@ -61,9 +63,8 @@ class Painter:
     def elsewhere(self):
         """The layer on which they go on, and want to stay; None if the result's may become the active one, as Krita has it."""
         active = self._target.document.activeNode()
-        if active is None or not self._painted and (active == self._at or _id(active) in _since(self._target)):
-            return None
-        return active
+        stayed = self._at is None or active == self._at or active is not None and _id(active) in _since(self._target)
+        return None if stayed and not self._painted else active
 
 
 def placed(target, patch, name, painter=None, aside=False):
