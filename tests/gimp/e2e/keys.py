@@ -163,13 +163,12 @@ def copied():
     return Gtk.Clipboard.get(Gdk.SELECTION_CLIPBOARD).wait_for_text()
 
 
-def idle(procedure=None):
-    """Waits until nothing is under way and nothing of ours is on the screen; and until GIMP has kept what the dialog of a
-    procedure held, for the first time since `forget`: then its run is over, and its image may go."""
+def idle():
+    """Waits until nothing is under way and nothing of ours is on the screen, nor running: each run is a program of its own, with
+    a window that nobody sees. GIMP crashes now and then if an image goes before the run on it is over."""
     wait(lambda: not ask("status")["queue"], "an idle daemon")
     wait(lambda: not windows("Underpaint: "), "a screen without our windows")
-    if procedure is not None:
-        wait(lambda: any("underpaint-%s." % procedure in name for name in remembered()), "the end of %s" % procedure)
+    wait(lambda: not xdo("search", "--classname", "underpaint"), "the end of our programs")
 
 
 def slow_styles():

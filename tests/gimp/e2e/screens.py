@@ -49,7 +49,7 @@ def remembers_resets_and_styles():
     write("a blue cat")
     press("ctrl+Return")
     layers(image, 2)
-    idle("fill")
+    idle()
     dialog("fill")
     press("ctrl+Return")
     layer = layers(image, 3)
@@ -141,7 +141,7 @@ def closed_meanwhile():
     dialog("remove")
     press("ctrl+Return")
     layers(again, 2)
-    idle("remove")
+    idle()
 
 
 def queue_of_three():
@@ -198,7 +198,7 @@ def expanded_meanwhile():
     write("24")
     press("alt+p", "ctrl+Return")
     layers(image, 2)
-    idle("expand")
+    idle()
     with busy():
         for count in range(2):
             repeated(count)
@@ -210,7 +210,7 @@ def expanded_meanwhile():
     window("GIMP Message")
     screenshot("expanded-message")
     press("Return")
-    idle("fill")
+    idle()
     check(image.get_width() == LARGE[0] + 2 * 24, "the canvas is %d wide", image.get_width())
     names = [layer.get_name().split(" (")[0] for layer in image.get_layers()]
     check(names == ["Fill", "Expand", "Expand", "base"], "the layers are %s", names)

@@ -193,7 +193,7 @@ def enlarge_dialog():
     window("Underpaint: Enlarge")
     press("ctrl+Return")
     wait(lambda: [found.get_width() for found in Gimp.get_images()].count(120) == 2, "the image enlarged again")
-    idle("history")
+    idle()
     check(not windows("GIMP Message"), "GIMP complains")
 
 
@@ -227,7 +227,7 @@ def settings_from_the_history():
     screenshot("settings-from-the-history")
     press("alt+p", "ctrl+Return")
     layers(image, 3)
-    idle("fill")
+    idle()
     check([(shown(layer), layer.get_name()) for layer in image.get_layers()[:2]] == wanted, "it was painted otherwise")
     front()
     press("ctrl+z")

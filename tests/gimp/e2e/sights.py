@@ -98,7 +98,7 @@ def what_steers_is_seen_first():
     check(rect_of(kept) == where == wanted.rect and pixels_of(kept) == bytes(wanted.pixels), "it lies at %s, not %s", rect_of(kept), where)
     press("alt+p", "ctrl+Return")
     layers(image, 4)
-    idle("fill")
+    idle()
     (layer,) = [found for found in image.get_layers() if found.get_name().startswith("a cat (")]
     untouched(before, image, layer)
     (control,) = used_for(layer)["controls"]
@@ -197,7 +197,7 @@ def words_for_layers():
     screenshot("regions")
     press("alt+p", "ctrl+Return")
     layers(image, 4)
-    idle("fill")
+    idle()
     (layer,) = [found for found in image.get_layers() if found.get_name().startswith("a cat (")]
     untouched(before, image, layer)
     told = [region["prompt"] for region in used_for(layer)["regions"]]
