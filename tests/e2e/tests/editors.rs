@@ -1,8 +1,9 @@
 //! The real editors against the real daemon. A script for each tells the story (`tests/krita`, `tests/gimp`,
 //! `tests/photoshop`, `tests/wine`); a test passes on its verdict and prints what it said.
 //!
-//! Decision: two at a time (`.config/nextest.toml`), which takes half as long; the limits of those that watch how long an event
-//! loop stands still hold on two cores all the same. `cargo test`, which knows no such groups, plays one after the other (a lock).
+//! Decision: three at a time (`.config/nextest.toml`), which takes less than half as long; the limits of those that watch how long
+//! an event loop stands still hold on two cores all the same. `cargo test`, which knows no such groups, plays one after the other
+//! (a lock).
 
 use std::path::PathBuf;
 use std::process::Command;

@@ -25,6 +25,9 @@ cargo xtask wine               build for Windows and try that under Wine
 /// The target of the Windows builds: it needs no more than Debian's mingw-w64.
 const WINDOWS: &str = "x86_64-pc-windows-gnu";
 
+/// How many editors are played at a time (`.config/nextest.toml`) also where there are fewer cores: they mostly wait.
+const EDITORS: usize = 3;
+
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
     let rest = args.get(1..).unwrap_or_default();
@@ -83,6 +86,10 @@ fn test(args: &[String]) -> Result {
         true => tests.args(["nextest", "run", "--workspace", "--no-fail-fast"]),
         false => tests.args(["test", "--workspace", "--no-fail-fast"]),
     };
+    if env::var_os("NEXTEST_TEST_THREADS").is_none() {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        tests.env("NEXTEST_TEST_THREADS", cores.max(EDITORS).to_string());
+    }
     let outcome = run(tests.args(args).env("UNDERPAINT_SKIPPED", &skipped));
     if let Ok(lines) = std::fs::read_to_string(&skipped) {
         println!("\nNot run here:\n{lines}");
