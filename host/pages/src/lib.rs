@@ -9,6 +9,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 
 /// Below this many bytes it is not worth a call: two pages must fit wherever the room begins.
+#[cfg(any(target_os = "linux", test))]
 const LARGE: usize = 4 << 20;
 
 /// `len` zeros.
