@@ -1,5 +1,5 @@
 //! The only module that knows which system it runs on: private folders, the local socket's place, who is at the
-//! other end, memory.
+//! other end, memory, whose turn it is.
 //!
 //! Decision: on Unix the socket is a file in a folder only the user can enter, mode 0600, and the peer's uid is
 //! checked besides. On Windows it is a named pipe with a random name and an access list that names the user alone.
@@ -7,13 +7,13 @@
 
 #[cfg(unix)]
 pub use unix::{
-    Identity, at_socket, default_socket, free_memory, identity, listen, make_private, memory, peer_is_this_user,
-    private_dir, private_file, terminated,
+    Identity, at_socket, default_socket, free_memory, identity, in_background, listen, make_private, memory,
+    peer_is_this_user, private_dir, private_file, terminated,
 };
 #[cfg(windows)]
 pub use windows::{
-    Identity, at_socket, default_socket, free_memory, identity, listen, make_private, memory, peer_is_this_user,
-    private_dir, private_file, terminated,
+    Identity, at_socket, default_socket, free_memory, identity, in_background, listen, make_private, memory,
+    peer_is_this_user, private_dir, private_file, terminated,
 };
 
 /// What is found where the socket is to be.
@@ -52,6 +52,17 @@ mod unix {
     fn euid() -> u32 {
         // SAFETY: geteuid takes nothing, touches no memory of ours and cannot fail.
         unsafe { libc::geteuid() }
+    }
+
+    /// Lets what this thread computes wait for what others do: about a tenth of the time where both want it.
+    /// Elsewhere than on Linux a thread has no such wish of its own.
+    #[allow(unsafe_code)] // The standard library knows no priorities.
+    pub fn in_background() {
+        #[cfg(target_os = "linux")]
+        // SAFETY: setpriority takes numbers, and 0 is the calling thread. If it were refused, nothing would be lost.
+        unsafe {
+            libc::setpriority(libc::PRIO_PROCESS, 0, 10)
+        };
     }
 
     /// Makes those of `path` and the folders it lies in that are missing; only this user can enter them. What is there
@@ -224,6 +235,21 @@ mod unix {
             }
         }
 
+        #[cfg(target_os = "linux")]
+        #[test]
+        #[allow(unsafe_code)] // As above.
+        fn one_thread_steps_back_and_no_other() {
+            // SAFETY: getpriority takes numbers; 0 is the calling thread.
+            let nice = || unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) };
+            let before = nice();
+            let stepped_back = std::thread::spawn(move || {
+                in_background();
+                nice()
+            });
+            assert!(stepped_back.join().unwrap() >= 10);
+            assert_eq!(nice(), before);
+        }
+
         #[test]
         fn long_homes_get_a_short_socket() {
             let temp = tempfile::tempdir().unwrap();
@@ -258,7 +284,15 @@ mod windows {
     use windows_sys::Win32::Security::Authorization::ConvertSidToStringSidW;
     use windows_sys::Win32::Security::{GetTokenInformation, TOKEN_QUERY, TOKEN_USER, TokenUser};
     use windows_sys::Win32::System::SystemInformation::{GlobalMemoryStatusEx, MEMORYSTATUSEX};
-    use windows_sys::Win32::System::Threading::{GetCurrentProcess, OpenProcessToken};
+    use windows_sys::Win32::System::Threading::{
+        GetCurrentProcess, GetCurrentThread, OpenProcessToken, SetThreadPriority, THREAD_PRIORITY_LOWEST,
+    };
+
+    /// Lets what this thread computes wait for what others do.
+    pub fn in_background() {
+        // SAFETY: the pseudo handle of this thread is always valid. If it were refused, nothing would be lost.
+        unsafe { SetThreadPriority(GetCurrentThread(), THREAD_PRIORITY_LOWEST) };
+    }
 
     /// Makes the folder. Below `%LOCALAPPDATA%` it inherits an access list that names the user, the system and the
     /// administrators.

@@ -1,6 +1,7 @@
 //! The thread that enters what was painted: the device goes on with the next job, and the answer waits for no disk.
 
 use super::{History, Made};
+use crate::platform;
 use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -30,6 +31,8 @@ impl Writer {
         let writer = Arc::new(Self { state: Mutex::default(), changed: Condvar::new() });
         let thread = writer.clone();
         std::thread::Builder::new().name("underpaint-history".into()).spawn(move || {
+            // The editor that has the picture is placing it now, and has the processor first.
+            platform::in_background();
             history.tidy();
             while let Some(made) = thread.next() {
                 // A panic's own message is on stderr; it costs this entry alone.
