@@ -1,4 +1,5 @@
-//! How long each stage of a job took, seen from its progress: no other code looks at a clock for this.
+//! How long each part of a job took, seen from its progress: no other code looks at a clock for this. The parts add up to the whole:
+//! what precedes the first stage or follows one is time, too, and has names of its own.
 
 use serde_json::{Map, Value};
 use std::sync::{Mutex, PoisonError};
@@ -12,43 +13,61 @@ pub struct Timed<'a> {
     state: Mutex<State>,
 }
 
-#[derive(Default)]
 struct State {
-    /// The stage under way and when it began.
-    current: Option<(Stage, Instant)>,
-    /// Stages in the order in which they first began.
-    spent: Vec<(Stage, Duration)>,
+    /// The part under way and when it began.
+    current: (&'static str, Instant),
+    /// Parts in the order in which they first ended.
+    spent: Vec<(&'static str, Duration)>,
 }
 
+/// What was asked for is looked at and resolved.
+const PLAN: &str = "plan";
+/// What is done with pixels between the stages: scaled for the model, matched, blended, cut to the mask.
+const COMPOSE: &str = "compose";
+
 impl<'a> Timed<'a> {
-    /// Starts the clock.
+    /// Starts the clock; planning comes first.
     pub fn new(job: &'a dyn Job) -> Self {
-        Timed { job, started: Instant::now(), state: Mutex::default() }
+        let started = Instant::now();
+        Timed { job, started, state: Mutex::new(State { current: (PLAN, started), spent: Vec::new() }) }
     }
 
     /// What follows belongs to no stage, until the next one begins.
     pub fn between(&self) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).leave();
+        self.enter(COMPOSE);
     }
 
-    /// Milliseconds of each stage that was seen, and `total` since the start.
+    fn enter(&self, part: &'static str) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).enter(part);
+    }
+
+    /// Milliseconds of each part that was seen, and `total` since the start.
     pub fn finish(&self) -> Map<String, Value> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.leave();
+        let ended = state.leave();
         let mut times: Map<String, Value> =
-            state.spent.iter().map(|(stage, time)| (name(*stage).to_owned(), ms(*time))).collect();
-        times.insert("total".to_owned(), ms(self.started.elapsed()));
+            state.spent.iter().map(|(part, time)| ((*part).to_owned(), ms(*time))).collect();
+        times.insert("total".to_owned(), ms(ended - self.started));
         times
     }
 }
 
 impl State {
-    fn leave(&mut self) {
-        let Some((stage, since)) = self.current.take() else { return };
-        match self.spent.iter_mut().find(|(s, _)| *s == stage) {
-            Some((_, time)) => *time += since.elapsed(),
-            None => self.spent.push((stage, since.elapsed())),
+    fn enter(&mut self, part: &'static str) {
+        if self.current.0 != part {
+            self.current = (part, self.leave());
         }
+    }
+
+    /// Counts the part under way until now, which is returned.
+    fn leave(&mut self) -> Instant {
+        let now = Instant::now();
+        let (part, since) = self.current;
+        match self.spent.iter_mut().find(|(name, _)| *name == part) {
+            Some((_, time)) => *time += now - since,
+            None => self.spent.push((part, now - since)),
+        }
+        now
     }
 }
 
@@ -58,13 +77,7 @@ impl Wrapper for Timed<'_> {
     }
 
     fn progress(&self, stage: Stage, step: u32, steps: u32) {
-        {
-            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            if state.current.is_none_or(|(current, _)| current != stage) {
-                state.leave();
-                state.current = Some((stage, Instant::now()));
-            }
-        }
+        self.enter(name(stage));
         self.job.progress(stage, step, steps);
     }
 }
@@ -84,4 +97,32 @@ pub const fn name(stage: Stage) -> &'static str {
 
 fn ms(time: Duration) -> Value {
     Value::from(time.as_millis() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use underpaint_raster::Unattended;
+
+    #[test]
+    fn the_parts_add_up_to_the_whole() {
+        let job = Timed::new(&Unattended);
+        for (stage, step) in [(Stage::Load, 0), (Stage::Denoise, 0), (Stage::Denoise, 1)] {
+            Wrapper::progress(&job, stage, step, 1);
+        }
+        job.between();
+        job.between();
+        Wrapper::progress(&job, Stage::Load, 1, 1);
+        job.between();
+        let timing_ms = job.finish();
+        let parts: Vec<&str> = timing_ms.keys().map(String::as_str).collect();
+        assert_eq!(parts.len(), 5, "{parts:?}");
+        for part in ["plan", "load", "denoise", "compose", "total"] {
+            assert!(parts.contains(&part), "{parts:?}");
+        }
+        let sum: u64 = timing_ms.iter().filter(|(part, _)| *part != "total").filter_map(|(_, ms)| ms.as_u64()).sum();
+        let total = timing_ms["total"].as_u64().unwrap();
+        // Each is told in whole milliseconds.
+        assert!(sum <= total && total <= sum + 4, "{timing_ms:?}");
+    }
 }

@@ -49,6 +49,7 @@ pub fn upscale(
         Some(id) => models.load_upscaler(id, job)?.upscale(image, tile, job)?,
         None => image.clone(),
     };
+    job.between();
     let enlarged = resize(&made, extent);
     let hash = |id: &str| catalogue.hash(id).ok().flatten();
     let mut used = json!({"model": network, "scale": scale, "extent": extent});

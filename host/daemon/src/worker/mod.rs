@@ -119,6 +119,7 @@ pub fn run(
         // Before the first pass, not after it.
         room(models, &model.id, (second, &words, &steering))?;
     }
+    job.between();
     let scene = plan.scene(canvas, mask);
     // What waits for its turn is a picture as the model made it, which is smaller than its patch.
     let made: Box<dyn Iterator<Item = Option<(Patch, Placing)>>> = match model.family {

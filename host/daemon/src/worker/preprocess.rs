@@ -85,6 +85,7 @@ pub fn preprocess(models: &mut Models, request: &Preprocess, given: Shown, job: 
         pixels: canvas.as_ref().is_some_and(|(.., image)| image.is_some()),
     };
     let Resolved { control, painting } = resolved(models.catalogue(), request, known, mask)?;
+    job.between();
     let canvas = canvas.and_then(|(.., image)| image);
     let prepared = match (&painting, &picture) {
         (Some((_, plan)), picture) => {
@@ -97,6 +98,7 @@ pub fn preprocess(models: &mut Models, request: &Preprocess, given: Shown, job: 
     job.step(Stage::Encode, 0, 1)?;
     let image = made(models, &control, prepared, job)?;
     job.step(Stage::Encode, 1, 1)?;
+    job.between();
     let (image, rect) = match (&painting, &picture) {
         (Some((_, plan)), _) => (image, plan.context.rect),
         (None, Some((rect, _))) => (image, *rect),
