@@ -80,6 +80,12 @@ fn a_fill_comes_back_as_a_patch() {
         (&result["state"], &result["seed"], result["patches"].as_array().unwrap().len()),
         (&json!("done"), &json!(5), 1)
     );
+    let mut timing_ms = result["timing_ms"].as_object().unwrap().clone();
+    let [total, _] = ["total", "queued"].map(|part| timing_ms.remove(part).and_then(|ms| ms.as_u64()).unwrap());
+    assert_eq!(timing_ms.keys().collect::<Vec<_>>(), ["compose", "infill", "plan"], "the parts of the work");
+    // Each is told in whole milliseconds.
+    let parts: u64 = timing_ms.values().map(|ms| ms.as_u64().unwrap()).sum();
+    assert!(parts <= total && total <= parts + 3, "{}", result["timing_ms"]);
 
     let patch = &result["patches"][0];
     let number = |value: &Value| value.as_u64().unwrap() as usize;
