@@ -21,6 +21,38 @@ def cancel_a_running_job(ps, daemon):
 
 
 @scenario
+def cancelled_as_the_result_comes(ps, daemon):
+    """In the very moment before the panel hears that it is done: it is cancelled all the same, and the next one is painted."""
+    ps.open(daemon).document(w=400, h=300, select=[100, 80, 180, 160])
+    ps.ready()
+    ps.page.evaluate("""() => {
+        window.cancelling = true;
+        Object.defineProperty(WebSocket.prototype, 'onmessage', {
+            set(heard) {
+                this.addEventListener('message', ({ data }) => {
+                    const header = String.fromCharCode(...new Uint8Array(data).subarray(0, 4096));
+                    if (cancelling && header.includes('"patches"')) {
+                        cancelling = false;
+                        document.querySelector('.job .tool').click();
+                    }
+                    heard({ data });
+                });
+            },
+        });
+    }""")
+    before = ps.page.evaluate("mock.host.opened")
+    ps.mock("cut")
+    ps.wait("mock.host.opened > %d" % before)
+    ps.ready()
+    ps.go()
+    ps.until("Cancelled. The picture is unchanged.")
+    assert ps.page.evaluate("cancelling") is False, "it was cancelled by something else"
+    assert ps.mock("look", PICTURE)["history"] == ["Open"]
+    ps.go()
+    ps.until("as a new layer.")
+
+
+@scenario
 def escape_while_the_layer_is_placed(ps, daemon):
     ps.open(daemon).document(w=400, h=300, select=[100, 80, 180, 160])
     ps.ready()
