@@ -131,9 +131,12 @@ def remark(target):
 def _add(target, node, painter):
     """Puts a layer into the document. Krita composes the whole picture anew before it goes on: of a large one that takes
     longer than everything else here."""
+    before = painter.elsewhere()
+    if not calm(target.document):  # Krita 5.3 lets other events in when it is asked for the active layer: a stroke may have begun
+        yield from painter.quiet()
+        before = painter.elsewhere()
     target.still_open()
     parent, above = _insertion_point(target)
-    before = painter.elsewhere()
     parent.addChildNode(node, above)
     _placed.append((_id(node), target.turn, next(turns)))
     if before is not None:
