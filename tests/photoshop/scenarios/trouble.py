@@ -31,7 +31,7 @@ def cancelled_as_the_result_comes(ps, daemon):
             set(heard) {
                 this.addEventListener('message', ({ data }) => {
                     const header = String.fromCharCode(...new Uint8Array(data).subarray(0, 4096));
-                    if (cancelling && header.includes('"patches"')) {
+                    if (cancelling && header.includes('"timing_ms"')) {
                         cancelling = false;
                         document.querySelector('.job .tool').click();
                     }
