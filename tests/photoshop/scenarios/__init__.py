@@ -67,6 +67,27 @@ def long_job(krita, **members):
     return job
 
 
+def before_it_is_heard(ps, look):
+    """Connects the panel anew. Of each message that comes then, `look`, a JavaScript function, is told how it begins, as text, and its
+    bytes, which it may change, before the panel hears it."""
+    ps.page.evaluate("""() => {
+        const look = %s;
+        Object.defineProperty(WebSocket.prototype, 'onmessage', {
+            set(heard) {
+                this.addEventListener('message', ({ data }) => {
+                    const bytes = new Uint8Array(data);
+                    look(String.fromCharCode(...bytes.subarray(0, 4096)), bytes);
+                    heard({ data });
+                });
+            },
+        });
+    }""" % look)
+    before = ps.page.evaluate("mock.host.opened")
+    ps.mock("cut")
+    ps.wait("mock.host.opened > %d" % before)
+    ps.ready()
+
+
 def ask(daemon, method, params):
     """One request of another editor's."""
     with another_editor(daemon) as krita:

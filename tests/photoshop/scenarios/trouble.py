@@ -2,7 +2,7 @@
 
 import json
 
-from . import PICTURE, SOFT, another_editor, filled, long_job, painting, scenario, slowly
+from . import PICTURE, SOFT, another_editor, before_it_is_heard, filled, long_job, painting, scenario, slowly
 
 
 @scenario
@@ -25,25 +25,13 @@ def cancelled_as_the_result_comes(ps, daemon):
     """In the very moment before the panel hears that it is done: it is cancelled all the same, and the next one is painted."""
     ps.open(daemon).document(w=400, h=300, select=[100, 80, 180, 160])
     ps.ready()
-    ps.page.evaluate("""() => {
-        window.cancelling = true;
-        Object.defineProperty(WebSocket.prototype, 'onmessage', {
-            set(heard) {
-                this.addEventListener('message', ({ data }) => {
-                    const header = String.fromCharCode(...new Uint8Array(data).subarray(0, 4096));
-                    if (cancelling && header.includes('"timing_ms"')) {
-                        cancelling = false;
-                        document.querySelector('.job .tool').click();
-                    }
-                    heard({ data });
-                });
-            },
-        });
+    ps.page.evaluate("window.cancelling = true")
+    before_it_is_heard(ps, """(header) => {
+        if (cancelling && header.includes('"timing_ms"')) {
+            cancelling = false;
+            document.querySelector('.job .tool').click();
+        }
     }""")
-    before = ps.page.evaluate("mock.host.opened")
-    ps.mock("cut")
-    ps.wait("mock.host.opened > %d" % before)
-    ps.ready()
     ps.go()
     ps.until("Cancelled. The picture is unchanged.")
     assert ps.page.evaluate("cancelling") is False, "it was cancelled by something else"
@@ -242,22 +230,10 @@ def a_picture_larger_than_the_daemon_holds(ps, daemon):
     """It is said before anything is sent. The daemon on the stage says that it holds less than it does."""
     ps.open(daemon)
     ps.ready()
-    ps.page.evaluate("""() => {
-        Object.defineProperty(WebSocket.prototype, 'onmessage', {
-            set(heard) {
-                this.addEventListener('message', ({ data }) => {
-                    const bytes = new Uint8Array(data);
-                    const at = String.fromCharCode(...bytes.subarray(0, 4096)).indexOf('536870912');
-                    if (at >= 0) bytes.set([...'   400000'].map(digit => digit.charCodeAt(0)), at);
-                    heard({ data });
-                });
-            },
-        });
+    before_it_is_heard(ps, """(header, bytes) => {
+        const at = header.indexOf('536870912');
+        if (at >= 0) bytes.set([...'   400000'].map(digit => digit.charCodeAt(0)), at);
     }""")
-    before = ps.page.evaluate("mock.host.opened")
-    ps.mock("cut")
-    ps.wait("mock.host.opened > %d" % before)
-    ps.ready()
     ps.mode("generate")
     slowly(ps, 2)
     for depth, advice in [(16, "or choose Image > Mode > 8 Bits/Channel."), (8, None)]:
