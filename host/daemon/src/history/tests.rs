@@ -296,12 +296,17 @@ fn the_thread_enters_in_order_and_ends_when_all_is_entered() {
     let history = Arc::new(studio.again());
     let (tell, told) = std::sync::mpsc::channel();
     let writer = Writer::start(history.clone(), move || tell.send(()).unwrap()).unwrap();
-    for prompt in ["a", "b", "c"] {
-        writer.enter(made(prompt, Px::Rgba8, (4, 3)));
-    }
+    let enter = |prompt| writer.enter(made(prompt, Px::Rgba8, (4, 3)));
+    enter("a");
+    told.recv().expect("what nobody asks for is entered, too");
+    assert_eq!(prompts(&history), ["a"]);
+    enter("b");
+    writer.settle(Duration::from_secs(60));
+    assert_eq!(prompts(&history), ["b", "a"], "whoever asks waits for it");
+    ["c", "d"].into_iter().for_each(enter);
     writer.finish(Duration::from_secs(60));
-    assert_eq!(prompts(&history), ["c", "b", "a"]);
+    assert_eq!(prompts(&history), ["d", "c", "b", "a"]);
     assert_eq!(told.iter().count(), 3);
     writer.enter(made("late", Px::Rgba8, (4, 3)));
-    assert_eq!(prompts(&history), ["c", "b", "a"]);
+    assert_eq!(prompts(&history), ["d", "c", "b", "a"]);
 }

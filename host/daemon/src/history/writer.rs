@@ -6,10 +6,13 @@ use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Bytes of pixels that may wait; what a slow disk cannot take beside them is not entered.
 const WAITING_BYTES: u64 = 512 << 20;
+
+/// How long what was painted waits before it is entered, unless somebody asks for it: the editor that has it is placing it now.
+const MOMENT: Duration = Duration::from_millis(400);
 
 /// Enters what it is handed, in order.
 pub struct Writer {
@@ -19,9 +22,12 @@ pub struct Writer {
 
 #[derive(Default)]
 struct State {
-    waiting: VecDeque<Made>,
+    /// Since when, and what.
+    waiting: VecDeque<(Instant, Made)>,
     bytes: u64,
     busy: bool,
+    /// Somebody asks for what waits now.
+    wanted: bool,
     closing: bool,
 }
 
@@ -31,7 +37,7 @@ impl Writer {
         let writer = Arc::new(Self { state: Mutex::default(), changed: Condvar::new() });
         let thread = writer.clone();
         std::thread::Builder::new().name("underpaint-history".into()).spawn(move || {
-            // The editor that has the picture is placing it now, and has the processor first.
+            // Whatever the painter is at meanwhile has the processor first.
             platform::in_background();
             history.tidy();
             while let Some(made) = thread.next() {
@@ -58,14 +64,20 @@ impl Writer {
             return;
         }
         state.bytes += bytes;
-        state.waiting.push_back(made);
+        state.waiting.push_back((Instant::now(), made));
         self.changed.notify_all();
     }
 
     /// Waits until all is entered, but no longer than `patience`. Whatever is handed over later is dropped.
     pub fn finish(&self, patience: Duration) {
+        self.state().closing = true;
+        self.settle(patience);
+    }
+
+    /// Waits until all that was handed over is entered, but no longer than `patience`.
+    pub fn settle(&self, patience: Duration) {
         let mut state = self.state();
-        state.closing = true;
+        state.wanted = true;
         self.changed.notify_all();
         let unfinished = |state: &mut State| state.busy || !state.waiting.is_empty();
         drop(self.changed.wait_timeout_while(state, patience, unfinished));
@@ -76,15 +88,22 @@ impl Writer {
         state.busy = false;
         self.changed.notify_all();
         loop {
-            if let Some(made) = state.waiting.pop_front() {
+            let Some((since, _)) = state.waiting.front() else {
+                if state.closing {
+                    return None;
+                }
+                state.wanted = false;
+                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let left = if state.wanted { Duration::ZERO } else { MOMENT.saturating_sub(since.elapsed()) };
+            if left.is_zero() {
+                let (_, made) = state.waiting.pop_front()?;
                 state.bytes -= bytes(&made);
                 state.busy = true;
                 return Some(made);
             }
-            if state.closing {
-                return None;
-            }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 

@@ -9,6 +9,7 @@ use super::requests::check_patch_px;
 use crate::history::{EntryId, Fetched, History, Made, MadePatch, now_ms};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
+use std::time::Duration;
 use underpaint_wire::blob::Name;
 use underpaint_wire::generate::Generate;
 use underpaint_wire::history::{
@@ -20,6 +21,9 @@ use underpaint_wire::rpc::Id;
 use underpaint_wire::{Error, Kind, json};
 
 type Params = Map<String, Value>;
+
+/// How long a list waits for what was painted just before.
+const JUST_PAINTED: Duration = Duration::from_secs(2);
 
 /// Tells whoever wants to hear of it that an entry came or went.
 pub fn teller(hub: &Arc<Hub>) -> impl Fn() + Send + use<> {
@@ -85,7 +89,10 @@ impl Session {
 fn answer(daemon: &Daemon, outbox: &Outbox, method: &str, params: &Params) -> Answer {
     let changed = teller(&daemon.hub);
     match method {
-        "history/list" => list(&daemon.history, outbox, &json::params(params)?),
+        "history/list" => {
+            daemon.writer.settle(JUST_PAINTED);
+            list(&daemon.history, outbox, &json::params(params)?)
+        }
         "history/get" => {
             // One that turns out to be damaged is not in the list any more.
             get(&daemon.history, outbox, &json::params(params)?).inspect_err(|e| {
