@@ -6,9 +6,9 @@ use std::hint::black_box;
 use std::time::Duration;
 use underpaint_pages::LargePages;
 use underpaint_plan::{CanvasFacts, Defaults, Family, Kind, ModelFacts, Sampler, Scheduler, context, placed, plan};
-use underpaint_raster::{Extent, Mask, Rect, Unattended, dither};
+use underpaint_raster::{Extent, Mask, Rect, Unattended};
 use underpaint_wire::generate::{Generate, Mode};
-use underpaint_wire::image::{Image, Px, to_bytes};
+use underpaint_wire::image::{Color, Image, Px, Rounding, to_bytes_in};
 
 /// As in the daemon.
 #[global_allocator]
@@ -45,7 +45,7 @@ fn main() {
     let place = |(made, scene)| plan_.place(made, &scene);
     way.bench_function("place", |b| b.iter_batched(fresh, place, BatchSize::PerIteration));
     let (patch, _) = place(fresh()).expect("there is a patch");
-    let bytes_of = |image| to_bytes(&dither(image), Px::Bgra8);
+    let bytes_of = |image| to_bytes_in(&image, Px::Bgra8, Color::Srgb, Rounding::Dithered);
     way.bench_function("numbers to bytes", |b| {
         b.iter_batched(|| patch.image.clone(), bytes_of, BatchSize::PerIteration)
     });

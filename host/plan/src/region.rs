@@ -54,7 +54,8 @@ pub fn placed(mask: Mask, rect: Rect, window: Rect) -> Mask {
     let mut out = Mask::new(window.extent(), 0.0);
     if let Some(common) = rect.intersect(window) {
         let seen_from = |at: Rect| Rect { x: common.x - at.x, y: common.y - at.y, ..common };
-        out.put(seen_from(window), &mask.crop(seen_from(rect)));
+        let seen = if common == rect { mask } else { mask.crop(seen_from(rect)) };
+        out.put(seen_from(window), &seen);
     }
     out
 }

@@ -12,15 +12,19 @@ use std::array::from_fn;
 /// the nearest. Colours are 0 where alpha becomes 0 and was not before, so that nothing leaks.
 pub fn dither(mut image: Image) -> Image {
     let w = image.extent().w.max(1) as usize;
-    image.data_mut().as_chunks_mut::<4>().0.par_chunks_exact_mut(w).enumerate().for_each(|(y, row)| {
-        for (x, rgba) in row.iter_mut().enumerate() {
-            let threshold = thresholds(x as f32, y as f32);
-            let rounded = from_fn(|c| whole(rgba[c].clamp(0.0, 1.0) * 255.0 + threshold[c]) / 255.0);
-            let gone = rounded[3] <= 0.0 && rgba[3] > 0.0;
-            *rgba = if gone { [0.0; 4] } else { rounded };
-        }
-    });
+    let rows = image.data_mut().as_chunks_mut::<4>().0.par_chunks_exact_mut(w);
+    rows.enumerate().for_each(|(y, row)| dither_row(y, row));
     image
+}
+
+/// The row of number `y` of a picture, dithered as [`dither`] does all of them.
+pub fn dither_row(y: usize, row: &mut [[f32; 4]]) {
+    for (x, rgba) in row.iter_mut().enumerate() {
+        let threshold = thresholds(x as f32, y as f32);
+        let rounded = from_fn(|c| whole(rgba[c].clamp(0.0, 1.0) * 255.0 + threshold[c]) / 255.0);
+        let gone = rounded[3] <= 0.0 && rgba[3] > 0.0;
+        *rgba = if gone { [0.0; 4] } else { rounded };
+    }
 }
 
 /// From where on each value of a pixel is rounded up. Those of the colours are well spread over 0..1 in every small neighbourhood

@@ -38,6 +38,19 @@ impl Image {
         image
     }
 
+    /// `per_pixel` values for each pixel, as `write` makes them of each row, told its number, on all cores.
+    pub fn to_rows<T: Clone + Default + Send>(
+        &self,
+        per_pixel: usize,
+        write: impl Fn(usize, &[[f32; 4]], &mut [T]) + Sync,
+    ) -> Vec<T> {
+        let w = self.extent.w.max(1) as usize;
+        let mut out = vec![T::default(); self.extent.area() as usize * per_pixel];
+        let rows = out.par_chunks_exact_mut(w * per_pixel).zip(self.data.as_chunks().0.par_chunks_exact(w));
+        rows.enumerate().for_each(|(y, (out, row))| write(y, row, out));
+        out
+    }
+
     /// Size in pixels.
     pub fn extent(&self) -> Extent {
         self.extent
@@ -154,7 +167,8 @@ fn bounds<'a, T: 'a>(rows: impl Iterator<Item = &'a [T]>, something: impl Fn(&T)
         let Some(first) = row[skipped..].iter().position(something).map(|at| skipped + at) else {
             continue;
         };
-        let last = row.iter().rposition(something).unwrap_or(first);
+        let end = row.len() - MANY * row.rchunks_exact(MANY).take_while(empty).count();
+        let last = row[..end].iter().rposition(something).unwrap_or(first);
         x0 = x0.min(first as u32);
         x1 = x1.max(last as u32 + 1);
         y0 = y0.min(y as u32);

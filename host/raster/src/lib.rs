@@ -51,7 +51,7 @@ mod squares;
 pub use color::{Lab, lab_from_srgb, srgb_from_lab};
 pub use color_match::{ColorMatch, Matched};
 pub use composite::{Patch, composite, over};
-pub use dither::dither;
+pub use dither::{dither, dither_row};
 pub use enlarge::{Lost, enlarge};
 pub use geometry::{Extent, Rect};
 pub use image::{Image, Mask};

@@ -36,11 +36,13 @@ const MAX_PX: f32 = 499.0;
 /// rules; a feather of 0 also means no growth and no blend, unless a growth is given.
 /// The rules' scale is krita-ai-diffusion's (v1.53), but the floor of 32 px there knows no selection size.
 pub fn softness(mask: &Mask, strength: f64, feather_px: Option<u32>, grow_px: Option<u32>) -> Softness {
-    let wanted = wanted_feather(mask.bounds().map_or(Extent::new(0, 0), Rect::extent), strength);
+    let bounds = mask.bounds();
+    let wanted = wanted_feather(bounds.map_or(Extent::new(0, 0), Rect::extent), strength);
     let (feather, share) = match feather_px {
         Some(px) => ((px as f32).min(MAX_PX), 1.0),
         None => {
-            let own = around(mask, 1).map_or(0.0, |part| own_feather(&mask.crop(part)));
+            let own = bounds.and_then(|bounds| around(bounds, 1, mask));
+            let own = own.map_or(0.0, |part| own_feather(mask, part));
             let missing = (wanted * wanted - own.powi(2)).max(0.0).sqrt();
             (missing, if wanted > 0.0 { missing / wanted } else { 0.0 })
         }
@@ -78,23 +80,20 @@ fn wanted_feather(bounds: Extent, strength: f64) -> f32 {
     (0.10 * strength * w.hypot(h)).max((32.0 * strength).min(w.min(h) / 4.0)).min(MAX_PX)
 }
 
-/// The feather that would have given a hard selection the soft edge this mask has: the area of its
+/// The feather that would have given a hard selection the soft edge this mask has within `part`: the area of its
 /// 5-95 % band over the length of its 50 % contour. 0 for a hard mask.
-fn own_feather(mask: &Mask) -> f32 {
-    let (w, h) = (mask.extent().w as usize, mask.extent().h as usize);
-    let data = mask.data();
-    let band = data.iter().filter(|v| (0.05..=0.95).contains(*v)).count() as f32;
+fn own_feather(mask: &Mask, part: Rect) -> f32 {
+    let row = |y: i32| &mask.data()[y as usize * mask.extent().w as usize + part.x as usize..][..part.w as usize];
+    let rows = (part.y..).take(part.h as usize);
+    let soft = |y: i32| row(y).iter().map(|v| u32::from((0.05..=0.95).contains(v))).sum::<u32>();
+    let band = rows.clone().map(soft).sum::<u32>() as f32;
     if band == 0.0 {
         return 0.0;
     }
-    let mut crossings = 0u32;
-    for y in 0..h {
-        for x in 0..w {
-            let inside = data[y * w + x] >= 0.5;
-            crossings += u32::from(x + 1 < w && inside != (data[y * w + x + 1] >= 0.5));
-            crossings += u32::from(y + 1 < h && inside != (data[(y + 1) * w + x] >= 0.5));
-        }
-    }
+    let differ = |a: &f32, b: &f32| u32::from((*a >= 0.5) != (*b >= 0.5));
+    let across = rows.clone().map(|y| row(y).windows(2).map(|pair| differ(&pair[0], &pair[1])).sum::<u32>());
+    let down = rows.skip(1).map(|y| row(y - 1).iter().zip(row(y)).map(|(a, b)| differ(a, b)).sum::<u32>());
+    let crossings = across.chain(down).sum::<u32>();
     // Cauchy-Crofton with two directions: a contour of length l is crossed 4 l / pi times.
     let contour = (crossings as f32 * std::f32::consts::FRAC_PI_4).max(1.0);
     // A step blurred by a tent of width f has a 5-95 % band of 0.684 f.
@@ -149,15 +148,15 @@ pub fn compositing_mask(mask: &Mask, s: &Softness) -> Mask {
 /// mostly small beside its surroundings.
 fn within(mask: &Mask, margin: u32, make: impl Fn(Mask) -> Mask) -> Mask {
     let mut out = Mask::new(mask.extent(), 0.0);
-    if let Some(part) = around(mask, margin) {
+    if let Some(part) = mask.bounds().and_then(|bounds| around(bounds, margin, mask)) {
         out.put(part, &make(mask.crop(part)));
     }
     out
 }
 
-/// The bounds of `mask` with `margin` pixels around them, as far as it reaches; `None` if it is empty.
-fn around(mask: &Mask, margin: u32) -> Option<Rect> {
-    mask.bounds()?.grown(margin).intersect(mask.extent().rect())
+/// `bounds` with `margin` pixels around them, as far as `mask` reaches.
+fn around(bounds: Rect, margin: u32, mask: &Mask) -> Option<Rect> {
+    bounds.grown(margin).intersect(mask.extent().rect())
 }
 
 fn whole(px: f32) -> u32 {

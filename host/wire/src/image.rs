@@ -7,6 +7,7 @@ use crate::blob::Name;
 use crate::hello::Limits;
 use crate::{Error, Kind};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use underpaint_raster as raster;
 use underpaint_raster::{Extent, Rect};
 
@@ -222,6 +223,19 @@ impl Image {
         raster::Mask::from_data(self.extent(), data)
     }
 
+    /// That mask at `rect`, which is as large, as seen through `window`: 0 where it does not reach.
+    pub fn to_mask_within(&self, bytes: &[u8], rect: Rect, window: Rect) -> raster::Mask {
+        let mut mask = raster::Mask::new(window.extent(), 0.0);
+        let Some(common) = rect.intersect(window) else { return mask };
+        let corner = |seen: Rect| ((common.x - seen.x) as usize, (common.y - seen.y) as usize);
+        let ((x, y), (left, top), px) = (corner(rect), corner(window), self.px.bytes() as usize);
+        let rows = mask.data_mut().chunks_exact_mut(window.w as usize).skip(top).take(common.h as usize);
+        for (out, y) in rows.zip(y..) {
+            write_grey(self.px, &self.row(bytes, y)[x * px..], &mut out[left..][..common.w as usize]);
+        }
+        mask
+    }
+
     fn normalise(&self, row: &mut [[f32; 4]]) {
         if self.px.is_grey() || self.alpha == Alpha::None {
             row.iter_mut().for_each(|px| px[3] = 1.0);
@@ -291,39 +305,50 @@ fn each<const N: usize, T>(row: &[u8], out: &mut [T], pixel: impl Fn(&[u8; N]) -
 
 /// A raster as packed bytes of `px`, straight alpha, rounded to nearest. Grey formats take the red channel.
 pub fn to_bytes(image: &raster::Image, px: Px) -> Vec<u8> {
-    let data = image.data();
+    to_bytes_in(image, px, Color::Srgb, Rounding::Nearest)
+}
+
+/// How a number becomes one of 8 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rounding {
+    /// The nearest.
+    Nearest,
+    /// One of the two nearest, so that a gradient has no bands ([`raster::dither`]).
+    Dithered,
+}
+
+/// As [`to_bytes`], in a colour encoding; the image is sRGB-encoded. More than 8 bits are always rounded to the nearest.
+pub fn to_bytes_in(image: &raster::Image, px: Px, color: Color, rounding: Rounding) -> Vec<u8> {
+    let eight = matches!(px, Px::Rgba8 | Px::Bgra8);
+    image.to_rows(px.bytes() as usize, |y, row, out| {
+        let mut row = Cow::Borrowed(row);
+        if color == Color::LinearSrgb {
+            row.to_mut().iter_mut().for_each(|p| p[..3].iter_mut().for_each(|c| *c = decode_srgb(*c)));
+        }
+        if rounding == Rounding::Dithered && eight {
+            raster::dither_row(y, row.to_mut());
+        }
+        read_rgba(px, &row, out);
+    })
+}
+
+/// A row of numbers as pixels.
+fn read_rgba(px: Px, row: &[[f32; 4]], out: &mut [u8]) {
     let byte = |v: f32| (v.clamp(0.0, 1.0) * 255.0 + 0.5) as u8;
     let word = |v: f32| ((v.clamp(0.0, 1.0) * 65535.0 + 0.5) as u16).to_le_bytes();
-    let pixels = data.chunks_exact(4);
     match px {
-        Px::Rgba8 => data.iter().map(|&v| byte(v)).collect(),
-        Px::Bgra8 => {
-            let mut out = vec![0; data.len()];
-            for (p, o) in pixels.zip(out.chunks_exact_mut(4)) {
-                o.copy_from_slice(&[byte(p[2]), byte(p[1]), byte(p[0]), byte(p[3])]);
-            }
-            out
-        }
-        Px::Rgba16 => data.iter().flat_map(|&v| word(v)).collect(),
-        Px::Rgbaf32 => data.iter().flat_map(|v| v.to_le_bytes()).collect(),
-        Px::G8 => pixels.map(|p| byte(p[0])).collect(),
-        Px::G16 => pixels.flat_map(|p| word(p[0])).collect(),
-        Px::Gf32 => pixels.flat_map(|p| p[0].to_le_bytes()).collect(),
+        Px::Rgba8 => put(row, out, |p| p.map(byte)),
+        Px::Bgra8 => put(row, out, |[r, g, b, a]| [b, g, r, a].map(byte)),
+        Px::Rgba16 => put(row.as_flattened(), out, word),
+        Px::Rgbaf32 => put(row.as_flattened(), out, f32::to_le_bytes),
+        Px::G8 => put(row, out, |[v, ..]| [byte(v)]),
+        Px::G16 => put(row, out, |[v, ..]| word(v)),
+        Px::Gf32 => put(row, out, |[v, ..]| v.to_le_bytes()),
     }
 }
 
-/// As [`to_bytes`], in a colour encoding; the image is sRGB-encoded.
-pub fn to_bytes_in(image: &raster::Image, px: Px, color: Color) -> Vec<u8> {
-    match color {
-        Color::Srgb => to_bytes(image, px),
-        Color::LinearSrgb => {
-            let mut linear = image.clone();
-            for pixel in linear.data_mut().chunks_exact_mut(4) {
-                pixel[..3].iter_mut().for_each(|c| *c = decode_srgb(*c));
-            }
-            to_bytes(&linear, px)
-        }
-    }
+fn put<const N: usize, T: Copy>(row: &[T], out: &mut [u8], bytes: impl Fn(T) -> [u8; N]) {
+    out.as_chunks_mut().0.iter_mut().zip(row).for_each(|(out, value)| *out = bytes(*value));
 }
 
 /// A mask as packed 32-bit floats ([`Px::Gf32`]), which keeps it exact.
@@ -421,10 +446,42 @@ mod tests {
         let packed = Image::packed(name(), Extent::new(16, 16), Px::Rgbaf32);
         let image = Image { color: Color::LinearSrgb, ..packed }.to_raster(&bytes);
         assert!((image.data()[1] - 0.735_357).abs() < 1e-5, "half of the light is 188 of 255");
-        let again = to_bytes_in(&image, Px::Rgbaf32, Color::LinearSrgb);
+        let again = to_bytes_in(&image, Px::Rgbaf32, Color::LinearSrgb, Rounding::Nearest);
         let number = |bytes: &[u8]| f32::from_le_bytes(bytes.try_into().unwrap());
         assert!(again.chunks(4).map(number).zip(&values).all(|(is, was)| (is - was).abs() < 1e-5));
-        assert_eq!(to_bytes_in(&image, Px::Rgba8, Color::Srgb), to_bytes(&image, Px::Rgba8));
+        assert_eq!(to_bytes_in(&image, Px::Rgba8, Color::Srgb, Rounding::Nearest), to_bytes(&image, Px::Rgba8));
+    }
+
+    #[test]
+    fn a_mask_is_seen_through_a_window_wherever_it_lies() {
+        let image = Image { offset: 3, stride: Some(7), ..Image::packed(name(), Extent::new(3, 2), Px::G16) };
+        let bytes: Vec<u8> = (0..3 + 7 + 6).map(|i| i * 11).collect();
+        let whole = image.to_mask(&bytes);
+        for (x, y) in [(0, 0), (2, 1), (-1, -1), (4, 3), (-3, 0), (9, 9)] {
+            let (rect, window) = (Rect::new(x + 10, y + 10, 3, 2), Rect::new(10, 10, 5, 4));
+            let mask = image.to_mask_within(&bytes, rect, window);
+            for (u, v) in (0..5).flat_map(|u| (0..4).map(move |v| (u, v))) {
+                let inside = (0..3).contains(&(u - x)) && (0..2).contains(&(v - y));
+                let expected = if inside { whole.at((u - x) as u32, (v - y) as u32) } else { 0.0 };
+                assert_eq!(mask.at(u as u32, v as u32), expected, "{u},{v} of a mask at {x},{y}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_dithered_is_so_in_every_layout_and_leaves_eight_bits_alone() {
+        let between: Vec<f32> = (0..64 * 64 * 4).map(|i| (i * 37 % 1009) as f32 / 1009.0).collect();
+        let between = raster::Image::from_data(Extent::new(64, 64), between);
+        let bytes: Vec<u8> = (0..=255).flat_map(|v: u8| [v, 255 - v, v / 2, 255]).collect();
+        for px in [Px::Rgba8, Px::Bgra8] {
+            let dithered = |image: &raster::Image, color| to_bytes_in(image, px, color, Rounding::Dithered);
+            assert_eq!(dithered(&between, Color::Srgb), to_bytes(&raster::dither(between.clone()), px));
+            assert_ne!(dithered(&between, Color::Srgb), to_bytes(&between, px));
+            for color in [Color::Srgb, Color::LinearSrgb] {
+                let image = Image { color, ..Image::packed(name(), Extent::new(16, 16), px) };
+                assert_eq!(dithered(&image.to_raster(&bytes), color), bytes, "{px:?} in {color:?}");
+            }
+        }
     }
 
     #[test]

@@ -25,10 +25,10 @@ use tokio::sync::{oneshot, watch};
 use underpaint_engine::{DeviceKind, Options};
 use underpaint_filters::{Beside, PictureRef, Settings};
 use underpaint_plan::{CanvasFacts, ControlFacts, ModelFacts};
-use underpaint_raster::{Extent, Image as Raster, Job, Mask, Rect, Unattended, dither};
+use underpaint_raster::{Extent, Image as Raster, Job, Mask, Rect, Unattended};
 use underpaint_wire::Error;
 use underpaint_wire::generate::{ControlCall, FilterCall, Generate, LoraCall, Mode};
-use underpaint_wire::image::{self, Color, Px};
+use underpaint_wire::image::{self, Color, Px, Rounding};
 use underpaint_wire::methods::{LoraInfo, ModelInfo, Topic, Upscale};
 
 /// What there is to paint with, as it was when the device thread last looked.
@@ -257,25 +257,25 @@ impl Device {
 
     fn paint(&mut self, painting: &Painting, job: &dyn Job) -> Result<Done, Error> {
         let canvas = painting.canvas.as_ref().map(|(c, bytes)| (c.extent, c.rect, c.image.to_raster(bytes)));
-        let mask = painting.mask.as_ref().map(|(m, bytes)| (m.rect, m.image.to_mask(bytes)));
+        let window = painting.canvas.as_ref().map(|(canvas, _)| canvas.rect);
+        let mask = painting.mask.as_ref().zip(window);
+        let mask = mask.map(|((m, bytes), window)| (window, m.image.to_mask_within(bytes, m.rect, window)));
         let controls = painting.controls.iter();
         let controls = controls.map(|c| c.as_ref().map(|(p, bytes)| (p.rect, p.image.to_raster(bytes)))).collect();
         let regions = masks(&painting.regions);
         let filters = painting.filters.iter().map(filter_images).collect();
         let input = Input { canvas, mask, controls, regions, filters, ..Input::default() };
         let filters = self.filters.current();
-        let mut output = self
+        let output = self
             .spared(|models| worker::run(models, &filters, &painting.request, input, job))
             .map_err(|e| errors::job(&e))?;
         // A whole picture is rounded, as diffusers does, so that it can be compared; what is laid over one is dithered.
-        if painting.request.mode != Mode::Generate && matches!(painting.px, Px::Rgba8 | Px::Bgra8) {
-            for (patch, _) in &mut output.patches {
-                let image = std::mem::replace(&mut patch.image, Raster::new(Extent::new(0, 0)));
-                patch.image = dither(image);
-            }
-        }
+        let rounding = match painting.request.mode {
+            Mode::Generate => Rounding::Nearest,
+            _ => Rounding::Dithered,
+        };
         let color = painting.canvas.as_ref().map(|(canvas, _)| canvas.image.color).unwrap_or_default();
-        Ok(done(output, painting.request.seed.unwrap_or_default(), painting.px, color))
+        Ok(done(output, painting.request.seed.unwrap_or_default(), (painting.px, color, rounding)))
     }
 
     fn upscale(&mut self, enlarging: &Enlarging, job: &dyn Job) -> Result<Done, Error> {
@@ -285,7 +285,7 @@ impl Device {
             .spared(|models| worker::upscale(models, request, &picture, &regions, job))
             .map_err(|e| errors::job(&e))?;
         let seed = output.patches.first().map_or(0, |(_, seed)| *seed);
-        Ok(done(output, seed, *px, image.color))
+        Ok(done(output, seed, (*px, image.color, Rounding::Nearest)))
     }
 
     fn preprocess(&mut self, preprocessing: &Preprocessing, job: &dyn Job) -> Result<Done, Error> {
@@ -302,7 +302,7 @@ impl Device {
         let output = self
             .spared(|models| worker::preprocess(models, request, given, job))
             .map_err(|e| errors::preprocess(&e))?;
-        Ok(done(output, 0, *px, *color))
+        Ok(done(output, 0, (*px, *color, Rounding::Nearest)))
     }
 
     fn filter(&mut self, filtering: &Filtering, job: &dyn Job) -> Result<Done, Error> {
@@ -325,7 +325,7 @@ impl Device {
             _ => Some((picture, rect)),
         };
         let patch = |(picture, rect)| {
-            let bytes = Arc::new(image::to_bytes_in(&picture, *px, image.color));
+            let bytes = Arc::new(image::to_bytes_in(&picture, *px, image.color, Rounding::Nearest));
             DonePatch { rect, seed: *seed, px: *px, color: image.color, bytes }
         };
         let patches = clipped.map(patch).into_iter().collect();
@@ -363,9 +363,9 @@ pub fn masks(regions: &[Option<Sent>]) -> Vec<Option<(Rect, Mask)>> {
 }
 
 /// What the pipeline made as the bytes a client is sent; `seed` is the first patch's.
-fn done(output: Output, seed: u64, px: Px, color: Color) -> Done {
+fn done(output: Output, seed: u64, (px, color, rounding): (Px, Color, Rounding)) -> Done {
     let patches = output.patches.iter().map(|(patch, seed)| {
-        let bytes = Arc::new(image::to_bytes_in(&patch.image, px, color));
+        let bytes = Arc::new(image::to_bytes_in(&patch.image, px, color, rounding));
         DonePatch { rect: patch.rect, seed: *seed, px, color, bytes }
     });
     let patches = patches.collect();

@@ -178,9 +178,7 @@ fn plan(mut painting: Painting, inventory: &Inventory) -> Result<Painting, Error
     painting.request.seed.get_or_insert_with(worker::random_seed);
     let canvas = painting.canvas.as_ref().map(|(c, _)| CanvasFacts { extent: c.extent, rect: c.rect });
     let mask = match (&painting.mask, &canvas) {
-        (Some((placed, bytes)), Some(canvas)) => {
-            Some(underpaint_plan::placed(placed.image.to_mask(bytes), placed.rect, canvas.rect))
-        }
+        (Some((placed, bytes)), Some(canvas)) => Some(placed.image.to_mask_within(bytes, placed.rect, canvas.rect)),
         (Some(_), None) => return Err(Error::field("canvas", "A mask needs a `canvas` to lie on.")),
         (None, _) => None,
     };
