@@ -1,7 +1,8 @@
 """How it feels (`run.py --only feels_quick`): from the click to the first preview and to the layer, for a selection of a megapixel
 in a picture of 24, and where the time goes, by the wall's clock and by what Krita's own thread computed, repainting included.
-Computing the picture is the daemon's stages (the model, the filters) and what it does with pixels between them (`compose`: scaled for
-the model, matched, blended, cut to the mask); what is left without `compose` is told, too.
+`compute` is what the daemon does from taking the job up until it is done, but for planning it: the stages (the model, the filters),
+what it does with pixels between them (`compose`: scaled for the model, matched, blended, cut to the mask), and turning the bytes that
+were sent into numbers and back. What is left if the stages alone are called so is told, too.
 Nothing is asserted of either: what else the machine does counts."""
 
 import os
@@ -21,8 +22,11 @@ CHOSEN = (2400, 1500, 1000, 1000)
 FEW = 4
 MODELS = [("a diffusion model of 512 pixels that takes no time", "tiny-512", FEW), ("built-in fill", "exemplar", FEW)]
 """What a line is called, the model, and in how many steps it paints; 0: as many as it takes when nobody says a number."""
-REAL = [(name + times, name, 0) for name in os.environ.get("UNDERPAINT_E2E_MODELS", "").split(",") if name for times in (", read first", ", again")]
-"""Models that were named to `run.py`: the first fill waits for the model to be read, the second does not."""
+MODELS += [(name, name, 0) for name in os.environ.get("UNDERPAINT_E2E_MODELS", "").split(",") if name]
+"""Models that were named to `run.py`."""
+TIMES = ("first", "again")
+"""The first fill by a model waits for it to be read, and for memory that neither program has asked for before; most fills are not
+the first."""
 
 
 def now():
@@ -150,7 +154,8 @@ def feels_quick():
     select(target, *CHOSEN)
     yield 2500
     table = ["Krita adds an empty layer in %.0f ms" % (1000 * (yield from bare(target)))]
-    for title, model, steps in MODELS + REAL:
+    fills = [(title + ", " + time, model, steps) for title, model, steps in MODELS for time in TIMES]
+    for title, model, steps in fills:
         docker.ask("fill", prompt="a cat", model=model, seed="5")
         docker.part("steps").setValue(steps)
         yield 500
@@ -167,20 +172,23 @@ def feels_quick():
         at = clock.at
         took = lambda start, end: [new - old for new, old in zip(at[end], at[start])]
         timing = dict(clock.timing)
-        total, plan, compose = (timing.pop(name, 0) / 1000 for name in ("total", "plan", "compose"))
         timing.pop("queued", None)
-        compute = sum(timing.values()) / 1000
+        total, plan, compose = (timing.pop(name, 0) / 1000 for name in ("total", "plan", "compose"))
+        stages = sum(timing.values()) / 1000
         read = [sum(spent) for spent in zip(clock.spent["read"], clock.spent["read_marked"])]
-        composed, all_ = took("running", "done"), took("click", "placed")
+        at_work, all_ = took("running", "done"), took("click", "placed")
+        compute = at_work[0] - plan
         parts = [
             ("press", took("click", "pressed")), ("read", read),
             ("send", [whole - part for whole, part in zip(took("pressed", "asked"), read)]),
-            ("accept", took("asked", "accepted")), ("begin", took("accepted", "running")), ("compute", [compute, 0]),
-            ("of it reading the model", [timing.get("load", 0) / 1000, 0]),
-            ("plan", [plan, 0]), ("compose", [compose, 0]), ("bytes to pixels and back", [composed[0] - total, 0]), ("receive", took("done", "answered")), ("insert", took("answered", "placed")),
-            ("of it Krita's own", clock.spent["_add"]),
+            ("accept", took("asked", "accepted")), ("begin", took("accepted", "running")),
+            ("plan", [plan, 0]), ("compute", [compute, at_work[1]]),
+            ("of it reading the model", [timing.get("load", 0) / 1000, 0]), ("stages", [stages, 0]), ("compose", [compose, 0]),
+            ("bytes to numbers and back", [at_work[0] - total, 0]),
+            ("receive", took("done", "answered")), ("insert", took("answered", "placed")), ("of it Krita's own", clock.spent["_add"]),
             ("to the first preview", took("click", "preview") if "preview" in at else all_), ("to the layer", all_),
-            ("all but computing the picture", [all_[0] - compute - compose, all_[1]]), ("all but its stages", [all_[0] - compute, all_[1]])]
+            ("all but compute", [all_[0] - compute, all_[1] - at_work[1]]),
+            ("all but stages", [all_[0] - stages, all_[1]])]
         table.append("%s, %s: %s; %s" % (title, clock.how, ", ".join("%s %.0f/%.0f ms" % (name, *(1000 * each for each in took_)) for name, took_ in parts), PAUSE % gap))
         yield from screenshot("krita-feel.png")
         yield from undone()
