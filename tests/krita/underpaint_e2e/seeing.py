@@ -1,6 +1,7 @@
 """The stories of what is seen beside the painting: a preview over the canvas is where the layer will be, however the view is
 zoomed, scrolled, turned or mirrored, with either kind of canvas; and that of the filters leaves whoever paints alone."""
 
+import gc
 import math
 
 from krita import Krita
@@ -122,6 +123,26 @@ def previews_lie_where_layers_will():
     return "%s, %s: %s" % (kind, how, "; ".join(notes))
 
 
+def previews_change_views():
+    """Shown over one picture and then over another, by another widget, a preview leaves nothing behind that Python takes for garbage
+    before Qt has deleted it, and that Qt would stumble over."""
+    docker = Docker()
+    docker.arrange()
+    picture = QtGui.QImage(64, 64, QtGui.QImage.Format_ARGB32)
+    glass = docker.widget._results._glass
+    gc.disable()  # it looks when it is worst: for the first time, before Qt comes to what was left
+    try:
+        for collect in (lambda: None, gc.collect):
+            target = document(woven(64, 64), 64, 64)
+            yield from settled()
+            glass.show(target, (0, 0, 64, 64), picture)
+            collect()
+            yield lambda: glass.shown
+    finally:
+        gc.enable()
+        glass.clear()
+
+
 STROKE = [(400 + 60 * step, 500 + 20 * step) for step in range(10)]
 
 
@@ -169,4 +190,4 @@ def filters_wait_for_the_stroke():
     return "%d looks" % len(looks)
 
 
-ALL = [previews_lie_where_layers_will, filters_wait_for_the_stroke]
+ALL = [previews_lie_where_layers_will, previews_change_views, filters_wait_for_the_stroke]

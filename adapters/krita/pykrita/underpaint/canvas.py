@@ -69,7 +69,7 @@ class Glass(QtCore.QObject):
         self._watched = None
         self._timer = QtCore.QTimer(self)
         self._timer.setInterval(FOLLOW_MS)
-        self._timer.timeout.connect(guarded(lambda *_: self._follow()))
+        self._timer.timeout.connect(self._follow)
 
     def show(self, document, rect, picture):
         """Shows a QImage over the part `rect` (x, y, w, h) of the document, in place of what was shown."""
@@ -89,6 +89,7 @@ class Glass(QtCore.QObject):
         """Whether there is something on a canvas now."""
         return self._pane is not None and self._pane.isVisible()
 
+    @guarded
     def _follow(self):
         if self._document is None:
             return
@@ -105,16 +106,19 @@ class Glass(QtCore.QObject):
 
     def _lay_over(self, area):
         if self._pane is not None:
+            self._pane.destroyed.disconnect(self._gone)
             self._pane.deleteLater()
-        self._pane = pane = _Pane(area.viewport())
-        pane.destroyed.connect(guarded(lambda *_: self._gone(pane)))
+        self._pane = _Pane(area.viewport())
+        # Never a function that holds the pane: until Qt deletes it nothing else may, so Python would take both for garbage, and Qt
+        # would then call what is left of the function.
+        self._pane.destroyed.connect(self._gone)
         for bar in (area.horizontalScrollBar(), area.verticalScrollBar()):
-            bar.valueChanged.connect(pane.moved)
-        pane.moved_by_hand.connect(guarded(lambda: self._follow()))
+            bar.valueChanged.connect(self._pane.moved)
+        self._pane.moved_by_hand.connect(self._follow)
 
-    def _gone(self, pane):
-        if self._pane is pane:  # its view was closed
-            self._pane = None
+    @guarded
+    def _gone(self, *_):
+        self._pane = None  # its view was closed
 
 
 class _Pane(QtWidgets.QWidget):
