@@ -34,7 +34,7 @@ def size(data):
 
 def main():
     try:
-        from playwright.sync_api import expect, sync_playwright
+        from playwright.sync_api import Error, expect, sync_playwright
     except ImportError:
         skip("the playground's page, because Playwright is not installed (pip install playwright)")
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -47,16 +47,22 @@ def main():
         page.on("console", lambda message: message.type == "error" and wrong.append(message.text))
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.goto(sys.argv[1])
-        rendered = lambda n: page.wait_for_selector(f"body[data-rendered='{n}']", timeout=60000)
         count = lambda: int(page.get_attribute("body", "data-rendered"))
-        page.wait_for_selector("body[data-rendered]", timeout=60000)
+
+        def until(selector):
+            try:
+                page.wait_for_selector(selector, timeout=60000)
+            except Error as error:
+                raise AssertionError(f"the page says “{page.text_content('#said')}”, and of what went wrong {wrong}") from error
+
+        until("body[data-rendered]")
         assert "#" not in page.url, "the token stays in the address bar"
 
         def settle(act):
             """Does something that renders, and waits until it has."""
             before = count()
             act()
-            page.wait_for_selector(f"body:not([data-rendered='{before}'])", timeout=60000)
+            until(f"body:not([data-rendered='{before}'])")
 
         # The list is the daemon's; a filter's controls are its description's.
         names = page.locator("#add option").evaluate_all("options => options.map(o => o.value).filter(Boolean)")
