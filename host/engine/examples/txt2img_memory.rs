@@ -1,4 +1,5 @@
-//! Makes one picture and reports times and the largest resident memory beside what was reckoned before:
+//! Makes one picture and reports times and the most memory it took beside what was reckoned before: the system's, as the largest
+//! resident, or a card's, as looked at every millisecond from when it was opened.
 //!
 //! ```text
 //! txt2img_memory MODEL [SIDE] [--steps N] [--lora FILE]... [--control PATH[,ENCODER]]... [--regions N] [--fill SIDE]
@@ -10,10 +11,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 use underpaint_engine::memory::{self, Besides, Keeping, Painting};
 use underpaint_engine::tiles::Tiling;
-use underpaint_engine::{Control, ControlModel, LoraUse, Model, Options, Region, Request};
+use underpaint_engine::{Control, ControlModel, DeviceKind, LoraUse, Model, Options, Region, Request};
 use underpaint_plan::{Inpaint, Prepared, Sampler, Sampling, Scheduler};
 use underpaint_raster::{Extent, Image, Mask, Unattended};
 
@@ -61,11 +63,14 @@ fn main() -> Result<(), Failure> {
     let loras: Vec<_> = asked.loras.iter().map(|path| LoraUse { path, weight: 0.8, text_weight: 0.8 }).collect();
     let controls: Vec<_> = asked.controls.iter().map(|(path, encoder)| (&**path, encoder.as_deref())).collect();
     let besides = Besides { loras: &loras, controls: &controls };
+    let device = DeviceKind::fastest();
+    let keeping = Keeping::of(device, None);
+    watch(device);
     let mut reckoned = 0;
     for side in &sides {
         let pictures = 1 + usize::from(asked.fill.is_some()) + controls.len();
         let painting = Painting { extent: Extent::new(*side, *side), tiling: Tiling::WHOLE, rows: 2, pictures };
-        let need = memory::need(model, None, besides, painting, Keeping::Packed)?;
+        let need = memory::need(model, None, besides, painting, keeping)?;
         println!(
             "reckoned for {side}x{side}: {} for the model, {} for LoRAs, {} for control models; then {} to merge, {} for the \
              denoiser, {} for the autoencoder",
@@ -144,8 +149,26 @@ fn gb(bytes: u64) -> String {
     format!("{:.2} GB", bytes as f64 / 1e9)
 }
 
-/// `VmHWM` of this process; 0 where the system does not tell it.
+/// The most that was ever taken of the card; 0 where there is none.
+static CARD: AtomicU64 = AtomicU64::new(0);
+
+/// Keeps looking at the card's memory, if it is a card.
+fn watch(device: DeviceKind) {
+    let Some((before, _)) = device.memory() else { return };
+    std::thread::spawn(move || {
+        while let Some((free, _)) = device.memory() {
+            CARD.fetch_max(before.saturating_sub(free), Ordering::Relaxed);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    });
+}
+
+/// Of the card, where one computes; else `VmHWM` of this process, 0 where the system does not tell it.
 fn peak() -> u64 {
+    let card = CARD.load(Ordering::Relaxed);
+    if card > 0 {
+        return card;
+    }
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
     line.and_then(|kib| kib.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) * 1024
