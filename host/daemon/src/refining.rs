@@ -2,8 +2,8 @@
 
 use underpaint_raster::{Job, Share, Stage, Wrapper};
 
-/// The second pass over one picture of a batch. It begins with reading the picture, and what it is at then is told by its denoising,
-/// which takes the time; its other stages are not told.
+/// The second pass over one picture of a batch. Its denoising takes the time; its other stages, which the first pass had too, are
+/// not told.
 pub struct Refining<'a>(pub Share<'a>);
 
 impl Wrapper for Refining<'_> {
@@ -12,10 +12,8 @@ impl Wrapper for Refining<'_> {
     }
 
     fn progress(&self, stage: Stage, step: u32, steps: u32) {
-        match stage {
-            Stage::Encode => self.owner().progress(Stage::Upscale, 0, 1),
-            Stage::Denoise => self.owner().progress(Stage::Upscale, step, steps),
-            _ => {}
+        if stage == Stage::Denoise {
+            self.owner().progress(Stage::Upscale, step, steps);
         }
     }
 }
@@ -43,7 +41,7 @@ mod tests {
         for part in 0..2 {
             let picture: &dyn Job = &Refining(Share { job: &told, part, parts: 2 });
             for (stage, step, steps) in
-                [(Stage::Encode, 1, 1), (Stage::Denoise, 1, 3), (Stage::Denoise, 3, 3), (Stage::Decode, 1, 1)]
+                [(Stage::Encode, 1, 1), (Stage::Denoise, 0, 1), (Stage::Denoise, 1, 3), (Stage::Denoise, 3, 3)]
             {
                 picture.progress(stage, step, steps);
             }

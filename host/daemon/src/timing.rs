@@ -1,5 +1,5 @@
-//! How long each part of a job took, seen from its progress: no other code looks at a clock for this. The parts add up to the whole:
-//! what precedes the first stage or follows one is time, too, and has names of its own.
+//! How long each part of a job took, seen from its progress and from what begins: no other code looks at a clock for this. The parts
+//! add up to the whole: what precedes the first stage or follows one is time, too, and has names of its own.
 
 use serde_json::{Map, Value};
 use std::sync::{Mutex, PoisonError};
@@ -35,6 +35,11 @@ impl<'a> Timed<'a> {
     /// What follows belongs to no stage, until the next one begins.
     pub fn between(&self) {
         self.enter(COMPOSE);
+    }
+
+    /// What follows belongs to `stage`, though its owner is not told yet: parts of a job begin in silence after the first.
+    pub fn begin(&self, stage: Stage) {
+        self.enter(name(stage));
     }
 
     fn enter(&self, part: &'static str) {
@@ -103,6 +108,18 @@ fn ms(time: Duration) -> Value {
 mod tests {
     use super::*;
     use underpaint_raster::Unattended;
+
+    #[test]
+    fn a_stage_counts_from_where_it_begins_and_not_from_what_is_told_of_it() {
+        let job = Timed::new(&Unattended);
+        job.between();
+        job.begin(Stage::Upscale);
+        job.between();
+        let timing_ms = job.finish();
+        let mut parts: Vec<&str> = timing_ms.keys().map(String::as_str).collect();
+        parts.sort_unstable();
+        assert_eq!(parts, ["compose", "plan", "total", "upscale"]);
+    }
 
     #[test]
     fn the_parts_add_up_to_the_whole() {

@@ -189,7 +189,8 @@ def feels_quick():
             ("to the first preview", took("click", "preview") if "preview" in at else all_), ("to the layer", all_),
             ("all but compute", [all_[0] - compute, all_[1] - at_work[1]]),
             ("all but stages", [all_[0] - stages, all_[1]])]
-        table.append("%s, %s: %s; %s" % (title, clock.how, ", ".join("%s %.0f/%.0f ms" % (name, *(1000 * each for each in took_)) for name, took_ in parts), PAUSE % gap))
+        told = ["%s %.0f/%.0f ms" % (name, *(1000 * each for each in spent)) for name, spent in parts]
+        table.append("%s, %s: %s; %s" % (title, clock.how, ", ".join(told), PAUSE % gap))
         yield from screenshot("krita-feel.png")
         yield from undone()
     docker.part("steps").setValue(0)

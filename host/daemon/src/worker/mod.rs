@@ -41,7 +41,7 @@ use underpaint_engine::prompt::Embedding;
 use underpaint_engine::{DeviceKind, Npy, Saved};
 use underpaint_filters::Filters;
 use underpaint_plan::{CanvasFacts, Family, Placing, Plan, Sampling, Scene, check_regions, placed, plan};
-use underpaint_raster::{Cancelled, Extent, Image, Job, Mask, Patch, Rect, Share};
+use underpaint_raster::{Cancelled, Extent, Image, Job, Mask, Patch, Rect, Share, Stage};
 use underpaint_wire::generate::Generate;
 
 /// Pixels and arrays a request comes with.
@@ -159,6 +159,7 @@ pub fn run(
             let (words, steering, seen) = (&words, &steering, steering.seen(&second, Some(&rough)));
             let (plan, regions) = (&second, regions(&second));
             let painting = Painting { plan, words, steering, seen, regions, only, prepared, noise: None, save: None };
+            job.begin(Stage::Upscale);
             let painted = paint(models, &model.id, painting, previewing)?;
             job.between();
             let scene = second.scene(Some(canvas), mask);
@@ -170,8 +171,13 @@ pub fn run(
         }
         let around = canvas.zip(facts).map(|(canvas, facts)| Surroundings { rect: facts.rect, canvas, mask });
         let share = &Share { job, part: i, parts: plan.sampling.batch };
+        if !chain.is_empty() {
+            job.begin(Stage::Filter);
+        }
         patches.push((finish(filters, &chain, patch, around, seed, share)?, seed));
     }
+
+    job.between();
 
     let mut used = receipt::used(&plan, &words, &model, facts, models.catalogue());
     if !steering.plans.is_empty() {
