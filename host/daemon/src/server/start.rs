@@ -15,7 +15,7 @@ use std::fmt;
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use underpaint_wire::hello;
 
 /// Why the daemon did not start. Each displays as one sentence.
@@ -63,12 +63,23 @@ pub struct Claim {
 
 /// How long a socket that is already there may take to accept a connection.
 const PROBE: Duration = Duration::from_secs(2);
+/// How long the lock of a daemon that was killed may be held on: its clients hear of the end before the system has cleared up, and start
+/// another one at once.
+const ENDING: Duration = Duration::from_secs(1);
+/// How often it is looked whether that is over.
+const AGAIN: Duration = Duration::from_millis(20);
 
 impl Claim {
     /// Takes the lock, the socket, with `websocket` a port, and the endpoint file, in this order. Must be called inside a tokio runtime.
     pub async fn take(home: &Home, new_token: bool, websocket: bool) -> Result<Claim, StartError> {
         platform::private_dir(&home.run_dir()).map_err(StartError::Place)?;
-        let lock = take_lock(&home.lock_file())?;
+        let began = Instant::now();
+        let lock = loop {
+            match take_lock(&home.lock_file()) {
+                Err(StartError::AlreadyRunning(_)) if began.elapsed() < ENDING => tokio::time::sleep(AGAIN).await,
+                taken => break taken?,
+            }
+        };
         let socket = platform::default_socket(home).map_err(StartError::Place)?;
         clear(&socket).await?;
         let listener = platform::listen(&socket).map_err(|e| StartError::System("Opening the socket", e))?;
@@ -161,4 +172,26 @@ fn token(path: &Path, renew: bool) -> io::Result<String> {
     let token = super::random_hex::<32>()?;
     save::replace_private(path, token.as_bytes())?;
     Ok(token)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_lock_that_is_just_being_given_up_is_waited_for_and_another_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::at(folder.path()).unwrap();
+        platform::private_dir(&home.run_dir()).unwrap();
+        let held = take_lock(&home.lock_file()).unwrap();
+        let giving_up = async move {
+            tokio::task::yield_now().await;
+            drop(held);
+        };
+        let (claim, ()) = tokio::join!(Claim::take(&home, false, false), giving_up);
+        let claim = claim.expect("it was given up at once");
+        let second = Claim::take(&home, false, false).await;
+        assert!(matches!(second, Err(StartError::AlreadyRunning(_))), "two daemons");
+        drop(claim);
+    }
 }
