@@ -65,7 +65,7 @@ pub struct Claim {
 const PROBE: Duration = Duration::from_secs(2);
 /// How long the lock of a daemon that was killed may be held on: its clients hear of the end before the system has cleared up, and start
 /// another one at once.
-const ENDING: Duration = Duration::from_secs(1);
+const ENDING: Duration = Duration::from_millis(200);
 /// How often it is looked whether that is over.
 const AGAIN: Duration = Duration::from_millis(20);
 
